@@ -1,0 +1,50 @@
+"""Everything that can go wrong in a way the user can mend.
+
+    EtamError
+    ├── ConfigError          a parameter or option has a value that cannot be
+    ├── ImageError           an image message or file cannot be read as a picture
+    ├── PromptError          a click, box or mask cannot be applied
+    │   └── ObjectError      ... because of the object id it names
+    ├── WeightsError         weights are missing, damaged or for another model
+    ├── StageError           a stage got or gave a tensor of the wrong shape
+    ├── BackendError         a backend, device or precision is not available here
+    └── SourceError          a video, folder, camera or bag cannot be read
+
+A message is one line: what was received, what was expected, what to do.
+"""
+
+
+class EtamError(Exception):
+    """Root of all errors that this package raises on purpose."""
+
+
+class ConfigError(EtamError):
+    """A parameter or option has a value that cannot be."""
+
+
+class ImageError(EtamError):
+    """An image message or file cannot be read as a picture."""
+
+
+class PromptError(EtamError):
+    """A click, box or mask cannot be applied."""
+
+
+class ObjectError(PromptError):
+    """An object id is unknown, removed, out of range, or there are too many objects."""
+
+
+class WeightsError(EtamError):
+    """Weights are missing, damaged, or belong to another model."""
+
+
+class StageError(EtamError):
+    """A stage got or gave a tensor of the wrong shape."""
+
+
+class BackendError(EtamError):
+    """A backend, device or precision is not available on this machine."""
+
+
+class SourceError(EtamError):
+    """A video file, image folder, camera or bag cannot be read or written."""

@@ -1,0 +1,195 @@
+"""The values that travel between a camera, the tracker and whoever listens.
+
+Letters: H, W height and width of the source frame in pixels; h, w of the feature grid; P points.
+Pixel coordinates are (x right, y down); the centre of the top-left pixel is (0, 0), so that a
+frame covers -0.5 <= x < W - 0.5.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etam_ros.errors import ImageError, PromptError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+BACKGROUND: Final = 0
+FOREGROUND: Final = 1
+NEW_OBJECT: Final = 0
+MAX_OBJECT_ID: Final = 65535
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One picture of a stream.
+
+    Attributes:
+        image: (H, W, 3) uint8, RGB.
+        stamp_ns: time of exposure in nanoseconds; 0 when the source gives none.
+        frame_id: coordinate frame of the camera, copied to everything derived from this frame.
+
+    Raises:
+        ImageError: the array is not (H, W, 3) uint8 with at least one pixel.
+    """
+
+    image: NDArray[np.uint8]
+    stamp_ns: int = 0
+    frame_id: str = ""
+
+    def __post_init__(self) -> None:
+        image = self.image
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+            raise ImageError(
+                f"frame has shape {tuple(image.shape)} of {image.dtype}, "
+                "expected (H, W, 3) of uint8: convert it to RGB first"
+            )
+
+    @property
+    def hw(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.image.shape[0], self.image.shape[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Prompt:
+    """What an operator or a detector says about one object on one frame, in source pixels.
+
+    Attributes:
+        object_id: 1..65535; 0 asks for a new object; an unused id creates that object.
+        label: name of the object, free text; empty keeps the one it has.
+        points: P clicks (x, y).
+        point_labels: P values, FOREGROUND (1) or BACKGROUND (0).
+        box: (x_min, y_min, x_max, y_max), or None.
+        mask: (H, W) bool of the frame's own size, or None; excludes points and box.
+        keep_previous: add to the clicks and box this object already has on that frame.
+        stamp_ns: stamp of the frame it was made on; 0: the newest.
+
+    Raises:
+        PromptError: nothing is prompted, counts differ, or values are not finite numbers.
+    """
+
+    object_id: int = NEW_OBJECT
+    label: str = ""
+    points: Sequence[tuple[float, float]] = ()
+    point_labels: Sequence[int] = ()
+    box: tuple[float, float, float, float] | None = None
+    mask: NDArray[np.bool_] | None = None
+    keep_previous: bool = False
+    stamp_ns: int = 0
+
+    def __post_init__(self) -> None:
+        _check_points(self.points, self.point_labels)
+        if self.box is not None:
+            _check_box(self.box)
+        if self.mask is not None:
+            if len(self.points) or self.box is not None:
+                raise PromptError(
+                    "prompt has a mask beside points or a box, expected a mask alone: "
+                    "send the mask first, then refine it with clicks"
+                )
+            if self.mask.ndim != 2 or self.mask.dtype != np.bool_:
+                raise PromptError(
+                    f"prompt mask has shape {tuple(self.mask.shape)} of {self.mask.dtype}, "
+                    "expected (H, W) of bool"
+                )
+        if self.mask is None and self.box is None and not len(self.points):
+            raise PromptError("prompt is empty: give points with labels, a box, or a mask")
+
+
+def _check_points(points: Sequence[tuple[float, float]], labels: Sequence[int]) -> None:
+    if len(points) != len(labels):
+        raise PromptError(
+            f"prompt has {len(points)} points and {len(labels)} labels, expected one label a point"
+        )
+    for point in points:
+        if len(point) != 2 or not all(math.isfinite(value) for value in point):
+            raise PromptError(f"prompt point {tuple(point)} is not a finite (x, y)")
+    for label in labels:
+        if label not in (BACKGROUND, FOREGROUND):
+            raise PromptError(
+                f"prompt point label is {label}, expected {FOREGROUND} (on the object) "
+                f"or {BACKGROUND} (off it)"
+            )
+
+
+def _check_box(box: Sequence[float]) -> None:
+    if len(box) != 4 or not all(math.isfinite(value) for value in box):
+        raise PromptError(f"prompt box {tuple(box)} is not four finite x_min y_min x_max y_max")
+    x_min, y_min, x_max, y_max = box
+    if x_min >= x_max or y_min >= y_max:
+        raise PromptError(
+            f"prompt box {tuple(box)} has no area, expected x_min < x_max and y_min < y_max"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectState:
+    """One object on one frame.
+
+    While `occluded`, `box` is all zero, `mask` is (0, 0), `area` is 0 and `centroid` is NaN.
+
+    Attributes:
+        object_id: 1..65535, permanent.
+        label: name given by the prompt.
+        occluded: the model sees nothing of it on this frame.
+        visibility: sigmoid of the object-score logit, 0..1.
+        iou_score: the model's own estimate of the mask's quality, 0..1.
+        area: pixels of the mask.
+        box: tight (x0, y0, x1, y1) in pixels, x1 and y1 exclusive.
+        centroid: mean (x, y) of the mask's pixels.
+        mask: (y1 - y0, x1 - x0) bool, the mask cropped to its box.
+        time_since_seen_ns: 0 while visible; by frame stamps.
+        object_score_logit: presence before the sigmoid; <= 0 is occluded.
+        mask_logits: (4h, 4w) float32 tensor on the tracker's device, before the threshold and
+            before overlaps are settled.
+        pointer: (C,) float32 tensor on the tracker's device, the object pointer.
+    """
+
+    object_id: int
+    label: str
+    occluded: bool
+    visibility: float
+    iou_score: float
+    area: int
+    box: tuple[int, int, int, int]
+    centroid: tuple[float, float]
+    mask: NDArray[np.bool_] = field(repr=False)
+    time_since_seen_ns: int
+    object_score_logit: float
+    mask_logits: Tensor = field(repr=False)
+    pointer: Tensor = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class FrameResult:
+    """Every object of one frame.
+
+    Attributes:
+        frame_number: frames stepped by this tracker since it was made or reset, from 1.
+        stamp_ns, frame_id: copied from the frame.
+        image_hw: height and width of the source frame.
+        objects: in the order in which they were added.
+        label_image: (H, W) uint16, object id per pixel, 0 background.
+        time_went_back: the stamp is older than the frame before; recent memories were dropped.
+        forgotten_ids: objects dropped on this frame by `tracker.forget_after_s`.
+    """
+
+    frame_number: int
+    stamp_ns: int
+    frame_id: str
+    image_hw: tuple[int, int]
+    objects: tuple[ObjectState, ...]
+    label_image: NDArray[np.uint16] = field(repr=False)
+    time_went_back: bool = False
+    forgotten_ids: tuple[int, ...] = ()
+
+    def object(self, object_id: int) -> ObjectState | None:
+        """The object of that id, or None."""
+        return next((state for state in self.objects if state.object_id == object_id), None)

@@ -1,0 +1,88 @@
+"""Between source pixels and the network's square input: images, points, masks, logits.
+
+The network sees the whole frame squashed to S x S, whatever its aspect: no letterbox.
+Letters: H, W source height and width; S network input size; N objects; h, w feature grid.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+IMAGE_MEAN: Final = (0.485, 0.456, 0.406)
+IMAGE_STD: Final = (0.229, 0.224, 0.225)
+MASK_PRESENT: Final = 0.5
+
+
+def image_to_tensor(image: NDArray[np.uint8], size: int, device: torch.device) -> Tensor:
+    """Resize and normalise a picture for the image encoder.
+
+    Bilinear with antialiasing, as the official image loader; untouched if it has the size already.
+
+    Args:
+        image: (H, W, 3) uint8, RGB.
+        size: S, side of the network's input in pixels.
+        device: where the result shall live.
+
+    Returns:
+        (1, 3, S, S) float32 on `device`, ImageNet mean and deviation.
+    """
+    pixels = torch.from_numpy(np.ascontiguousarray(image)).to(device)
+    pixels = pixels.permute(2, 0, 1)[None]  # (1, 3, H, W), channels last in memory
+    if pixels.shape[-2:] != (size, size):
+        if device.type != "cpu":  # antialiasing on uint8 exists on the CPU alone
+            pixels = pixels.float()
+        pixels = functional.interpolate(
+            pixels, size=(size, size), mode="bilinear", align_corners=False, antialias=True
+        )
+    mean = torch.tensor(IMAGE_MEAN, device=device).view(1, 3, 1, 1)
+    std = torch.tensor(IMAGE_STD, device=device).view(1, 3, 1, 1)
+    return (pixels.float().div_(255.0) - mean).div_(std).contiguous()
+
+
+def points_to_network(
+    points: list[tuple[float, float]], source_hw: tuple[int, int], size: int
+) -> list[tuple[float, float]]:
+    """Scale (x, y) from source pixels to the network's input: xy / (W, H) * S."""
+    height, width = source_hw
+    return [(x / width * size, y / height * size) for x, y in points]
+
+
+def mask_to_network(mask: NDArray[np.bool_], size: int, device: torch.device) -> Tensor:
+    """Resize a mask prompt to the network's input.
+
+    Args:
+        mask: (H, W) bool.
+        size: S.
+        device: where the result shall live.
+
+    Returns:
+        (1, 1, S, S) float32 of 0 and 1: bilinear with antialiasing, then >= 0.5.
+    """
+    values = torch.from_numpy(np.ascontiguousarray(mask)).to(device).float()[None, None]
+    if values.shape[-2:] == (size, size):
+        return values
+    resized = functional.interpolate(
+        values, size=(size, size), mode="bilinear", align_corners=False, antialias=True
+    )
+    return (resized >= MASK_PRESENT).float()
+
+
+def logits_to_source(mask_logits: Tensor, source_hw: tuple[int, int]) -> Tensor:
+    """Resize low-resolution logits directly to the source frame.
+
+    Args:
+        mask_logits: (N, 1, 4h, 4w) float32.
+        source_hw: (H, W).
+
+    Returns:
+        (N, 1, H, W) float32, bilinear.
+    """
+    return functional.interpolate(
+        mask_logits, size=source_hw, mode="bilinear", align_corners=False
+    )
