@@ -1,0 +1,1 @@
+"""ROS 2: the nodes, conversions between messages and our types, parameters, transport."""
