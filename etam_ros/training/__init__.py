@@ -1,0 +1,1 @@
+"""Clips and, later, losses and the training loop."""
