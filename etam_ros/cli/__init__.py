@@ -1,0 +1,1 @@
+"""The `etam` command: one file per verb, imported when that verb is invoked."""

@@ -1,0 +1,211 @@
+"""Entry point of `etam`: finds the verb, imports its file, and turns errors into one line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Annotated, Any, Final
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from etam_ros import __version__
+from etam_ros.cli.errors import EXIT_BUG, exit_code
+
+_FOLLOW: Final = "Follow objects"
+_MACHINE: Final = "This machine"
+
+
+@dataclass(frozen=True)
+class Verb:
+    """What `etam --help` says of a verb without importing its file."""
+
+    help: str
+    example: str
+    panel: str
+    ros_arguments: bool = False
+
+
+# A verb `name` lives in etam_ros/cli/name.py, as a function `name` or a typer app called `app`.
+VERBS: Final = {
+    "track": Verb(
+        "Follow objects through a video, a folder of images or a camera.",
+        "etam track clip.mp4 --prompts prompts.json --out followed",
+        _FOLLOW,
+    ),
+    "node": Verb(
+        "Run the ROS 2 tracker node.",
+        "etam node --ros-args -p model:=efficienttam_ti_512x512 -r image:=/camera/image_raw",
+        _FOLLOW,
+        ros_arguments=True,
+    ),
+    "play": Verb(
+        "Publish a video, a folder of images or a camera as ROS 2 images.",
+        "etam play clip.mp4 --loop --ros-args -r image:=/camera/image_raw",
+        _FOLLOW,
+        ros_arguments=True,
+    ),
+    "demo": Verb(
+        "See it work: node, player and clicks on a made-up clip, or on yours.",
+        "etam demo",
+        _FOLLOW,
+    ),
+    "doctor": Verb(
+        "Say what is installed, what runs here, and how to get the rest.",
+        "etam doctor --json",
+        _MACHINE,
+    ),
+    "weights": Verb(
+        "List, download and find the weights of the official models.",
+        "etam weights get efficienttam_ti_512x512",
+        _MACHINE,
+    ),
+    "bench": Verb(
+        "Measure the stages, the tracker and the node on this machine.",
+        "etam bench --model efficienttam_ti_512x512",
+        _MACHINE,
+    ),
+}
+
+
+class RosCommand(TyperCommand):
+    """A verb that hands everything from `--ros-args` on to ROS, in `ctx.args`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Keep ROS arguments out of the option parser: `-p` and `-r` are theirs."""
+        own, ros = split_ros_arguments(args)
+        super().parse_args(ctx, own)
+        ctx.args = [*ctx.args, *ros]
+        return list(ctx.args)
+
+
+def split_ros_arguments(args: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Part our arguments from ROS's, which run from `--ros-args` to a lone `--` or the end."""
+    own: list[str] = []
+    ros: list[str] = []
+    inside = False
+    for arg in args:
+        if not inside and arg == "--ros-args":
+            inside = True
+        (ros if inside else own).append(arg)
+        if inside and arg == "--":
+            inside = False
+    return own, ros
+
+
+class VerbGroup(TyperGroup):
+    """The group of all verbs; lists them from the table and imports the one that is invoked."""
+
+    _listing = False
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """All verbs, in the order of the table."""
+        return list(VERBS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | TyperGroup | None:
+        """The verb of that name, imported now, or None."""
+        if cmd_name not in VERBS:
+            return None
+        return _placeholder(cmd_name) if self._listing else _load(cmd_name)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """List the verbs without importing them."""
+        self._listing = True
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self._listing = False
+
+
+def _placeholder(name: str) -> TyperCommand:
+    verb = VERBS[name]
+    return TyperCommand(name, help=verb.help, rich_help_panel=verb.panel)
+
+
+def _load(name: str) -> TyperCommand | TyperGroup:
+    verb = VERBS[name]
+    module = import_module(f"etam_ros.cli.{name}")
+    verb_app = getattr(module, "app", None)
+    if verb_app is None:
+        verb_app = typer.Typer(add_completion=False)
+        command_class = RosCommand if verb.ros_arguments else TyperCommand
+        verb_app.command(name, cls=command_class)(getattr(module, name))
+    command: Any = typer.main.get_command(verb_app)
+    command.name = name
+    command.epilog = f"[bold]Example:[/bold] {verb.example}"
+    loaded: TyperCommand | TyperGroup = command
+    return loaded
+
+
+app = typer.Typer(
+    cls=VerbGroup,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Each verb has its own help: etam track --help",
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"etam {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error; also after a verb.")
+    ] = False,
+) -> None:
+    """Follow whatever you point at, on live camera images or in recorded video."""
+
+
+def run(args: Sequence[str]) -> int:
+    """Run one command line.
+
+    Args:
+        args: the arguments after `etam`.
+
+    Returns:
+        Exit code: 0, 2 for what the user can mend, 1 for a bug, 130 after Ctrl-C.
+    """
+    own, debug = _take_debug(args)
+    try:
+        command = typer.main.get_command(app)
+        result = command.main(own or ["--help"], prog_name="etam", standalone_mode=False)
+    except (Exception, KeyboardInterrupt) as error:
+        return exit_code(error, debug=debug)
+    return result if isinstance(result, int) else 0
+
+
+def _take_debug(args: Sequence[str]) -> tuple[list[str], bool]:
+    """Take `--debug` out, wherever it stands before `--` or `--ros-args`."""
+    ends = [args.index(mark) for mark in ("--", "--ros-args") if mark in args]
+    end = min(ends, default=len(args))
+    own = [arg for arg in args[:end] if arg != "--debug"]
+    return [*own, *args[end:]], len(own) < end
+
+
+def main() -> None:
+    """Run `etam` with the arguments of this process."""
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes once more on its way out, and would complain there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = code or EXIT_BUG
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()
