@@ -1,0 +1,134 @@
+"""Weights from files of the official layout, strictly checked, and random ones for tests."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from etam_ros.errors import WeightsError
+from etam_ros.model.config import ModelConfig
+from etam_ros.model.network import EfficientTAM
+
+SHOWN_KEYS = 3
+OBJECT_SCORE_BIAS = "sam_mask_decoder.pred_obj_score_head.layers.2.bias"
+
+
+def load_network(config: ModelConfig, weights: str) -> EfficientTAM:
+    """Build a network and fill it.
+
+    Args:
+        config: which network.
+        weights: path of a .pt, .pth or .safetensors file, or random:SEED.
+
+    Returns:
+        the network in float32 on the CPU, in evaluation mode, without gradients.
+
+    Raises:
+        WeightsError: the file is missing, unreadable, or not exactly this network's state dict.
+    """
+    seed = random_seed(weights)
+    network = EfficientTAM(config)
+    if seed is not None:
+        state = random_state_dict(network, seed)
+    else:
+        state = read_state_dict(Path(weights).expanduser())
+        check_state_dict(state, network.state_dict(), source=weights, model=config.name)
+    network.load_state_dict(state)
+    return network.eval().requires_grad_(False)
+
+
+def random_seed(weights: str) -> int | None:
+    """The seed of `random:SEED`; None when `weights` is a path.
+
+    Raises:
+        WeightsError: the seed is not a non-negative integer.
+    """
+    if not weights.startswith("random:"):
+        return None
+    match = re.fullmatch(r"random:(\d{1,9})", weights)
+    if match is None:
+        raise WeightsError(f"weights are {weights!r}, expected random:SEED as in random:0")
+    return int(match[1])
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """Read a checkpoint without running any code that it may hold.
+
+    Raises:
+        WeightsError: there is no such file, or it is not a checkpoint.
+    """
+    if not path.is_file():
+        raise WeightsError(f"weights file {path} does not exist: check the path")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # the readers raise a dozen types for damaged files
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
+        raise WeightsError(
+            f"weights file {path} cannot be read ({reason}): it is damaged or no checkpoint, "
+            "download it again"
+        ) from error
+    state = content.get("model", content) if isinstance(content, dict) else content
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise WeightsError(
+            f"weights file {path} holds no state dict, expected tensors by name under 'model'"
+        )
+    return state
+
+
+def check_state_dict(
+    state: Mapping[str, Tensor], expected: Mapping[str, Tensor], *, source: str, model: str
+) -> None:
+    """Hold a state dict against a network's, key by key and shape by shape.
+
+    Raises:
+        WeightsError: one line that says which keys are missing, unknown, or of another shape.
+    """
+    common = [key for key in expected if key in state]
+    problems = {
+        "missing": [key for key in expected if key not in state],
+        "unexpected": [key for key in state if key not in expected],
+        "of another shape": [
+            f"{key} {tuple(state[key].shape)} instead of {tuple(expected[key].shape)}"
+            for key in common
+            if state[key].shape != expected[key].shape
+        ],
+        "not finite": [key for key in common if not torch.isfinite(state[key]).all()],
+    }
+    found = [f"{len(keys)} {what} ({_shorten(keys)})" for what, keys in problems.items() if keys]
+    if found:
+        raise WeightsError(
+            f"weights file {source} does not fit {model}: keys {'; '.join(found)}: "
+            "check that model and weights belong together"
+        )
+
+
+def _shorten(keys: list[str]) -> str:
+    more = len(keys) - SHOWN_KEYS
+    return ", ".join(keys[:SHOWN_KEYS]) + (f", and {more} more" if more > 0 else "")
+
+
+def random_state_dict(network: EfficientTAM, seed: int) -> dict[str, Tensor]:
+    """Untrained weights as a function of (seed, name, shape) alone, objects mostly visible."""
+    state = {}
+    for name, value in network.state_dict().items():
+        shape = tuple(value.shape)
+        rng = np.random.RandomState((seed * 1000003 + zlib.crc32(name.encode())) % 2**32)
+        drawn = rng.standard_normal(shape).astype(np.float32)
+        if len(shape) >= 2:
+            drawn /= np.sqrt(np.prod(shape[1:]), dtype=np.float32)
+        elif name.endswith(("weight", "gamma")):
+            drawn = 1.0 + 0.1 * drawn
+        else:
+            drawn *= 0.05
+        state[name] = torch.from_numpy(drawn)
+    state[OBJECT_SCORE_BIAS] += 0.6
+    return state

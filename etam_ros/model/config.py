@@ -1,0 +1,145 @@
+"""Sizes of the network: the eight official configurations, and any other that is consistent."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from etam_ros.errors import ConfigError
+
+POOLINGS: Final = ("none", "logits", "keys")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What it takes to build one network.
+
+    Attributes:
+        name: name by which users ask for it.
+        image_size: S, side of the square input in pixels.
+        embed_dim: C, channels of the ViT.
+        heads: attention heads of the ViT.
+        patch_size: pixels per token side; a power of two, at least 4.
+        depth: blocks of the ViT.
+        window_size: tokens per window side in the blocks that are not global.
+        global_blocks: blocks that attend to the whole grid; the last block must be one.
+        mlp_ratio: hidden width of the ViT's MLPs over embed_dim.
+        position_grid: side of the grid that the position embedding is stored for.
+        hidden_dim: channels of feature, tokens and pointers.
+        memory_dim: channels of a stored memory; divides hidden_dim.
+        memory_layers: layers of the memory attention.
+        memory_ffn_dim: hidden width of its feed-forward parts.
+        memory_frames: temporal positions of memories, conditioning frames included.
+        object_pointers: most pointers that the memory attention reads.
+        memory_pooling: none, or 2 x 2 pooling of the cross-attention's spatial keys and values
+            with ln 4 added to the attention logits (variant 1) or to the keys (variant 2).
+        decoder_depth, decoder_heads, decoder_mlp_dim: of the mask decoder's transformer.
+
+    Raises:
+        ConfigError: the sizes do not fit each other.
+    """
+
+    name: str
+    image_size: int
+    embed_dim: int
+    heads: int
+    patch_size: int = 16
+    depth: int = 12
+    window_size: int = 14
+    global_blocks: tuple[int, ...] = (2, 5, 8, 11)
+    mlp_ratio: int = 4
+    position_grid: int = 14
+    hidden_dim: int = 256
+    memory_dim: int = 64
+    memory_layers: int = 4
+    memory_ffn_dim: int = 2048
+    memory_frames: int = 7
+    object_pointers: int = 16
+    memory_pooling: str = "none"
+    decoder_depth: int = 2
+    decoder_heads: int = 8
+    decoder_mlp_dim: int = 2048
+
+    def __post_init__(self) -> None:
+        rules = {
+            "patch_size is a power of two of at least 4": (
+                self.patch_size >= 4 and self.patch_size & (self.patch_size - 1) == 0
+            ),
+            "image_size is a multiple of patch_size": self.image_size % self.patch_size == 0,
+            "embed_dim is a multiple of heads": self.embed_dim % self.heads == 0,
+            "the last block is global": self.depth - 1 in self.global_blocks,
+            "hidden_dim is a multiple of memory_dim": self.hidden_dim % self.memory_dim == 0,
+            "memory_dim is a multiple of 4": self.memory_dim % 4 == 0,
+            "hidden_dim is a multiple of 8 and of twice decoder_heads": (
+                self.hidden_dim % 8 == 0 and self.hidden_dim % (2 * self.decoder_heads) == 0
+            ),
+            f"memory_pooling is one of {', '.join(POOLINGS)}": self.memory_pooling in POOLINGS,
+            "a pooled grid is even": self.memory_pooling == "none" or self.grid % 2 == 0,
+            "memory_frames is at least 1": self.memory_frames >= 1,
+        }
+        for rule, holds in rules.items():
+            if not holds:
+                raise ConfigError(f"model {self.name!r} does not fit: expected that {rule}")
+
+    @property
+    def grid(self) -> int:
+        """h = w, tokens per side of the feature grid."""
+        return self.image_size // self.patch_size
+
+    @property
+    def mask_size(self) -> int:
+        """4h, side of the low-resolution masks."""
+        return 4 * self.grid
+
+
+def _official() -> dict[str, ModelConfig]:
+    models = {}
+    for size, (embed_dim, heads) in {"s": (384, 6), "ti": (192, 3)}.items():
+        for suffix, image_size, pooling in (
+            ("", 1024, "none"),
+            ("_1", 1024, "logits"),
+            ("_2", 1024, "keys"),
+            ("_512x512", 512, "none"),
+        ):
+            name = f"efficienttam_{size}{suffix}"
+            models[name] = ModelConfig(
+                name, image_size, embed_dim, heads, memory_pooling=pooling
+            )
+    return models
+
+
+MODELS: Final[Mapping[str, ModelConfig]] = _official()
+"""The official configurations by name."""
+
+TINY_TEST: Final = ModelConfig(
+    "tiny_test",
+    image_size=128,
+    embed_dim=32,
+    heads=2,
+    depth=2,
+    window_size=3,
+    global_blocks=(1,),
+    hidden_dim=64,
+    memory_dim=16,
+    memory_layers=2,
+    memory_ffn_dim=128,
+    decoder_mlp_dim=128,
+)
+"""A network of a few milliseconds, for tests of everything above it; never trained."""
+
+
+def model_config(name: str) -> ModelConfig:
+    """The configuration of that name.
+
+    Raises:
+        ConfigError: no model has that name; the message suggests the closest.
+    """
+    if name == TINY_TEST.name:
+        return TINY_TEST
+    if name in MODELS:
+        return MODELS[name]
+    close = difflib.get_close_matches(name, MODELS, n=1, cutoff=0.3)
+    hint = f", did you mean {close[0]}?" if close else ""
+    raise ConfigError(f"model is {name!r}, expected one of {', '.join(MODELS)}{hint}")

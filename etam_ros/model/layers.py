@@ -1,0 +1,83 @@
+"""Small parts that several files share."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class LayerNorm2d(nn.Module):
+    """Layer norm over the channels of (B, C, H, W), eps 1e-6."""
+
+    def __init__(self, channels: int, eps: float = 1e-6) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean = x.mean(1, keepdim=True)  # (B, 1, H, W)
+        centred = x - mean
+        variance = centred.square().mean(1, keepdim=True)  # (B, 1, H, W)
+        x = centred * torch.rsqrt(variance + self.eps)
+        return torch.addcmul(self.bias[:, None, None], x, self.weight[:, None, None])
+
+
+class MLP(nn.Module):
+    """Linear layers with an activation between them."""
+
+    def __init__(
+        self, in_dim: int, hidden_dim: int, out_dim: int, depth: int, gelu: bool = False
+    ) -> None:
+        super().__init__()
+        dims = [in_dim] + [hidden_dim] * (depth - 1) + [out_dim]
+        self.layers = nn.ModuleList(
+            nn.Linear(width_in, width_out)
+            for width_in, width_out in zip(dims[:-1], dims[1:], strict=True)
+        )
+        self.gelu = gelu
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers[:-1]:
+            x = layer(x)
+            x = functional.gelu(x) if self.gelu else functional.relu(x)
+        return self.layers[-1](x)  # type: ignore[no-any-return]
+
+
+class Attention(nn.Module):
+    """Multi-head attention with separate projections, optionally in a narrower space.
+
+    Source: the attention layer of SAM's mask decoder (segment_anything, Apache-2.0).
+    """
+
+    def __init__(
+        self, dim: int, heads: int, inner_dim: int | None = None, key_dim: int | None = None
+    ) -> None:
+        super().__init__()
+        inner_dim = inner_dim or dim
+        key_dim = key_dim or dim
+        self.heads = heads
+        self.q_proj = nn.Linear(dim, inner_dim)
+        self.k_proj = nn.Linear(key_dim, inner_dim)
+        self.v_proj = nn.Linear(key_dim, inner_dim)
+        self.out_proj = nn.Linear(inner_dim, dim)
+
+    def split_heads(self, x: Tensor) -> Tensor:
+        """(B, L, D) -> (B, heads, L, D / heads)."""
+        batch, length, dim = x.shape
+        return x.reshape(batch, length, self.heads, dim // self.heads).transpose(1, 2)
+
+    def join_heads(self, x: Tensor) -> Tensor:
+        """(B, heads, L, d) -> (B, L, heads * d)."""
+        batch, heads, length, dim = x.shape
+        return x.transpose(1, 2).reshape(batch, length, heads * dim)
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """(B, Q, D), (B, K, D'), (B, K, D') -> (B, Q, D)."""
+        attended = functional.scaled_dot_product_attention(
+            self.split_heads(self.q_proj(q)),
+            self.split_heads(self.k_proj(k)),
+            self.split_heads(self.v_proj(v)),
+        )
+        return self.out_proj(self.join_heads(attended))  # type: ignore[no-any-return]

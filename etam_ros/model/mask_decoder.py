@@ -1,0 +1,131 @@
+"""The mask decoder: tokens and the image look at each other, and four masks come out.
+
+Source: MaskDecoder and TwoWayTransformer of segment_anything and SAM 2 (Apache-2.0). Letters: B
+objects, P prompt tokens, T = 6 + P tokens, L = h * w, D hidden dim.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+from etam_ros.model.config import ModelConfig
+from etam_ros.model.layers import MLP, Attention, LayerNorm2d
+
+MASKS: Final = 4
+"""One mask for unambiguous prompts, and three for ambiguous ones."""
+
+
+class TwoWayBlock(nn.Module):
+    """Tokens to tokens, tokens to image, MLP on tokens, image to tokens."""
+
+    def __init__(self, config: ModelConfig, first: bool) -> None:
+        super().__init__()
+        dim, heads = config.hidden_dim, config.decoder_heads
+        self.first = first
+        self.self_attn = Attention(dim, heads)
+        self.norm1 = nn.LayerNorm(dim)
+        self.cross_attn_token_to_image = Attention(dim, heads, inner_dim=dim // 2)
+        self.norm2 = nn.LayerNorm(dim)
+        self.mlp = MLP(dim, config.decoder_mlp_dim, dim, depth=2)
+        self.norm3 = nn.LayerNorm(dim)
+        self.norm4 = nn.LayerNorm(dim)
+        self.cross_attn_image_to_token = Attention(dim, heads, inner_dim=dim // 2)
+
+    def forward(
+        self, tokens: Tensor, image: Tensor, token_position: Tensor, image_position: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """(B, T, D) tokens and (B, L, D) image, with their positions -> the same, updated."""
+        if self.first:  # no position and no residual here, as trained
+            tokens = self.self_attn(tokens, tokens, tokens)
+        else:
+            q = tokens + token_position
+            tokens = tokens + self.self_attn(q, q, tokens)
+        tokens = self.norm1(tokens)
+        q, k = tokens + token_position, image + image_position
+        tokens = self.norm2(tokens + self.cross_attn_token_to_image(q, k, image))
+        tokens = self.norm3(tokens + self.mlp(tokens))
+        q = tokens + token_position
+        image = self.norm4(image + self.cross_attn_image_to_token(k, q, tokens))
+        return tokens, image
+
+
+class TwoWayTransformer(nn.Module):
+    """Blocks, and a last look of the tokens at the image."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        dim = config.hidden_dim
+        self.layers = nn.ModuleList(
+            TwoWayBlock(config, first=index == 0) for index in range(config.decoder_depth)
+        )
+        self.final_attn_token_to_image = Attention(dim, config.decoder_heads, inner_dim=dim // 2)
+        self.norm_final_attn = nn.LayerNorm(dim)
+
+    def forward(
+        self, tokens: Tensor, image: Tensor, image_position: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """(B, T, D), (B, L, D), (1, L, D) -> (B, T, D), (B, L, D)."""
+        token_position = tokens
+        for layer in self.layers:
+            tokens, image = layer(tokens, image, token_position, image_position)
+        q, k = tokens + token_position, image + image_position
+        tokens = self.norm_final_attn(tokens + self.final_attn_token_to_image(q, k, image))
+        return tokens, image
+
+
+class MaskDecoder(nn.Module):
+    """From a conditioned feature and an embedded prompt to four masks with their estimates."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        dim = config.hidden_dim
+        self.transformer = TwoWayTransformer(config)
+        self.iou_token = nn.Embedding(1, dim)
+        self.mask_tokens = nn.Embedding(MASKS, dim)
+        self.obj_score_token = nn.Embedding(1, dim)
+        self.output_upscaling = nn.Sequential(
+            nn.ConvTranspose2d(dim, dim // 4, 2, stride=2),
+            LayerNorm2d(dim // 4),
+            nn.GELU(),
+            nn.ConvTranspose2d(dim // 4, dim // 8, 2, stride=2),
+            nn.GELU(),
+        )
+        self.output_hypernetworks_mlps = nn.ModuleList(
+            MLP(dim, dim, dim // 8, depth=3) for _ in range(MASKS)
+        )
+        self.iou_prediction_head = MLP(dim, dim, MASKS, depth=3)
+        self.pred_obj_score_head = MLP(dim, dim, 1, depth=3)
+
+    def forward(
+        self, feature: Tensor, feature_position: Tensor, sparse: Tensor, dense: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Decode.
+
+        Args:
+            feature: (B, D, h, w).
+            feature_position: (1, D, h, w).
+            sparse: (B, P, D) embedded points.
+            dense: (B, D, h, w) or (1, D, 1, 1) embedded previous mask.
+
+        Returns:
+            mask logits (B, 4, 4h, 4w), IoU estimates (B, 4) in 0..1, mask tokens (B, 4, D) and
+            object-score logits (B, 1).
+        """
+        own = (self.obj_score_token.weight, self.iou_token.weight, self.mask_tokens.weight)
+        own_tokens = torch.cat(own).expand(len(sparse), -1, -1)  # (B, 6, D)
+        tokens = torch.cat((own_tokens, sparse), dim=1)  # (B, T, D)
+        image = (feature + dense).flatten(2).transpose(1, 2)  # (B, L, D)
+        position = feature_position.flatten(2).transpose(1, 2)  # (1, L, D)
+        tokens, image = self.transformer(tokens, image, position)
+        mask_tokens = tokens[:, 2 : 2 + MASKS]  # (B, 4, D)
+        upscaled = self.output_upscaling(image.transpose(1, 2).unflatten(2, feature.shape[-2:]))
+        weights = torch.stack(
+            [mlp(mask_tokens[:, index]) for index, mlp in enumerate(self.output_hypernetworks_mlps)],
+            dim=1,
+        )  # (B, 4, D / 8)
+        mask_logits = (weights @ upscaled.flatten(2)).unflatten(2, upscaled.shape[-2:])
+        iou_scores = self.iou_prediction_head(tokens[:, 1]).sigmoid()
+        return mask_logits, iou_scores, mask_tokens, self.pred_obj_score_head(tokens[:, 0])

@@ -1,0 +1,170 @@
+"""The memory attention: the frame's tokens look at themselves and at what is remembered.
+
+Source: MemoryAttention of SAM 2 and the pooled cross-attentions of EfficientTAM (Apache-2.0;
+arXiv 2411.18933, section 3.2). Letters: B objects, L = h * w tokens, D hidden dim, E memory dim,
+M memory frames, P pointer tokens.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from etam_ros.model.config import ModelConfig
+from etam_ros.model.layers import Attention
+from etam_ros.model.positions import rotary_table, rotate, sine_positions
+
+POOL = 2
+
+
+class RotarySelfAttention(Attention):
+    """Self-attention with rotary queries and keys, one head."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config.hidden_dim, heads=1)
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:  # type: ignore[override]
+        """(B, L, D) -> (B, L, D)."""
+        q = rotate(self.q_proj(x), cos, sin)[:, None]  # (B, 1, L, D)
+        k = rotate(self.k_proj(x), cos, sin)[:, None]
+        v = self.v_proj(x)[:, None]
+        attended = functional.scaled_dot_product_attention(q, k, v)
+        return self.out_proj(attended[:, 0])  # type: ignore[no-any-return]
+
+
+class RotaryCrossAttention(Attention):
+    """Cross-attention to memories: spatial keys are rotated, pointer tokens are not.
+
+    With a pooling, spatial keys and values are averaged 2 x 2 within each memory frame once
+    there is more than one frame.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config.hidden_dim, heads=1, key_dim=config.memory_dim)
+        self.grid = config.grid
+        self.pooling = config.memory_pooling
+
+    def forward(  # type: ignore[override]
+        self, x: Tensor, keys: Tensor, values: Tensor, frames: int, cos: Tensor, sin: Tensor
+    ) -> Tensor:
+        """Attend from the frame's tokens to the bank.
+
+        Args:
+            x: (B, L, D) queries.
+            keys: (B, M * L + P, E) memories with their positions, pointer tokens last.
+            values: (B, M * L + P, E) the same without positions.
+            frames: M.
+            cos, sin: (L, D / 2).
+
+        Returns:
+            (B, L, D).
+        """
+        spatial = frames * x.shape[1]
+        q = rotate(self.q_proj(x), cos, sin)
+        k = self.k_proj(keys)
+        v = self.v_proj(values)
+        turned = rotate(k[:, :spatial].unflatten(1, (frames, -1)), cos, sin)  # (B, M, L, D)
+        if self.pooling == "none" or frames <= 1:
+            k = torch.cat((turned.flatten(1, 2), k[:, spatial:]), dim=1)
+            return self.attend(q, k, v)
+        pooled_k = self.pool(turned)
+        if self.pooling == "keys":
+            pooled_k = pooled_k + math.log(POOL * POOL)
+        pooled_v = self.pool(v[:, :spatial].unflatten(1, (frames, -1)))
+        k = torch.cat((pooled_k, k[:, spatial:]), dim=1)
+        v = torch.cat((pooled_v, v[:, spatial:]), dim=1)
+        bias = None
+        if self.pooling == "logits":
+            bias = k.new_zeros(1, 1, 1, k.shape[1])
+            bias[..., : pooled_k.shape[1]] = math.log(POOL * POOL)
+        return self.attend(q, k, v, bias)
+
+    def pool(self, x: Tensor) -> Tensor:
+        """Average 2 x 2 neighbours of each frame: (B, M, L, D) -> (B, M * L / 4, D)."""
+        batch, frames, _, dim = x.shape
+        half = self.grid // POOL
+        cells = x.reshape(batch, frames, half, POOL, half, POOL, dim)
+        return cells.mean(dim=(3, 5)).reshape(batch, frames * half * half, dim)
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
+        """One head: (B, L, D), (B, K, D), (B, K, D) -> (B, L, D)."""
+        attended = functional.scaled_dot_product_attention(
+            q[:, None], k[:, None], v[:, None], attn_mask=bias
+        )
+        return self.out_proj(attended[:, 0])  # type: ignore[no-any-return]
+
+
+class MemoryAttentionLayer(nn.Module):
+    """Pre-norm self-attention, cross-attention and feed-forward."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        dim = config.hidden_dim
+        self.self_attn = RotarySelfAttention(config)
+        self.cross_attn_image = RotaryCrossAttention(config)
+        self.linear1 = nn.Linear(dim, config.memory_ffn_dim)
+        self.linear2 = nn.Linear(config.memory_ffn_dim, dim)
+        self.norm1 = nn.LayerNorm(dim)
+        self.norm2 = nn.LayerNorm(dim)
+        self.norm3 = nn.LayerNorm(dim)
+
+    def forward(
+        self, x: Tensor, keys: Tensor, values: Tensor, frames: int, cos: Tensor, sin: Tensor
+    ) -> Tensor:
+        """(B, L, D) -> (B, L, D); the others as in RotaryCrossAttention."""
+        x = x + self.self_attn(self.norm1(x), cos, sin)
+        x = x + self.cross_attn_image(self.norm2(x), keys, values, frames, cos, sin)
+        return x + self.linear2(functional.relu(self.linear1(self.norm3(x))))  # type: ignore[no-any-return]
+
+
+class MemoryAttention(nn.Module):
+    """Condition a feature on the bank of each object."""
+
+    feature_position: Tensor
+    memory_position: Tensor
+    cos: Tensor
+    sin: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        grid = config.grid
+        self.layers = nn.ModuleList(
+            MemoryAttentionLayer(config) for _ in range(config.memory_layers)
+        )
+        self.norm = nn.LayerNorm(config.hidden_dim)
+        cos, sin = rotary_table(config.hidden_dim, grid, grid)
+        feature_position = sine_positions(config.hidden_dim, grid, grid).flatten(1).T  # (L, D)
+        memory_position = sine_positions(config.memory_dim, grid, grid).flatten(1).T  # (L, E)
+        self.register_buffer("feature_position", feature_position, persistent=False)
+        self.register_buffer("memory_position", memory_position, persistent=False)
+        self.register_buffer("cos", cos, persistent=False)
+        self.register_buffer("sin", sin, persistent=False)
+
+    def forward(
+        self, feature: Tensor, memories: Tensor, temporal_position: Tensor, pointers: Tensor
+    ) -> Tensor:
+        """Condition one frame's feature on B banks of equal length.
+
+        Args:
+            feature: (1 or B, D, h, w).
+            memories: (B, M, E, h, w).
+            temporal_position: (B, M, E), what says how long ago each memory was.
+            pointers: (B, R, D), R object pointers; each becomes D / E tokens.
+
+        Returns:
+            (B, D, h, w).
+        """
+        batch, frames, width = memories.shape[:3]
+        x = feature.flatten(2).transpose(1, 2).expand(batch, -1, -1)  # (B, L, D)
+        x = x + 0.1 * self.feature_position.to(x.dtype)
+        tokens = memories.flatten(3).transpose(2, 3)  # (B, M, L, E)
+        position = self.memory_position.to(tokens.dtype) + temporal_position[:, :, None, :]
+        pointer_tokens = pointers.reshape(batch, -1, width)  # (B, P, E)
+        values = torch.cat((tokens.flatten(1, 2), pointer_tokens), dim=1)
+        keys = torch.cat(((tokens + position).flatten(1, 2), pointer_tokens), dim=1)
+        for layer in self.layers:
+            x = layer(x, keys, values, frames, self.cos, self.sin)
+        return self.norm(x).transpose(1, 2).unflatten(2, feature.shape[-2:])  # type: ignore[no-any-return]

@@ -1,0 +1,114 @@
+"""The whole network: its parts, and the four stages that the tracker calls.
+
+Letters: B objects, S image side, h = w feature grid, D hidden dim, E memory dim, M memory frames,
+R object pointers, P points.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from etam_ros.model.config import ModelConfig
+from etam_ros.model.image_encoder import ImageEncoder
+from etam_ros.model.layers import MLP
+from etam_ros.model.mask_decoder import MaskDecoder
+from etam_ros.model.memory_attention import MemoryAttention
+from etam_ros.model.memory_encoder import MemoryEncoder
+from etam_ros.model.prompt_encoder import PromptEncoder
+
+MEMORY_SCALE: Final = 20.0
+MEMORY_BIAS: Final = -10.0
+
+
+class EfficientTAM(nn.Module):
+    """EfficientTAM (arXiv 2411.18933; yformer/EfficientTAM, Apache-2.0) for inference and training.
+
+    The four methods below are the stages; the state between frames belongs to the tracker.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        dim, memory_dim = config.hidden_dim, config.memory_dim
+        self.config = config
+        self.image_encoder = ImageEncoder(config)
+        self.memory_attention = MemoryAttention(config)
+        self.memory_encoder = MemoryEncoder(config)
+        self.sam_prompt_encoder = PromptEncoder(config)
+        self.sam_mask_decoder = MaskDecoder(config)
+        self.obj_ptr_proj = MLP(dim, dim, dim, depth=3)
+        stride = config.patch_size // 4
+        self.mask_downsample = nn.Conv2d(1, 1, kernel_size=stride, stride=stride)
+        self.maskmem_tpos_enc = nn.Parameter(torch.zeros(config.memory_frames, 1, 1, memory_dim))
+        self.no_mem_embed = nn.Parameter(torch.zeros(1, 1, dim))
+        self.no_mem_pos_enc = nn.Parameter(torch.zeros(1, 1, dim))  # in checkpoints, never used
+        self.no_obj_ptr = nn.Parameter(torch.zeros(1, dim))
+
+    def encode_image(self, image: Tensor) -> Tensor:
+        """(1, 3, S, S) normalised picture -> (1, D, h, w) feature."""
+        return self.image_encoder(image)  # type: ignore[no-any-return]
+
+    def attend_memory(
+        self, feature: Tensor, memories: Tensor, temporal_index: Tensor, pointers: Tensor
+    ) -> Tensor:
+        """Condition a feature on what is remembered of each object.
+
+        Args:
+            feature: (1, D, h, w).
+            memories: (B, M, E, h, w).
+            temporal_index: (B, M) int64: 0 for the frame just before, counting up with age, and
+                memory_frames - 1 for conditioning frames.
+            pointers: (B, R, D).
+
+        Returns:
+            (B, D, h, w).
+        """
+        temporal_position = self.maskmem_tpos_enc[:, 0, 0][temporal_index]  # (B, M, E)
+        return self.memory_attention(feature, memories, temporal_position, pointers)  # type: ignore[no-any-return]
+
+    def decode_mask(
+        self, feature: Tensor, points: Tensor, labels: Tensor, mask_logits: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Decode all four masks of each object.
+
+        Args:
+            feature: (B, D, h, w), conditioned.
+            points: (B, P, 2) float32 in pixels of the network's input.
+            labels: (B, P) int64: -1 none, 0 background, 1 foreground, 2 and 3 box corners.
+            mask_logits: (B, 1, 4h, 4w) previous logits of each object, or None.
+
+        Returns:
+            mask logits (B, 4, 4h, 4w); IoU estimates (B, 4); pointers (B, 4, D), no_obj_ptr where
+            the object score is not positive; object-score logits (B, 1).
+        """
+        encoder = self.sam_prompt_encoder
+        sparse = encoder.embed_points(points, labels)
+        dense = encoder.embed_mask(mask_logits)
+        decoded, iou_scores, tokens, object_score = self.sam_mask_decoder(
+            feature, encoder.grid_positions(), sparse, dense
+        )
+        present = (object_score > 0)[:, None]  # (B, 1, 1)
+        pointers = torch.where(present, self.obj_ptr_proj(tokens), self.no_obj_ptr)
+        return decoded, iou_scores, pointers, object_score
+
+    def encode_memory(self, feature: Tensor, mask_logits: Tensor, binarize: Tensor) -> Tensor:
+        """Make a memory of each object.
+
+        Args:
+            feature: (1, D, h, w), as the image encoder gave it, unconditioned.
+            mask_logits: (B, 1, 4h, 4w).
+            binarize: (B,) bool: prompted frames are remembered with a hard mask, tracked ones
+                with a soft one.
+
+        Returns:
+            (B, E, h, w).
+        """
+        size = (self.config.image_size, self.config.image_size)
+        logits = functional.interpolate(mask_logits, size=size, mode="bilinear")
+        hard = (logits > 0).to(logits.dtype)
+        mask = torch.where(binarize[:, None, None, None], hard, logits.sigmoid())
+        mask = mask * MEMORY_SCALE + MEMORY_BIAS  # (B, 1, S, S)
+        return self.memory_encoder(feature, mask)  # type: ignore[no-any-return]

@@ -1,0 +1,94 @@
+"""Where a token sits: sine, rotary and random-Fourier position encodings, in real arithmetic."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+TEMPERATURE: Final = 10000.0
+
+
+def sine_positions(channels: int, height: int, width: int) -> Tensor:
+    """Sine position encoding of a grid: the y half first, then x; sin and cos interleaved.
+
+    Source: PositionEmbeddingSine of SAM 2 (Apache-2.0), normalised to 2 pi.
+
+    Returns:
+        (channels, height, width) float32.
+    """
+    half = channels // 2
+    exponent = 2 * (torch.arange(half, dtype=torch.float32) // 2) / half
+    period = TEMPERATURE**exponent  # (half,)
+
+    def encode(length: int) -> Tensor:
+        position = torch.arange(1, length + 1, dtype=torch.float32)
+        position = position / (position[-1:] + 1e-6) * (2 * math.pi)
+        angle = position[:, None] / period  # (length, half)
+        return torch.stack((angle[:, 0::2].sin(), angle[:, 1::2].cos()), dim=2).flatten(1)
+
+    y = encode(height)[:, None, :].expand(height, width, half)
+    x = encode(width)[None, :, :].expand(height, width, half)
+    return torch.cat((y, x), dim=2).permute(2, 0, 1).contiguous()
+
+
+def rotary_table(dim: int, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """Cosines and sines of the axial rotary encoding: x turns the first pairs, y the others.
+
+    Source: compute_axial_cis of SAM 2 (Apache-2.0), without complex numbers.
+
+    Returns:
+        two (height * width, dim / 2) float32 tables, one row per token in row-major order.
+    """
+    frequency = TEMPERATURE ** -(torch.arange(0, dim, 4, dtype=torch.float32) / dim)  # (dim / 4,)
+    token = torch.arange(height * width)
+    x = (token % width).float()[:, None] * frequency
+    y = torch.div(token, width, rounding_mode="floor").float()[:, None] * frequency
+    angle = torch.cat((x, y), dim=1)  # (h * w, dim / 2)
+    return angle.cos(), angle.sin()
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Turn the interleaved channel pairs (2j, 2j + 1) of every token, in float32.
+
+    Args:
+        x: (..., L, dim).
+        cos, sin: (L, dim / 2) float32.
+
+    Returns:
+        (..., L, dim) of x's type.
+    """
+    pairs = x.float().unflatten(-1, (-1, 2))  # (..., L, dim / 2, 2)
+    real, imaginary = pairs.unbind(-1)
+    turned = torch.stack((real * cos - imaginary * sin, real * sin + imaginary * cos), dim=-1)
+    return turned.flatten(-2).to(x.dtype)
+
+
+class RandomFourierPositions(nn.Module):
+    """Points in the unit square through a fixed Gaussian matrix that is part of the checkpoint.
+
+    Source: PositionEmbeddingRandom of segment_anything (Apache-2.0).
+    """
+
+    positional_encoding_gaussian_matrix: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer(
+            "positional_encoding_gaussian_matrix", torch.zeros(2, channels // 2)
+        )
+
+    def forward(self, points: Tensor) -> Tensor:
+        """(..., 2) float32 in 0..1 as (x, y) -> (..., channels)."""
+        angle = (2 * points - 1) @ self.positional_encoding_gaussian_matrix * (2 * math.pi)
+        return torch.cat((angle.sin(), angle.cos()), dim=-1)
+
+    def grid(self, height: int, width: int) -> Tensor:
+        """Encoding of the cell centres of a grid: (channels, height, width)."""
+        device = self.positional_encoding_gaussian_matrix.device
+        y = (torch.arange(height, dtype=torch.float32, device=device) + 0.5) / height
+        x = (torch.arange(width, dtype=torch.float32, device=device) + 0.5) / width
+        centres = torch.stack(torch.broadcast_tensors(x[None, :], y[:, None]), dim=-1)
+        return self(centres).permute(2, 0, 1)  # type: ignore[no-any-return]

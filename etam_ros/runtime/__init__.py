@@ -1,0 +1,22 @@
+"""The stages of the network on the backends that can run them."""
+
+from etam_ros.runtime.opening import open_stages
+from etam_ros.runtime.stages import (
+    DecodedMasks,
+    MemoryBatch,
+    StageConstants,
+    Stages,
+    StageSizes,
+)
+from etam_ros.runtime.timed_stages import STAGE_NAMES, TimedStages
+
+__all__ = [
+    "STAGE_NAMES",
+    "DecodedMasks",
+    "MemoryBatch",
+    "StageConstants",
+    "StageSizes",
+    "Stages",
+    "TimedStages",
+    "open_stages",
+]

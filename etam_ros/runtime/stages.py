@@ -1,0 +1,218 @@
+"""The four stages that the tracker calls, whatever runs them.
+
+Letters: B objects, S image side, h = w feature grid, D hidden dim, E memory dim, M memory slots,
+R pointer slots, P points.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from etam_ros.errors import StageError
+
+POINT_NONE: Final = -1
+POINT_BACKGROUND: Final = 0
+POINT_FOREGROUND: Final = 1
+POINT_BOX_MIN: Final = 2
+POINT_BOX_MAX: Final = 3
+MASKS: Final = 4
+
+
+@dataclass(frozen=True)
+class StageSizes:
+    """What the tracker has to know of a model.
+
+    Attributes:
+        image_size: S.
+        grid: h = w.
+        hidden_dim: D.
+        memory_dim: E.
+        memory_frames: temporal positions; the last one is for conditioning frames.
+    """
+
+    image_size: int
+    grid: int
+    hidden_dim: int
+    memory_dim: int
+    memory_frames: int
+
+    @property
+    def mask_size(self) -> int:
+        """4h, side of the low-resolution masks."""
+        return 4 * self.grid
+
+
+@dataclass(frozen=True, eq=False)
+class StageConstants:
+    """Learnt values that the tracker itself applies.
+
+    Attributes:
+        no_memory: (1, D, 1, 1) added to the feature of a frame that has no memory.
+        mask_prompt_weight: (1, 1, k, k) convolution of stride k = S / 4h that makes the logits of
+            a mask prompt.
+        mask_prompt_bias: (1,).
+    """
+
+    no_memory: Tensor
+    mask_prompt_weight: Tensor
+    mask_prompt_bias: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class MemoryBatch:
+    """The banks of B objects, padded to the longest.
+
+    Attributes:
+        memories: (B, M, E, h, w) float32.
+        temporal_index: (B, M) int64: 0 for the frame just before, counting up with age,
+            memory_frames - 1 for conditioning frames; -1 marks an empty slot.
+        pointers: (B, R, D) float32.
+        pointer_count: (B,) int64, pointers in use; they come first.
+    """
+
+    memories: Tensor
+    temporal_index: Tensor
+    pointers: Tensor
+    pointer_count: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class DecodedMasks:
+    """All four masks of B objects.
+
+    Attributes:
+        mask_logits: (B, 4, 4h, 4w) float32; mask 0 answers unambiguous prompts.
+        iou_scores: (B, 4) float32 in 0..1.
+        pointers: (B, 4, D) float32.
+        object_score_logits: (B, 1) float32.
+    """
+
+    mask_logits: Tensor
+    iou_scores: Tensor
+    pointers: Tensor
+    object_score_logits: Tensor
+
+
+class Stages(ABC):
+    """One model on one backend; a context manager that frees its device memory.
+
+    Tensors go in and come out on `device`, in float32. Outputs belong to the caller.
+
+    Attributes:
+        name: what runs, for people.
+        sizes: of the model.
+        constants: learnt values for the tracker, on `device`.
+        device: where inputs are expected.
+    """
+
+    name: str
+    sizes: StageSizes
+    constants: StageConstants
+    device: torch.device
+
+    def encode_image(self, image: Tensor) -> Tensor:
+        """(1, 3, S, S) float32, normalised -> (1, D, h, w) feature."""
+        sizes = self.sizes
+        check("encode_image", "image", image, (1, 3, sizes.image_size, sizes.image_size))
+        return self._encode_image(image)
+
+    def attend_memory(self, feature: Tensor, bank: MemoryBatch) -> Tensor:
+        """(1, D, h, w) feature and B banks -> (B, D, h, w) conditioned features."""
+        sizes = self.sizes
+        grid = (sizes.grid, sizes.grid)
+        batch, slots = bank.temporal_index.shape
+        check("attend_memory", "feature", feature, (1, sizes.hidden_dim, *grid))
+        check("attend_memory", "memories", bank.memories, (batch, slots, sizes.memory_dim, *grid))
+        check("attend_memory", "pointers", bank.pointers, (batch, None, sizes.hidden_dim))
+        check("attend_memory", "pointer_count", bank.pointer_count, (batch,))
+        return self._attend_memory(feature, bank)
+
+    def decode_mask(
+        self, feature: Tensor, points: Tensor, labels: Tensor, mask_logits: Tensor | None = None
+    ) -> DecodedMasks:
+        """Decode all four masks of each object.
+
+        Args:
+            feature: (B, D, h, w), conditioned.
+            points: (B, P, 2) float32, x and y in pixels of the network's input.
+            labels: (B, P) int64, one of the POINT_ constants.
+            mask_logits: (B, 1, 4h, 4w) previous logits of every object, or None.
+        """
+        sizes = self.sizes
+        batch = feature.shape[0]
+        side = sizes.mask_size
+        check("decode_mask", "feature", feature, (None, sizes.hidden_dim, sizes.grid, sizes.grid))
+        check("decode_mask", "points", points, (batch, None, 2))
+        check("decode_mask", "labels", labels, (batch, points.shape[1]))
+        if mask_logits is not None:
+            check("decode_mask", "mask_logits", mask_logits, (batch, 1, side, side))
+        return self._decode_mask(feature, points, labels, mask_logits)
+
+    def encode_memory(self, feature: Tensor, mask_logits: Tensor, binarize: Tensor) -> Tensor:
+        """Make the memories of B objects on one frame.
+
+        Args:
+            feature: (1, D, h, w), as encode_image gave it.
+            mask_logits: (B, 1, 4h, 4w).
+            binarize: (B,) bool: True where the frame was prompted.
+
+        Returns:
+            (B, E, h, w).
+        """
+        sizes = self.sizes
+        batch = mask_logits.shape[0]
+        side = sizes.mask_size
+        check("encode_memory", "feature", feature, (1, sizes.hidden_dim, sizes.grid, sizes.grid))
+        check("encode_memory", "mask_logits", mask_logits, (None, 1, side, side))
+        check("encode_memory", "binarize", binarize, (batch,))
+        return self._encode_memory(feature, mask_logits, binarize)
+
+    @abstractmethod
+    def _encode_image(self, image: Tensor) -> Tensor: ...
+
+    @abstractmethod
+    def _attend_memory(self, feature: Tensor, bank: MemoryBatch) -> Tensor: ...
+
+    @abstractmethod
+    def _decode_mask(
+        self, feature: Tensor, points: Tensor, labels: Tensor, mask_logits: Tensor | None
+    ) -> DecodedMasks: ...
+
+    @abstractmethod
+    def _encode_memory(self, feature: Tensor, mask_logits: Tensor, binarize: Tensor) -> Tensor: ...
+
+    def close(self) -> None:
+        """Free what the backend holds; the stages cannot be called afterwards."""
+
+    def synchronize(self) -> None:
+        """Wait until the device has finished, so that a clock can be read."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+    def __enter__(self) -> Stages:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def check(stage: str, name: str, tensor: Tensor, shape: tuple[int | None, ...]) -> None:
+    """Raise StageError unless the tensor has that shape; None matches any length."""
+    got = tuple(tensor.shape)
+    fits = len(got) == len(shape) and all(
+        want is None or have == want for have, want in zip(got, shape, strict=True)
+    )
+    if not fits:
+        wanted = ", ".join("any" if want is None else str(want) for want in shape)
+        raise StageError(f"stage {stage} got {name} of shape {got}, expected ({wanted})")
