@@ -1,0 +1,165 @@
+"""H.264 video files that browsers play, written as the frames come.
+
+Letters: H, W height and width of a frame in pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+import av
+import cv2
+import numpy as np
+from av.container import OutputContainer
+from av.video.reformatter import ColorRange, Colorspace
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from etam_ros.errors import SourceError
+
+_CODEC: Final = "libx264"
+_TICKS = 90_000  # per second; fine enough for any frame rate and for real time stamps
+_BT709 = 1  # of primaries and transfer, in the numbers of H.273
+
+
+class VideoWriter:
+    """Writes one video; a context manager.
+
+    The file appears under its name when it is finished; until then it is `<name>.part`. Leaving
+    the `with` block finishes it whatever happened, so that an interrupted run leaves a video of
+    all frames so far. Without any frame there is no file.
+
+    Args:
+        path: the file, ending in .mp4.
+        fps: frames per second of frames that come without a time.
+        quality: x264's constant rate factor, 0 (lossless) to 51.
+
+    Raises:
+        SourceError: the file cannot be written, or this PyAV has no H.264 encoder.
+    """
+
+    def __init__(self, path: Path, fps: float, *, quality: int = 20) -> None:
+        self.path = path
+        self.frames = 0
+        self._part = path.with_name(path.name + ".part")
+        self._step = max(1, round(_TICKS / fps))
+        self._quality = quality
+        self._last_tick = -1
+        self._open_file: _OpenFile | None = None
+
+    def write(self, image: NDArray[np.uint8], time_s: float | None = None) -> None:
+        """Append a frame.
+
+        The first frame settles the size; others are fitted to it. Odd sizes gain a repeated
+        column or row, which H.264 in the format that browsers play needs.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            time_s: when it is shown, from 0; None: one frame interval after the one before.
+        """
+        if self._open_file is None:
+            self._open_file = self._open(image.shape[0], image.shape[1])
+        stream = self._open_file.stream
+        tick = self._last_tick + 1 if time_s is None else round(time_s * _TICKS)
+        if time_s is None and self.frames:
+            tick = self._last_tick + self._step
+        self._last_tick = max(tick, self._last_tick + 1)
+        frame = av.VideoFrame.from_ndarray(_fit(image, stream.height, stream.width))
+        frame = frame.reformat(
+            format="yuv420p",
+            dst_colorspace=Colorspace.ITU709,
+            dst_color_range=ColorRange.MPEG,
+        )
+        frame.time_base = Fraction(1, _TICKS)
+        frame.pts = self._last_tick
+        frame.duration = self._step
+        try:
+            self._open_file.container.mux(stream.encode(frame))
+        except OSError as error:
+            raise SourceError(_cannot_write(self.path, error)) from None
+        self.frames += 1
+
+    def close(self) -> None:
+        """Finish the file and give it its name; nothing more can be written."""
+        finished, self._open_file = self._open_file, None
+        if finished is None:
+            return
+        try:
+            finished.container.mux(finished.stream.encode(None))
+            finished.container.close()
+            self._part.replace(self.path)
+        except OSError as error:
+            self._part.unlink(missing_ok=True)
+            raise SourceError(_cannot_write(self.path, error)) from None
+
+    def __enter__(self) -> VideoWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self.close()
+        except SourceError:
+            if kind is None:  # else the first error is the one to show
+                raise
+
+    def _open(self, height: int, width: int) -> _OpenFile:
+        try:
+            av.codec.Codec(_CODEC, "w")
+        except av.codec.codec.UnknownCodecError:
+            raise SourceError(
+                f"cannot write {self.path}: this PyAV has no {_CODEC} encoder, expected one with "
+                "H.264: pip install --force-reinstall av, or go without the overlay video"
+            ) from None
+        try:
+            container = av.open(
+                str(self._part), "w", format="mp4", options={"movflags": "+faststart"}
+            )
+            stream = container.add_stream(_CODEC, rate=Fraction(_TICKS, self._step))
+            stream.width, stream.height = width + width % 2, height + height % 2
+            stream.pix_fmt = "yuv420p"
+            context = stream.codec_context
+            context.time_base = Fraction(1, _TICKS)
+            context.options = {"crf": str(self._quality), "preset": "veryfast"}
+            context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
+            context.color_primaries = context.color_trc = _BT709
+            container.start_encoding()  # writes the header: a bad place shows now
+        except OSError as error:
+            raise SourceError(_cannot_write(self.path, error)) from None
+        return _OpenFile(container, stream)
+
+
+@dataclass(frozen=True)
+class _OpenFile:
+    container: OutputContainer
+    stream: VideoStream
+
+
+def _fit(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Repeat the last row or column of an odd size; scale a picture of another size."""
+    bottom, right = height - image.shape[0], width - image.shape[1]
+    if 0 <= bottom <= 1 and 0 <= right <= 1:
+        if bottom or right:
+            image = np.pad(image, ((0, bottom), (0, right), (0, 0)), mode="edge")
+        return np.ascontiguousarray(image)
+    scale = min(height / image.shape[0], width / image.shape[1])
+    inner = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    resized = cv2.resize(image, inner, interpolation=cv2.INTER_AREA)
+    framed = np.zeros((height, width, 3), np.uint8)
+    top, left = (height - inner[1]) // 2, (width - inner[0]) // 2
+    framed[top : top + inner[1], left : left + inner[0]] = resized
+    return framed
+
+
+def _cannot_write(path: Path, error: OSError) -> str:
+    return (
+        f"cannot write {path}: {error.strerror or error}: free some space or choose another place"
+    )
