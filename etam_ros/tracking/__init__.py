@@ -1,0 +1,5 @@
+"""The streaming tracker: objects, their memories, and one step per frame."""
+
+from etam_ros.tracking.tracker import Tracker
+
+__all__ = ["Tracker"]

@@ -1,0 +1,286 @@
+"""The streaming tracker.
+
+Letters: N objects, D hidden dim, E memory dim, h = w feature grid, S network input size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from etam_ros.config import TrackerConfig
+from etam_ros.errors import PromptError
+from etam_ros.records import Frame, FrameResult, ObjectState, Prompt
+from etam_ros.runtime import MemoryBatch, Stages
+from etam_ros.tracking.bank import Memory, pack
+from etam_ros.tracking.choosing import ChosenMasks, choose_masks
+from etam_ros.tracking.holes import fill_holes
+from etam_ros.tracking.objects import ObjectTable, TrackedObject
+from etam_ros.tracking.prompting import PointPrompt, check_inside, no_points
+from etam_ros.tracking.publishing import publish_masks
+from etam_ros.transforms import image_to_tensor, mask_to_network
+
+MASK_PROMPT_LOGIT = 10.0
+MAX_PREVIOUS_LOGIT = 32.0
+
+
+@dataclass(frozen=True, eq=False)
+class CurrentFrame:
+    """The newest stepped frame: its number and time, and its encoded picture."""
+
+    number: int
+    frame: Frame
+    feature: Tensor  # (1, D, h, w)
+    time_went_back: bool
+
+
+class Tracker:
+    """Follow objects through a stream of frames.
+
+    One thread at a time calls it. Source of what happens to a frame: the video predictors of
+    SAM 2 and EfficientTAM (Apache-2.0), with every corrected frame a conditioning frame.
+
+    Example:
+        with open_stages(weights="efficienttam_ti_512x512.pt") as stages:
+            tracker = Tracker(stages)
+            tracker.step(Frame(image))
+            tracker.add_prompt(Prompt(points=[(320, 240)], point_labels=[1]))
+            result = tracker.step(Frame(next_image))
+    """
+
+    def __init__(self, stages: Stages, config: TrackerConfig | None = None) -> None:
+        self.stages = stages
+        self.config = config or TrackerConfig()
+        self._objects = ObjectTable()
+        self._current: CurrentFrame | None = None
+        self._result: FrameResult | None = None
+
+    @property
+    def result(self) -> FrameResult | None:
+        """The newest frame's result, with the prompts and removals since; None before any."""
+        return self._result
+
+    @property
+    def object_ids(self) -> tuple[int, ...]:
+        """Ids of the objects that are followed, in the order in which they were added."""
+        return self._objects.ids
+
+    @property
+    def newest_object_id(self) -> int | None:
+        """Id of the object that was added last and is still followed; None without objects."""
+        return self._objects.ids[-1] if len(self._objects) else None
+
+    @torch.inference_mode()
+    def step(self, frame: Frame) -> FrameResult:
+        """Follow every object onto the next frame.
+
+        Args:
+            frame: any size; it may change from frame to frame.
+
+        Returns:
+            the state of every object, in this frame's pixels.
+        """
+        current = self._encode(frame)
+        if len(self._objects):
+            bank = self._read_memory(current)
+            conditioned = self.stages.attend_memory(current.feature, bank)
+            chosen = self._decode(current, conditioned)
+            self._settle(current)
+            self._write_memory(current, chosen)
+        else:
+            self._settle(current)
+        return self._forget_lost()
+
+    @torch.inference_mode()
+    def add_prompt(self, prompt: Prompt) -> ObjectState:
+        """Start an object on the newest stepped frame, or refine one.
+
+        Returns:
+            the object's state on that frame; `result` holds it too.
+
+        Raises:
+            PromptError: no frame was stepped yet, the prompt is for another frame, or it does
+                not fit the frame. Nothing has changed then.
+            ObjectError: the id is refused, or there are too many objects. Nothing has changed.
+        """
+        current = self._frame_of(prompt)
+        tracked = self._objects.get(prompt.object_id) or self._new_object(prompt, current)
+        before = tracked.point_prompt if prompt.keep_previous else PointPrompt()
+        points = before.extended(prompt)
+        if prompt.mask is None:
+            chosen = self._decode_points(current, tracked, points)
+        else:
+            chosen = self._take_mask(current, prompt.mask)
+        logits = fill_holes(chosen.mask_logits, self.config.fill_hole_area)
+        binarize = torch.ones(1, dtype=torch.bool, device=logits.device)
+        feature = self.stages.encode_memory(current.feature, logits, binarize)[0]
+        tracked.bank.add_conditioning(
+            current.number, Memory(feature, chosen.pointers[0]), self.config
+        )
+        tracked.label = prompt.label or tracked.label
+        tracked.point_prompt = points
+        tracked.take_output(chosen, 0, logits)
+        self._objects.add(tracked)
+        return self._settle(current).objects[self._objects.ids.index(tracked.object_id)]
+
+    @torch.inference_mode()
+    def remove(self, object_id: int) -> None:
+        """Stop following an object; its id is not used again until `reset`.
+
+        Raises:
+            ObjectError: there is no such object.
+        """
+        self._objects.remove(object_id)
+        if self._current is not None:
+            self._settle(self._current)
+
+    @torch.inference_mode()
+    def reset(self) -> None:
+        """Forget all objects and all ids; the newest frame can still be prompted."""
+        self._objects.clear()
+        if self._current is not None:
+            self._settle(self._current)
+
+    def _encode(self, frame: Frame) -> CurrentFrame:
+        """Encode the picture; drop recent memories when time went back."""
+        last = self._current
+        image = image_to_tensor(frame.image, self.stages.sizes.image_size, self.stages.device)
+        feature = self.stages.encode_image(image)
+        if last is None:
+            return CurrentFrame(1, frame, feature, time_went_back=False)
+        jump_ns = frame.stamp_ns - last.frame.stamp_ns
+        went_back = jump_ns < 0 and frame.stamp_ns != 0
+        if went_back:
+            for tracked in self._objects:
+                tracked.bank.clear_recent()
+                tracked.last_seen_ns += jump_ns
+        return CurrentFrame(last.number + 1, frame, feature, went_back)
+
+    def _read_memory(self, current: CurrentFrame) -> MemoryBatch:
+        sizes = self.stages.sizes
+        views = [tracked.bank.view(current.number, sizes, self.config) for tracked in self._objects]
+        return pack(views, sizes, self.stages.device)
+
+    def _decode(self, current: CurrentFrame, conditioned: Tensor) -> ChosenMasks:
+        """Decode all objects without a prompt: (N, D, h, w) -> their masks."""
+        points, labels = no_points(len(conditioned), conditioned.device)
+        decoded = self.stages.decode_mask(conditioned, points, labels)
+        chosen = choose_masks(decoded, ambiguous=True)
+        logits = fill_holes(chosen.mask_logits, self.config.fill_hole_area)
+        for row, tracked in enumerate(self._objects):
+            tracked.conditioned = conditioned[row : row + 1]
+            tracked.point_prompt = PointPrompt()
+            tracked.take_output(chosen, row, logits)
+        return chosen
+
+    def _write_memory(self, current: CurrentFrame, chosen: ChosenMasks) -> None:
+        """Remember this frame with soft masks, before holes were filled or overlaps settled."""
+        logits = chosen.mask_logits
+        binarize = torch.zeros(len(logits), dtype=torch.bool, device=logits.device)
+        features = self.stages.encode_memory(current.feature, logits, binarize)  # (N, E, h, w)
+        for row, tracked in enumerate(self._objects):
+            memory = Memory(features[row], chosen.pointers[row])
+            tracked.bank.add_recent(current.number, memory, self.config)
+
+    def _frame_of(self, prompt: Prompt) -> CurrentFrame:
+        """The frame a prompt is for, which must be the newest, and which it must fit."""
+        if self._current is None:
+            raise PromptError("no frame was stepped yet: wait for the first frame, then prompt")
+        stamp_ns = self._current.frame.stamp_ns
+        if prompt.stamp_ns and prompt.stamp_ns != stamp_ns:
+            newest = f"the newest frame has {stamp_ns} ns" if stamp_ns else "frames have no stamps"
+            raise PromptError(
+                f"prompt is for the frame of stamp {prompt.stamp_ns} ns, but {newest}: prompt "
+                "the newest frame, or leave the stamp zero"
+            )
+        check_inside(prompt, self._current.frame.hw)
+        return self._current
+
+    def _new_object(self, prompt: Prompt, current: CurrentFrame) -> TrackedObject:
+        """An object that starts on this frame: it sees the picture without any memory."""
+        object_id = self._objects.new_id(prompt.object_id, self.config.max_objects)
+        conditioned = current.feature + self.stages.constants.no_memory
+        return TrackedObject(object_id, prompt.label, conditioned, current.frame.stamp_ns)
+
+    def _decode_points(
+        self, current: CurrentFrame, tracked: TrackedObject, points: PointPrompt
+    ) -> ChosenMasks:
+        """Decode one object with clicks or a box, on top of the mask it has on this frame."""
+        size = self.stages.sizes.image_size
+        coordinates, labels = points.to_network(current.frame.hw, size, current.feature.device)
+        previous = tracked.mask_logits
+        if previous is not None:
+            previous = previous.clamp(-MAX_PREVIOUS_LOGIT, MAX_PREVIOUS_LOGIT)
+        decoded = self.stages.decode_mask(tracked.conditioned, coordinates, labels, previous)
+        return choose_masks(decoded, ambiguous=points.ambiguous)
+
+    def _take_mask(self, current: CurrentFrame, mask: NDArray[np.bool_]) -> ChosenMasks:
+        """Take a mask prompt as it is; only its pointer comes from the decoder.
+
+        The decoder sees the raw feature here, without the no-memory embedding.
+        """
+        sizes, constants = self.stages.sizes, self.stages.constants
+        target = mask_to_network(mask, sizes.image_size, current.feature.device)  # (1, 1, S, S)
+        if not target.any():
+            raise PromptError(
+                f"prompt mask of {int(mask.sum())} pixels vanishes at the network's "
+                f"{sizes.image_size} x {sizes.image_size}: prompt a larger region, or click"
+            )
+        stride = constants.mask_prompt_weight.shape[-1]
+        prompt_logits = functional.conv2d(
+            target, constants.mask_prompt_weight, constants.mask_prompt_bias, stride=stride
+        )  # (1, 1, 4h, 4w)
+        points, labels = no_points(1, target.device)
+        decoded = self.stages.decode_mask(current.feature, points, labels, prompt_logits)
+        mask_logits = functional.interpolate(
+            target * (2 * MASK_PROMPT_LOGIT) - MASK_PROMPT_LOGIT,
+            size=(sizes.mask_size, sizes.mask_size),
+            mode="bilinear",
+            antialias=True,
+        )
+        return ChosenMasks(
+            mask_logits=mask_logits,
+            iou_scores=torch.ones(1, device=target.device),
+            pointers=decoded.pointers[:, 0],
+            object_score_logits=torch.full((1,), MASK_PROMPT_LOGIT, device=target.device),
+        )
+
+    def _settle(self, current: CurrentFrame) -> FrameResult:
+        """Publish every object of the frame: resize, settle overlaps, measure."""
+        frame = current.frame
+        logits = [tracked.mask_logits for tracked in self._objects if tracked.mask_logits is not None]
+        label_image, masks = publish_masks(self._objects.ids, logits, frame.hw, self.config)
+        states = [
+            tracked.state(mask, frame.stamp_ns)
+            for tracked, mask in zip(self._objects, masks, strict=True)
+        ]
+        self._current = current
+        self._result = FrameResult(
+            frame_number=current.number,
+            stamp_ns=frame.stamp_ns,
+            frame_id=frame.frame_id,
+            image_hw=frame.hw,
+            objects=tuple(states),
+            label_image=label_image,
+            time_went_back=current.time_went_back,
+        )
+        return self._result
+
+    def _forget_lost(self) -> FrameResult:
+        """Drop what `forget_after_s` says; the dropped are named in the result."""
+        result = self._result
+        assert result is not None
+        limit_ns = self.config.forget_after_s * 1e9
+        lost = [s.object_id for s in result.objects if 0 < limit_ns < s.time_since_seen_ns]
+        if lost:
+            for object_id in lost:
+                self._objects.remove(object_id)
+            kept = tuple(state for state in result.objects if state.object_id not in lost)
+            result = replace(result, objects=kept, forgotten_ids=tuple(lost))
+            self._result = result
+        return result
