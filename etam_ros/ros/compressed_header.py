@@ -1,0 +1,109 @@
+"""Reads the kind and size of a JPEG or PNG and looks it over, before anything is decoded.
+
+A few hundred bytes can claim gigapixels, or a chunk of gigabytes for which OpenCV makes room at
+once: such files must not reach a decoder.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import Final
+
+from etam_ros.errors import ImageError
+
+_JPEG_START: Final = b"\xff\xd8\xff"
+_JPEG_END: Final = b"\xff\xd9"
+_JPEG_MARKER: Final = re.compile(rb"\xff[^\x00\xff]")
+_PNG_START: Final = b"\x89PNG\r\n\x1a\n"
+
+# Markers, by ITU-T T.81 table B.1. C4, C8 and CC lie among the frame headers but are none.
+_START_OF_FRAME: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_WITHOUT_LENGTH: Final = frozenset({0x01, *range(0xD0, 0xD9)})
+_END_OF_IMAGE, _START_OF_SCAN = 0xD9, 0xDA
+
+
+@dataclass(frozen=True)
+class CompressedHeader:
+    """What a compressed picture says of itself: "jpeg" or "png", and its size in pixels."""
+
+    kind: str
+    width: int
+    height: int
+
+
+def read_header(data: bytes) -> CompressedHeader:
+    """Read the header of a JPEG or PNG, and look whether the file is whole.
+
+    Args:
+        data: the whole file.
+
+    Raises:
+        ImageError: it is neither, it is damaged, or it was cut short.
+    """
+    if data.startswith(_JPEG_START):
+        header = _jpeg_header(data)
+    elif data.startswith(_PNG_START):
+        header = _png_header(data)
+    else:
+        raise ImageError(
+            f"compressed image starts with {data[:8].hex(' ') or 'nothing'} ({len(data)} bytes), "
+            "expected a JPEG or PNG: set the camera's compressed format to jpeg or png"
+        )
+    if header.width == 0 or header.height == 0:
+        raise ImageError(
+            f"{header.kind} image is {header.width}x{header.height} pixels, "
+            "expected at least 1x1: look at the program that made it"
+        )
+    return header
+
+
+def _jpeg_header(data: bytes) -> CompressedHeader:
+    position = len(_JPEG_START) - 1
+    while found := _JPEG_MARKER.search(data, position):
+        marker, position = data[found.end() - 1], found.end()
+        if marker in _WITHOUT_LENGTH:
+            continue
+        if marker in (_END_OF_IMAGE, _START_OF_SCAN) or position + 7 > len(data):
+            break
+        length, _, height, width = struct.unpack_from(">HBHH", data, position)
+        if marker in _START_OF_FRAME:
+            if data.rfind(_JPEG_END, position) < 0:
+                # Some decoders fill what is missing with grey and say nothing.
+                raise _damaged("jpeg", data, "no end marker")
+            return CompressedHeader("jpeg", width, height)
+        if length < 2:
+            break
+        position += length
+    raise _damaged("jpeg", data, "no frame header")
+
+
+def _png_header(data: bytes) -> CompressedHeader:
+    header = None
+    position = len(_PNG_START)
+    view = memoryview(data)
+    while position + 12 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        end = position + 12 + length  # behind length, kind, body and checksum
+        if end > len(data):
+            break
+        (checksum,) = struct.unpack_from(">I", data, end - 4)
+        if zlib.crc32(view[position + 4 : end - 4]) != checksum:
+            raise _damaged("png", data, f"a wrong checksum at byte {position}")
+        if header is None:
+            if kind != b"IHDR" or length != 13:
+                raise _damaged("png", data, "no IHDR")
+            header = CompressedHeader("png", *struct.unpack_from(">II", data, position + 8))
+        if kind == b"IEND":
+            return header
+        position = end
+    raise _damaged("png", data, "no end")
+
+
+def _damaged(kind: str, data: bytes, what: str) -> ImageError:
+    return ImageError(
+        f"{kind} image of {len(data)} bytes has {what}, expected a whole file: "
+        "it was damaged or cut short on its way"
+    )
