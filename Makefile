@@ -1,0 +1,88 @@
+# Everything happens in .venv, which the first call makes; a second call finds it ready.
+# Other Python: make test PYTHON=python3.12. More arguments: make demo ARGS="--help".
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+LOG := $(VENV)/install.log
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input
+CPU_WHEELS := https://download.pytorch.org/whl/cpu
+SOURCES := pyproject.toml setup.py CMakeLists.txt constraints.txt cmake/ros_wheels.cmake \
+           $(wildcard msg/*.msg srv/*.srv)
+
+# A sourced ROS would mix with the one in .venv.
+unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH PYTHONPATH
+unexport RMW_IMPLEMENTATION ROS_DISTRO
+
+# $(call quietly,COMMAND): its output goes to a log, of which the end is shown if it fails.
+quietly = { $(1); } > $(LOG) 2>&1 || { tail -n 25 $(LOG) >&2; \
+          echo "error: the command above failed; all it said is in $(LOG)" >&2; exit 1; }
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench format clean
+
+help: ## List what there is.
+	@echo "make demo    see it work: node, player and clicks; leaves demo/overlay.mp4"
+	@echo "make test    format, lint, types and all tests"
+	@echo "make check   format, lint and types alone"
+	@echo "make bench   measure the stages, the tracker and the node on this machine"
+	@echo "make setup   install into .venv, which the others do by themselves"
+	@echo "make format  let ruff format and mend the sources"
+	@echo "make clean   remove .venv and everything built"
+
+setup: $(VENV)/etam_ros.stamp ## Install into .venv.
+
+demo: setup
+	@$(BIN)/etam demo $(ARGS)
+
+bench: setup
+	@$(BIN)/etam bench $(ARGS)
+
+test: check
+	@echo "== tests"
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: setup
+	@echo "== format"
+	@$(BIN)/ruff format --check .
+	@echo "== lint"
+	@$(BIN)/ruff check .
+	@echo "== types"
+	@$(BIN)/mypy
+
+format: setup
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist etam_ros.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/python.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo "error: $(PYTHON) is $$($(PYTHON) --version 2>&1), expected Python 3.10 to 3.13:" \
+	       "name one, as in make PYTHON=python3.12" >&2; exit 1; }
+	@command -v g++ > /dev/null || { \
+	  echo "error: g++ is not here, the messages need it: sudo apt install g++" >&2; exit 1; }
+	@$(PYTHON) -c 'import os, sysconfig as s, sys; \
+	  sys.exit(not os.path.exists(os.path.join(s.get_path("include"), "Python.h")))' || { \
+	  echo "error: Python.h is not here, the messages need it: sudo apt install python3-dev" >&2; \
+	  exit 1; }
+	@echo "making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV) || { \
+	  echo "error: $(PYTHON) cannot make one: sudo apt install python3-venv" >&2; exit 1; }
+	@touch $@
+
+# A CPU build from the user's own indexes if they have one, else from PyTorch's.
+$(VENV)/torch.stamp: $(VENV)/python.stamp constraints.txt
+	@echo "installing PyTorch for the CPU (200 MB)"
+	@$(INSTALL) -q -c constraints.txt torch > $(LOG) 2>&1 || \
+	  $(call quietly,$(INSTALL) -c constraints.txt torch --extra-index-url $(CPU_WHEELS))
+	@touch $@
+
+# The pins hold inside the build as well, which only the environment reaches.
+$(VENV)/etam_ros.stamp: $(VENV)/torch.stamp $(SOURCES)
+	@echo "installing etam_ros and building its messages (a minute or two)"
+	@export PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt; \
+	  $(call quietly,$(INSTALL) -e '.[dev]')
+	@touch $@
