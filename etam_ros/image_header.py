@@ -34,6 +34,11 @@ class CompressedHeader:
     height: int
 
 
+def is_jpeg_or_png(data: bytes) -> bool:
+    """Whether a file starts like one of the two."""
+    return data.startswith((_JPEG_START, _PNG_START))
+
+
 def read_header(data: bytes) -> CompressedHeader:
     """Read the header of a JPEG or PNG, and look whether the file is whole.
 
