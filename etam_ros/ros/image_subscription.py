@@ -1,0 +1,198 @@
+"""The subscription to the camera, whatever the camera offers.
+
+Its QoS has to fit publishers that come and go, so the graph is looked at now and then; the same
+look finds a camera that publishes but whose images do not arrive.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from rclpy.callback_groups import CallbackGroup
+from rclpy.node import Node
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.subscription import Subscription
+from rclpy.topic_endpoint_info import TopicEndpointInfo
+from sensor_msgs.msg import CompressedImage, Image
+
+from etam_ros.config import NodeConfig
+from etam_ros.ros.transport import VARIABLES
+
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks
+except ImportError:  # Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks
+
+SILENCE_S: Final = 2.0
+_TYPES: Final = {"raw": Image, "compressed": CompressedImage}
+_TYPE_NAMES: Final = {
+    "raw": "sensor_msgs/msg/Image",
+    "compressed": "sensor_msgs/msg/CompressedImage",
+}
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """How the camera looks from here.
+
+    Attributes:
+        topic: resolved name.
+        reliability: "reliable" or "best_effort", as subscribed.
+        publishers: how many of the right type there are.
+        problem: why nothing arrives, in words; empty when all is well or nobody publishes.
+    """
+
+    topic: str
+    reliability: str
+    publishers: int = 0
+    problem: str = ""
+
+
+def choose_reliability(wanted: str, offered: Iterable[ReliabilityPolicy]) -> ReliabilityPolicy:
+    """The reliability to subscribe with.
+
+    Args:
+        wanted: auto, reliable or best_effort.
+        offered: of each publisher. Auto is reliable if there are any and all offer it: large
+            best-effort images get lost where the camera lacks the transport profile.
+    """
+    if wanted != "auto":
+        return ReliabilityPolicy[wanted.upper()]
+    present = list(offered)
+    if present and all(policy == ReliabilityPolicy.RELIABLE for policy in present):
+        return ReliabilityPolicy.RELIABLE
+    return ReliabilityPolicy.BEST_EFFORT
+
+
+class ImageSubscription:
+    """Subscribes to `image`, or to `<resolved image>/compressed`, with a depth of 1.
+
+    Args:
+        node: gets the subscription.
+        config: transport and reliability.
+        on_image: called with each message.
+        received: how many messages have come so far.
+        group: callback group of the subscription.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        config: NodeConfig,
+        on_image: Callable[[Image | CompressedImage], None],
+        received: Callable[[], int],
+        group: CallbackGroup,
+    ) -> None:
+        self._node = node
+        self._config = config
+        self._on_image = on_image
+        self._received = received
+        self._group = group
+        topic = node.resolve_topic_name("image")
+        self._topic = topic + ("/compressed" if config.image_transport == "compressed" else "")
+        self._policy = ReliabilityPolicy.BEST_EFFORT
+        self._lock = threading.Lock()  # `look` and `destroy` come from different threads
+        self._closed = False
+        self._subscription: Subscription | None = None
+        self._publisher_ids: frozenset[bytes] = frozenset()
+        self._expecting_since_s = time.monotonic()
+        self._received_before = received()
+        self._problems: list[str] = []
+        self._subscribe(choose_reliability(config.image_reliability, []))
+        self.source = ImageSource(self._topic, self._policy.name.lower())
+        self.look()
+
+    def look(self) -> None:
+        """Look at the publishers: subscribe anew if they ask for another QoS, tell of problems."""
+        with self._lock:
+            if self._closed:
+                return
+            present = self._node.get_publishers_info_by_topic(self._topic)
+            fitting = [p for p in present if p.topic_type == self._type_name]
+            offered = [p.qos_profile.reliability for p in fitting]
+            policy = choose_reliability(self._config.image_reliability, offered)
+            if policy != self._policy and fitting:
+                self._subscribe(policy)
+            problems = self._wrong_types(present) + self._incompatible(fitting)
+            problems += self._silent(fitting)
+            for problem in problems:
+                if problem not in self._problems:
+                    self._node.get_logger().warning(problem)
+            self._problems = problems
+            self.source = ImageSource(
+                self._topic, self._policy.name.lower(), len(fitting), "; ".join(problems)
+            )
+
+    def destroy(self) -> None:
+        """Take the subscription off the node."""
+        with self._lock:
+            self._closed = True
+            self._unsubscribe()
+
+    @property
+    def _type_name(self) -> str:
+        return _TYPE_NAMES[self._config.image_transport]
+
+    def _subscribe(self, policy: ReliabilityPolicy) -> None:
+        self._unsubscribe()
+        self._policy = policy
+        self._subscription = self._node.create_subscription(
+            _TYPES[self._config.image_transport],
+            self._topic,
+            self._on_image,
+            QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=policy),
+            callback_group=self._group,
+            # `look` finds incompatible publishers, and names them; an event of a subscription
+            # that was just replaced would raise in the executor.
+            event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
+        )
+
+    def _unsubscribe(self) -> None:
+        if self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = None
+
+    def _wrong_types(self, publishers: list[TopicEndpointInfo]) -> list[str]:
+        return [
+            f"{_name(publisher)} publishes {publisher.topic_type} on {self._topic}, expected "
+            f"{self._type_name}: change image_transport, or remap image"
+            for publisher in publishers
+            if publisher.topic_type != self._type_name
+        ]
+
+    def _incompatible(self, publishers: list[TopicEndpointInfo]) -> list[str]:
+        """Name the publishers from which nothing can come."""
+        if self._policy != ReliabilityPolicy.RELIABLE:
+            return []
+        return [
+            f"{_name(publisher)} on {self._topic} offers best effort and the subscription asks "
+            "for reliable, so nothing can come from there: set image_reliability to auto"
+            for publisher in publishers
+            if publisher.qos_profile.reliability != ReliabilityPolicy.RELIABLE
+        ]
+
+    def _silent(self, publishers: list[TopicEndpointInfo]) -> list[str]:
+        """Tell of publishers that are there without anything having come since they are."""
+        now_s = time.monotonic()
+        ids = frozenset(bytes(publisher.endpoint_gid) for publisher in publishers)
+        if ids != self._publisher_ids:
+            self._publisher_ids, self._expecting_since_s = ids, now_s
+            self._received_before = self._received()
+        waiting = bool(ids) and self._received() == self._received_before
+        if not waiting or now_s - self._expecting_since_s < SILENCE_S:
+            return []
+        offers = sorted({p.qos_profile.reliability.name.lower() for p in publishers})
+        problem = (
+            f"{len(publishers)} publisher(s) on {self._topic} but no image for {SILENCE_S:g} s: "
+            f"they offer QoS {', '.join(offers)}, subscribed as {self._policy.name.lower()}; if "
+            f"they do publish, start them with the large-image transport profile, {VARIABLES[0]}"
+        )
+        return [problem]
+
+
+def _name(publisher: TopicEndpointInfo) -> str:
+    return f"{publisher.node_namespace.rstrip('/')}/{publisher.node_name}"

@@ -1,0 +1,95 @@
+"""Getting the tracker ready: load the network, run it once, start afresh."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from std_msgs.msg import Header
+
+from etam_ros.records import FOREGROUND, Frame, Prompt
+from etam_ros.ros.parameters import Settings
+
+if TYPE_CHECKING:
+    from etam_ros.runtime import TimedStages
+    from etam_ros.tracking import Tracker
+
+
+@dataclass
+class Tracking:
+    """What the worker thread owns; no other thread touches it.
+
+    Attributes:
+        tracker: follows the objects.
+        stages: the network it runs on, with a clock for each stage.
+        newest: header of the newest processed frame, None before the first and after a reset.
+    """
+
+    tracker: Tracker
+    stages: TimedStages
+    newest: Header | None = None
+
+    def reset(self) -> None:
+        """Forget all objects and the stream."""
+        self.tracker.reset()
+        self.newest = None
+
+    def close(self) -> None:
+        """Free the network."""
+        self.stages.close()
+
+
+def load_tracking(settings: Settings, stopping: Callable[[], bool]) -> Tracking:
+    """Load the network and warm it up; takes seconds.
+
+    Args:
+        settings: model, weights, backend, ...
+        stopping: asked between the steps.
+
+    Raises:
+        EtamError: the network cannot be loaded.
+        CancelledError: `stopping` said so.
+    """
+    # Here and not at the top: torch takes seconds to import, in which signals must be served.
+    from etam_ros.runtime import TimedStages, open_stages
+    from etam_ros.tracking import Tracker
+
+    def go_on() -> None:
+        if stopping():
+            raise CancelledError("the node ends")
+
+    go_on()
+    node = settings.node
+    stages = open_stages(
+        node.model,
+        weights=node.weights,
+        backend=node.backend,
+        precision=node.precision,
+        device=node.device,
+    )
+    try:
+        go_on()
+        timed = TimedStages(stages)
+        tracking = Tracking(Tracker(timed, settings.tracker), timed)
+        _warm_up(tracking, go_on)
+    except BaseException:
+        stages.close()
+        raise
+    return tracking
+
+
+def _warm_up(tracking: Tracking, go_on: Callable[[], None]) -> None:
+    """Run every stage once, so that the first camera frame does not pay for it."""
+    size = tracking.stages.sizes.image_size
+    frame = Frame(np.zeros((size, size, 3), np.uint8))
+    centre = (size / 2, size / 2)
+    tracking.tracker.step(frame)
+    go_on()
+    tracking.tracker.add_prompt(Prompt(points=[centre], point_labels=[FOREGROUND]))
+    go_on()
+    tracking.tracker.step(frame)
+    tracking.stages.take()
+    tracking.reset()

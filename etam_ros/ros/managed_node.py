@@ -1,0 +1,142 @@
+"""A lifecycle node whose transitions are plain functions that may raise.
+
+rclpy swallows what a transition raises, and lets a request for an impossible transition end the
+process: both become one log line and an answer here.
+"""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from dataclasses import dataclass
+from typing import Any, Final
+
+from lifecycle_msgs.srv import ChangeState
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
+from rclpy.node import Node
+
+from etam_ros.errors import EtamError
+
+SUCCESS: Final = TransitionCallbackReturn.SUCCESS
+FAILURE: Final = TransitionCallbackReturn.FAILURE
+
+
+@dataclass(frozen=True)
+class Transitions:
+    """What to do on the way from one state to the next; whatever raises leaves the state as it is.
+
+    Attributes:
+        configure: from unconfigured to inactive.
+        activate: from inactive to active.
+        deactivate: from active to inactive.
+        cleanup: from inactive to unconfigured; also called, after `deactivate` where that is
+            due, before the node is finalized.
+    """
+
+    configure: Callable[[], None]
+    activate: Callable[[], None]
+    deactivate: Callable[[], None]
+    cleanup: Callable[[], None]
+
+
+class ManagedNode(LifecycleNodeMixin, Node):
+    """A node with the lifecycle services; its states are those of ROS 2.
+
+    Attributes:
+        state: unconfigured, inactive, active or finalized: the one last reached.
+        changing: name of the transition that is under way, or empty.
+    """
+
+    def __init__(self, name: str, transitions: Transitions) -> None:
+        Node.__init__(self, name)
+        self.state = "unconfigured"
+        self.changing = ""
+        self._todo = transitions
+        self._one_at_a_time = threading.Lock()
+        # Reentrant, so that the state can be asked for during a long transition.
+        LifecycleNodeMixin.__init__(self, callback_group=ReentrantCallbackGroup())
+        for service in self.services:
+            if service.srv_type is ChangeState:
+                service.callback = self._guarded(service.callback)
+
+    def bring_up(self) -> bool:
+        """Configure and activate, unless somebody began already; False when a step failed."""
+        with self._one_at_a_time:
+            if self.state != "unconfigured":
+                return True
+            return self.trigger_configure() == SUCCESS and self.trigger_activate() == SUCCESS
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Called by rclpy."""
+        return self._change("configure", "inactive", self._todo.configure)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Called by rclpy."""
+        return self._change("activate", "active", self._todo.activate)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Called by rclpy."""
+        return self._change("deactivate", "inactive", self._todo.deactivate)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Called by rclpy."""
+        return self._change("cleanup", "unconfigured", self._todo.cleanup)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Called by rclpy."""
+
+        def leave() -> None:
+            if self.state == "active":
+                self._todo.deactivate()
+            if self.state != "unconfigured":
+                self._todo.cleanup()
+
+        return self._change("shutdown", "finalized", leave)
+
+    def _change(
+        self, name: str, target: str, action: Callable[[], None]
+    ) -> TransitionCallbackReturn:
+        self.changing = name
+        try:
+            action()
+        except CancelledError:  # the process ends, and says so itself
+            return FAILURE
+        except EtamError as error:
+            self.get_logger().error(f"{name} failed: {error}")
+            return FAILURE
+        except Exception as error:
+            self.get_logger().error(f"{name} failed: {type(error).__name__}: {error}")
+            self.get_logger().debug("".join(traceback.format_exception(error)))
+            return FAILURE
+        finally:
+            self.changing = ""
+        self.state = target
+        self.get_logger().info(f"{name}: {target}")
+        return SUCCESS
+
+    def _guarded(self, change_state: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        """One transition at a time, and an answer where rclpy would raise."""
+
+        def guarded(
+            request: ChangeState.Request, response: ChangeState.Response
+        ) -> ChangeState.Response:
+            wanted = request.transition.label or request.transition.id
+            if not self._one_at_a_time.acquire(blocking=False):
+                self.get_logger().warning(f"refused transition {wanted}: another is under way")
+                response.success = False
+                return response
+            try:
+                return change_state(request, response)
+            except Exception as error:
+                self.get_logger().warning(
+                    f"refused transition {wanted}: impossible while {self.state} ({error})"
+                )
+                response.success = False
+                return response
+            finally:
+                self._one_at_a_time.release()
+
+        return guarded

@@ -1,0 +1,158 @@
+"""Between our records and the messages of etam_ros.
+
+Letters: H, W height and width of the source frame in pixels; h, w of an object's box.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from builtin_interfaces.msg import Duration, Time
+from geometry_msgs.msg import Point, PointStamped
+from numpy.typing import NDArray
+from sensor_msgs.msg import Image, RegionOfInterest
+from std_msgs.msg import Header
+
+from etam_ros.errors import PromptError
+from etam_ros.msg import Prompt as PromptMessage
+from etam_ros.msg import TrackedObject, TrackedObjectArray
+from etam_ros.records import FrameResult, ObjectState, Prompt
+from etam_ros.ros.image_conversion import image_message
+
+NS_PER_S: Final = 1_000_000_000
+
+
+def stamp_ns(stamp: Time) -> int:
+    """A ROS time in nanoseconds."""
+    return stamp.sec * NS_PER_S + stamp.nanosec
+
+
+def objects_message(
+    result: FrameResult, header: Header, *, dropped_frames: int
+) -> TrackedObjectArray:
+    """Every object of one frame; `latency_ms` is left to whoever publishes it.
+
+    Args:
+        result: of that frame.
+        header: the frame's own.
+        dropped_frames: since activation.
+    """
+    return TrackedObjectArray(
+        header=header,
+        objects=[tracked_object(state, header) for state in result.objects],
+        frame_number=result.frame_number,
+        dropped_frames=dropped_frames,
+    )
+
+
+def tracked_object(state: ObjectState, header: Header) -> TrackedObject:
+    """One object as a message; its mask is cropped to its box, and empty while occluded."""
+    x0, y0, x1, y1 = state.box
+    x, y = state.centroid
+    unknown = Point(x=math.nan, y=math.nan, z=math.nan)
+    seconds, nanoseconds = divmod(state.time_since_seen_ns, NS_PER_S)
+    return TrackedObject(
+        id=state.object_id,
+        label=state.label,
+        occluded=state.occluded,
+        visibility=state.visibility,
+        iou_score=state.iou_score,
+        area=state.area,
+        box=RegionOfInterest(x_offset=x0, y_offset=y0, width=x1 - x0, height=y1 - y0),
+        mask=_mask_message(state.mask, header),
+        centroid=Point(x=x, y=y, z=math.nan if math.isnan(x) else 0.0),
+        position=PointStamped(header=header, point=unknown),
+        time_since_seen=Duration(sec=seconds, nanosec=nanoseconds),
+    )
+
+
+def _mask_message(mask: NDArray[np.bool_], header: Header) -> Image:
+    """(h, w) bool -> mono8 of 0 and 255."""
+    if mask.size == 0:
+        return Image(header=header, encoding="mono8")
+    return image_message(mask.view(np.uint8) * np.uint8(255), "mono8", header)
+
+
+def prompt_from_message(message: PromptMessage) -> Prompt:
+    """Read a prompt.
+
+    Raises:
+        PromptError: it says nothing, contradicts itself, or its mask cannot be read.
+    """
+    return Prompt(
+        object_id=message.object_id,
+        label=message.label,
+        points=[(float(point.x), float(point.y)) for point in message.points],
+        point_labels=[int(label) for label in message.point_labels],
+        box=_box_from(message.box),
+        mask=_mask_from(message.mask),
+        keep_previous=message.keep_previous,
+        stamp_ns=stamp_ns(message.header.stamp),
+    )
+
+
+def _box_from(values: Sequence[float]) -> tuple[float, float, float, float] | None:
+    if len(values) == 0:
+        return None
+    if len(values) != 4:
+        raise PromptError(
+            f"prompt box has {len(values)} values, expected none or x_min y_min x_max y_max"
+        )
+    x_min, y_min, x_max, y_max = (float(value) for value in values)
+    return x_min, y_min, x_max, y_max
+
+
+def _mask_from(message: Image) -> NDArray[np.bool_] | None:
+    """mono8 of any step -> (H, W) bool, None where nothing was sent."""
+    height, width, step = message.height, message.width, message.step
+    if not len(message.data) and not height and not width:
+        return None
+    if message.encoding not in ("mono8", "8UC1"):
+        raise PromptError(
+            f"prompt mask has encoding {message.encoding!r:.40}, expected mono8 "
+            "where any non-zero pixel is the object"
+        )
+    if step < width or len(message.data) < step * height or not height or not width:
+        raise PromptError(
+            f"prompt mask of {width}x{height} with step {step} has {len(message.data)} bytes, "
+            "expected step x height of them and step of at least the width"
+        )
+    rows = np.frombuffer(message.data, np.uint8, step * height).reshape(height, step)
+    return rows[:, :width] != 0
+
+
+def check_prompt_frame(header: Header, newest: Header | None) -> Header:
+    """Refuse a prompt that was made on another frame than the newest processed one.
+
+    Args:
+        header: of the prompt: a zero stamp and an empty frame_id fit any frame.
+        newest: of the newest processed frame, None before the first.
+
+    Returns:
+        `newest`.
+
+    Raises:
+        PromptError: stamps or coordinate frames differ, or there is no frame yet.
+    """
+    if newest is None:
+        raise PromptError("no image has been processed yet: send the prompt after the first one")
+    if header.frame_id and header.frame_id != newest.frame_id:
+        raise PromptError(
+            f"prompt is in frame {header.frame_id!r:.80}, expected {newest.frame_id!r:.80} as the "
+            "image has, or an empty frame_id"
+        )
+    asked, present = stamp_ns(header.stamp), stamp_ns(newest.stamp)
+    if asked in (0, present):
+        return newest
+    if present == 0:
+        raise PromptError(
+            f"prompt has the stamp {asked / NS_PER_S:.6f} s, but the images have none: "
+            "send it with stamp zero, for the newest frame"
+        )
+    raise PromptError(
+        f"prompt is for the frame of {asked / NS_PER_S:.6f} s, but the newest processed one is "
+        f"that of {present / NS_PER_S:.6f} s: send it with stamp zero, for the newest frame"
+    )

@@ -1,0 +1,150 @@
+"""ROS parameters: declared from the configuration classes, checked by them, handed on as values.
+
+The node's own fields (`NodeConfig`) stand at the top level of the names, those of each group
+behind its prefix: `tracker.recent_memories`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
+from rclpy.exceptions import ParameterException
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from etam_ros.config import (
+    GROUPS,
+    Checked,
+    DiagnosticsConfig,
+    ImagesConfig,
+    NodeConfig,
+    Option,
+    OverlayConfig,
+    TrackerConfig,
+    option_of,
+)
+from etam_ros.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All configuration of the node at one moment; the groups are named as in `GROUPS`."""
+
+    node: NodeConfig = field(default_factory=NodeConfig)
+    tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    overlay: OverlayConfig = field(default_factory=OverlayConfig)
+    diagnostics: DiagnosticsConfig = field(default_factory=DiagnosticsConfig)
+    images: ImagesConfig = field(default_factory=ImagesConfig)
+
+
+def parameter_options() -> dict[str, tuple[Any, Option]]:
+    """Every parameter of the node: full name -> its default and its `Option`."""
+    found = {}
+    for prefix, group in _classes().items():
+        for item in fields(group):  # type: ignore[arg-type]
+            found[prefix + item.name] = (item.default, option_of(item))
+    return found
+
+
+def settings_from(values: Mapping[str, Any]) -> Settings:
+    """Build the settings from parameter values by full name; absent ones take their default.
+
+    Raises:
+        ConfigError: a value cannot be.
+    """
+    groups = {}
+    for prefix, group in _classes().items():
+        names = [item.name for item in fields(group)]  # type: ignore[arg-type]
+        given = {name: values[prefix + name] for name in names if prefix + name in values}
+        groups[prefix.rstrip(".") or "node"] = group(**given)
+    return Settings(**groups)  # type: ignore[arg-type]
+
+
+def parameter_descriptor(option: Option, default: Any) -> ParameterDescriptor:
+    """What `ros2 param describe` shows of one parameter."""
+    description = option.description
+    if not option.live:
+        description += " Changes only while the node is unconfigured."
+    descriptor = ParameterDescriptor(description=description)
+    if option.choices:
+        descriptor.additional_constraints = "one of " + ", ".join(option.choices)
+    if option.minimum is None or option.maximum is None:
+        return descriptor
+    if type(default) is int:
+        whole = IntegerRange(from_value=int(option.minimum), to_value=int(option.maximum))
+        descriptor.integer_range = [whole]
+    elif type(default) is float:
+        span = FloatingPointRange(from_value=option.minimum, to_value=option.maximum)
+        descriptor.floating_point_range = [span]
+    return descriptor
+
+
+class NodeParameters:
+    """Declares the node's parameters and holds their present values as `settings`.
+
+    Args:
+        node: gets the parameters.
+        is_unconfigured: whether parameters that are not live may change now.
+        on_change: called with the new settings after each accepted change.
+
+    Raises:
+        ConfigError: a value given at start cannot be.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        is_unconfigured: Callable[[], bool],
+        on_change: Callable[[Settings], None],
+    ) -> None:
+        self._options = parameter_options()
+        self._is_unconfigured = is_unconfigured
+        self._on_change = on_change
+        declarations: list[Any] = [
+            (name, default, parameter_descriptor(option, default))
+            for name, (default, option) in self._options.items()
+        ]
+        try:
+            declared = node.declare_parameters("", declarations)
+        except ParameterException as error:
+            raise ConfigError(" ".join(str(error).split())) from error
+        self._values = {parameter.name: parameter.value for parameter in declared}
+        self.settings = settings_from(self._values)
+        node.add_on_set_parameters_callback(self.on_set_parameters)
+
+    def on_set_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
+        """Check a change and, where all of it can be, put it into force."""
+        changes = {p.name: p.value for p in parameters if p.name in self._options}
+        try:
+            self._check_moment(changes)
+            settings = settings_from({**self._values, **changes})
+        except ConfigError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        self._values.update(changes)
+        if settings != self.settings:
+            self.settings = settings
+            self._on_change(settings)
+        return SetParametersResult(successful=True)
+
+    def _check_moment(self, changes: Mapping[str, Any]) -> None:
+        if self._is_unconfigured():
+            return
+        for name, value in changes.items():
+            if not self._options[name][1].live and value != self._values[name]:
+                raise ConfigError(
+                    f"{name} is {self._values[name]!r} and was to become {value!r}, but the node "
+                    "is configured with it: deactivate and clean up the node first"
+                )
+
+
+def _classes() -> dict[str, type[Checked]]:
+    """Prefix of the parameter names -> configuration class."""
+    return {"": NodeConfig, **{f"{name}.": group for name, group in GROUPS.items()}}
