@@ -42,6 +42,12 @@ def exit_code(error: BaseException, *, debug: bool = False) -> int:
     if isinstance(error, EtamError):
         say_error(str(error))
         return EXIT_USER
+    if isinstance(error, ModuleNotFoundError) and _comes_from_elsewhere(error):
+        say_error(
+            f"this needs the Python module {error.name}, which is not installed here: "
+            "`etam doctor` says how to get it"
+        )
+        return EXIT_USER
     hint = "" if debug else "; run it again with --debug to see where"
     say_error(f"unexpected {type(error).__name__}: {error}{hint}")
     return EXIT_BUG
@@ -51,6 +57,12 @@ def say_error(message: str) -> None:
     """Print `error: message` on stderr, as one line."""
     mark = typer.style("error:", fg="red", bold=True)
     typer.echo(f"{mark} {' '.join(message.split())}", err=True)
+
+
+def _comes_from_elsewhere(error: ModuleNotFoundError) -> bool:
+    """Whether a library is missing, or the messages that only an installation beside ROS has."""
+    name = error.name or ""
+    return not name.startswith("etam_ros.") or name in ("etam_ros.msg", "etam_ros.srv")
 
 
 def _usage_text(error: BaseException) -> str:

@@ -1,0 +1,69 @@
+"""`etam weights`: the weights of the official models, by name."""
+
+from __future__ import annotations
+
+import os
+from difflib import get_close_matches
+from typing import Annotated
+
+import typer
+
+from etam_ros.errors import ConfigError
+
+app = typer.Typer(
+    help="List, download and find the weights of the official models.", add_completion=False
+)
+
+Name = Annotated[str, typer.Argument(help="A name that `etam weights list` shows.")]
+
+
+@app.command("list", epilog="[bold]Example:[/bold] etam weights list")
+def list_names() -> None:
+    """List the models, and where their weights lie on this machine."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from etam_ros.runtime.torch_weights import list_weights
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in ("name", "input", "parameters", "on this machine"):
+        table.add_column(heading, no_wrap=heading != "on this machine", overflow="fold")
+    for entry in list_weights():
+        table.add_row(
+            entry.name,
+            f"{entry.image_size} px",
+            f"{entry.parameters / 1e6:.1f} M",
+            str(entry.local_path or "no"),
+        )
+    Console(highlight=False).print(table)
+    typer.echo("Download one with `etam weights get NAME`.")
+
+
+@app.command(epilog="[bold]Example:[/bold] etam weights get efficienttam_ti_512x512")
+def get(name: Name) -> None:
+    """Download the weights of a model, and print where they lie."""
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # a failure is told in one line, ours
+    from etam_ros.runtime.torch_weights import download_weights
+
+    typer.echo(str(download_weights(_known(name))))
+
+
+@app.command(epilog="[bold]Example:[/bold] etam weights path efficienttam_ti_512x512")
+def path(name: Name) -> None:
+    """Print where the downloaded weights of a model lie, and nothing else."""
+    from etam_ros.runtime.torch_weights import weights_file
+
+    typer.echo(str(weights_file(_known(name))))
+
+
+def _known(name: str) -> str:
+    """The name, if there is such a model; a .pt at its end is forgiven."""
+    from etam_ros.runtime.torch_weights import model_names
+
+    names = model_names()
+    wanted = name.removesuffix(".pt")
+    if wanted in names:
+        return wanted
+    close = get_close_matches(wanted, names, n=1)
+    hint = f"did you mean {close[0]}?" if close else "`etam weights list` shows the names"
+    raise ConfigError(f"no model is called {name!r}: {hint}")
