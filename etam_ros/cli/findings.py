@@ -103,14 +103,28 @@ def _av(av: Any) -> str:
     return f"{av.__version__}, writes H.264"
 
 
-def _rclpy(_: Any) -> str:
-    from rclpy.utilities import get_rmw_implementation_identifier
+def _own_process(code: str) -> str:
+    """Run Python where it may die: what it prints, or ImportError with its last words."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise ImportError(said[-1])
+    return done.stdout.strip()
 
+
+def _rclpy(_: Any) -> str:
+    """In a process of its own: with a wrong RMW_IMPLEMENTATION it ends the interpreter."""
+    if find_spec("rclpy") is None:
+        raise LookupError("not installed")
+    code = "import rclpy.utilities as u; print(u.get_rmw_implementation_identifier())"
+    rmw = _own_process(code)
     wheels = (str(item.metadata["Name"] or "") for item in metadata.distributions())
     parts = (name.lower().replace("_", "-").split("-") for name in wheels)
     from_wheel = next((p[1] for p in parts if p[0] == "ros" and p[2:] == ["rclpy"]), "")
     distro = os.environ.get("ROS_DISTRO") or (f"{from_wheel}, wheels" if from_wheel else "unknown")
-    return f"{distro}, {get_rmw_implementation_identifier()}"
+    return f"{distro}, {rmw}"
 
 
 def _messages(messages: Any) -> str:
@@ -125,13 +139,7 @@ def _cv_bridge(_: Any) -> str:
     """In a process of its own: built against another NumPy it can crash the interpreter."""
     if find_spec("cv_bridge") is None:
         raise LookupError("not installed")
-    code = "import cv_bridge; cv_bridge.CvBridge()"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
-    )
-    if done.returncode:
-        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise ImportError(said[-1])
+    _own_process("import cv_bridge; cv_bridge.CvBridge()")
     return "works"
 
 
@@ -205,7 +213,7 @@ def pieces() -> list[Piece]:
             "safetensors",
             _version,
         ),
-        Piece(_ROS, "rclpy", "etam node, play, demo", rclpy_remedy, "rclpy", _rclpy),
+        Piece(_ROS, "rclpy", "etam node, play, demo", rclpy_remedy, None, _rclpy),
         Piece(_ROS, "etam_ros messages", "etam node, demo", rebuild, "etam_ros.msg", _messages),
         Piece(_ROS, "DDS profile", "large images", f"unset it, {GUIDE}", None, _profile),
         Piece(
