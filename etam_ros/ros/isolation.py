@@ -40,7 +40,8 @@ def isolated_domain() -> Iterator[dict[str, str]]:
             environment = dict(os.environ)
             environment["ROS_DOMAIN_ID"] = str(domain)
             environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-            environment["ROS_LOCALHOST_ONLY"] = "1"  # the name before Iron
+            if environment.get("ROS_DISTRO") == "humble":  # later ones warn of the old name
+                environment["ROS_LOCALHOST_ONLY"] = "1"
             environment["ROS_LOG_DIR"] = log_dir
             environment.pop("ROS_STATIC_PEERS", None)
             apply_profile(environment)

@@ -25,17 +25,12 @@ class Tracking:
     Attributes:
         tracker: follows the objects.
         stages: the network it runs on, with a clock for each stage.
-        newest: header of the newest processed frame, None before the first and after a reset.
+        newest: header of the newest processed frame, None before the first.
     """
 
     tracker: Tracker
     stages: TimedStages
     newest: Header | None = None
-
-    def reset(self) -> None:
-        """Forget all objects and the stream."""
-        self.tracker.reset()
-        self.newest = None
 
     def close(self) -> None:
         """Free the network."""
@@ -73,23 +68,18 @@ def load_tracking(settings: Settings, stopping: Callable[[], bool]) -> Tracking:
     try:
         go_on()
         timed = TimedStages(stages)
-        tracking = Tracking(Tracker(timed, settings.tracker), timed)
-        _warm_up(tracking, go_on)
+        _warm_up(Tracker(timed), timed.sizes.image_size, go_on)
     except BaseException:
         stages.close()
         raise
-    return tracking
+    return Tracking(Tracker(timed, settings.tracker), timed)
 
 
-def _warm_up(tracking: Tracking, go_on: Callable[[], None]) -> None:
+def _warm_up(tracker: Tracker, size: int, go_on: Callable[[], None]) -> None:
     """Run every stage once, so that the first camera frame does not pay for it."""
-    size = tracking.stages.sizes.image_size
     frame = Frame(np.zeros((size, size, 3), np.uint8))
-    centre = (size / 2, size / 2)
-    tracking.tracker.step(frame)
+    tracker.step(frame)
     go_on()
-    tracking.tracker.add_prompt(Prompt(points=[centre], point_labels=[FOREGROUND]))
+    tracker.add_prompt(Prompt(points=[(size / 2, size / 2)], point_labels=[FOREGROUND]))
     go_on()
-    tracking.tracker.step(frame)
-    tracking.stages.take()
-    tracking.reset()
+    tracker.step(frame)

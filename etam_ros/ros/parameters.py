@@ -73,7 +73,10 @@ def parameter_descriptor(option: Option, default: Any) -> ParameterDescriptor:
     description = option.description
     if not option.live:
         description += " Changes only while the node is unconfigured."
-    descriptor = ParameterDescriptor(description=description)
+    # So that 2 may stand for 2.0; the configuration classes check types and ranges themselves.
+    descriptor = ParameterDescriptor(
+        description=description, dynamic_typing=isinstance(default, float)
+    )
     if option.choices:
         descriptor.additional_constraints = "one of " + ", ".join(option.choices)
     if option.minimum is None or option.maximum is None:

@@ -174,7 +174,7 @@ class PromptServices:
     def on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         """Forget everything."""
         try:
-            self._ask(Tracking.reset)
+            self._ask(lambda tracking: tracking.tracker.reset())
         except EtamError as error:
             return _refuse(response, error)
         response.success, response.message = True, "forgot all objects"

@@ -13,7 +13,6 @@ def test_two_holders_get_different_domains_on_localhost():
         for environment in (first, second):
             assert 1 <= int(environment["ROS_DOMAIN_ID"]) <= 101
             assert environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
-            assert environment["ROS_LOCALHOST_ONLY"] == "1"
 
 
 def test_another_process_is_kept_out_until_exit():
