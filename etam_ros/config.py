@@ -141,7 +141,9 @@ class OverlayConfig(Checked):
         2, "Width of the outline of a mask in pixels; 0 draws none.", minimum=0, maximum=32,
         live=True,
     )  # fmt: skip
-    show_labels: bool = option(True, "Write id, label and visibility beside each object.", live=True)
+    show_labels: bool = option(
+        True, "Write id, label and visibility beside each object.", live=True
+    )
     jpeg_quality: int = option(
         80, "JPEG quality of the compressed overlay.", minimum=1, maximum=100, live=True
     )
@@ -209,3 +211,34 @@ GROUPS: Final[Mapping[str, type[Checked]]] = {
     "images": ImagesConfig,
 }
 """Parameter groups of the node beside its top level: prefix -> configuration class."""
+
+
+@dataclass(frozen=True)
+class PlayerConfig(Checked):
+    """What the player publishes, and how."""
+
+    source: str = option("", "Video file, folder of images, index of a camera, or /dev/videoN.")
+    rate_hz: float = option(
+        0.0,
+        "Frames per second; 0 takes the source's own rate, 30 for a folder of images.",
+        minimum=0.0,
+        maximum=1000.0,
+    )
+    loop: bool = option(False, "Start over at the end, until stopped.")
+    transport: str = option(
+        "both",
+        "Publish raw images on image, JPEG on image/compressed, or both; what nobody subscribes "
+        "to is not made.",
+        choices=("raw", "compressed", "both"),
+    )
+    jpeg_quality: int = option(90, "Quality of the JPEGs.", minimum=1, maximum=100)
+    frame_id: str = option("camera_optical_frame", "Coordinate frame of the camera.")
+    camera_info: str = option(
+        "", "YAML file of camera_calibration, published with each frame; empty publishes none."
+    )
+    reliability: str = option(
+        "reliable", "QoS of the images.", choices=("reliable", "best_effort")
+    )
+    wait_for_subscribers: int = option(
+        0, "Subscribers to wait for before the first frame.", minimum=0, maximum=1000
+    )

@@ -120,7 +120,7 @@ class VideoSource(FrameSource):
                     first_pts = picture.pts if first_pts is None else first_pts
                     earliest_ns, stamp_ns = stamp_ns, number * period_ns
                     if picture.pts is not None and picture.time_base is not None:
-                        stamp_ns = int((picture.pts - first_pts) * picture.time_base * _NS_PER_S)
+                        stamp_ns = round((picture.pts - first_pts) * picture.time_base * _NS_PER_S)
                     if stamp_ns <= earliest_ns:  # time stands still in some files
                         stamp_ns = earliest_ns + period_ns
                     yield Frame(_upright(picture), stamp_ns)
