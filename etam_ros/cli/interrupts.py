@@ -1,0 +1,45 @@
+"""Ctrl-C that lets a long run finish what it is at."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class StopRequest:
+    """Whether Ctrl-C (or SIGTERM) came; call it to ask."""
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def __call__(self) -> bool:
+        return self._asked
+
+    def ask(self) -> None:
+        """Ask the run to stop at its next chance."""
+        self._asked = True
+
+
+@contextmanager
+def stop_on_interrupt() -> Iterator[StopRequest]:
+    """The first Ctrl-C or SIGTERM asks politely, the next one interrupts at once.
+
+    Yields:
+        what the run asks after each step. Only to be used in the main thread.
+    """
+    request = StopRequest()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        if request():
+            raise KeyboardInterrupt
+        request.ask()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT,
+                                                                     signal.SIGTERM)}  # fmt: skip
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,51 @@
+"""Progress of long work on a terminal; silent where nobody looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+
+class _FramesPerSecond(ProgressColumn):
+    """Frames per second over the last while."""
+
+    def render(self, task: Task) -> Text:
+        """Text of the column."""
+        return Text(f"{task.speed:.1f} frames/s" if task.speed else "")
+
+
+@contextmanager
+def frame_progress(what: str, total: int | None) -> Iterator[Callable[[], None]]:
+    """A bar on stderr, if that is a terminal.
+
+    Args:
+        what: is being done.
+        total: frames in all, or None where nobody knows.
+
+    Yields:
+        to be called after each frame.
+    """
+    console = Console(stderr=True)
+    columns = [
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _FramesPerSecond(),
+        TimeRemainingColumn(),
+    ]
+    quiet = not console.is_terminal
+    with Progress(*columns, console=console, disable=quiet, transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda: progress.advance(task)

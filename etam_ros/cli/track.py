@@ -1,0 +1,113 @@
+"""`etam track`: follow objects through a video, a folder of images or a camera."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from etam_ros.cli.errors import EXIT_INTERRUPTED
+from etam_ros.config import DEFAULT_MODEL, OverlayConfig, TrackerConfig
+from etam_ros.errors import PromptError
+
+if TYPE_CHECKING:
+    from etam_ros.evaluation.sources import FrameSource
+    from etam_ros.evaluation.track_run import RunSummary, TrackRun
+    from etam_ros.runtime import Stages
+
+_HOW_TO_PROMPT = (
+    '[{"frame": 0, "object_id": 1, "label": "cup", "points": [[320, 240]], "labels": [1]}]'
+)
+
+
+def track(
+    source: Annotated[
+        str, typer.Argument(help="Video file, folder of images, or index of a camera.")
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Folder for masks/, objects.csv, overlay.mp4: new or earlier.")
+    ],
+    prompts: Annotated[
+        Path | None, typer.Option(help="JSON file that says what to follow; see the example.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="Name of the model.")] = DEFAULT_MODEL,
+    weights: Annotated[
+        str, typer.Option(help="Weights file, or random:SEED; default: the model's own.")
+    ] = "",
+    backend: Annotated[str, typer.Option(help="auto, torch, onnx, openvino, tensorrt, "
+                                         "tensorrt_rtx.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16, fp16.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
+    save_logits: Annotated[
+        bool, typer.Option("--save-logits", help="Also write logits.npz, unfilled and complete.")
+    ] = False,
+    no_overlay: Annotated[
+        bool, typer.Option("--no-overlay", help="Write no overlay.mp4.")
+    ] = False,
+) -> None:  # fmt: skip
+    """Follow objects through a video, a folder of images or a camera.
+
+    The prompts file says what to follow, from which frame on, in pixels of the source, by
+    clicks (label 1 on the object, 0 off it), a box, or a mask:
+
+    [ {"frame": 0, "object_id": 1, "label": "cup", "points": [ [320, 240] ], "labels": [1]},
+
+    {"frame": 0, "object_id": 2, "box": [40, 60, 200, 220]},
+
+    {"frame": 9, "object_id": 3, "mask": "mask.png", "mask_value": 1} ]
+    """
+    if prompts is None:
+        raise PromptError(f"no prompts given: add --prompts FILE, a JSON list as {_HOW_TO_PROMPT}")
+    # Everything heavy comes now, so that help and typing errors are quick.
+    from etam_ros.evaluation.output_folder import check_output_folder
+    from etam_ros.evaluation.sources import open_source
+    from etam_ros.evaluation.track_run import TrackRun
+
+    run = TrackRun(prompts)
+    with open_source(source) as frames:
+        check_output_folder(out, source)
+        from etam_ros.runtime import open_stages
+
+        with open_stages(
+            model, weights=weights, backend=backend, precision=precision, device=device
+        ) as stages:
+            overlay = None if no_overlay else OverlayConfig()
+            summary = _run(run, frames, stages, out, overlay, save_logits)
+    _report(summary, out)
+    if summary.stopped:
+        raise typer.Exit(EXIT_INTERRUPTED)
+    run.check_all_prompted(summary.frames)
+
+
+def _run(
+    run: TrackRun,
+    frames: FrameSource,
+    stages: Stages,
+    out: Path,
+    overlay: OverlayConfig | None,
+    save_logits: bool,
+) -> RunSummary:
+    from etam_ros.cli.interrupts import stop_on_interrupt
+    from etam_ros.cli.progress import frame_progress
+    from etam_ros.evaluation.track_output import TrackOutput
+    from etam_ros.tracking import Tracker
+
+    # Logits are saved to be compared: nothing filled in, nothing forgotten.
+    complete = TrackerConfig(fill_hole_area=0, conditioning_memories=0)
+    tracker = Tracker(stages, complete if save_logits else TrackerConfig())
+    with (
+        frame_progress(f"tracking {frames.name}", frames.frame_count) as advance,
+        stop_on_interrupt() as stop,
+        TrackOutput(out, fps=frames.fps, overlay=overlay, save_logits=save_logits) as output,
+    ):
+        return run.run(frames, tracker, output, on_frame=advance, stop=stop)
+
+
+def _report(summary: RunSummary, out: Path) -> None:
+    ids = ", ".join(str(object_id) for object_id in summary.object_ids) or "none"
+    how = "stopped after" if summary.stopped else "tracked"
+    typer.echo(
+        f"{how} {summary.frames} frames at {summary.fps:.1f} frames/s; objects: {ids}; "
+        f"results in {out}"
+    )

@@ -1,0 +1,85 @@
+"""The folder that `etam track` writes: never over anything that is not its own earlier output."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+from typing import Final
+
+from etam_ros.errors import SourceError
+
+MASKS: Final = "masks"
+OBJECTS: Final = "objects.csv"
+OVERLAY: Final = "overlay.mp4"
+LOGITS: Final = "logits.npz"
+COLUMNS: Final = (
+    "frame", "stamp_ns", "id", "label", "occluded", "visibility", "iou_score", "cx", "cy",
+    "x0", "y0", "x1", "y1", "area",
+)  # fmt: skip
+
+_FILES: Final = (OBJECTS, OVERLAY, LOGITS, OVERLAY + ".part", LOGITS + ".part")
+_MASK_NAME: Final = re.compile(r"\d{5,}\.png")
+
+
+def check_output_folder(folder: Path, source: str) -> None:
+    """Raise SourceError unless the folder is new, empty, or holds an earlier run alone.
+
+    Args:
+        folder: where the output shall go.
+        source: what is tracked; it must not lie in the folder.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise SourceError(f"--out {folder} is a file, expected a folder: choose another name")
+    inside = Path(source).exists() and folder.resolve() in Path(source).resolve().parents
+    if inside:
+        raise SourceError(
+            f"--out {folder} holds the source {source}, whose files it would mix with: "
+            "choose another folder"
+        )
+    foreign = _foreign(folder) if folder.is_dir() else None
+    if foreign is not None:
+        raise SourceError(
+            f"--out {folder} holds {foreign}, which no earlier run wrote, expected a new or empty "
+            "folder or one of earlier output: choose another folder"
+        )
+
+
+def start_output_folder(folder: Path) -> None:
+    """Make the folder and its parts; remove an earlier run's files. Raises OSError."""
+    masks = folder / MASKS
+    masks.mkdir(parents=True, exist_ok=True)
+    for path in _earlier(folder):
+        path.unlink()
+
+
+def _earlier(folder: Path) -> list[Path]:
+    files = [folder / name for name in _FILES if (folder / name).is_file()]
+    return files + [path for path in (folder / MASKS).iterdir() if _MASK_NAME.fullmatch(path.name)]
+
+
+def _foreign(folder: Path) -> str | None:
+    """The name of something in the folder that an earlier run did not write, or None."""
+    try:
+        masks = sorted((folder / MASKS).iterdir()) if (folder / MASKS).is_dir() else []
+        for path in sorted(folder.iterdir()):
+            ours = path.is_dir() if path.name == MASKS else path.name in _FILES and path.is_file()
+            if not ours:
+                return path.name
+    except OSError as error:
+        raise SourceError(f"--out {folder} cannot be read: {error.strerror}") from None
+    for path in masks:
+        if not _MASK_NAME.fullmatch(path.name) or not path.is_file():
+            return f"{MASKS}/{path.name}"
+    if (masks or (folder / OBJECTS).exists()) and not _is_our_table(folder / OBJECTS):
+        return f"{MASKS}/{masks[0].name}" if masks else OBJECTS  # someone else's
+    return None
+
+
+def _is_our_table(path: Path) -> bool:
+    """Whether the file begins with our columns: what marks a folder as an earlier run's."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return tuple(next(csv.reader(file), ())) == COLUMNS
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return False
