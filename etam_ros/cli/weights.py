@@ -20,22 +20,13 @@ Name = Annotated[str, typer.Argument(help="A name that `etam weights list` shows
 @app.command("list", epilog="[bold]Example:[/bold] etam weights list")
 def list_names() -> None:
     """List the models, and where their weights lie on this machine."""
-    from rich.console import Console
-    from rich.table import Table
-
     from etam_ros.runtime.torch_weights import list_weights
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("name", "input", "parameters", "on this machine"):
-        table.add_column(heading, no_wrap=heading != "on this machine", overflow="fold")
+    row = "{:<25}{:>8}{:>12}  {}"
+    typer.secho(row.format("name", "input", "parameters", "on this machine"), bold=True)
     for entry in list_weights():
-        table.add_row(
-            entry.name,
-            f"{entry.image_size} px",
-            f"{entry.parameters / 1e6:.1f} M",
-            str(entry.local_path or "no"),
-        )
-    Console(highlight=False).print(table)
+        size, parameters = f"{entry.image_size} px", f"{entry.parameters / 1e6:.1f} M"
+        typer.echo(row.format(entry.name, size, parameters, entry.local_path or "no"))
     typer.echo("Download one with `etam weights get NAME`.")
 
 

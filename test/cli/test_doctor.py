@@ -1,0 +1,100 @@
+"""`etam doctor` on this machine, and on machines where things are missing or broken."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from etam_ros.cli.findings import Piece, find_all
+
+
+def findings_of(done):
+    return {item["name"]: item for item in json.loads(done.stdout)["findings"]}
+
+
+def break_modules(folder: Path, **modules: str) -> str:
+    """Modules that come first on the path; the value is the statement they run."""
+    for name, statement in modules.items():
+        (folder / name).mkdir()
+        (folder / name / "__init__.py").write_text(statement + "\n")
+    return str(folder)
+
+
+def test_here_the_tracker_runs(etam):
+    done = etam("doctor")
+    assert done.returncode == 0, done.stdout
+    assert "The tracker (etam track) runs here." in done.stdout
+
+
+def test_json_says_the_same(etam):
+    done = etam("doctor", "--json")
+    assert done.returncode == 0
+    report = json.loads(done.stdout)
+    assert report["tracker_runs"] is True
+    found = findings_of(done)
+    assert found["PyTorch"]["status"] == "ok"
+    assert found["openvino"]["status"] == "later"
+    for item in found.values():
+        assert item["status"] in ("ok", "missing", "broken", "later")
+        assert item["detail"]
+        if item["status"] in ("missing", "broken"):
+            assert item["without"], item["name"]
+
+
+def test_a_missing_torch_is_exit_code_1_and_the_command_that_gets_it(etam, tmp_path):
+    statement = "raise ModuleNotFoundError('No module named torch', name='torch')"
+    done = etam("doctor", PYTHONPATH=break_modules(tmp_path, torch=statement))
+    assert done.returncode == 1
+    assert "pip install torch" in done.stdout
+    assert "does not run here: PyTorch" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "statement", ["raise RuntimeError('ABI 7')", "raise SystemExit(3)", "import no_such_thing"]
+)
+def test_pieces_that_break_on_import_are_findings(etam, tmp_path, statement):
+    done = etam("doctor", "--json", PYTHONPATH=break_modules(tmp_path, av=statement))
+    assert done.returncode == 0, done.stderr
+    assert findings_of(done)["PyAV"]["status"] in ("missing", "broken")
+    assert findings_of(done)["OpenCV"]["status"] == "ok"
+
+
+def test_a_cv_bridge_that_kills_its_process_is_a_finding(etam, tmp_path):
+    statement = "import os; os.abort()"
+    done = etam("doctor", "--json", PYTHONPATH=break_modules(tmp_path, cv_bridge=statement))
+    assert done.returncode == 0, done.stderr
+    assert findings_of(done)["cv_bridge"]["status"] == "broken"
+
+
+def test_an_rclpy_that_kills_its_process_stops_the_node_alone(etam, tmp_path):
+    done = etam(
+        "doctor", "--json", PYTHONPATH=break_modules(tmp_path, rclpy="raise SystemExit(7)")
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert (report["tracker_runs"], report["node_runs"]) == (True, False)
+
+
+def test_the_transport_profile_in_effect_is_named(etam, tmp_path):
+    profile = tmp_path / "mine.xml"
+    profile.write_text("<dds/>")
+    mine = etam("doctor", "--json", FASTDDS_DEFAULT_PROFILES_FILE=str(profile))
+    assert str(profile) in findings_of(mine)["DDS profile"]["detail"]
+    lost = etam("doctor", "--json", FASTDDS_DEFAULT_PROFILES_FILE=str(tmp_path / "no.xml"))
+    assert findings_of(lost)["DDS profile"]["status"] == "missing"
+
+
+def test_every_piece_has_its_own_name():
+    names = [(item.group, item.name) for item in find_all()]
+    assert len(names) == len(set(names))
+
+
+def test_what_a_description_raises_is_the_finding():
+    def describe(_):
+        raise LookupError("none downloaded")
+
+    found = Piece("Files", "weights", "tracking", "etam weights get x", None, describe).find()
+    assert (found.status, found.detail) == ("missing", "none downloaded")
+    assert found.remedy == "etam weights get x"
