@@ -73,10 +73,11 @@ def _numbers(
         return list(default)
     matrix = content.get(name)
     data = matrix.get("data") if isinstance(matrix, dict) else matrix
-    usable = isinstance(data, list) and all(type(value) in (int, float) for value in data)
-    if not usable or (count is not None and len(data) != count):
+    numbers: list[Any] = data if isinstance(data, list) else []
+    usable = isinstance(data, list) and all(type(value) in (int, float) for value in numbers)
+    if not usable or (count is not None and len(numbers) != count):
         raise ConfigError(
             f"camera info {path} has no usable {name}, expected data of "
             f"{'' if count is None else f'{count} '}numbers: calibrate again, or mend the file"
         )
-    return [float(value) for value in data]
+    return [float(value) for value in numbers]

@@ -205,7 +205,8 @@ def _from_nv24(message: Image) -> NDArray[np.uint8]:
     )
     twice = cv2.resize(luma, (2 * width, height), interpolation=cv2.INTER_NEAREST)
     doubled = cv2.cvtColor(cv2.merge([twice, chroma]), cv2.COLOR_YUV2RGB_YUY2)
-    return cv2.resize(doubled, (width, height), interpolation=cv2.INTER_NEAREST)
+    rgb: NDArray[Any] = cv2.resize(doubled, (width, height), interpolation=cv2.INTER_NEAREST)
+    return rgb
 
 
 def _decoded(data: bytes) -> NDArray[Any] | None:
