@@ -104,9 +104,7 @@ def _official() -> dict[str, ModelConfig]:
             ("_512x512", 512, "none"),
         ):
             name = f"efficienttam_{size}{suffix}"
-            models[name] = ModelConfig(
-                name, image_size, embed_dim, heads, memory_pooling=pooling
-            )
+            models[name] = ModelConfig(name, image_size, embed_dim, heads, memory_pooling=pooling)
     return models
 
 

@@ -123,7 +123,7 @@ class ViT(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, S, S) -> (B, C, h, w)."""
-        x = self.patch_embed(image) + self.position_embedding()
+        x = (self.patch_embed(image) + self.position_embedding()).contiguous()  # (B, h, w, C)
         for block in self.blocks:
             x = block(x)
         return x.permute(0, 3, 1, 2)  # type: ignore[no-any-return]

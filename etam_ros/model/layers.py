@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -33,8 +35,7 @@ class MLP(nn.Module):
         super().__init__()
         dims = [in_dim] + [hidden_dim] * (depth - 1) + [out_dim]
         self.layers = nn.ModuleList(
-            nn.Linear(width_in, width_out)
-            for width_in, width_out in zip(dims[:-1], dims[1:], strict=True)
+            nn.Linear(width_in, width_out) for width_in, width_out in pairwise(dims)
         )
         self.gelu = gelu
 

@@ -123,7 +123,10 @@ class MaskDecoder(nn.Module):
         mask_tokens = tokens[:, 2 : 2 + MASKS]  # (B, 4, D)
         upscaled = self.output_upscaling(image.transpose(1, 2).unflatten(2, feature.shape[-2:]))
         weights = torch.stack(
-            [mlp(mask_tokens[:, index]) for index, mlp in enumerate(self.output_hypernetworks_mlps)],
+            [
+                mlp(mask_tokens[:, index])
+                for index, mlp in enumerate(self.output_hypernetworks_mlps)
+            ],
             dim=1,
         )  # (B, 4, D / 8)
         mask_logits = (weights @ upscaled.flatten(2)).unflatten(2, upscaled.shape[-2:])

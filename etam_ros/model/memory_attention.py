@@ -15,9 +15,11 @@ from torch.nn import functional
 
 from etam_ros.model.config import ModelConfig
 from etam_ros.model.layers import Attention
-from etam_ros.model.positions import rotary_table, rotate, sine_positions
+from etam_ros.model.positions import halved, rotary_table, rotate, sine_positions
 
 POOL = 2
+Turn = tuple[Tensor, Tensor]
+"""Cosines and sines of a rotary encoding, (tokens, D / 2) float32 each."""
 
 
 class RotarySelfAttention(Attention):
@@ -26,10 +28,10 @@ class RotarySelfAttention(Attention):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config.hidden_dim, heads=1)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor, turn: Turn) -> Tensor:  # type: ignore[override]
         """(B, L, D) -> (B, L, D)."""
-        q = rotate(self.q_proj(x), cos, sin)[:, None]  # (B, 1, L, D)
-        k = rotate(self.k_proj(x), cos, sin)[:, None]
+        q = rotate(halved(self.q_proj, x), *turn)[:, None]  # (B, 1, L, D)
+        k = rotate(halved(self.k_proj, x), *turn)[:, None]
         v = self.v_proj(x)[:, None]
         attended = functional.scaled_dot_product_attention(q, k, v)
         return self.out_proj(attended[:, 0])  # type: ignore[no-any-return]
@@ -48,7 +50,7 @@ class RotaryCrossAttention(Attention):
         self.pooling = config.memory_pooling
 
     def forward(  # type: ignore[override]
-        self, x: Tensor, keys: Tensor, values: Tensor, frames: int, cos: Tensor, sin: Tensor
+        self, x: Tensor, keys: Tensor, values: Tensor, frames: int, turn: Turn, key_turn: Turn
     ) -> Tensor:
         """Attend from the frame's tokens to the bank.
 
@@ -57,34 +59,35 @@ class RotaryCrossAttention(Attention):
             keys: (B, M * L + P, E) memories with their positions, pointer tokens last.
             values: (B, M * L + P, E) the same without positions.
             frames: M.
-            cos, sin: (L, D / 2).
+            turn, key_turn: rotary tables of the queries and of the keys.
 
         Returns:
             (B, L, D).
         """
-        spatial = frames * x.shape[1]
-        q = rotate(self.q_proj(x), cos, sin)
-        k = self.k_proj(keys)
+        q = rotate(halved(self.q_proj, x), *turn)
+        k = rotate(halved(self.k_proj, keys), *key_turn)
         v = self.v_proj(values)
-        turned = rotate(k[:, :spatial].unflatten(1, (frames, -1)), cos, sin)  # (B, M, L, D)
         if self.pooling == "none" or frames <= 1:
-            k = torch.cat((turned.flatten(1, 2), k[:, spatial:]), dim=1)
             return self.attend(q, k, v)
-        pooled_k = self.pool(turned)
+        spatial = frames * x.shape[1]
+        pooled_k, pooled_v = self.pool(k[:, :spatial], frames), self.pool(v[:, :spatial], frames)
         if self.pooling == "keys":
             pooled_k = pooled_k + math.log(POOL * POOL)
-        pooled_v = self.pool(v[:, :spatial].unflatten(1, (frames, -1)))
         k = torch.cat((pooled_k, k[:, spatial:]), dim=1)
         v = torch.cat((pooled_v, v[:, spatial:]), dim=1)
-        bias = None
-        if self.pooling == "logits":
-            bias = k.new_zeros(1, 1, 1, k.shape[1])
-            bias[..., : pooled_k.shape[1]] = math.log(POOL * POOL)
-        return self.attend(q, k, v, bias)
+        if self.pooling == "keys":
+            return self.attend(q, k, v)
+        bias = torch.cat(
+            (
+                k.new_full((pooled_k.shape[1],), math.log(POOL * POOL)),
+                k.new_zeros(k.shape[1] - pooled_k.shape[1]),
+            )
+        )
+        return self.attend(q, k, v, bias[None, None, None])
 
-    def pool(self, x: Tensor) -> Tensor:
-        """Average 2 x 2 neighbours of each frame: (B, M, L, D) -> (B, M * L / 4, D)."""
-        batch, frames, _, dim = x.shape
+    def pool(self, x: Tensor, frames: int) -> Tensor:
+        """Average 2 x 2 neighbours of each frame: (B, M * L, D) -> (B, M * L / 4, D)."""
+        batch, _, dim = x.shape
         half = self.grid // POOL
         cells = x.reshape(batch, frames, half, POOL, half, POOL, dim)
         return cells.mean(dim=(3, 5)).reshape(batch, frames * half * half, dim)
@@ -112,12 +115,12 @@ class MemoryAttentionLayer(nn.Module):
         self.norm3 = nn.LayerNorm(dim)
 
     def forward(
-        self, x: Tensor, keys: Tensor, values: Tensor, frames: int, cos: Tensor, sin: Tensor
+        self, x: Tensor, keys: Tensor, values: Tensor, frames: int, turn: Turn, key_turn: Turn
     ) -> Tensor:
         """(B, L, D) -> (B, L, D); the others as in RotaryCrossAttention."""
-        x = x + self.self_attn(self.norm1(x), cos, sin)
-        x = x + self.cross_attn_image(self.norm2(x), keys, values, frames, cos, sin)
-        return x + self.linear2(functional.relu(self.linear1(self.norm3(x))))  # type: ignore[no-any-return]
+        x = x + self.self_attn(self.norm1(x), turn)
+        x = x + self.cross_attn_image(self.norm2(x), keys, values, frames, turn, key_turn)
+        return x + self.linear2(functional.relu(self.linear1(self.norm3(x)), inplace=True))  # type: ignore[no-any-return]
 
 
 class MemoryAttention(nn.Module):
@@ -159,12 +162,21 @@ class MemoryAttention(nn.Module):
         """
         batch, frames, width = memories.shape[:3]
         x = feature.flatten(2).transpose(1, 2).expand(batch, -1, -1)  # (B, L, D)
-        x = x + 0.1 * self.feature_position.to(x.dtype)
+        x = (x + 0.1 * self.feature_position.to(x.dtype)).contiguous()
         tokens = memories.flatten(3).transpose(2, 3)  # (B, M, L, E)
         position = self.memory_position.to(tokens.dtype) + temporal_position[:, :, None, :]
         pointer_tokens = pointers.reshape(batch, -1, width)  # (B, P, E)
         values = torch.cat((tokens.flatten(1, 2), pointer_tokens), dim=1)
         keys = torch.cat(((tokens + position).flatten(1, 2), pointer_tokens), dim=1)
+        turn = (self.cos, self.sin)
+        key_turn = self.key_table(frames, pointer_tokens.shape[1])
         for layer in self.layers:
-            x = layer(x, keys, values, frames, self.cos, self.sin)
+            x = layer(x, keys, values, frames, turn, key_turn)
         return self.norm(x).transpose(1, 2).unflatten(2, feature.shape[-2:])  # type: ignore[no-any-return]
+
+    def key_table(self, frames: int, pointer_tokens: int) -> Turn:
+        """Rotary table of the bank: every frame turns alike, pointer tokens do not turn."""
+        still = self.cos.new_ones(pointer_tokens, self.cos.shape[1])
+        cos = torch.cat((self.cos.repeat(frames, 1), still))  # (M * L + P, D / 2)
+        sin = torch.cat((self.sin.repeat(frames, 1), torch.zeros_like(still)))
+        return cos, sin

@@ -25,7 +25,9 @@ MEMORY_BIAS: Final = -10.0
 
 
 class EfficientTAM(nn.Module):
-    """EfficientTAM (arXiv 2411.18933; yformer/EfficientTAM, Apache-2.0) for inference and training.
+    """EfficientTAM, for inference and training.
+
+    Source: arXiv 2411.18933 and yformer/EfficientTAM (Apache-2.0).
 
     The four methods below are the stages; the state between frames belongs to the tracker.
     """

@@ -7,6 +7,7 @@ from typing import Final
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 TEMPERATURE: Final = 10000.0
 
@@ -51,7 +52,11 @@ def rotary_table(dim: int, height: int, width: int) -> tuple[Tensor, Tensor]:
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Turn the interleaved channel pairs (2j, 2j + 1) of every token, in float32.
+    """Turn the channel pairs (j, j + dim / 2) of every token, in float32.
+
+    The weights are trained for pairs (2j, 2j + 1); `halved` brings a projection into this order,
+    in which both members of all pairs lie side by side in memory. Dot products of queries and
+    keys do not depend on the order.
 
     Args:
         x: (..., L, dim).
@@ -60,10 +65,17 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     Returns:
         (..., L, dim) of x's type.
     """
-    pairs = x.float().unflatten(-1, (-1, 2))  # (..., L, dim / 2, 2)
-    real, imaginary = pairs.unbind(-1)
-    turned = torch.stack((real * cos - imaginary * sin, real * sin + imaginary * cos), dim=-1)
-    return turned.flatten(-2).to(x.dtype)
+    real, imaginary = x.float().chunk(2, dim=-1)  # (..., L, dim / 2) each
+    turned_real = torch.addcmul(real * cos, imaginary, sin, value=-1)
+    turned_imaginary = torch.addcmul(real * sin, imaginary, cos)
+    return torch.cat((turned_real, turned_imaginary), dim=-1).to(x.dtype)
+
+
+def halved(projection: nn.Linear, x: Tensor) -> Tensor:
+    """Project with the output channels in `rotate`'s order: even ones first, then odd ones."""
+    weight = torch.cat((projection.weight[0::2], projection.weight[1::2]))
+    bias = torch.cat((projection.bias[0::2], projection.bias[1::2]))
+    return functional.linear(x, weight, bias)
 
 
 class RandomFourierPositions(nn.Module):
@@ -76,9 +88,7 @@ class RandomFourierPositions(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.register_buffer(
-            "positional_encoding_gaussian_matrix", torch.zeros(2, channels // 2)
-        )
+        self.register_buffer("positional_encoding_gaussian_matrix", torch.zeros(2, channels // 2))
 
     def forward(self, points: Tensor) -> Tensor:
         """(..., 2) float32 in 0..1 as (x, y) -> (..., channels)."""
@@ -90,5 +100,5 @@ class RandomFourierPositions(nn.Module):
         device = self.positional_encoding_gaussian_matrix.device
         y = (torch.arange(height, dtype=torch.float32, device=device) + 0.5) / height
         x = (torch.arange(width, dtype=torch.float32, device=device) + 0.5) / width
-        centres = torch.stack(torch.broadcast_tensors(x[None, :], y[:, None]), dim=-1)
+        centres = torch.stack((x.expand(height, width), y[:, None].expand(height, width)), dim=-1)
         return self(centres).permute(2, 0, 1)  # type: ignore[no-any-return]

@@ -60,10 +60,10 @@ class PromptEncoder(nn.Module):
         labels = torch.cat((labels, labels.new_full((batch, 1), NOT_A_POINT)), dim=1)
         position = self.pe_layer(points / self.image_size)  # (B, P + 1, D)
         position = position * (labels != NOT_A_POINT)[..., None]
-        kinds = torch.cat(
-            [self.not_a_point_embed.weight, *(kind.weight for kind in self.point_embeddings)]
-        )  # (5, D), row 0 for label -1
-        return position + kinds[labels.long() + 1]
+        kinds = (self.not_a_point_embed, *self.point_embeddings)  # of labels -1 to 3
+        table = torch.cat([kind.get_parameter("weight") for kind in kinds])  # (5, D)
+        embedded: Tensor = position + table[labels + 1]
+        return embedded
 
     def embed_mask(self, mask_logits: Tensor | None) -> Tensor:
         """Previous logits (B, 1, 4h, 4w) -> (B, D, h, w); None -> (1, D, 1, 1)."""

@@ -187,7 +187,7 @@ class Stages(ABC):
     @abstractmethod
     def _encode_memory(self, feature: Tensor, mask_logits: Tensor, binarize: Tensor) -> Tensor: ...
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 (a backend may hold nothing)
         """Free what the backend holds; the stages cannot be called afterwards."""
 
     def synchronize(self) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 HOLE_LOGIT: Final = 0.1
@@ -34,7 +35,7 @@ def fill_holes(mask_logits: Tensor, max_area: int) -> Tensor:
     return torch.where(torch.from_numpy(holes).to(mask_logits.device), HOLE_LOGIT, mask_logits)
 
 
-def _holes(background: np.ndarray, max_area: int) -> np.ndarray:
+def _holes(background: NDArray[np.uint8], max_area: int) -> NDArray[np.bool_]:
     _, labels, stats, _ = cv2.connectedComponentsWithStats(background, connectivity=8)
     is_hole = stats[:, cv2.CC_STAT_AREA] <= max_area
     is_hole[0] = False  # label 0 is what is not background here: the object

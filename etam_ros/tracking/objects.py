@@ -62,7 +62,8 @@ class TrackedObject:
         occluded = self.object_score_logit <= 0 or mask.area == 0
         if not occluded:
             self.last_seen_ns = stamp_ns
-        assert self.mask_logits is not None and self.pointer is not None
+        assert self.mask_logits is not None
+        assert self.pointer is not None
         return ObjectState(
             object_id=self.object_id,
             label=self.label,

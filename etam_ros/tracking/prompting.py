@@ -59,7 +59,7 @@ class PointPrompt:
     def to_network(
         self, source_hw: tuple[int, int], size: int, device: torch.device
     ) -> tuple[Tensor, Tensor]:
-        """Points (1, P, 2) float32 in network pixels and labels (1, P) int64, box corners first."""
+        """Points (1, P, 2) float32 in network pixels and labels (1, P) int64, corners first."""
         corners = self.box or ()
         box_labels = (POINT_BOX_MIN, POINT_BOX_MAX) if self.box else ()
         points = points_to_network([*corners, *self.points], source_hw, size)

@@ -62,7 +62,7 @@ def publish_masks(
         settled to agree with it, or kept as they are.
     """
     label_image = np.zeros(source_hw, dtype=np.uint16)
-    masks = _paint(label_image, object_ids, mask_logits, config.mask_threshold)
+    masks = _paint(label_image, source_hw, object_ids, mask_logits, config.mask_threshold)
     if config.overlap == "settle" and sum(mask is not None for mask in masks) > 1:
         masks = [
             None if mask is None else label_image == object_id
@@ -73,12 +73,12 @@ def publish_masks(
 
 def _paint(
     label_image: NDArray[np.uint16],
+    source_hw: tuple[int, int],
     object_ids: Sequence[int],
     mask_logits: Sequence[Tensor],
     threshold: float,
 ) -> list[NDArray[np.bool_] | None]:
     """Write each object where its logit is the highest; return the masks, None where empty."""
-    source_hw = label_image.shape
     highest: Tensor | None = None
     masks: list[NDArray[np.bool_] | None] = []
     for object_id, low_resolution in zip(object_ids, mask_logits, strict=True):

@@ -163,7 +163,9 @@ class Tracker:
 
     def _read_memory(self, current: CurrentFrame) -> MemoryBatch:
         sizes = self.stages.sizes
-        views = [tracked.bank.view(current.number, sizes, self.config) for tracked in self._objects]
+        views = [
+            tracked.bank.view(current.number, sizes, self.config) for tracked in self._objects
+        ]
         return pack(views, sizes, self.stages.device)
 
     def _decode(self, current: CurrentFrame, conditioned: Tensor) -> ChosenMasks:
@@ -253,7 +255,9 @@ class Tracker:
     def _settle(self, current: CurrentFrame) -> FrameResult:
         """Publish every object of the frame: resize, settle overlaps, measure."""
         frame = current.frame
-        logits = [tracked.mask_logits for tracked in self._objects if tracked.mask_logits is not None]
+        logits = [
+            tracked.mask_logits for tracked in self._objects if tracked.mask_logits is not None
+        ]
         label_image, masks = publish_masks(self._objects.ids, logits, frame.hw, self.config)
         states = [
             tracked.state(mask, frame.stamp_ns)
