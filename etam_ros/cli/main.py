@@ -130,7 +130,7 @@ def _load(name: str) -> TyperCommand | TyperGroup:
     module = import_module(f"etam_ros.cli.{name}")
     verb_app = getattr(module, "app", None)
     if verb_app is None:
-        verb_app = typer.Typer(add_completion=False)
+        verb_app = typer.Typer(add_completion=False, rich_markup_mode="rich")
         command_class = RosCommand if verb.ros_arguments else TyperCommand
         verb_app.command(name, cls=command_class)(getattr(module, name))
     command: Any = typer.main.get_command(verb_app)
@@ -143,6 +143,7 @@ def _load(name: str) -> TyperCommand | TyperGroup:
 app = typer.Typer(
     cls=VerbGroup,
     add_completion=False,
+    rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Each verb has its own help: etam track --help",
 )

@@ -11,7 +11,9 @@ import typer
 from etam_ros.errors import ConfigError
 
 app = typer.Typer(
-    help="List, download and find the weights of the official models.", add_completion=False
+    help="List, download and find the weights of the official models.",
+    add_completion=False,
+    rich_markup_mode="rich",
 )
 
 Name = Annotated[str, typer.Argument(help="A name that `etam weights list` shows.")]
