@@ -28,15 +28,27 @@ PATIENCE_S: Final = 0.7
 """How long the end may wait for a thread that computes."""
 
 
-def main(args: Sequence[str] | None = None) -> int:
+def main() -> int:
+    """Run the node with the arguments of this process; its exit code, 2 for wrong arguments."""
+    try:
+        return run(sys.argv[1:])
+    except EtamError as error:
+        print(f"tracker_node: {error}", file=sys.stderr)
+        return 2
+
+
+def run(args: Sequence[str]) -> int:
     """Run the node until a signal or an error ends it.
 
     Args:
-        args: ROS arguments; by default those of this process.
+        args: ROS arguments, from `--ros-args` on.
 
     Returns:
-        exit code: 0 after a signal, 1 when starting or tracking failed, 2 for wrong arguments.
-        Does not return where a thread computes on in C: then the process exits at once.
+        exit code: 0 after a signal, 1 when starting or tracking failed. Does not return where a
+        thread computes on in C: then the process exits at once with that code.
+
+    Raises:
+        EtamError: ROS is missing, or an argument or parameter cannot be.
     """
     # SimpleQueue and not Event: a signal handler may interrupt its own thread inside the queue.
     endings: queue.SimpleQueue[int] = queue.SimpleQueue()
@@ -44,16 +56,13 @@ def main(args: Sequence[str] | None = None) -> int:
         signal.signal(number, lambda *_: endings.put(0))
     try:
         return _run(args, endings)
-    except EtamError as error:
-        print(f"tracker_node: {error}", file=sys.stderr)
-        return 2
     finally:
         # While Python takes itself down, a second signal would kill it with another exit code.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
 
 
-def _run(args: Sequence[str] | None, endings: queue.SimpleQueue[int]) -> int:
+def _run(args: Sequence[str], endings: queue.SimpleQueue[int]) -> int:
     apply_profile()
     rclpy = _init(args)
     try:
@@ -85,20 +94,22 @@ def _run(args: Sequence[str] | None, endings: queue.SimpleQueue[int]) -> int:
     return code
 
 
-def _init(args: Sequence[str] | None) -> Any:
+def _init(args: Sequence[str]) -> Any:
     try:
-        import rclpy
+        import rclpy.utilities
         from rclpy.signals import SignalHandlerOptions
     except ImportError as error:
         raise EtamError(
             f"rclpy cannot be imported ({error}): source a ROS 2 workspace, or install "
             "ros-jazzy-rclpy and ros-jazzy-rmw-fastrtps-cpp from PyPI"
         ) from error
-    try:
-        rclpy.init(
-            args=None if args is None else list(args),
-            signal_handler_options=SignalHandlerOptions.NO,
+    if strangers := rclpy.utilities.remove_ros_args(list(args)):
+        raise EtamError(
+            f"arguments are {' '.join(strangers)!r}, expected ROS's own alone: put them behind "
+            "--ros-args"
         )
+    try:
+        rclpy.init(args=list(args), signal_handler_options=SignalHandlerOptions.NO)
     except Exception as error:
         raise EtamError(f"ROS arguments are refused: {error}") from error
     return rclpy

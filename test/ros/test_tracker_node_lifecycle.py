@@ -67,6 +67,7 @@ def test_when_autostart_fails_the_process_exits_1_with_one_line(start_tracker):
         ("-p", "backend:=abacus"),
         ("-p", "tracker.max_objects:=0"),
         ("-p", "image_timeout_s:=soon"),
+        ("--", "model:=tiny_test"),
     ],
 )
 def test_a_wrong_parameter_is_one_line_and_exit_2(start_tracker, arguments):

@@ -1,0 +1,90 @@
+"""Start the tracker node.
+
+    ros2 launch etam_ros tracker.launch.py image:=/camera/image_raw
+    ros2 launch etam_ros tracker.launch.py namespace:=front params_file:=my_tracker.yaml
+
+Every argument left empty takes its value from the parameters file.
+"""
+
+from dataclasses import fields
+
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.substitutions import LaunchConfiguration, TextSubstitution
+from launch.utilities.type_utils import perform_typed_substitution
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+
+from etam_ros.config import NodeConfig, option_of
+from etam_ros.paths import share_file
+from etam_ros.ros.transport import VARIABLES, apply_profile
+from launch import LaunchContext, LaunchDescription
+
+TOPICS = {
+    "image": ("image", "Image to follow objects in; .../compressed with image_transport."),
+    "prompt": ("~/prompt", "etam_ros/Prompt to obey."),
+    "click": ("~/click", "geometry_msgs/PointStamped, a pixel: starts an object."),
+    "click_background": ("~/click_background", "The same: takes it off the newest object."),
+    "objects": ("~/objects", "etam_ros/TrackedObjectArray of each frame."),
+    "label_image": ("~/label_image", "Object id per pixel of each frame, 16UC1."),
+    "overlay": ("~/overlay", "Picture for people; beside it .../compressed."),
+    "diagnostics": ("/diagnostics", "State, rates and latencies."),
+}
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Declare an argument per topic and per parameter of the top level."""
+    arguments = [
+        DeclareLaunchArgument("name", default_value="tracker", description="Name of the node."),
+        DeclareLaunchArgument("namespace", default_value="", description="Its namespace."),
+        DeclareLaunchArgument(
+            "params_file",
+            default_value=str(share_file("config/tracker.yaml")),
+            description="YAML file of parameters.",
+        ),
+        DeclareLaunchArgument("log_level", default_value="info", description="Least to log."),
+    ]
+    for name, (topic, description) in TOPICS.items():
+        arguments.append(DeclareLaunchArgument(name, default_value=topic, description=description))
+    for item in fields(NodeConfig):
+        option = option_of(item)
+        choices = f" One of: {', '.join(option.choices)}." if option.choices else ""
+        arguments.append(
+            DeclareLaunchArgument(
+                item.name, default_value="", description=option.description + choices
+            )
+        )
+    return LaunchDescription([*arguments, OpaqueFunction(function=_start)])
+
+
+def _start(context: LaunchContext) -> list:
+    environment = dict(context.environment)
+    added = VARIABLES if apply_profile(environment) else ()  # never over the user's own
+    profile = [SetEnvironmentVariable(name, environment[name]) for name in added]
+    node = Node(
+        package="etam_ros",
+        executable="tracker_node",
+        name=LaunchConfiguration("name"),
+        namespace=LaunchConfiguration("namespace"),
+        parameters=[LaunchConfiguration("params_file"), _given_parameters(context)],
+        remappings=[(topic, LaunchConfiguration(name)) for name, (topic, _) in TOPICS.items()],
+        ros_arguments=["--log-level", LaunchConfiguration("log_level")],
+        output="screen",
+    )
+    return [*profile, node]
+
+
+def _given_parameters(context: LaunchContext) -> dict:
+    """The parameters whose arguments are not empty, in their own type."""
+    given = {}
+    for item in fields(NodeConfig):
+        text = LaunchConfiguration(item.name).perform(context)
+        kind = type(item.default)
+        if text and kind is str:
+            given[item.name] = ParameterValue(text, value_type=str)  # "0" stays a string
+        elif text and kind is bool:
+            given[item.name] = perform_typed_substitution(
+                context, [TextSubstitution(text=text)], bool
+            )
+        elif text:
+            given[item.name] = kind(text)
+    return given
