@@ -1,12 +1,12 @@
 """Follow whatever an operator or a detector points at, in ROS 2 and in plain Python.
 
-    from etam_ros import Frame, Prompt, Tracker, open_stages
+from etam_ros import Frame, Prompt, Tracker, open_stages
 
-    with open_stages("efficienttam_ti_512x512", weights="model.pt") as stages:
-        tracker = Tracker(stages)
-        tracker.step(Frame(first_image))
-        tracker.add_prompt(Prompt(points=[(320, 240)], point_labels=[1]))
-        result = tracker.step(Frame(second_image))
+with open_stages("efficienttam_ti_512x512", weights="model.pt") as stages:
+    tracker = Tracker(stages)
+    tracker.step(Frame(first_image))
+    tracker.add_prompt(Prompt(points=[(320, 240)], point_labels=[1]))
+    result = tracker.step(Frame(second_image))
 """
 
 from importlib import import_module

@@ -138,6 +138,6 @@ def model_config(name: str) -> ModelConfig:
         return TINY_TEST
     if name in MODELS:
         return MODELS[name]
-    close = difflib.get_close_matches(name, MODELS, n=1, cutoff=0.3)
+    close = difflib.get_close_matches(name, MODELS, n=1, cutoff=0.5)
     hint = f", did you mean {close[0]}?" if close else ""
     raise ConfigError(f"model is {name!r}, expected one of {', '.join(MODELS)}{hint}")

@@ -68,7 +68,8 @@ class EfficientTAM(nn.Module):
         Returns:
             (B, D, h, w).
         """
-        temporal_position = self.maskmem_tpos_enc[:, 0, 0][temporal_index]  # (B, M, E)
+        table = self.maskmem_tpos_enc[:, 0, 0].to(memories.dtype)
+        temporal_position = table[temporal_index]  # (B, M, E)
         return self.memory_attention(feature, memories, temporal_position, pointers)  # type: ignore[no-any-return]
 
     def decode_mask(

@@ -1,0 +1,80 @@
+"""Parity with trajectories of the official model, through the public API."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from etam_ros import Tracker, TrackerConfig, open_stages
+from etam_ros.transforms import image_to_tensor
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from golden import GoldenCase, assert_match, golden_cases
+
+CASES = (
+    "click_and_box",
+    "clicks_and_mask",
+    "refine_and_add",
+    "box_then_click",
+    "occluded",
+    "s_512",
+    "ti_1024",
+    "ti_1_1024",
+    "ti_2_1024",
+    "long_bank",
+)
+
+
+@pytest.fixture
+def case(request: pytest.FixtureRequest, shared: Path) -> GoldenCase:
+    return golden_cases(shared / "golden")[request.param]
+
+
+def test_every_case_is_run(shared: Path) -> None:
+    assert set(CASES) == set(golden_cases(shared / "golden"))
+
+
+@pytest.mark.parametrize("case", CASES, indirect=True)
+def test_trajectory_matches_the_official_model(case: GoldenCase, tmp_path: Path) -> None:
+    weights = case.save_weights(tmp_path / "weights.pt")
+    reference = case.reference()
+    compared = set()
+    with open_stages(
+        case.model, weights=str(weights), backend="torch", precision="fp32", device="cpu"
+    ) as stages:
+        tracker = Tracker(stages, TrackerConfig(fill_hole_area=0, conditioning_memories=0))
+        for index, frame in enumerate(case.frames()):
+            result = tracker.step(frame)
+            for prompt in case.prompts(index):
+                tracker.add_prompt(prompt)
+                result = tracker.result
+            for state in result.objects:
+                key = f"f{index}_o{state.object_id}"
+                assert_match(reference, key, state)
+                compared.add(key)
+    expected = {name.removesuffix("_score") for name in reference if name.endswith("_score")}
+    assert compared == expected
+
+
+@pytest.mark.parametrize("case", ["s_512", "click_and_box"], indirect=True)
+def test_stages_match_the_official_model(case: GoldenCase, tmp_path: Path) -> None:
+    weights = case.save_weights(tmp_path / "weights.pt")
+    reference = case.reference()
+    with open_stages(case.model, weights=str(weights), device="cpu") as stages:
+        frame = next(case.frames())
+        feature = stages.encode_image(
+            image_to_tensor(frame.image, stages.sizes.image_size, stages.device)
+        )
+        difference = np.abs(feature.numpy() - reference["stage_image_features"]).max()
+        assert difference <= 1e-2
+        tracker = Tracker(stages, TrackerConfig(fill_hole_area=0))
+        tracker.step(frame)
+        for prompt in case.prompts(0):
+            tracker.add_prompt(prompt)
+            logits = tracker.result.object(prompt.object_id).mask_logits[None, None]
+            memory = stages.encode_memory(feature, logits, logits.new_ones(1, dtype=bool))
+            stored = reference[f"stage_memory_f0_o{prompt.object_id}"]
+            assert np.abs(memory.numpy() - stored).max() <= 1e-2

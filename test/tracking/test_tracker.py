@@ -1,0 +1,383 @@
+"""The tracker's rules, on a fake set of stages."""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from etam_ros import Frame, Prompt, Tracker, TrackerConfig
+from etam_ros.errors import ObjectError, PromptError
+
+sys.path.insert(0, str(Path(__file__).parent))
+from fake_stages import SIZE, FakeStages, square
+
+SECOND = 1_000_000_000
+NO_LOGIT = -1024.0
+
+
+def frame(stamp_s: float = 0.0, height: int = SIZE, width: int = SIZE) -> Frame:
+    return Frame(np.zeros((height, width, 3), np.uint8), int(stamp_s * SECOND), "camera")
+
+
+def click(object_id: int = 0, x: float = 32, y: float = 32, **more: object) -> Prompt:
+    return Prompt(object_id=object_id, points=[(x, y)], point_labels=[1], **more)
+
+
+@pytest.fixture
+def stages() -> FakeStages:
+    return FakeStages()
+
+
+@pytest.fixture
+def tracker(stages: FakeStages) -> Tracker:
+    return Tracker(stages)
+
+
+def test_a_prompt_before_any_frame_is_refused(tracker: Tracker) -> None:
+    with pytest.raises(PromptError, match="no frame was stepped yet"):
+        tracker.add_prompt(click())
+    assert tracker.result is None
+
+
+def test_the_encoder_runs_once_per_frame_and_objects_are_batched(
+    tracker: Tracker, stages: FakeStages
+) -> None:
+    tracker.step(frame())
+    for _ in range(3):
+        tracker.add_prompt(click())
+    assert stages.calls["encode_image"] == 1
+    before = dict(stages.calls)
+    result = tracker.step(frame())
+    assert {name: stages.calls[name] - before[name] for name in before} == dict.fromkeys(before, 1)
+    assert [state.object_id for state in result.objects] == [1, 2, 3]
+    assert len(stages.banks[-1].memories) == 3
+
+
+def test_a_frame_without_objects_is_only_encoded(tracker: Tracker, stages: FakeStages) -> None:
+    result = tracker.step(frame(1.5))
+    assert result.objects == ()
+    assert not result.label_image.any()
+    assert (result.stamp_ns, result.frame_id, result.frame_number) == (1_500_000_000, "camera", 1)
+    assert stages.calls == {
+        "encode_image": 1,
+        "attend_memory": 0,
+        "decode_mask": 0,
+        "encode_memory": 0,
+    }
+
+
+def test_ids_are_permanent_and_not_reused_until_reset(tracker: Tracker) -> None:
+    tracker.step(frame())
+    assert [tracker.add_prompt(click(given)).object_id for given in (0, 7, 0, 3)] == [1, 7, 8, 3]
+    tracker.remove(8)
+    assert tracker.object_ids == (1, 7, 3)
+    assert tracker.newest_object_id == 3
+    with pytest.raises(ObjectError, match="object 8 was removed"):
+        tracker.add_prompt(click(8))
+    assert tracker.add_prompt(click()).object_id == 9
+    tracker.reset()
+    assert tracker.object_ids == ()
+    assert tracker.add_prompt(click(8)).object_id == 8
+
+
+@pytest.mark.parametrize("object_id", [-1, 65536])
+def test_ids_out_of_range_are_refused(tracker: Tracker, object_id: int) -> None:
+    tracker.step(frame())
+    with pytest.raises(ObjectError, match=r"expected 1\.\.65535"):
+        tracker.add_prompt(click(object_id))
+
+
+def test_when_all_ids_are_used_a_new_one_is_refused(tracker: Tracker) -> None:
+    tracker.step(frame())
+    tracker.add_prompt(click(65535))
+    with pytest.raises(ObjectError, match="reset"):
+        tracker.add_prompt(click())
+
+
+def test_removing_what_is_not_there_names_what_is(tracker: Tracker) -> None:
+    tracker.step(frame())
+    tracker.add_prompt(click(4))
+    with pytest.raises(ObjectError, match="no object 9, objects are: 4"):
+        tracker.remove(9)
+    with pytest.raises(ObjectError, match="no object 0"):
+        tracker.remove(0)
+
+
+def test_too_many_objects_are_refused_and_refining_still_works(stages: FakeStages) -> None:
+    tracker = Tracker(stages, TrackerConfig(max_objects=2))
+    tracker.step(frame())
+    tracker.add_prompt(click())
+    tracker.add_prompt(click())
+    with pytest.raises(ObjectError, match=r"tracker\.max_objects is 2"):
+        tracker.add_prompt(click())
+    tracker.add_prompt(click(1))
+    assert tracker.object_ids == (1, 2)
+
+
+def test_removal_shows_in_the_result_at_once(tracker: Tracker) -> None:
+    tracker.step(frame())
+    tracker.add_prompt(click())
+    tracker.add_prompt(click())
+    tracker.remove(1)
+    assert [state.object_id for state in tracker.result.objects] == [2]
+    assert set(np.unique(tracker.result.label_image)) == {0, 2}
+
+
+def test_rows_follow_objects_when_one_in_the_middle_goes(
+    tracker: Tracker, stages: FakeStages
+) -> None:
+    stages.mask_for = lambda frame, row: square(2 * row, 2 * row + 6)
+    tracker.step(frame())
+    for _ in range(3):
+        tracker.add_prompt(click())
+    tracker.step(frame())
+    tracker.remove(2)
+    result = tracker.step(frame())
+    assert [state.object_id for state in result.objects] == [1, 3]
+    assert torch.equal(result.object(3).mask_logits, square(2, 8))
+
+
+def test_a_new_object_sees_the_picture_without_memory(
+    tracker: Tracker, stages: FakeStages
+) -> None:
+    tracker.step(frame())
+    tracker.add_prompt(click())
+    feature, points, labels, previous = stages.decoded[-1]
+    assert feature.unique().tolist() == [1001.0]
+    assert previous is None
+    assert points.tolist() == [[[32.0, 32.0]]]
+    assert labels.tolist() == [[1]]
+    assert stages.remembered[-1][1].tolist() == [True]
+
+
+def test_refinement_feeds_the_clamped_logits_and_conditions_on_memory(
+    tracker: Tracker, stages: FakeStages
+) -> None:
+    stages.mask_for = lambda frame, row: square(4, 12, inside=99.0)
+    tracker.step(frame())
+    tracker.add_prompt(click())
+    tracker.step(frame())
+    tracker.add_prompt(Prompt(object_id=1, points=[(5, 6)], point_labels=[0]))
+    feature, _, labels, previous = stages.decoded[-1]
+    assert (previous.min(), previous.max()) == (-5.0, 32.0)
+    assert feature.max() < 1000
+    assert labels.tolist() == [[0]]
+    tracker.step(frame())
+    assert stages.banks[-1].temporal_index.tolist() == [[6, 6]]
+
+
+def test_clicks_of_a_frame_add_up_only_when_asked(tracker: Tracker, stages: FakeStages) -> None:
+    tracker.step(frame())
+    tracker.add_prompt(Prompt(box=(8, 8, 40, 48)))
+    assert stages.decoded[-1][2].tolist() == [[2, 3]]
+    tracker.add_prompt(click(1, 20, 21, keep_previous=True))
+    assert stages.decoded[-1][1].tolist() == [[[8, 8], [40, 48], [20, 21]]]
+    assert stages.decoded[-1][2].tolist() == [[2, 3, 1]]
+    tracker.add_prompt(click(1, 30, 31))
+    assert stages.decoded[-1][1].tolist() == [[[30, 31]]]
+    tracker.step(frame())
+    tracker.add_prompt(click(1, 40, 41, keep_previous=True))
+    assert stages.decoded[-1][1].tolist() == [[[40, 41]]]
+
+
+def test_a_mask_prompt_is_taken_as_it_is(tracker: Tracker, stages: FakeStages) -> None:
+    mask = np.zeros((SIZE, SIZE), bool)
+    mask[8:24, 16:48] = True
+    tracker.step(frame())
+    state = tracker.add_prompt(Prompt(mask=mask))
+    assert state.box == (16, 8, 48, 24)
+    assert state.iou_score == 1.0
+    assert state.object_score_logit == 10.0
+    feature, _, labels, previous = stages.decoded[-1]
+    assert feature.unique().tolist() == [1.0]
+    assert labels.tolist() == [[-1]]
+    assert previous.shape == (1, 1, 16, 16)
+    assert state.pointer.tolist() == [10.0] * 4
+
+
+def test_a_mask_that_vanishes_at_the_networks_size_is_refused(tracker: Tracker) -> None:
+    mask = np.zeros((SIZE * 8, SIZE * 8), bool)
+    mask[100, 100] = True
+    tracker.step(frame(height=SIZE * 8, width=SIZE * 8))
+    with pytest.raises(PromptError, match="vanishes"):
+        tracker.add_prompt(Prompt(mask=mask))
+    assert tracker.object_ids == ()
+
+
+def test_one_click_takes_the_best_of_three_and_two_clicks_the_single_mask(
+    tracker: Tracker, stages: FakeStages
+) -> None:
+    tracker.step(frame())
+    state = tracker.add_prompt(click())
+    assert state.pointer.tolist() == [12.0] * 4
+    assert state.iou_score == pytest.approx(0.8)
+    state = tracker.add_prompt(Prompt(points=[(9, 9), (8, 8)], point_labels=[1, 0]))
+    assert state.pointer.tolist() == [10.0] * 4
+    assert state.iou_score == pytest.approx(0.9)
+
+
+def test_an_unstable_single_mask_gives_way_and_its_pointer_stays(
+    tracker: Tracker, stages: FakeStages
+) -> None:
+    stages.mask_for = lambda frame, row: square(4, 12, inside=0.01)
+    tracker.step(frame())
+    state = tracker.add_prompt(Prompt(box=(8, 8, 40, 40)))
+    assert state.iou_score == pytest.approx(0.8)
+    assert state.pointer.tolist() == [10.0] * 4
+
+
+def test_an_occluded_object_keeps_its_slot_and_comes_back(
+    tracker: Tracker, stages: FakeStages
+) -> None:
+    stages.score_for = lambda frame, row: -2.0 if frame in (2, 3) else 3.0
+    tracker.step(frame(10))
+    tracker.add_prompt(click(label="cup"))
+    hidden = [tracker.step(frame(10 + s)).objects[0] for s in (1, 2)]
+    for state, seconds in zip(hidden, (1, 2), strict=True):
+        assert state.occluded
+        assert state.visibility == pytest.approx(1 / (1 + math.exp(2)))
+        assert (state.area, state.box, state.mask.size) == (0, (0, 0, 0, 0), 0)
+        assert all(map(math.isnan, state.centroid))
+        assert state.time_since_seen_ns == seconds * SECOND
+        assert (state.mask_logits == NO_LOGIT).all()
+    back = tracker.step(frame(13)).objects[0]
+    assert (back.occluded, back.time_since_seen_ns, back.label) == (False, 0, "cup")
+    assert stages.banks[-1].temporal_index.tolist() == [[6, 1, 0]]
+
+
+def test_an_object_without_a_pixel_counts_as_occluded(
+    tracker: Tracker, stages: FakeStages
+) -> None:
+    stages.mask_for = lambda frame, row: square(0, 0)
+    tracker.step(frame())
+    state = tracker.add_prompt(click())
+    assert state.occluded
+    assert math.isnan(state.centroid[0])
+
+
+def test_lost_objects_are_forgotten_when_asked_to(stages: FakeStages) -> None:
+    stages.score_for = lambda frame, row: -2.0 if frame > 1 and row == 0 else 3.0
+    tracker = Tracker(stages, TrackerConfig(forget_after_s=1.5))
+    tracker.step(frame(1))
+    tracker.add_prompt(click())
+    tracker.add_prompt(click())
+    assert tracker.step(frame(2)).forgotten_ids == ()
+    result = tracker.step(frame(3))
+    assert result.forgotten_ids == (1,)
+    assert tracker.object_ids == (2,)
+    with pytest.raises(ObjectError, match="was removed"):
+        tracker.add_prompt(click(1))
+
+
+def test_time_going_back_keeps_objects_and_drops_recent_memories(
+    tracker: Tracker, stages: FakeStages
+) -> None:
+    tracker.step(frame(5))
+    tracker.add_prompt(click())
+    assert not tracker.step(frame(6)).time_went_back
+    tracker.step(frame(7))
+    assert stages.banks[-1].temporal_index.tolist() == [[6, 0]]
+    result = tracker.step(frame(1))
+    assert result.time_went_back
+    assert tracker.object_ids == (1,)
+    assert stages.banks[-1].temporal_index.tolist() == [[6]]
+    assert stages.banks[-1].pointer_count.tolist() == [1]
+    assert not tracker.step(frame(2)).time_went_back
+
+
+def test_a_stamped_prompt_must_be_for_the_newest_frame(tracker: Tracker) -> None:
+    tracker.step(frame(5))
+    tracker.step(frame(6))
+    with pytest.raises(PromptError, match="newest frame has 6000000000 ns"):
+        tracker.add_prompt(click(stamp_ns=5 * SECOND))
+    assert tracker.add_prompt(click(stamp_ns=6 * SECOND)).object_id == 1
+
+
+def test_without_stamps_a_stamped_prompt_is_refused(tracker: Tracker) -> None:
+    tracker.step(frame(0))
+    with pytest.raises(PromptError, match="frames have no stamps"):
+        tracker.add_prompt(click(stamp_ns=1))
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "inside"),
+    [(-0.5, -0.5, True), (99.4, 49.4, True), (99.5, 10, False), (10, 49.5, False), (-1, 0, False)],
+)
+def test_clicks_outside_are_refused_never_clamped(
+    tracker: Tracker, x: float, y: float, inside: bool
+) -> None:
+    tracker.step(frame(height=50, width=100))
+    if inside:
+        assert tracker.add_prompt(click(0, x, y)).object_id == 1
+    else:
+        with pytest.raises(PromptError, match="outside the frame of 100 x 50 pixels"):
+            tracker.add_prompt(click(0, x, y))
+        assert tracker.object_ids == ()
+
+
+def test_a_frame_of_another_size_keeps_tracking_in_its_own_pixels(tracker: Tracker) -> None:
+    tracker.step(frame(height=64, width=64))
+    small = tracker.add_prompt(click())
+    large = tracker.step(frame(height=128, width=256)).objects[0]
+    assert small.box == (16, 16, 48, 48)
+    assert large.box == (64, 32, 192, 96)
+    assert large.centroid == pytest.approx((127.5, 63.5))
+    assert large.area == large.mask.sum() == pytest.approx(128 * 64, rel=0.01)
+
+
+def test_overlaps_are_settled_for_the_highest_logit_and_memories_are_not(
+    stages: FakeStages,
+) -> None:
+    stages.mask_for = lambda frame, row: square(2, 10, 3.0) if row == 0 else square(6, 14, 8.0)
+    tracker = Tracker(stages)
+    tracker.step(frame())
+    tracker.add_prompt(click())
+    tracker.add_prompt(click())
+    result = tracker.step(frame())
+    first, second = result.objects
+    assert first.area + second.area == np.count_nonzero(result.label_image)
+    assert second.box == (24, 24, 56, 56)
+    assert result.label_image[30, 30] == 2
+    assert torch.equal(stages.remembered[-1][0][0, 0], square(2, 10, 3.0))
+    tracker.config = TrackerConfig(overlap="keep")
+    kept = tracker.step(frame())
+    assert kept.objects[0].box == (9, 9, 39, 39)
+    assert kept.label_image[30, 30] == 2
+
+
+def test_holes_are_filled_in_what_is_shown_and_not_in_tracked_memories(
+    tracker: Tracker, stages: FakeStages
+) -> None:
+    with_hole = square(4, 12)
+    with_hole[7:9, 7:9] = -3.0
+    stages.mask_for = lambda frame, row: with_hole
+    tracker.step(frame())
+    prompted = tracker.add_prompt(click())
+    assert prompted.mask_logits[8, 8] == pytest.approx(0.1)
+    assert stages.remembered[-1][0][0, 0, 8, 8] == pytest.approx(0.1)
+    tracked = tracker.step(frame()).objects[0]
+    assert tracked.mask_logits[8, 8] == pytest.approx(0.1)
+    assert stages.remembered[-1][0][0, 0, 8, 8] == -3.0
+    tracker.config = TrackerConfig(fill_hole_area=3)
+    assert tracker.step(frame()).objects[0].mask_logits[8, 8] == -3.0
+
+
+def test_a_label_stays_until_another_is_given(tracker: Tracker) -> None:
+    tracker.step(frame())
+    tracker.add_prompt(click(label="cup"))
+    assert tracker.add_prompt(click(1)).label == "cup"
+    assert tracker.add_prompt(click(1, label="mug")).label == "mug"
+
+
+def test_two_trackers_share_nothing(stages: FakeStages) -> None:
+    one, other = Tracker(stages), Tracker(stages)
+    one.step(frame())
+    other.step(frame())
+    one.add_prompt(click(5))
+    assert other.object_ids == ()
+    assert other.add_prompt(click()).object_id == 1
