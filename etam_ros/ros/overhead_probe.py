@@ -147,7 +147,10 @@ class Probe(Node):
 @contextmanager
 def running_tracker(plan: ProbePlan) -> Iterator[subprocess.Popen[bytes]]:
     """A tracker node as a child process."""
-    parameters = asdict(plan) | {"diagnostics.window": plan.frames, "diagnostics.period_s": 0.5}
+    parameters = asdict(plan) | {
+        "diagnostics.window": max(10, plan.frames),
+        "diagnostics.period_s": 0.5,
+    }
     for name in ("width", "height", "frames"):
         del parameters[name]
     given = [part for name, value in parameters.items() for part in ("-p", f"{name}:={value}")]
