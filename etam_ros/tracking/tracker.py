@@ -110,11 +110,12 @@ class Tracker:
         """
         current = self._frame_of(prompt)
         tracked = self._objects.get(prompt.object_id) or self._new_object(prompt, current)
-        before = tracked.point_prompt if prompt.keep_previous else PointPrompt()
-        points = before.extended(prompt)
         if prompt.mask is None:
+            before = tracked.point_prompt if prompt.keep_previous else PointPrompt()
+            points = before.extended(prompt)
             chosen = self._decode_points(current, tracked, points)
         else:
+            points = PointPrompt()
             chosen = self._take_mask(current, prompt.mask)
         logits = fill_holes(chosen.mask_logits, self.config.fill_hole_area)
         binarize = torch.ones(1, dtype=torch.bool, device=logits.device)

@@ -200,6 +200,18 @@ def test_a_mask_prompt_is_taken_as_it_is(tracker: Tracker, stages: FakeStages) -
     assert state.pointer.tolist() == [10.0] * 4
 
 
+def test_a_mask_takes_the_place_of_the_clicks_before_it(
+    tracker: Tracker, stages: FakeStages
+) -> None:
+    tracker.step(frame())
+    tracker.add_prompt(click())
+    tracker.add_prompt(Prompt(object_id=1, mask=np.ones((SIZE, SIZE), bool), keep_previous=True))
+    tracker.add_prompt(click(1, 20, 21, keep_previous=True))
+    _, points, _, previous = stages.decoded[-1]
+    assert points.tolist() == [[[20, 21]]]
+    assert previous.unique().tolist() == [10.0]
+
+
 def test_a_mask_that_vanishes_at_the_networks_size_is_refused(tracker: Tracker) -> None:
     mask = np.zeros((SIZE * 8, SIZE * 8), bool)
     mask[100, 100] = True
