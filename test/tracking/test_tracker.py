@@ -209,7 +209,7 @@ def test_a_mask_takes_the_place_of_the_clicks_before_it(
     tracker.add_prompt(click(1, 20, 21, keep_previous=True))
     _, points, _, previous = stages.decoded[-1]
     assert points.tolist() == [[[20, 21]]]
-    assert previous.unique().tolist() == [10.0]
+    assert torch.allclose(previous, torch.tensor(10.0))
 
 
 def test_a_mask_that_vanishes_at_the_networks_size_is_refused(tracker: Tracker) -> None:
