@@ -14,7 +14,7 @@ from etam_ros.config import PlayerConfig
 _DEFAULTS: Final = PlayerConfig()
 
 
-def play(  # noqa: PLR0913, PLR0917 (an option of the command line each)
+def play(
     ctx: typer.Context,
     source: Annotated[
         str, typer.Argument(help="Video file, folder of images, index of a camera, /dev/videoN.")
