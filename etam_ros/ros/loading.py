@@ -48,15 +48,16 @@ def load_tracking(settings: Settings, stopping: Callable[[], bool]) -> Tracking:
         EtamError: the network cannot be loaded.
         CancelledError: `stopping` said so.
     """
-    # Here and not at the top: torch takes seconds to import, in which signals must be served.
-    from etam_ros.runtime import TimedStages, open_stages
-    from etam_ros.tracking import Tracker
 
     def go_on() -> None:
         if stopping():
             raise CancelledError("the node ends")
 
     go_on()
+    # Here and not at the top: torch takes seconds to import, in which signals must be served.
+    from etam_ros.runtime import TimedStages, open_stages
+    from etam_ros.tracking import Tracker
+
     node = settings.node
     stages = open_stages(
         node.model,

@@ -62,6 +62,12 @@ class ManagedNode(LifecycleNodeMixin, Node):
             if service.srv_type is ChangeState:
                 service.callback = self._guarded(service.callback)
 
+    def destroy_node(self) -> None:
+        """Give everything back, the shared memory of the middleware included."""
+        super().destroy_node()
+        # rclpy forgets it, and it keeps the node alive.
+        self._state_machine.destroy_when_not_in_use()
+
     def bring_up(self) -> bool:
         """Configure and activate, unless somebody began already; False when a step failed."""
         with self._one_at_a_time:
@@ -130,9 +136,9 @@ class ManagedNode(LifecycleNodeMixin, Node):
                 return response
             try:
                 return change_state(request, response)
-            except Exception as error:
+            except Exception:  # rclpy raises its own kind of error where there is no such way
                 self.get_logger().warning(
-                    f"refused transition {wanted}: impossible while {self.state} ({error})"
+                    f"refused transition {wanted}: impossible while {self.state}"
                 )
                 response.success = False
                 return response

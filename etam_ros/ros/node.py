@@ -214,14 +214,15 @@ class TrackerNode:
         self._worker = self._services = self._results = None
         self._engine, self._objects = "", 0
 
-    def end(self) -> None:
-        """Release everything that waits, because the process ends; returns at once."""
+    def end(self, timeout_s: float) -> bool:
+        """Release everything that waits, because the process ends.
+
+        Returns:
+            False when the worker did not end in time: it computes, or loads.
+        """
         self._ending = True
         worker = self._worker
-        if worker is not None:
-            worker.stop()
-
-    def join(self, timeout_s: float) -> bool:
-        """After `end`: wait for the worker; False when it did not end in time."""
-        worker = self._worker
-        return worker is None or worker.join(timeout_s)
+        if worker is None:
+            return True
+        worker.stop()
+        return worker.join(timeout_s)

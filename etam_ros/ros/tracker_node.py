@@ -78,10 +78,10 @@ def _run(args: Sequence[str], endings: queue.SimpleQueue[int]) -> int:
         spinner.start()
         code = endings.get()
         ending.set()
-        tracker.end()
+        ended = tracker.end(PATIENCE_S)
         executor.shutdown()
         spinner.join(PATIENCE_S)
-        ended = tracker.join(PATIENCE_S) and not spinner.is_alive()
+        ended = ended and not spinner.is_alive()
         tracker.node.destroy_node()
     finally:
         rclpy.try_shutdown()

@@ -1,6 +1,7 @@
 """Real nodes in processes of their own, and a client that talks to them over real DDS."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -51,6 +52,7 @@ class TrackerProcess:
 
     def __init__(self, environment: dict[str, str], log: Path, *ros_arguments: str) -> None:
         self.log_path = log
+        self._segments_of_others = set(Path("/dev/shm").glob("fastrtps_*"))
         command = [sys.executable, "-m", "etam_ros.ros.tracker_node", "--ros-args", *ros_arguments]
         with log.open("wb") as output:
             self.process = subprocess.Popen(
@@ -60,6 +62,12 @@ class TrackerProcess:
     @property
     def log(self) -> str:
         return self.log_path.read_text(errors="replace")
+
+    def shared_memory(self) -> set[Path]:
+        """The segments that the middleware of this process has made and uses."""
+        maps = Path(f"/proc/{self.process.pid}/maps").read_text()
+        found = re.findall(r"/dev/shm/fastrtps_[0-9a-f]{16}\b", maps)
+        return {Path(path) for path in found} - self._segments_of_others
 
     def end(self, *signals: signal.Signals) -> int:
         """Send signals, SIGINT by default; the exit code."""

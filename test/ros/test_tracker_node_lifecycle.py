@@ -67,7 +67,7 @@ def test_when_autostart_fails_the_process_exits_1_with_one_line(start_tracker):
         ("-p", "backend:=abacus"),
         ("-p", "tracker.max_objects:=0"),
         ("-p", "image_timeout_s:=soon"),
-        ("--", "model:=tiny_test"),
+        ("--", "--gpu"),
     ],
 )
 def test_a_wrong_parameter_is_one_line_and_exit_2(start_tracker, arguments):
@@ -85,8 +85,10 @@ def test_signals_during_configure_end_it_with_exit_0(
     process = start_tracker("-p", "model:=efficienttam_ti_512x512", "-p", "weights:=random:0")
     client = make_client()
     client.wait_for_state("configuring")
+    segments = process.shared_memory()
     assert process.end(*[number] * times) == 0, process.log
     assert "Traceback" not in process.log
+    assert not [path for path in segments if path.exists()]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -98,8 +100,11 @@ def test_signals_while_frames_stream_end_it_with_exit_0(start_tracker, make_clie
     assert client.add_prompt(points=[(30, 30)], labels=[1]).success
     for seed in range(5):
         client.send(ros.image(client.next_header(), height=480, width=640, seed=seed))
+    segments = process.shared_memory()
+    assert segments
     assert process.end(number, number) == 0, process.log
     assert "Traceback" not in process.log
+    assert not [path for path in segments if path.exists()], "shared memory is left behind"
 
 
 def test_memory_is_read_in_megabytes():
