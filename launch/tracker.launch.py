@@ -8,6 +8,7 @@ Every argument left empty takes its value from the parameters file.
 
 from dataclasses import fields
 
+from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.substitutions import LaunchConfiguration, TextSubstitution
 from launch.utilities.type_utils import perform_typed_substitution
@@ -17,7 +18,6 @@ from launch_ros.parameter_descriptions import ParameterValue
 from etam_ros.config import NodeConfig, option_of
 from etam_ros.paths import share_file
 from etam_ros.ros.transport import VARIABLES, apply_profile
-from launch import LaunchContext, LaunchDescription
 
 TOPICS = {
     "image": ("image", "Image to follow objects in; .../compressed with image_transport."),
