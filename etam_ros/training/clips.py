@@ -116,6 +116,11 @@ class Clip:
         """Ids of all objects of the clip."""
         return tuple(actor.object_id for actor in self._objects)
 
+    @property
+    def labels(self) -> dict[int, str]:
+        """What each object is, by its id."""
+        return dict(zip(self.object_ids, self._labels, strict=True))
+
     def frame(self, index: int) -> ClipFrame:
         """Draw one frame.
 
