@@ -5,6 +5,7 @@ Letters: H, W height and width of a frame in pixels.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -76,7 +77,8 @@ class VideoWriter:
         )
         frame.time_base = Fraction(1, _TICKS)
         frame.pts = self._last_tick
-        frame.duration = self._step
+        with contextlib.suppress(AttributeError):  # PyAV 12 frames have none
+            frame.duration = self._step
         try:
             self._open_file.container.mux(stream.encode(frame))
         except OSError as error:
