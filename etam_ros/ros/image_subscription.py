@@ -173,6 +173,7 @@ class ImageSubscription:
             "for reliable, so nothing can come from there: set image_reliability to auto"
             for publisher in publishers
             if publisher.qos_profile.reliability != ReliabilityPolicy.RELIABLE
+            and "UNKNOWN" not in publisher.node_name  # its name is discovered a moment later
         ]
 
     def _silent(self, publishers: list[TopicEndpointInfo]) -> list[str]:

@@ -52,7 +52,6 @@ class TrackerNode:
         self._ending = False
         self._paused = False
         self._engine = ""
-        self._objects = 0
         self._troubles = 0
         self._worker: Worker | None = None
         self._results: ResultPublishers | None = None
@@ -96,12 +95,12 @@ class TrackerNode:
         numbers = self.statistics.snapshot(time.monotonic_ns())
         troubles = numbers.bad_images + numbers.failed_frames
         new_troubles, self._troubles = max(troubles - self._troubles, 0), troubles
-        images = self._images
+        images, worker = self._images, self._worker
         self._diagnostics.publish(
             NodeReport(
                 state=self._state_in_words(),
                 engine=self._engine,
-                objects=self._objects,
+                objects=0 if worker is None else worker.object_count,
                 image_timeout_s=self.settings.node.image_timeout_s,
                 source=None if images is None else images.source,
                 numbers=numbers,
@@ -124,7 +123,6 @@ class TrackerNode:
             )
         if result.forgotten_ids:
             logger.info(f"forgot objects {result.forgotten_ids}: unseen for too long")
-        self._objects = len(result.objects)
         if self._results is not None:
             self._results.publish(processed, self.statistics.dropped)
 
@@ -212,7 +210,7 @@ class TrackerNode:
         if self._results is not None:
             self._results.destroy()
         self._worker = self._services = self._results = None
-        self._engine, self._objects = "", 0
+        self._engine = ""
 
     def end(self, timeout_s: float) -> bool:
         """Release everything that waits, because the process ends.

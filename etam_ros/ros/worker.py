@@ -87,9 +87,13 @@ class Worker:
         load: makes the tracker, in the worker's thread; gets a function that says whether to
             give up.
         owner: told of results and troubles.
+
+    Attributes:
+        object_count: objects followed now; any thread may read it.
     """
 
     def __init__(self, load: Callable[[Callable[[], bool]], Tracking], owner: WorkerOwner) -> None:
+        self.object_count = 0
         self._load = load
         self._owner = owner
         self._wake = threading.Condition()  # guards all that follows
@@ -219,6 +223,7 @@ class Worker:
                 _answer(request, tracking)
             elif received is not None:
                 self._process(received, tracking)
+            self.object_count = len(tracking.tracker.object_ids)
 
     def _process(self, received: ReceivedImage, tracking: Tracking) -> None:
         """Take one frame through the tracker; a bad one is reported and forgotten."""

@@ -73,8 +73,9 @@ def test_clicks_start_and_refine_objects(tracker, ros):
     click = tracker.publisher(PointStamped, "click")
     background = tracker.publisher(PointStamped, "click_background")
     click.publish(ros.click(30, 20, image.header))
+    tracker.status("tracking", lambda _, values: values["objects"] == "1")
     frame = lambda: tracker.track(ros.image(tracker.next_header()))  # noqa: E731
-    tracker.wait_until(lambda: [o.id for o in frame().objects] == [1], "object 1")
+    assert [o.id for o in frame().objects] == [1]
     click.publish(ros.click(90, 70))
     tracker.wait_until(lambda: [o.id for o in frame().objects] == [1, 2], "object 2")
     refused = int(tracker.status("tracking", lambda *_: True)[1]["refused_prompts"])
