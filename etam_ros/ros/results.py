@@ -48,18 +48,15 @@ class ResultPublishers:
         self._compressed = node.create_publisher(CompressedImage, compressed_topic, images)
 
     def publish(self, processed: ProcessedFrame, dropped_frames: int) -> None:
-        """Give out one frame: the label image, the objects, then the pictures for people."""
+        """Give out one frame: the objects first, the picture for people last."""
         result, header = processed.result, processed.header
-        objects = labels = None
         if _wanted(self._objects):
             objects = objects_message(result, header, dropped_frames=dropped_frames)
-        if _wanted(self._labels):
-            labels = image_message(result.label_image, "16UC1", header)
-            self._labels.publish(labels)
-        if objects is not None:
             elapsed_ns = time.monotonic_ns() - processed.received_ns
             objects.latency_ms = elapsed_ns / NS_PER_MS
             self._objects.publish(objects)
+        if _wanted(self._labels):
+            self._labels.publish(image_message(result.label_image, "16UC1", header))
         self._publish_overlay(processed)
 
     def _publish_overlay(self, processed: ProcessedFrame) -> None:

@@ -1,6 +1,7 @@
 """Parameters are the fields of the configuration classes, in the YAML file too."""
 
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 import yaml
@@ -48,6 +49,12 @@ def test_the_yaml_file_describes_every_parameter():
     words = " ".join(line.strip().lstrip("# ") for line in text.splitlines())
     for name, (_, option) in parameter_options().items():
         assert option.description in words, name
+
+
+def test_the_documentation_names_every_parameter():
+    documentation = Path(__file__).parents[2] / "docs" / "ros.md"
+    text = documentation.read_text(encoding="utf-8")
+    assert [name for name in parameter_options() if f"`{name}`" not in text] == []
 
 
 def test_every_parameter_is_declared_with_description_and_range(node):
