@@ -193,11 +193,13 @@ def test_label_image_and_masks_agree(tracker, ros):
     for point in ((30, 30), (120, 80), (80, 60)):
         assert tracker.add_prompt(points=[point], labels=[1]).success
 
-    def labelled():
-        message = tracker.track(ros.image(tracker.next_header(), height=120, width=160))
-        return next(((i, message) for i in labels if i.header == message.header), None)
+    def both():
+        last = tracker.track(ros.image(tracker.next_header(), height=120, width=160))
+        stamps = {i.header.stamp.sec: i for i in labels}
+        found = (m for m in tracker.objects if len(m.objects) == len(last.objects))
+        return next(((stamps[s], m) for m in found if (s := m.header.stamp.sec) in stamps), None)
 
-    image, message = tracker.wait_until(labelled, "label image")
+    image, message = tracker.wait_until(both, "label image and objects of one frame")
     assert (image.encoding, image.height, image.width, image.step) == ("16UC1", 120, 160, 320)
     label_image = np.frombuffer(image.data, np.uint16).reshape(120, 160)
     assert len(message.objects) == 3
