@@ -141,7 +141,7 @@ class Recorder(Node):
             index, image_message = self._waiting[stamp]
             message, labels = self._objects.pop(stamp), self._labels.pop(stamp, None)
             image = image_from_message(image_message, max_pixels=_MOST_PIXELS)
-            result = result_from_messages(message, labels, image.shape[:2])
+            result = result_from_messages(message, labels, (image.shape[0], image.shape[1]))
             self.newest = Sighting(index, image, result, message.latency_ms)
             for older in [key for key in self._waiting if key <= stamp]:
                 del self._waiting[older]
