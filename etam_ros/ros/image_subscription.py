@@ -161,7 +161,7 @@ class ImageSubscription:
             f"{_name(publisher)} publishes {publisher.topic_type} on {self._topic}, expected "
             f"{self._type_name}: change image_transport, or remap image"
             for publisher in publishers
-            if publisher.topic_type != self._type_name
+            if publisher.topic_type != self._type_name and _known(publisher)
         ]
 
     def _incompatible(self, publishers: list[TopicEndpointInfo]) -> list[str]:
@@ -173,7 +173,7 @@ class ImageSubscription:
             "for reliable, so nothing can come from there: set image_reliability to auto"
             for publisher in publishers
             if publisher.qos_profile.reliability != ReliabilityPolicy.RELIABLE
-            and "UNKNOWN" not in publisher.node_name  # its name is discovered a moment later
+            and _known(publisher)
         ]
 
     def _silent(self, publishers: list[TopicEndpointInfo]) -> list[str]:
@@ -197,3 +197,8 @@ class ImageSubscription:
 
 def _name(publisher: TopicEndpointInfo) -> str:
     return f"{publisher.node_namespace.rstrip('/')}/{publisher.node_name}"
+
+
+def _known(publisher: TopicEndpointInfo) -> bool:
+    """Whether its node's name has been discovered; that comes a moment after the publisher."""
+    return "UNKNOWN" not in publisher.node_name

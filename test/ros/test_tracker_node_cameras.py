@@ -2,7 +2,7 @@
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +70,17 @@ def test_publishers_that_send_nothing_are_warned_of_once(remapped):
     assert process.log.count("but no image for") == 1
     client.node.destroy_publisher(silent)
     client.status("images", lambda status, _: "nobody publishes" in status.message)
+
+
+def test_a_publisher_of_another_type_is_named(remapped):
+    process, client = remapped
+    other = client.node.create_publisher(CompressedImage, "/cam/image_raw", 1)
+    _, values = client.status("images", lambda _, v: "CompressedImage" in v["problem"])
+    assert "change image_transport" in values["problem"]
+    assert values["publishers"] == "0"
+    client.node.destroy_publisher(other)
+    client.status("images", lambda _, v: not v["problem"])
+    assert process.log.count("change image_transport") == 1
 
 
 def test_a_remapped_image_with_compressed_transport(start_tracker, make_client, start_camera, ros):
