@@ -125,8 +125,7 @@ class Recorder(Node):
         self._match()
 
     def _on_label_image(self, message: Image) -> None:
-        labels = np.frombuffer(message.data, np.dtype("<u2").newbyteorder(
-            ">" if message.is_bigendian else "<"))  # fmt: skip
+        labels = np.frombuffer(message.data, ">u2" if message.is_bigendian else "<u2")
         rows = labels.reshape(message.height, message.step // 2)[:, : message.width]
         self._labels[stamp_ns(message.header.stamp)] = rows.astype(np.uint16)
         self._match()
@@ -139,13 +138,18 @@ class Recorder(Node):
             if stamp not in self._waiting or not (stamp in self._labels or behind):
                 continue
             index, image_message = self._waiting[stamp]
-            message, labels = self._objects.pop(stamp), self._labels.pop(stamp, None)
+            message, labels = self._objects[stamp], self._labels.get(stamp)
             image = image_from_message(image_message, max_pixels=_MOST_PIXELS)
             result = result_from_messages(message, labels, (image.shape[0], image.shape[1]))
             self.newest = Sighting(index, image, result, message.latency_ms)
-            for older in [key for key in self._waiting if key <= stamp]:
-                del self._waiting[older]
+            self._forget_until(stamp)
             self._on_sighting(self.newest)
+
+    def _forget_until(self, stamp: int) -> None:
+        """Results come in the order of the images: what is older will not be matched any more."""
+        for kept in (self._waiting, self._objects, self._labels):
+            for older in [key for key in kept if key <= stamp]:
+                del kept[older]
 
 
 def result_from_messages(
