@@ -105,7 +105,9 @@ def demo(
     followed. In a SOURCE, say where to click; otherwise it clicks in the middle.
     """
     from etam_ros.cli.interrupts import stop_on_interrupt
+    from etam_ros.ros.demo import require_rclpy
 
+    require_rclpy()
     prompts = _prompts(click or [], box or [])
     if prompts and not source:
         raise PromptError("--click and --box need a SOURCE: the made-up clip is clicked for you")

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Final
+
+_STDERR: Final = 2
+_WORDS: Final = b"\nending; press Ctrl-C again to break off\n"
 
 
 class StopRequest:
@@ -35,6 +41,8 @@ def stop_on_interrupt() -> Iterator[StopRequest]:
         if request():
             raise KeyboardInterrupt
         request.ask()
+        with contextlib.suppress(OSError):  # nobody may be there to read it
+            os.write(_STDERR, _WORDS)  # printing is not safe in a signal handler
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT,
                                                                      signal.SIGTERM)}  # fmt: skip

@@ -96,7 +96,7 @@ def run_demo(settings: DemoSettings, listener: Listener) -> DemoCounts:
     Raises:
         EtamError: ROS is missing, a process failed, or a click was refused.
     """
-    rclpy = _import_rclpy()
+    rclpy = require_rclpy()
     with (
         isolated_domain() as environment,
         Children(environment, settings.log_dir) as children,
@@ -112,7 +112,8 @@ def run_demo(settings: DemoSettings, listener: Listener) -> DemoCounts:
             rclpy.try_shutdown(context=context)
 
 
-def _import_rclpy() -> Any:
+def require_rclpy() -> Any:
+    """The module rclpy; EtamError that says how to get it where it is missing."""
     try:
         import rclpy
     except ImportError as error:
