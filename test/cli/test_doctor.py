@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ def break_modules(folder: Path, **modules: str) -> str:
     for name, statement in modules.items():
         (folder / name).mkdir()
         (folder / name / "__init__.py").write_text(statement + "\n")
-    return str(folder)
+    return os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
 
 
 def test_here_the_tracker_runs(etam):
