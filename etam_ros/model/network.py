@@ -97,21 +97,26 @@ class EfficientTAM(nn.Module):
         pointers = torch.where(present, self.obj_ptr_proj(tokens), self.no_obj_ptr)
         return decoded, iou_scores, pointers, object_score
 
-    def encode_memory(self, feature: Tensor, mask_logits: Tensor, binarize: Tensor) -> Tensor:
+    def encode_memory(
+        self, feature: Tensor, mask_logits: Tensor, binarize: Tensor | bool
+    ) -> Tensor:
         """Make a memory of each object.
 
         Args:
             feature: (1, D, h, w), as the image encoder gave it, unconditioned.
             mask_logits: (B, 1, 4h, 4w).
-            binarize: (B,) bool: prompted frames are remembered with a hard mask, tracked ones
-                with a soft one.
+            binarize: (B,) bool, or one bool for all: prompted frames are remembered with a hard
+                mask, tracked ones with a soft one.
 
         Returns:
             (B, E, h, w).
         """
         size = (self.config.image_size, self.config.image_size)
         logits = functional.interpolate(mask_logits, size=size, mode="bilinear")
-        hard = (logits > 0).to(logits.dtype)
-        mask = torch.where(binarize[:, None, None, None], hard, logits.sigmoid())
+        if isinstance(binarize, bool):
+            mask = (logits > 0).to(logits.dtype) if binarize else logits.sigmoid()
+        else:
+            hard = (logits > 0).to(logits.dtype)
+            mask = torch.where(binarize[:, None, None, None], hard, logits.sigmoid())
         mask = mask * MEMORY_SCALE + MEMORY_BIAS  # (B, 1, S, S)
         return self.memory_encoder(feature, mask)  # type: ignore[no-any-return]

@@ -151,8 +151,11 @@ class TorchStages(Stages):
     def _encode_memory(self, feature: Tensor, mask_logits: Tensor, binarize: Tensor) -> Tensor:
         feature = feature.to(self.dtype)
         mask_logits = mask_logits.to(self.dtype)
+        one_by_one = self.device.type == "cpu"
         parts = [
-            self.network.encode_memory(feature, mask_logits[rows], binarize[rows])
+            self.network.encode_memory(
+                feature, mask_logits[rows], bool(binarize[rows]) if one_by_one else binarize[rows]
+            )
             for rows in self._chunks(len(mask_logits))
         ]
         return torch.cat(parts).float()
