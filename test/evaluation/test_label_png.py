@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -23,6 +23,7 @@ def chunks(png):
     return found
 
 
+@settings(deadline=None)
 @given(hnp.arrays(np.uint16, st.tuples(st.integers(1, 40), st.integers(1, 40)),
                   elements=st.integers(0, 255)))  # fmt: skip
 def test_ids_come_back_as_they_were(tmp_path_factory, label_image):

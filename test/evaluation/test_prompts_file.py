@@ -163,7 +163,11 @@ fields = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=200,
+    deadline=None,
+)
 @given(anything | st.lists(st.dictionaries(fields, anything).map(lambda bad: {**CLICK, **bad})))
 @example([{**CLICK, "points": [[1e300, 1]]}])
 def test_whatever_json_is_read_or_refused_in_one_line(tmp_path, content):
