@@ -53,6 +53,11 @@ VERBS: Final = {
         "etam demo",
         _FOLLOW,
     ),
+    "eval": Verb(
+        "Judge the masks on videos with ground truth: J, F and their mean.",
+        "etam eval DAVIS --prompt 1-click --out scores.json",
+        _MACHINE,
+    ),
     "doctor": Verb(
         "Say what is installed, what runs here, and how to get the rest.",
         "etam doctor --json",

@@ -169,7 +169,7 @@ class FolderSource(FrameSource):
     """The images of a folder, or one image, in natural order: img2 before img10."""
 
     def __init__(self, path: Path, fps: float | None) -> None:
-        self._paths = [path] if path.is_file() else _images_in(path)
+        self._paths = [path] if path.is_file() else images_in(path)
         super().__init__(path.name or str(path), fps or DEFAULT_FPS, len(self._paths))
 
     def _read(self) -> Generator[Frame, None, None]:
@@ -177,7 +177,12 @@ class FolderSource(FrameSource):
             yield Frame(_read_image(path), round(number * _NS_PER_S / self.fps))
 
 
-def _images_in(folder: Path) -> list[Path]:
+def images_in(folder: Path) -> list[Path]:
+    """The images of a folder in natural order.
+
+    Raises:
+        SourceError: there are none, or the folder cannot be read.
+    """
     try:
         paths = [path for path in folder.iterdir() if not path.name.startswith(".")]
     except OSError as error:

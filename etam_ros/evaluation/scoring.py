@@ -1,0 +1,133 @@
+"""Semi-supervised evaluation: prompt each object once, follow it, and judge every later mask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from etam_ros.config import TrackerConfig
+from etam_ros.errors import PromptError
+from etam_ros.evaluation.metrics import boundary_accuracy, region_similarity
+from etam_ros.evaluation.sequences import NOT_JUDGED, Sequence
+from etam_ros.evaluation.truth_prompts import prompt_object
+from etam_ros.records import FrameResult
+from etam_ros.runtime import Stages
+from etam_ros.tracking import Tracker
+
+
+@dataclass(frozen=True)
+class ObjectScore:
+    """One object of one sequence, over the judged frames.
+
+    Attributes:
+        object_id: as in the ground truth.
+        prompted_frame: index of the frame of its prompt, the first one with a mask of it.
+        frames: how many were judged: annotated, after the prompt, without the video's last.
+        j, f: means, 0..1.
+    """
+
+    object_id: int
+    prompted_frame: int
+    frames: int
+    j: float
+    f: float
+
+
+@dataclass(frozen=True)
+class SequenceScore:
+    """One sequence; means over its objects, 0..1."""
+
+    name: str
+    objects: tuple[ObjectScore, ...]
+
+    @property
+    def j(self) -> float:
+        """Mean region similarity."""
+        return fmean(score.j for score in self.objects)
+
+    @property
+    def f(self) -> float:
+        """Mean boundary accuracy."""
+        return fmean(score.f for score in self.objects)
+
+    @property
+    def j_and_f(self) -> float:
+        """Mean of both."""
+        return (self.j + self.f) / 2
+
+
+def score_sequence(
+    sequence: Sequence,
+    stages: Stages,
+    kind: str,
+    config: TrackerConfig | None = None,
+    on_frame: Callable[[], None] = lambda: None,
+) -> SequenceScore | None:
+    """Follow all objects of a sequence and judge their masks.
+
+    Args:
+        sequence: video and ground truth.
+        stages: the network.
+        kind: how objects are prompted, one of PROMPT_KINDS.
+        config: of the tracker.
+        on_frame: called after each frame.
+
+    Returns:
+        the scores; None where no object has a judged frame.
+    """
+    tracker = Tracker(stages, config or TrackerConfig(max_objects=NOT_JUDGED))
+    prompted: dict[int, int] = {}
+    values: dict[int, list[tuple[float, float]]] = {}
+    last = len(sequence) - 1
+    for index, frame in enumerate(sequence):
+        result = tracker.step(frame)
+        truth = sequence.truth(index)
+        if truth is not None:
+            if index != last:
+                for object_id in prompted:
+                    values[object_id].append(_judge(result, truth, object_id))
+            for object_id in sorted(set(np.unique(truth).tolist()) - {0} - set(prompted)):
+                try:
+                    prompt_object(tracker, object_id, truth == object_id, kind)
+                except PromptError:  # too small for a mask prompt yet; it may grow
+                    continue
+                prompted[object_id], values[object_id] = index, []
+        on_frame()
+    scores = tuple(
+        ObjectScore(object_id, prompted[object_id], len(judged), *map(fmean, zip(*judged)))  # noqa: B905
+        for object_id, judged in values.items()
+        if judged
+    )
+    return SequenceScore(sequence.name, scores) if scores else None
+
+
+def _judge(
+    result: FrameResult, truth: np.ndarray[Any, np.dtype[np.integer[Any]]], object_id: int
+) -> tuple[float, float]:
+    mask, expected = result.label_image == object_id, truth == object_id
+    return region_similarity(mask, expected), boundary_accuracy(mask, expected)
+
+
+def as_json(scores: Iterable[SequenceScore], **about: Any) -> dict[str, Any]:
+    """Everything there is to know, for a file; J, F and J&F in 0..1."""
+    scores = list(scores)
+    return about | {
+        "mean": {
+            "j": fmean(score.j for score in scores),
+            "f": fmean(score.f for score in scores),
+            "j_and_f": fmean(score.j_and_f for score in scores),
+        },
+        "sequences": {
+            score.name: {
+                "j": score.j,
+                "f": score.f,
+                "j_and_f": score.j_and_f,
+                "objects": [asdict(item) for item in score.objects],
+            }
+            for score in scores
+        },
+    }

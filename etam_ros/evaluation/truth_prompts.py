@@ -1,0 +1,82 @@
+"""Prompts that an ideal operator would give, from ground truth.
+
+Source: the click simulation of interactive segmentation (the centre of the largest error), as
+SAM and SAM 2 are evaluated.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from etam_ros.records import BACKGROUND, FOREGROUND, ObjectState, Prompt
+from etam_ros.tracking import Tracker
+
+PROMPT_KINDS: Final = ("mask", "box", "1-click", "3-clicks")
+
+Mask = NDArray[np.bool_]
+
+
+def prompt_object(tracker: Tracker, object_id: int, truth: Mask, kind: str) -> None:
+    """Start an object on the newest frame.
+
+    Args:
+        tracker: has stepped that frame.
+        object_id: of the new object.
+        truth: (H, W) bool, not empty.
+        kind: one of PROMPT_KINDS.
+    """
+    if kind == "mask":
+        tracker.add_prompt(Prompt(object_id, mask=truth))
+        return
+    if kind == "box":
+        tracker.add_prompt(Prompt(object_id, box=box_of(truth)))
+        return
+    seen = np.zeros_like(truth)
+    for _ in range(int(kind[0])):
+        point, label = correcting_click(seen, truth)
+        prompt = Prompt(object_id, points=[point], point_labels=[label], keep_previous=True)
+        seen = full_mask(tracker.add_prompt(prompt), truth.shape)
+
+
+def box_of(truth: Mask) -> tuple[float, float, float, float]:
+    """Corners (x_min, y_min, x_max, y_max) of the outermost pixels."""
+    ys, xs = np.nonzero(truth)
+    x_min, y_min, x_max, y_max = xs.min(), ys.min(), xs.max() + 1, ys.max() + 1
+    return float(x_min), float(y_min), float(x_max), float(y_max)
+
+
+def correcting_click(mask: Mask, truth: Mask) -> tuple[tuple[float, float], int]:
+    """The click at the centre of the largest error.
+
+    Args:
+        mask, truth: (H, W) bool, of which truth is not empty.
+
+    Returns:
+        (x, y), the pixel farthest from the edge of all missed or all wrong pixels, and its label;
+        inside the object where nothing is wrong.
+    """
+    missed, wrong = _depth(truth & ~mask), _depth(mask & ~truth)
+    if missed.max() == 0 and wrong.max() == 0:
+        missed = _depth(truth)
+    depth, label = (missed, FOREGROUND) if missed.max() >= wrong.max() else (wrong, BACKGROUND)
+    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+    return (float(x), float(y)), label
+
+
+def full_mask(state: ObjectState, hw: tuple[int, ...]) -> Mask:
+    """The object's mask at its place in the frame: (H, W) bool."""
+    full = np.zeros(hw, dtype=bool)
+    x0, y0, x1, y1 = state.box
+    full[y0:y1, x0:x1] = state.mask
+    return full
+
+
+def _depth(region: Mask) -> NDArray[np.float32]:
+    """Distance of each pixel of a region to what is not the region, (H, W)."""
+    padded = np.pad(region.view(np.uint8), 1)
+    distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.asarray(distance[1:-1, 1:-1], np.float32)
