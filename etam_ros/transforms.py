@@ -6,8 +6,11 @@ Letters: H, W source height and width; S network input size; N objects; h, w fea
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -17,6 +20,21 @@ from torch.nn import functional
 IMAGE_MEAN: Final = (0.485, 0.456, 0.406)
 IMAGE_STD: Final = (0.229, 0.224, 0.225)
 MASK_PRESENT: Final = 0.5
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Run small torch operations on the calling thread.
+
+    They gain nothing from a second one, and where other processes want the cores each of them
+    would wait for the scheduler: 8 ms instead of 1.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def image_to_tensor(image: NDArray[np.uint8], size: int, device: torch.device) -> Tensor:
@@ -34,15 +52,16 @@ def image_to_tensor(image: NDArray[np.uint8], size: int, device: torch.device) -
     """
     pixels = torch.from_numpy(np.ascontiguousarray(image)).to(device)
     pixels = pixels.permute(2, 0, 1)[None]  # (1, 3, H, W), channels last in memory
-    if pixels.shape[-2:] != (size, size):
-        if device.type != "cpu":  # antialiasing on uint8 exists on the CPU alone
-            pixels = pixels.float()
-        pixels = functional.interpolate(
-            pixels, size=(size, size), mode="bilinear", align_corners=False, antialias=True
-        )
     mean = torch.tensor(IMAGE_MEAN, device=device).view(1, 3, 1, 1)
     std = torch.tensor(IMAGE_STD, device=device).view(1, 3, 1, 1)
-    return (pixels.float().div_(255.0) - mean).div_(std).contiguous()
+    with one_thread():
+        if pixels.shape[-2:] != (size, size):
+            if device.type != "cpu":  # antialiasing on uint8 exists on the CPU alone
+                pixels = pixels.float()
+            pixels = functional.interpolate(
+                pixels, size=(size, size), mode="bilinear", align_corners=False, antialias=True
+            )
+        return (pixels.float().div_(255.0) - mean).div_(std).contiguous()
 
 
 def points_to_network(
@@ -73,16 +92,22 @@ def mask_to_network(mask: NDArray[np.bool_], size: int, device: torch.device) ->
     return (resized >= MASK_PRESENT).float()
 
 
-def logits_to_source(mask_logits: Tensor, source_hw: tuple[int, int]) -> Tensor:
-    """Resize low-resolution logits directly to the source frame.
+def logits_to_source(mask_logits: Tensor, source_hw: tuple[int, int]) -> NDArray[np.float32]:
+    """Resize one object's low-resolution logits directly to the source frame, bilinearly.
 
     Args:
-        mask_logits: (N, 1, 4h, 4w) float32.
+        mask_logits: (4h, 4w) float32.
         source_hw: (H, W).
 
     Returns:
-        (N, 1, H, W) float32, bilinear.
+        (H, W) float32 on the host.
     """
-    return functional.interpolate(
-        mask_logits, size=source_hw, mode="bilinear", align_corners=False
-    )
+    height, width = source_hw
+    if mask_logits.device.type == "cpu":  # five times faster than torch, equal to rounding
+        resized = cv2.resize(mask_logits.numpy(), (width, height), interpolation=cv2.INTER_LINEAR)
+    else:
+        batched = functional.interpolate(
+            mask_logits[None, None], size=source_hw, mode="bilinear", align_corners=False
+        )
+        resized = batched[0, 0].cpu().numpy()
+    return np.asarray(resized, np.float32)

@@ -15,6 +15,7 @@ from etam_ros.transforms import (
     image_to_tensor,
     logits_to_source,
     mask_to_network,
+    one_thread,
     points_to_network,
 )
 
@@ -65,6 +66,14 @@ def test_masks_keep_half_covered_cells() -> None:
 
 
 def test_logits_go_directly_to_the_source_size() -> None:
-    logits = torch.randn(2, 1, 8, 8)
-    assert logits_to_source(logits, (30, 50)).shape == (2, 1, 30, 50)
-    assert torch.equal(logits_to_source(logits, (8, 8)), logits)
+    logits = torch.randn(8, 8, generator=torch.Generator().manual_seed(0))
+    expected = functional.interpolate(logits[None, None], size=(30, 50), mode="bilinear")
+    assert np.allclose(logits_to_source(logits, (30, 50)), expected[0, 0].numpy(), atol=1e-4)
+    assert np.array_equal(logits_to_source(logits, (8, 8)), logits.numpy())
+
+
+def test_small_operations_leave_the_number_of_threads_as_it_was() -> None:
+    before = torch.get_num_threads()
+    with one_thread():
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before

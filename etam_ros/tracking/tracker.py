@@ -257,7 +257,9 @@ class Tracker:
         """Publish every object of the frame: resize, settle overlaps, measure."""
         frame = current.frame
         logits = [
-            tracked.mask_logits for tracked in self._objects if tracked.mask_logits is not None
+            tracked.mask_logits[0, 0]
+            for tracked in self._objects
+            if tracked.mask_logits is not None
         ]
         label_image, masks = publish_masks(self._objects.ids, logits, frame.hw, self.config)
         states = [
