@@ -28,12 +28,13 @@ PLACEHOLDER = re.compile(r"[A-Z]{2,}|\.\.\.|…|\[")
 
 
 def code_of(path: Path) -> list[str]:
-    """Lines of fenced blocks, continued ones joined, and inline code."""
+    """Lines of fenced and of indented blocks, continued ones joined, and inline code."""
     text = path.read_text()
     blocks = re.findall(r"^ *```[a-z]*\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     prose = re.sub(r"^ *```.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL)
-    return [line.strip() for line in lines] + re.findall(r"`([^`\n]+)`", prose)
+    indented = re.findall(r"^    (\S.*)$", prose.replace("\\\n", " "), re.MULTILINE)
+    return [line.strip() for line in [*lines, *indented]] + re.findall(r"`([^`\n]+)`", prose)
 
 
 def commands(*starts: str) -> list[object]:
