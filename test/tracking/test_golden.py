@@ -76,5 +76,7 @@ def test_stages_match_the_official_model(case: GoldenCase, tmp_path: Path) -> No
             tracker.add_prompt(prompt)
             logits = tracker.result.object(prompt.object_id).mask_logits[None, None]
             memory = stages.encode_memory(feature, logits, logits.new_ones(1, dtype=bool))
-            stored = reference[f"stage_memory_f0_o{prompt.object_id}"]
-            assert np.abs(memory.numpy() - stored).max() <= 1e-2
+            stored = reference.pop(f"stage_memory_f0_o{prompt.object_id}", None)
+            if stored is not None:
+                assert np.abs(memory.numpy() - stored).max() <= 1e-2
+    assert not [name for name in reference if name.startswith("stage_memory")]
