@@ -130,7 +130,9 @@ def pack(views: Sequence[BankView], sizes: StageSizes, device: torch.device) -> 
     batch = len(views)
     slots = max(len(view.features) for view in views)
     pointer_slots = max(len(view.pointers) for view in views)
-    memories = torch.zeros(
+    full = all(len(view.features) == slots for view in views)
+    new = torch.empty if full else torch.zeros  # nothing is left unwritten in a full batch
+    memories = new(
         batch, slots, sizes.memory_dim, sizes.grid, sizes.grid, device=device
     )  # (B, M, E, h, w)
     pointers = torch.zeros(batch, pointer_slots, sizes.hidden_dim, device=device)

@@ -22,7 +22,7 @@ from etam_ros.tracking.choosing import ChosenMasks, choose_masks
 from etam_ros.tracking.holes import fill_holes
 from etam_ros.tracking.objects import ObjectTable, TrackedObject
 from etam_ros.tracking.prompting import PointPrompt, check_inside, no_points
-from etam_ros.tracking.publishing import publish_masks
+from etam_ros.tracking.publishing import Canvas
 from etam_ros.transforms import image_to_tensor, mask_to_network
 
 MASK_PROMPT_LOGIT = 10.0
@@ -57,6 +57,7 @@ class Tracker:
         self.stages = stages
         self.config = config or TrackerConfig()
         self._objects = ObjectTable()
+        self._canvas = Canvas()
         self._current: CurrentFrame | None = None
         self._result: FrameResult | None = None
 
@@ -261,7 +262,7 @@ class Tracker:
             for tracked in self._objects
             if tracked.mask_logits is not None
         ]
-        label_image, masks = publish_masks(self._objects.ids, logits, frame.hw, self.config)
+        label_image, masks = self._canvas.publish(self._objects.ids, logits, frame.hw, self.config)
         states = [
             tracked.state(mask, frame.stamp_ns)
             for tracked, mask in zip(self._objects, masks, strict=True)

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from etam_ros import TrackerConfig
 from etam_ros.tracking.holes import fill_holes
-from etam_ros.tracking.publishing import measure, publish_masks
+from etam_ros.tracking.publishing import Canvas, measure
 
 masks = arrays(bool, st.tuples(st.integers(1, 40), st.integers(1, 40)))
 
@@ -36,7 +36,7 @@ def test_measures_agree_with_the_definition(mask: np.ndarray) -> None:
 
 def test_masks_are_the_thresholded_bilinear_logits() -> None:
     logits = torch.randn(16, 16, generator=torch.Generator().manual_seed(0))
-    label_image, (measured,) = publish_masks([9], [logits], (37, 53), TrackerConfig())
+    label_image, (measured,) = Canvas().publish([9], [logits], (37, 53), TrackerConfig())
     expected = functional.interpolate(logits[None, None], size=(37, 53), mode="bilinear")[0, 0]
     clear = expected.abs().numpy() > 1e-4  # on the outline itself rounding decides
     assert np.array_equal((label_image == 9)[clear], expected.numpy()[clear] > 0)
@@ -48,8 +48,8 @@ def test_three_objects_share_no_pixel_and_the_order_does_not_matter() -> None:
     logits = [torch.randn(16, 16, generator=generator) for _ in range(3)]
     ids = [5, 2, 9]
     config = TrackerConfig()
-    label_image, settled = publish_masks(ids, logits, (64, 48), config)
-    again, _ = publish_masks(ids[::-1], logits[::-1], (64, 48), config)
+    label_image, settled = Canvas().publish(ids, logits, (64, 48), config)
+    again, _ = Canvas().publish(ids[::-1], logits[::-1], (64, 48), config)
     assert np.array_equal(label_image, again)
     for object_id, mask in zip(ids, settled, strict=True):
         x0, y0, x1, y1 = mask.box
@@ -63,7 +63,7 @@ def test_three_objects_share_no_pixel_and_the_order_does_not_matter() -> None:
 def test_a_threshold_moves_the_outline() -> None:
     ramp = torch.linspace(-4, 4, 16).expand(16, 16)
     areas = [
-        publish_masks([1], [ramp], (64, 64), TrackerConfig(mask_threshold=value))[1][0].area
+        Canvas().publish([1], [ramp], (64, 64), TrackerConfig(mask_threshold=value))[1][0].area
         for value in (-2.0, 0.0, 2.0)
     ]
     assert areas[0] > areas[1] > areas[2] > 0
