@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from std_msgs.msg import Header
@@ -16,6 +17,9 @@ from etam_ros.ros.parameters import Settings
 if TYPE_CHECKING:
     from etam_ros.runtime import TimedStages
     from etam_ros.tracking import Tracker
+
+OPENMP_SPINS: Final = "20000"
+"""Enough to bridge the gaps between the operations of a stage."""
 
 
 @dataclass
@@ -54,6 +58,9 @@ def load_tracking(settings: Settings, stopping: Callable[[], bool]) -> Tracking:
             raise CancelledError("the node ends")
 
     go_on()
+    # GCC's OpenMP reads it once, when torch is imported. By default its idle threads spin for
+    # milliseconds, on cores that the middleware needs to carry off what was just published.
+    os.environ.setdefault("GOMP_SPINCOUNT", OPENMP_SPINS)
     # Here and not at the top: torch takes seconds to import, in which signals must be served.
     from etam_ros.runtime import TimedStages, open_stages
     from etam_ros.tracking import Tracker
