@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import rclpy
@@ -29,6 +33,7 @@ from std_msgs.msg import Header
 from etam_ros.errors import EtamError
 from etam_ros.evaluation.benchmark import FILLING_FRAMES, synthetic_pictures
 from etam_ros.msg import Prompt, TrackedObjectArray
+from etam_ros.ros.children import Children
 from etam_ros.ros.image_conversion import image_message
 from etam_ros.ros.isolation import isolated_domain
 from etam_ros.srv import AddPrompt
@@ -36,6 +41,7 @@ from etam_ros.srv import AddPrompt
 PATIENCE_S: Final = 120.0
 REPEAT_S: Final = 10.0
 MODULE: Final = "etam_ros.ros.overhead_probe"
+TRACKER: Final = "tracker"
 
 
 @dataclass(frozen=True)
@@ -94,9 +100,9 @@ def measure_overhead(plan: ProbePlan, on_frame: Callable[[], None]) -> dict[str,
 class Probe(Node):
     """Camera, operator and listener of one tracker node."""
 
-    def __init__(self, tracker: subprocess.Popen[bytes]) -> None:
+    def __init__(self, children: Children) -> None:
         super().__init__("overhead_probe")
-        self._tracker = tracker
+        self._children = children
         self._answered = {"objects": -1, "label_image": -1}
         self.reported: dict[str, str] = {}
         self.camera = self.create_publisher(Image, "image", 1)
@@ -124,8 +130,7 @@ class Probe(Node):
         """
         end_s = time.monotonic() + PATIENCE_S
         while not condition():
-            if self._tracker.poll() is not None:
-                raise EtamError(f"the tracker node ended with exit code {self._tracker.poll()}")
+            self._children.check(TRACKER)
             if time.monotonic() > end_s:
                 raise EtamError(f"no {what} within {PATIENCE_S:g} s")
             rclpy.spin_once(self, timeout_sec=0.01)
@@ -154,9 +159,8 @@ class Probe(Node):
             raise EtamError(answer.result().message)
 
 
-@contextmanager
-def running_tracker(plan: ProbePlan) -> Iterator[subprocess.Popen[bytes]]:
-    """A tracker node as a child process."""
+def node_arguments(plan: ProbePlan) -> list[str]:
+    """ROS arguments of the node under test."""
     parameters = asdict(plan) | {
         "diagnostics.window": max(10, plan.frames),
         "diagnostics.period_s": 0.5,
@@ -164,12 +168,7 @@ def running_tracker(plan: ProbePlan) -> Iterator[subprocess.Popen[bytes]]:
     for name in ("width", "height", "frames"):
         del parameters[name]
     given = [part for name, value in parameters.items() for part in ("-p", f"{name}:={value}")]
-    command = [sys.executable, "-m", "etam_ros.ros.tracker_node", "--ros-args", *given]
-    with subprocess.Popen([*command, "--log-level", "error"]) as tracker:
-        try:
-            yield tracker
-        finally:
-            tracker.send_signal(signal.SIGINT)
+    return ["--ros-args", *given, "--log-level", "error"]
 
 
 def run(plan: ProbePlan) -> dict[str, float]:
@@ -183,8 +182,10 @@ def run(plan: ProbePlan) -> dict[str, float]:
         for picture in synthetic_pictures((plan.height, plan.width))
     ]
     rclpy.init()
-    with running_tracker(plan) as tracker:
-        probe = Probe(tracker)
+    log_dir = Path(tempfile.mkdtemp(prefix="etam_bench_"))  # stays where something fails
+    with Children(os.environ, log_dir) as children:
+        children.start(TRACKER, "etam_ros.ros.tracker_node", node_arguments(plan))
+        probe = Probe(children)
         probe.wait_until(probe.prompting.service_is_ready, "service of the tracker")
         probe.wait_until(probe.camera.get_subscription_count, "subscription to the images")
         for topic in ("tracker/objects", "tracker/label_image"):
@@ -204,6 +205,7 @@ def run(plan: ProbePlan) -> dict[str, float]:
                 if name.endswith("_ms") and math.isfinite(float(value)):
                     numbers[name] = float(value)
         probe.destroy_node()
+    shutil.rmtree(log_dir, ignore_errors=True)
     rclpy.shutdown()
     return numbers
 
