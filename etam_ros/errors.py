@@ -8,7 +8,8 @@
     ├── WeightsError         weights are missing, damaged or for another model
     ├── StageError           a stage got or gave a tensor of the wrong shape
     ├── BackendError         a backend, device or precision is not available here
-    └── SourceError          a video, folder, camera or bag cannot be read
+    ├── SourceError          a video, folder, camera or bag cannot be read
+    └── TrainingError        a training run cannot begin, go on or be saved
 
 A message is one line: what was received, what was expected, what to do.
 """
@@ -48,3 +49,7 @@ class BackendError(EtamError):
 
 class SourceError(EtamError):
     """A video file, image folder, camera or bag cannot be read or written."""
+
+
+class TrainingError(EtamError):
+    """A training run cannot begin, go on or be saved."""

@@ -1,0 +1,169 @@
+"""How weights move: AdamW in groups, warm-up and cosine, clipped gradients, averaged weights.
+
+Source: layer-wise decay as in BEiT and MAE fine-tuning, the schedule of SAM 2's training
+(arXiv 2408.00714, appendix D).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+
+from etam_ros.errors import WeightsError
+
+TRUNK: Final = "image_encoder.trunk."
+"""Where the ViT lies in EfficientTAM's state dict."""
+BETAS: Final = (0.9, 0.98)
+DECAYING: Final = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
+"""Layers whose `weight` decays; norms, biases, embeddings and positions do not."""
+
+
+def make_optimizer(
+    network: nn.Module,
+    *,
+    lr: float,
+    weight_decay: float,
+    layer_decay: float = 1.0,
+    trunk: str = TRUNK,
+) -> torch.optim.AdamW:
+    """AdamW over the groups of `parameter_groups`; `set_learning_rate` moves its rate."""
+    groups = parameter_groups(
+        network, weight_decay=weight_decay, layer_decay=layer_decay, trunk=trunk
+    )
+    return torch.optim.AdamW(groups, lr=lr, betas=BETAS, fused=True)
+
+
+def parameter_groups(
+    network: nn.Module, *, weight_decay: float, layer_decay: float = 1.0, trunk: str = TRUNK
+) -> list[dict[str, Any]]:
+    """Parameters that need gradients, by learning-rate scale and weight decay.
+
+    Args:
+        network: whose ViT's names begin with `trunk`: embeddings, and `blocks.N.` in order.
+        weight_decay: of the weights of linear layers and convolutions.
+        layer_decay: what is not the ViT has scale 1, its last block `layer_decay`, each block
+            before it `layer_decay` times less, the embeddings least; 1 treats all alike.
+        trunk: prefix of the ViT's names.
+
+    Returns:
+        groups for an optimizer: `params`, `names`, `weight_decay` and `lr_scale`.
+    """
+    decaying = {
+        f"{name}.weight" if name else "weight"
+        for name, module in network.named_modules()
+        if isinstance(module, DECAYING)
+    }
+    parameters = {n: p for n, p in network.named_parameters() if p.requires_grad}
+    depths = [_block(name, trunk) for name in parameters if name.startswith(trunk)]
+    top = max(depths, default=0) + 1  # the layer number of everything behind the ViT
+    groups: dict[tuple[float, float], dict[str, Any]] = {}
+    for name, parameter in parameters.items():
+        layer = _block(name, trunk) if name.startswith(trunk) else top
+        scale = layer_decay ** (top - layer)
+        decay = weight_decay if name in decaying else 0.0
+        group = groups.setdefault(
+            (scale, decay),
+            {"params": [], "names": [], "weight_decay": decay, "lr_scale": scale},
+        )
+        group["params"].append(parameter)
+        group["names"].append(name)
+    return list(groups.values())
+
+
+def _block(name: str, trunk: str) -> int:
+    """Layer number within the ViT: 0 for embeddings, N + 1 for block N."""
+    parts = name[len(trunk) :].split(".")
+    return int(parts[1]) + 1 if parts[0] == "blocks" else 0
+
+
+def learning_rate_factor(step: int, *, steps: int, warmup: int, final: float = 0.01) -> float:
+    """Linear warm-up to 1, then half a cosine down to `final`.
+
+    Args:
+        step: 0 for the first.
+        steps: in all.
+        warmup: steps that the warm-up takes.
+        final: factor at the end.
+    """
+    if step < warmup:
+        return (step + 1) / warmup
+    done = min(1.0, (step - warmup) / max(1, steps - warmup))
+    return final + (1.0 - final) * 0.5 * (1.0 + math.cos(math.pi * done))
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """Give each group its share of a learning rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr * group.get("lr_scale", 1.0)
+
+
+def clip_gradients(parameters: Iterable[Tensor], limit: float) -> float:
+    """Scale gradients down to a joint norm of `limit` (0: never); returns the norm before."""
+    norm = nn.utils.clip_grad_norm_(parameters, limit if limit > 0 else math.inf)
+    return float(norm)
+
+
+class AverageWeights:
+    """Exponential moving average of a network's weights; young averages forget faster.
+
+    Parameters are averaged, buffers copied.
+
+    Args:
+        network: whose weights are followed; its present weights are the first average.
+        decay: share of the past in each update, once there is a past.
+    """
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.updates = 0
+        self._average = {
+            name: value.detach().clone() for name, value in network.state_dict().items()
+        }
+
+    @torch.no_grad()
+    def update(self, network: nn.Module) -> None:
+        """Take in the network's weights after a step."""
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        self.updates += 1
+        parameters = dict(network.named_parameters())
+        averages = [self._average[name] for name in parameters]
+        torch._foreach_lerp_(averages, [p.detach() for p in parameters.values()], 1 - decay)
+        for name, buffer in _persistent_buffers(network, parameters):
+            self._average[name].copy_(buffer)
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """The averages by name, a state dict; the tensors change with the next update."""
+        return dict(self._average)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What `load_state_dict` needs to go on exactly."""
+        return {"updates": self.updates, "weights": self.weights}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved average.
+
+        Raises:
+            WeightsError: it is another network's.
+        """
+        weights = state["weights"]
+        if weights.keys() != self._average.keys():
+            raise WeightsError(
+                f"saved average has {len(weights)} tensors of other names than the network's "
+                f"{len(self._average)}: continue with the model it was begun with"
+            )
+        self.updates = int(state["updates"])
+        for name, value in weights.items():
+            self._average[name].copy_(value)
+
+
+def _persistent_buffers(
+    network: nn.Module, parameters: Mapping[str, Tensor]
+) -> Iterator[tuple[str, Tensor]]:
+    for name, value in network.state_dict().items():
+        if name not in parameters:
+            yield name, value
