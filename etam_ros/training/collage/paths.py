@@ -1,0 +1,81 @@
+"""Where things go: they wander, cross the picture, leave and return, or pass behind something.
+
+Units as in `motion`: the picture has area 1 about (0, 0); T frames.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from etam_ros.training.collage.motion import Floats, Rng, chance, drift, log_uniform
+
+
+@dataclass(frozen=True, eq=False)
+class Way:
+    """The way of a thing.
+
+    Attributes:
+        x, y: (T,) its middle.
+        hidden_at: where it passes behind something, or None.
+        hider_side: side of the square that would just hide it there.
+    """
+
+    x: Floats = field(repr=False)
+    y: Floats = field(repr=False)
+    hidden_at: tuple[float, float] | None = None
+    hider_side: float = 0.0
+
+
+def find_way(rng: Rng, times: Floats, aspect: float, side: float, *, plain: bool) -> Way:
+    """A way for a thing.
+
+    Args:
+        rng: for everything.
+        times: (T,) ticks.
+        aspect: of the picture.
+        side: square root of the thing's area.
+        plain: it only wanders, from near the middle.
+    """
+    extent = np.array([np.sqrt(aspect), 1.0 / np.sqrt(aspect)])
+    start = rng.uniform(-0.42, 0.42, 2) * extent * (0.3 if plain else 1.0)
+    span = max(float(times[-1]), 1e-6)
+    share = times / span
+    towards = rng.uniform(-0.5, 0.5, 2) * extent - start
+    towards /= max(float(np.hypot(*towards)), 1e-6)
+    kind = rng.random()
+    if len(times) < 3 or plain or kind < 0.6:
+        far = min(log_uniform(rng, 0.002, 0.05) * span, 0.8 if kind < 0.3 else 0.4)
+        tremble = drift(rng, times, 0.2 * far + 0.004, rng.uniform(8.0, 30.0), 2)
+        path = start[:, None] + towards[:, None] * far * share + tremble - tremble[:, :1]
+        return Way(path[0], path[1])
+    if kind < 0.75:
+        return _leaving(rng, share, extent, start, side)
+    return _hidden(rng, share, start, towards, side)
+
+
+def _leaving(rng: Rng, share: Floats, extent: Floats, start: Floats, side: float) -> Way:
+    """Out over the nearest border and back, a little elsewhere."""
+    axis = int(np.argmax(np.abs(start / extent)))
+    sign = 1.0 if start[axis] > 0.0 else -1.0
+    out = np.zeros(2)
+    out[axis] = sign * (extent[axis] / 2.0 - sign * start[axis] + side * rng.uniform(0.6, 1.3))
+    turn = rng.uniform(0.35, 0.65)
+    away = np.clip(rng.uniform(1.2, 2.5) * (1.0 - np.abs(share - turn) / max(turn, 1.0 - turn)),
+                   0.0, 1.0)  # fmt: skip
+    away -= away[0] * (1.0 - share)  # it starts where it starts
+    path = start[:, None] + out[:, None] * np.maximum(away, 0.0)
+    path += rng.normal(0.0, 0.08, (2, 1)) * share
+    return Way(path[0], path[1])
+
+
+def _hidden(rng: Rng, share: Floats, start: Floats, towards: Floats, side: float) -> Way:
+    """Behind something that stands in the way, and out on the other side or back."""
+    hider = side * rng.uniform(0.7, 1.9)
+    reach = (side + hider) * rng.uniform(0.5, 0.9)
+    middle = start + towards * reach
+    turn = rng.uniform(0.35, 0.65)
+    along = share / turn if not chance(rng, 0.3) else 1.0 - np.abs(share - turn) / turn
+    path = start[:, None] + (towards * reach)[:, None] * along
+    return Way(path[0], path[1], (float(middle[0]), float(middle[1])), hider)

@@ -1,0 +1,155 @@
+"""Training material in one file: JPEG pictures and PNG labels in an .npz, read without pickle."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from etam_ros.errors import SourceError
+from etam_ros.training.material import Material, Partition, Photograph
+
+Bytes = NDArray[np.uint8]
+
+_FORMAT: Final = "etam_ros training material 1"
+_QUALITIES: Final = (88, 80, 70, 60, 50, 40)
+
+
+@dataclass
+class _Shelf:
+    """Byte strings of any length, kept as one array and where each ends."""
+
+    pieces: list[bytes] = field(default_factory=list)
+
+    def arrays(self, name: str) -> dict[str, NDArray[np.generic]]:
+        ends = np.cumsum([len(piece) for piece in self.pieces], dtype=np.int64)
+        data = np.frombuffer(b"".join(self.pieces), np.uint8)
+        return {f"{name}_data": data, f"{name}_ends": ends}
+
+
+def write_pack(material: Material, path: Path, *, max_bytes: int) -> int:
+    """Write material to a file of at most `max_bytes`; returns its size. See `pack_material`."""
+    size = 0
+    for quality in _QUALITIES:
+        arrays = _arrays(material, quality)
+        size = sum(array.nbytes for array in arrays.values()) + 1024 * len(arrays)
+        if size > max_bytes:
+            continue
+        unfinished = path.with_name(path.name + ".part")
+        try:
+            with unfinished.open("wb") as file:
+                np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stubs want one array
+            os.replace(unfinished, path)
+        except OSError as error:
+            raise SourceError(f"{path} cannot be written: {error.strerror}") from None
+        return path.stat().st_size
+    raise SourceError(
+        f"material needs {size / 2**20:.1f} MiB at the lowest quality, expected at most "
+        f"{max_bytes / 2**20:.1f} MiB: pack fewer or smaller pictures"
+    )
+
+
+def _arrays(material: Material, quality: int) -> dict[str, NDArray[np.generic]]:
+    images, labels, footage = _Shelf(), _Shelf(), _Shelf()
+    members: list[NDArray[np.bool_]] = []
+    counts: list[int] = []
+    for photograph in material.photographs:
+        images.pieces.append(_jpeg(photograph.image, quality))
+        for partition in (photograph.truth, photograph.regions):
+            labels.pieces.append(b"" if partition is None else _png(partition.labels))
+            counts.append(0 if partition is None else len(partition))
+            if partition is not None:
+                members.append(partition.members)
+    for piece in material.footage:
+        footage.pieces.extend(_jpeg(frame, quality) for frame in piece)
+    joined = np.concatenate(members) if members else np.zeros((0, 256), np.bool_)
+    return {
+        "format": np.array(_FORMAT),
+        **images.arrays("images"),
+        **labels.arrays("labels"),
+        "members": np.packbits(joined, axis=1),
+        "member_counts": np.array(counts, np.int64),
+        **footage.arrays("footage"),
+        "footage_frames": np.array([len(piece) for piece in material.footage], np.int64),
+    }
+
+
+def _jpeg(image: Bytes, quality: int) -> bytes:
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+
+
+def _png(labels: Bytes) -> bytes:
+    return cv2.imencode(".png", labels, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes()
+
+
+def read_pack(path: Path) -> Material:
+    """Read a packed file. See `Material.load`."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if not isinstance(file, np.lib.npyio.NpzFile) or "format" not in file.files:
+                raise ValueError("it holds something else")
+            if str(file["format"]) != _FORMAT:
+                raise ValueError(f"it says {str(file['format'])!r}")
+            arrays = {name: file[name] for name in file.files}
+        return _material(arrays)
+    except FileNotFoundError:
+        raise SourceError(f"{path} does not exist, expected packed training material") from None
+    except (OSError, ValueError, KeyError, EOFError, IndexError, AttributeError, TypeError,
+            zipfile.BadZipFile, zlib.error, cv2.error) as error:  # fmt: skip
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise SourceError(
+            f"{path} is not readable as packed training material ({reason}), expected a file "
+            "of pack_material: pack it again"
+        ) from None
+
+
+def _material(arrays: dict[str, NDArray[np.generic]]) -> Material:
+    images = _split(arrays, "images")
+    labels = _split(arrays, "labels")
+    members = np.unpackbits(np.asarray(arrays["members"], np.uint8), axis=1).astype(np.bool_)
+    stops = np.cumsum(arrays["member_counts"])
+    if len(labels) != 2 * len(images) or len(stops) != len(labels):
+        raise ValueError("its parts do not fit together")
+    partitions: list[Partition | None] = []
+    for data, stop, count in zip(labels, stops, arrays["member_counts"], strict=True):
+        known = Partition(_decode(data, grey=True), members[stop - count : stop])
+        partitions.append(known if len(data) else None)
+    photographs = []
+    for index, data in enumerate(images):
+        truth, regions = partitions[2 * index], partitions[2 * index + 1]
+        image = _decode(data)
+        if regions is None or regions.labels.shape != image.shape[:2]:
+            raise ValueError("labels and pictures differ in size")
+        photographs.append(Photograph(image, truth, regions))
+    frames = [_decode(data) for data in _split(arrays, "footage")]
+    ends = np.cumsum(arrays["footage_frames"])
+    starts = ends - arrays["footage_frames"]
+    footage = [np.stack(frames[a:b]) for a, b in zip(starts, ends, strict=True)]
+    return Material(tuple(photographs), tuple(footage))
+
+
+def _split(arrays: dict[str, NDArray[np.generic]], name: str) -> Sequence[Bytes]:
+    data, ends = np.asarray(arrays[f"{name}_data"], np.uint8), arrays[f"{name}_ends"]
+    if len(ends) and int(ends[-1]) != len(data):
+        raise ValueError("it is cut short")
+    return np.split(data, ends[:-1].astype(np.int64)) if len(ends) else []
+
+
+def _decode(data: Bytes, *, grey: bool = False) -> Bytes:
+    if not len(data):
+        return np.zeros((1, 1), np.uint8)
+    picture = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR)
+    if picture is None:
+        raise ValueError("a picture in it is damaged")
+    if not grey:
+        picture = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    return np.asarray(picture, np.uint8)
