@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from etam_ros.model.config import ModelConfig
-from etam_ros.model.layers import MLP, LayerNorm2d
+from etam_ros.model.layers import MLP, LayerNorm2d, attention
 
 
 def split_windows(x: Tensor, size: int) -> Tensor:
@@ -57,7 +57,7 @@ class ViTAttention(nn.Module):
         batch, height, width, dim = x.shape
         qkv = self.qkv(x).reshape(batch, height * width, 3, self.heads, dim // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # each (B, heads, h * w, C / heads)
-        attended = functional.scaled_dot_product_attention(q, k, v)
+        attended = attention(q, k, v)
         return self.proj(attended.transpose(1, 2).reshape(x.shape))  # type: ignore[no-any-return]
 
 

@@ -9,6 +9,29 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
+def attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
+    """softmax(q k^T / sqrt(d) + bias) v.
+
+    Written out where gradients are wanted on a CPU: the fused kernel is slow backwards there.
+
+    Args:
+        q: (..., Q, d).
+        k: (..., K, d).
+        v: (..., K, d).
+        bias: broadcastable to (..., Q, K), or None.
+
+    Returns:
+        (..., Q, d).
+    """
+    if q.requires_grad and q.device.type == "cpu":
+        scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)  # (..., Q, K)
+        if bias is not None:
+            scores = scores + bias
+        attended: Tensor = scores.softmax(dim=-1).to(v.dtype) @ v
+        return attended
+    return functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+
+
 class LayerNorm2d(nn.Module):
     """Layer norm over the channels of (B, C, H, W), eps 1e-6."""
 
@@ -76,7 +99,7 @@ class Attention(nn.Module):
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """(B, Q, D), (B, K, D'), (B, K, D') -> (B, Q, D)."""
-        attended = functional.scaled_dot_product_attention(
+        attended = attention(
             self.split_heads(self.q_proj(q)),
             self.split_heads(self.k_proj(k)),
             self.split_heads(self.v_proj(v)),

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from etam_ros.model.config import ModelConfig
-from etam_ros.model.layers import Attention
+from etam_ros.model.layers import Attention, attention
 from etam_ros.model.positions import halved, rotary_table, rotate, sine_positions
 
 POOL = 2
@@ -33,7 +33,7 @@ class RotarySelfAttention(Attention):
         q = rotate(halved(self.q_proj, x), *turn)[:, None]  # (B, 1, L, D)
         k = rotate(halved(self.k_proj, x), *turn)[:, None]
         v = self.v_proj(x)[:, None]
-        attended = functional.scaled_dot_product_attention(q, k, v)
+        attended = attention(q, k, v)
         return self.out_proj(attended[:, 0])  # type: ignore[no-any-return]
 
 
@@ -94,9 +94,7 @@ class RotaryCrossAttention(Attention):
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
         """One head: (B, L, D), (B, K, D), (B, K, D) -> (B, L, D)."""
-        attended = functional.scaled_dot_product_attention(
-            q[:, None], k[:, None], v[:, None], attn_mask=bias
-        )
+        attended = attention(q[:, None], k[:, None], v[:, None], bias)
         return self.out_proj(attended[:, 0])  # type: ignore[no-any-return]
 
 

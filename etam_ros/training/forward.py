@@ -1,0 +1,297 @@
+"""One differentiable pass over a batch of clips, as the tracker would go over them.
+
+Letters: B clips, K objects of each, N = B * K rows (clip by clip), n some of the rows, T frames, S
+network input size, h = w feature grid, D hidden dim, E memory dim, M masks of a decode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from etam_ros.model import EfficientTAM
+from etam_ros.model.network import MEMORY_BIAS, MEMORY_SCALE
+from etam_ros.training.prompting import (
+    BOX,
+    CLICK,
+    MASK,
+    NO_POINT,
+    Click,
+    PromptPlan,
+    correcting_click,
+    first_click,
+    jittered_box,
+)
+from etam_ros.transforms import IMAGE_MEAN, IMAGE_STD
+
+MASK_PROMPT_LOGIT: Final = 10.0
+MAX_PREVIOUS_LOGIT: Final = 32.0
+NO_OBJECT_LOGIT: Final = -1024.0
+BOX_LABELS: Final = (2, 3)
+
+
+@dataclass(frozen=True, eq=False)
+class Decode:
+    """What the decoder said once of some rows.
+
+    Attributes:
+        frame: index of the frame.
+        rows: (n,) int64.
+        mask_logits: (n, M, 4h, 4w): masks 1 to 3 of an ambiguous decode, or mask 0.
+        iou_scores: (n, M).
+        object_score_logits: (n,).
+        kind: what was asked: MASK never, CLICK, BOX, "correction" or "tracked".
+    """
+
+    frame: int
+    rows: Tensor
+    mask_logits: Tensor
+    iou_scores: Tensor
+    object_score_logits: Tensor
+    kind: str
+
+
+@dataclass(eq=False)
+class Chosen:
+    """What goes on of n rows: logits (n, 1, 4h, 4w) and pointers (n, D)."""
+
+    mask_logits: Tensor
+    pointers: Tensor
+
+
+@dataclass(eq=False)
+class Bank:
+    """Memories of all rows: conditioning ones, and the others by frame."""
+
+    conditioning: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    recent: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """All decodes of a pass, and the mask of each frame that went on, (N, T, 4h, 4w) detached."""
+
+    decodes: list[Decode]
+    mask_logits: Tensor
+    prompts: list[list[Click]]
+
+
+class Rollout:
+    """Goes over the frames of a batch; its methods are the tracker's steps, for all rows at once.
+
+    Differences from the tracker: nothing is filled, a prompted frame's hard mask passes gradients
+    as if it were soft, and presence may be the true one.
+
+    Args:
+        network: in training mode or not.
+        masks: (N, T, S, S) bool, on the host.
+        plan: of prompts.
+        rngs: N generators.
+        truth_clicks: share of correction clicks drawn from the truth.
+        teach_presence: memories go by the true presence, not by the predicted one.
+    """
+
+    def __init__(
+        self,
+        network: EfficientTAM,
+        masks: Tensor,
+        plan: PromptPlan,
+        rngs: Sequence[np.random.Generator],
+        *,
+        truth_clicks: float,
+        teach_presence: bool,
+    ) -> None:
+        self.network, self.plan, self.rngs = network, plan, rngs
+        self.truth_clicks = truth_clicks
+        self.device = network.no_mem_embed.device
+        self.masks = masks.numpy()
+        visible = masks.flatten(2).any(dim=2).to(self.device)  # (N, T)
+        self.taught = visible if teach_presence else None
+        self.decodes: list[Decode] = []
+        self.prompts: list[list[Click]] = [[] for _ in rngs]
+        self.bank = Bank()
+
+    def run(self, images: Tensor) -> Pass:
+        """Follow every row through its clip.
+
+        Args:
+            images: (B, T, S, S, 3) uint8, on the network's device.
+        """
+        batch, frames = images.shape[:2]
+        features = self.encode(images)  # (B, T, D, h, w)
+        outputs = []
+        for frame in range(frames):
+            feature = features[:, frame].repeat_interleave(len(self.rngs) // batch, dim=0)
+            prompted = frame in (0, self.plan.second_frame)
+            if frame == 0:
+                chosen = self.prompt_first(feature)
+            else:
+                conditioned = self.attend(feature, frame)
+                chosen = self.track(conditioned, frame)
+                if prompted:
+                    rows = list(range(len(self.rngs)))
+                    chosen = self.correct(
+                        conditioned, chosen, rows, frame, self.plan.second_clicks
+                    )
+            if frame + 1 < frames:
+                self.remember(feature, chosen, frame, prompted)
+            outputs.append(chosen.mask_logits.detach())
+        return Pass(self.decodes, torch.cat(outputs, dim=1), self.prompts)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """(B, T, S, S, 3) uint8 -> (B, T, D, h, w)."""
+        mean = torch.tensor(IMAGE_MEAN, device=images.device)
+        std = torch.tensor(IMAGE_STD, device=images.device)
+        pixels = (images.flatten(0, 1).float() / 255.0 - mean) / std  # (B * T, S, S, 3)
+        features = self.network.encode_image(pixels.permute(0, 3, 1, 2).contiguous())
+        return features.view(images.shape[0], images.shape[1], *features.shape[1:])
+
+    def prompt_first(self, feature: Tensor) -> Chosen:
+        """Prompt all rows on the first frame, each kind together: a box has one point more."""
+        conditioned = feature + self.network.no_mem_embed.reshape(1, -1, 1, 1)
+        rows_of: dict[str, list[int]] = {MASK: [], CLICK: [], BOX: []}
+        for row, kind in enumerate(self.plan.kinds):
+            rows_of[kind].append(row)
+        order, parts = [], []
+        for kind, rows in rows_of.items():
+            if not rows:
+                continue
+            if kind == MASK:
+                part = self.take_masks(feature, rows)
+            else:
+                part = self.prompt_points(conditioned, rows, kind)
+            order += rows
+            parts.append(part)
+        back = torch.tensor(np.argsort(order), device=self.device)
+        return Chosen(
+            torch.cat([part.mask_logits.float() for part in parts])[back],
+            torch.cat([part.pointers.float() for part in parts])[back],
+        )
+
+    def take_masks(self, feature: Tensor, rows: list[int]) -> Chosen:
+        """Take mask prompts as they are; the pointer comes from the raw feature."""
+        config = self.network.config
+        targets = torch.from_numpy(self.masks[rows, 0]).to(self.device).float()[:, None]
+        dense = self.network.mask_downsample(targets)  # (n, 1, 4h, 4w)
+        _, _, tokens, _ = self._decoder(feature[rows], None, dense)
+        logits = functional.interpolate(
+            targets * (2 * MASK_PROMPT_LOGIT) - MASK_PROMPT_LOGIT,
+            size=(config.mask_size, config.mask_size),
+            mode="bilinear",
+            antialias=True,
+        )
+        return Chosen(logits, self.network.obj_ptr_proj(tokens[:, 0]))
+
+    def prompt_points(self, conditioned: Tensor, rows: list[int], kind: str) -> Chosen:
+        """Prompt rows with a click or a box each, then correct them where it is planned."""
+        for row in rows:
+            truth = self.masks[row, 0]
+            if kind == CLICK:
+                self.prompts[row].append(first_click(truth, self.rngs[row]))
+            else:
+                corners = jittered_box(truth, self.rngs[row])
+                for corner, label in zip(corners, BOX_LABELS, strict=True):
+                    self.prompts[row].append((*corner, label))
+        chosen = self.decode(conditioned[rows], rows, 0, kind, ambiguous=kind == CLICK)
+        return self.correct(conditioned[rows], chosen, rows, 0, self.plan.first_clicks)
+
+    def correct(
+        self, conditioned: Tensor, chosen: Chosen, rows: list[int], frame: int, clicks: int
+    ) -> Chosen:
+        """Click where each row is wrong, and decode again on top of its mask; (n, D, h, w)."""
+        if frame > 0:
+            self.prompts = [[] for _ in self.rngs]
+        for _ in range(clicks):
+            size = (self.network.config.image_size,) * 2
+            logits = functional.interpolate(
+                chosen.mask_logits.detach().float(), size=size, mode="bilinear"
+            )
+            masks = (logits[:, 0] > 0).cpu().numpy()
+            for mask, row in zip(masks, rows, strict=True):
+                click = correcting_click(
+                    mask, self.masks[row, frame], self.rngs[row], self.truth_clicks
+                )
+                self.prompts[row].append(click)
+            previous = chosen.mask_logits.clamp(-MAX_PREVIOUS_LOGIT, MAX_PREVIOUS_LOGIT)
+            ambiguous = len(self.prompts[rows[0]]) <= 1
+            chosen = self.decode(
+                conditioned, rows, frame, "correction", ambiguous=ambiguous, previous=previous
+            )
+        return chosen
+
+    def track(self, conditioned: Tensor, frame: int) -> Chosen:
+        """Decode all rows without a prompt."""
+        rows = list(range(len(self.rngs)))
+        return self.decode(conditioned, rows, frame, "tracked", ambiguous=True)
+
+    def decode(
+        self,
+        conditioned: Tensor,
+        rows: list[int],
+        frame: int,
+        kind: str,
+        *,
+        ambiguous: bool,
+        previous: Tensor | None = None,
+    ) -> Chosen:
+        """Decode n rows with the prompts they have, note it, and choose what goes on."""
+        points = None if kind == "tracked" else [self.prompts[row] for row in rows]
+        mask_logits, iou_scores, tokens, scores = self._decoder(conditioned, points, previous)
+        used = slice(1, None) if ambiguous else slice(0, 1)
+        mask_logits, iou_scores = mask_logits[:, used], iou_scores[:, used]
+        index = torch.tensor(rows, device=self.device)
+        self.decodes.append(Decode(frame, index, mask_logits, iou_scores, scores[:, 0], kind))
+        best = iou_scores.detach().argmax(dim=1)  # (n,)
+        each = torch.arange(len(rows), device=self.device)
+        pointers = self.network.obj_ptr_proj(tokens[:, used][each, best])
+        present = scores > 0 if self.taught is None else self.taught[index, frame][:, None]
+        logits = mask_logits[each, best][:, None]  # (n, 1, 4h, 4w)
+        return Chosen(
+            torch.where(present[..., None, None], logits, NO_OBJECT_LOGIT),
+            torch.where(present, pointers, self.network.no_obj_ptr),
+        )
+
+    def _decoder(
+        self, feature: Tensor, points: list[list[Click]] | None, dense: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        encoder = self.network.sam_prompt_encoder
+        given = points or [[(0.0, 0.0, NO_POINT)]] * len(feature)
+        values = torch.tensor(given, dtype=torch.float32, device=self.device)  # (n, P, 3)
+        sparse = encoder.embed_points(values[..., :2], values[..., 2].long())
+        return self.network.sam_mask_decoder(  # type: ignore[no-any-return]
+            feature, encoder.grid_positions(), sparse, encoder.embed_mask(dense)
+        )
+
+    def attend(self, feature: Tensor, frame: int) -> Tensor:
+        """Condition all rows on their banks: (N, D, h, w) -> (N, D, h, w)."""
+        span = self.network.config.memory_frames - 1
+        recent = [key for key in self.bank.recent if frame - key <= span]
+        memories = [memory for memory, _ in self.bank.conditioning]
+        memories += [self.bank.recent[key][0] for key in recent]
+        ages = [span] * len(self.bank.conditioning) + [frame - key - 1 for key in recent]
+        pointers = [pointer for _, pointer in self.bank.conditioning]
+        pointers += [pointer for _, pointer in reversed(self.bank.recent.values())]
+        temporal_index = torch.tensor(ages, device=self.device).expand(len(feature), -1)
+        return self.network.attend_memory(
+            feature, torch.stack(memories, dim=1), temporal_index, torch.stack(pointers, dim=1)
+        )
+
+    def remember(self, feature: Tensor, chosen: Chosen, frame: int, prompted: bool) -> None:
+        """Write a memory of each row: hard masks of prompted frames, soft ones of the others."""
+        size = (self.network.config.image_size,) * 2
+        logits = functional.interpolate(chosen.mask_logits, size=size, mode="bilinear")
+        mask = logits.sigmoid()  # (N, 1, S, S)
+        if prompted:
+            mask = (logits > 0).to(mask.dtype) + mask - mask.detach()
+        memory = self.network.memory_encoder(feature, mask * MEMORY_SCALE + MEMORY_BIAS)
+        entry = (memory, chosen.pointers.to(memory.dtype))
+        if prompted:
+            self.bank.conditioning.append(entry)
+        else:
+            self.bank.recent[frame] = entry

@@ -1,0 +1,23 @@
+"""Where a run's clips come from: what `--data` names, or nothing but imagination."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from etam_ros.training.samples import ClipSource
+
+
+def training_source(data: Sequence[Path]) -> ClipSource:
+    """The clips of everything that is named; procedural ones where nothing is.
+
+    Raises:
+        SourceError: something cannot be read, or is nothing to train on.
+    """
+    if data:
+        from etam_ros.training.datasets import open_data
+
+        return open_data(data)
+    from etam_ros.training.collage import CollageSource
+
+    return CollageSource(None)
