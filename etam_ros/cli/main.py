@@ -16,6 +16,7 @@ from etam_ros import __version__
 from etam_ros.cli.errors import EXIT_BUG, exit_code
 
 _FOLLOW: Final = "Follow objects"
+_TRAIN: Final = "Train"
 _MACHINE: Final = "This machine"
 
 
@@ -57,6 +58,11 @@ VERBS: Final = {
         "Judge the masks on videos with ground truth: J, F and their mean.",
         "etam eval DAVIS --prompt 1-click --out scores.json",
         _MACHINE,
+    ),
+    "pretrain": Verb(
+        "Teach a light image encoder the features of a better one.",
+        "etam pretrain --teacher efficienttam_s_512x512 --data photographs --out pretraining",
+        _TRAIN,
     ),
     "doctor": Verb(
         "Say what is installed, what runs here, and how to get the rest.",

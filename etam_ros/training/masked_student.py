@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from etam_ros.model.config import ModelConfig
 from etam_ros.model.image_encoder import ImageEncoder, ViT, ViTAttention, ViTBlock
+from etam_ros.model.layers import attention
 from etam_ros.training.masked_decoder import MaskedDecoder, TokenSplit, merge_tokens, take_tokens
 
 
@@ -66,18 +67,12 @@ def window_bias(visible: Tensor, grid: int, window_size: int) -> Tensor:
 
 
 def attend_tokens(layer: ViTAttention, tokens: Tensor, bias: Tensor | None) -> Tensor:
-    """A ViT's self-attention over a list of tokens: (B, V, C), (B, 1, V, V) -> (B, V, C).
-
-    The softmax is in float32 and written out, which trains faster on a CPU in bfloat16 than the
-    fused kernel, and has a gradient with a bias everywhere.
-    """
+    """A ViT's self-attention over a list of tokens: (B, V, C), (B, 1, V, V) -> (B, V, C)."""
     batch, length, dim = tokens.shape
     qkv = layer.qkv(tokens).reshape(batch, length, 3, layer.heads, dim // layer.heads)
     q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # each (B, heads, V, C / heads)
-    scores = (q * (dim // layer.heads) ** -0.5) @ k.transpose(2, 3)  # (B, heads, V, V)
-    scores = scores.float() if bias is None else scores.float() + bias
-    attended = scores.softmax(dim=-1).to(v.dtype) @ v
-    return layer.proj(attended.transpose(1, 2).reshape(batch, length, dim))  # type: ignore[no-any-return]
+    attended = attention(q, k, v, None if bias is None else bias.to(q.dtype))
+    return layer.proj(attended.transpose(1, 2).reshape(tokens.shape))  # type: ignore[no-any-return]
 
 
 class MaskedStudent(nn.Module):
@@ -88,18 +83,20 @@ class MaskedStudent(nn.Module):
     too.
 
     Args:
-        config: of the student.
+        encoder: that learns.
+        config: of its network.
         decoder_depth: blocks of the cross-attention decoder.
         teacher_channels: D.
     """
 
-    def __init__(self, config: ModelConfig, decoder_depth: int, teacher_channels: int) -> None:
+    def __init__(
+        self, encoder: ImageEncoder, config: ModelConfig, decoder_depth: int, teacher_channels: int
+    ) -> None:
         super().__init__()
         self.grid = config.grid
-        self.image_encoder = ImageEncoder(config)
+        self.image_encoder = encoder
         self.decoder = MaskedDecoder(config.embed_dim, config.heads, decoder_depth, config.grid)
         self.projection = nn.Linear(config.hidden_dim, teacher_channels)
-        nn.init.trunc_normal_(self.image_encoder.trunk.pos_embed, std=0.02)
 
     def forward(self, image: Tensor, split: TokenSplit) -> Tensor:
         """Guess the teacher's features from the visible tokens.

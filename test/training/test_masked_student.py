@@ -71,7 +71,9 @@ def test_windows_are_kept_apart() -> None:
 
 def test_every_part_of_the_student_learns() -> None:
     torch.manual_seed(0)
-    student = MaskedStudent(TINY_TEST, decoder_depth=1, teacher_channels=24)
+    student = MaskedStudent(
+        ImageEncoder(TINY_TEST), TINY_TEST, decoder_depth=1, teacher_channels=24
+    )
     image = pictures_to_tensor(pictures(2), 128)
     split = draw_split(2, 64, 0.75, torch.Generator().manual_seed(0))
     guess = student(image, split)
@@ -82,7 +84,9 @@ def test_every_part_of_the_student_learns() -> None:
 
 
 def test_with_nothing_hidden_the_guess_is_that_of_the_whole_picture() -> None:
-    student = MaskedStudent(WHOLE_WINDOWS, decoder_depth=1, teacher_channels=24).eval()
+    student = MaskedStudent(
+        random_encoder(WHOLE_WINDOWS), WHOLE_WINDOWS, decoder_depth=1, teacher_channels=24
+    ).eval()
     image = pictures_to_tensor(pictures(1), 128)
     everything = TokenSplit(torch.arange(64)[None], torch.zeros(1, 0, dtype=torch.int64))
     with torch.no_grad():
@@ -127,5 +131,7 @@ def test_calibrated_targets_have_mean_0_and_deviation_1() -> None:
 def test_students_and_teachers_of_real_sizes_are_built(name: str) -> None:
     config = model_config(name)
     with torch.device("meta"):
-        student = MaskedStudent(config, decoder_depth=2, teacher_channels=256)
+        student = MaskedStudent(
+            ImageEncoder(config), config, decoder_depth=2, teacher_channels=256
+        )
     assert student.projection.weight.shape == (256, config.hidden_dim)
