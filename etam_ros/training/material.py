@@ -246,15 +246,13 @@ def outlined(ids: Picture) -> Partition | None:
         return None
     whole = cv2.dilate((ids > 0).astype(np.uint8), kernel)
     _, bodies = cv2.connectedComponents(whole)
-    sets: list[NDArray[np.bool_]] = []
-    for label in range(1, len(pieces) + 1):
-        sets.append(np.arange(256) == label)
+    every = np.arange(256)
+    sets = [every == label for label in range(1, len(pieces) + 1)]
     owner = np.array([0, *pieces])
-    for value in np.unique(owner[1:]):
-        sets.append(np.isin(np.arange(256), np.nonzero(owner == value)[0]))
+    sets += [np.isin(every, np.nonzero(owner == value)[0]) for value in np.unique(owner[1:])]
     for body in range(1, int(bodies.max()) + 1):
         held = np.unique(labels[(bodies == body) & (labels > 0)])
-        sets.append(np.isin(np.arange(256), held))
+        sets.append(np.isin(every, held))
     return Partition(labels, np.unique(np.stack(sets), axis=0))
 
 

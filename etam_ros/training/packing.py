@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -47,7 +46,7 @@ def write_pack(material: Material, path: Path, *, max_bytes: int) -> int:
         try:
             with unfinished.open("wb") as file:
                 np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stubs want one array
-            os.replace(unfinished, path)
+            unfinished.replace(path)
         except OSError as error:
             raise SourceError(f"{path} cannot be written: {error.strerror}") from None
         return path.stat().st_size

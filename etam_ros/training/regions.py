@@ -31,14 +31,15 @@ def find_regions(image: NDArray[np.uint8]) -> tuple[Labels, Members]:
         image: (H, W, 3) uint8 RGB.
 
     Returns:
-        labels, (H, W) uint8, 0 in no region, and members, (N, 256) bool: the labels each of N regions
-        consists of. Regions may contain each other.
+        labels, (H, W) uint8, 0 in no region, and members, (N, 256) bool: the labels that each
+        of N regions consists of. Regions may contain each other.
     """
-    lab = cv2.cvtColor(cv2.medianBlur(image, 3), cv2.COLOR_RGB2LAB)
+    lab = np.asarray(cv2.cvtColor(cv2.medianBlur(image, 3), cv2.COLOR_RGB2LAB), np.uint8)
     atoms = _watershed(lab)
     count = int(atoms.max()) + 1
     areas = np.bincount(atoms.ravel(), minlength=count).astype(np.float64)
-    sums = np.stack([np.bincount(atoms.ravel(), lab[..., c].ravel(), count) for c in range(3)], 1)
+    tones = [np.bincount(atoms.ravel(), lab[..., c].ravel(), count) for c in range(3)]
+    sums = np.stack(tones, axis=1).astype(np.float64)
     border, contrast = _neighbours(atoms, lab, count)
     sets, births, deaths = _merge(areas, sums, border, contrast)
     chosen = _choose(atoms, areas, sets, births, deaths)
@@ -72,7 +73,8 @@ def _watershed(lab: NDArray[np.uint8]) -> Labels:
 def _neighbours(atoms: Labels, lab: NDArray[np.uint8], count: int) -> tuple[Floats, Floats]:
     """Length of the border between each pair, and the summed colour step along it, both (R, R)."""
     colours = cv2.GaussianBlur(lab, (0, 0), 0.7).astype(np.int16)
-    border, contrast = np.zeros(count * count), np.zeros(count * count)
+    border: Floats = np.zeros(count * count)
+    contrast: Floats = np.zeros(count * count)
     for gap in (2, 1):
         for ahead, behind in (
             ((slice(gap, None), slice(None)), (slice(None, -gap), slice(None))),
@@ -84,9 +86,8 @@ def _neighbours(atoms: Labels, lab: NDArray[np.uint8], count: int) -> tuple[Floa
             step = np.abs(colours[ahead][rows, columns] - colours[behind][rows, columns]).sum(1)
             border += np.bincount(pairs, minlength=count * count)
             contrast += np.bincount(pairs, step, count * count)
-    shape = (count, count)
-    border, contrast = border.reshape(shape), contrast.reshape(shape)
-    return border + border.T, contrast + contrast.T
+    both = border.reshape(count, count), contrast.reshape(count, count)
+    return both[0] + both[0].T, both[1] + both[1].T
 
 
 def _merge(

@@ -69,15 +69,16 @@ class Backdrop:
 
 def view_scale(hw: tuple[int, int], aspect: float, share: float) -> float:
     """Units of the picture per pixel of what is viewed, so that the view covers `share` of the
-    largest rectangle of that aspect that fits inside."""
+    largest rectangle of that aspect that fits inside.
+    """
     width, height = np.sqrt(aspect), 1.0 / np.sqrt(aspect)
-    return max(width / hw[1], height / hw[0]) / share
+    return float(max(width / hw[1], height / hw[0]) / share)
 
 
 def reduced(
     image: Picture, labels: Picture | None, factor: float
 ) -> tuple[Picture, Picture | None]:
-    """A picture and its labels, smaller by a factor, so that drawing them smaller does not flicker."""
+    """A picture and its labels, smaller by a factor."""
     wh = (max(8, round(image.shape[1] * factor)), max(8, round(image.shape[0] * factor)))
     small = np.asarray(cv2.resize(image, wh, interpolation=cv2.INTER_AREA), np.uint8)
     if labels is None:

@@ -119,9 +119,9 @@ def _tone_tables(rng: Rng, times: Floats) -> Picture:
     if chance(rng, 0.15):
         return np.zeros((0, 256, 3), np.uint8)
     frames = len(times)
-    change = 0.35 if chance(rng, 0.35) else 0.06
+    change = 0.25 if chance(rng, 0.35) else 0.06
     period = rng.uniform(6.0, 60.0)
-    exposure = rng.normal(0.0, 0.16) + drift(rng, times, change, period)[0]
+    exposure = rng.normal(-0.04, 0.14) + drift(rng, times, change, period)[0]
     gamma = rng.normal(0.0, 0.15) + drift(rng, times, 0.3 * change, period)[0]
     contrast = rng.normal(0.0, 0.12)
     cast = rng.normal(0.0, 0.07, (3, 1)) + drift(rng, times, 0.25 * change, period, 3)
@@ -131,4 +131,4 @@ def _tone_tables(rng: Rng, times: Floats) -> Picture:
     tone = np.power(grey, np.exp(gamma)[:, None, None])
     tone = (tone - 0.5) * np.exp(contrast) + 0.5
     tone = tone * np.exp(exposure[:, None, None] + cast.T[:, None, :])
-    return np.clip(np.rint(tone * 255.0), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(tone * 255.0), 0, 255), np.uint8)

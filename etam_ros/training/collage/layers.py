@@ -102,7 +102,7 @@ class _Warp:
         self._maps = None
         if layer.ripple is not None:
             height, width = layer.sprite.shape[:2]
-            back = np.linalg.inv(there)
+            back = np.asarray(np.linalg.inv(there), np.float64)
             self._maps = layer.ripple.maps(back, wh, (width, height), frame)
 
     def __call__(self, picture: Picture) -> Picture:
@@ -145,7 +145,7 @@ def streak(picture: Picture, way: Floats) -> Picture:
     side = 2 * int(np.ceil(np.abs(half).max())) + 1
     kernel = np.zeros((side, side), np.uint8)
     middle = side // 2
-    ends = np.rint(np.stack([middle - half, middle + half]) * 16).astype(int)
-    cv2.line(kernel, *map(tuple, ends.tolist()), 255, 1, cv2.LINE_AA, 4)
+    ends = np.rint(np.stack([middle - half, middle + half]) * 16).astype(int).tolist()
+    cv2.line(kernel, ends[0], ends[1], 255, 1, cv2.LINE_AA, 4)
     weights = kernel.astype(np.float32) / max(float(kernel.sum()), 1.0)
     return np.asarray(cv2.filter2D(picture, -1, weights), np.uint8)

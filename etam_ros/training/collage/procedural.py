@@ -34,7 +34,7 @@ def textures() -> tuple[Picture, ...]:
 
 def _seen(texture: Texture) -> Picture:
     """From linear light 0..1 to what one sees, uint8."""
-    return np.rint(np.clip(texture, 0.0, 1.0) ** (1.0 / 2.2) * 255.0).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(texture, 0.0, 1.0) ** (1.0 / 2.2) * 255.0), np.uint8)
 
 
 def gradient(rng: Rng, hw: tuple[int, int]) -> Picture:
@@ -63,7 +63,8 @@ def _any_texture(rng: Rng) -> Picture:
 def _picture(rng: Rng) -> Photograph:
     """A still life: a ground, a wall, and three to nine things before them."""
     height, width = _PICTURE_HW
-    image = np.array(cv2.resize(_any_texture(rng), (width, height), interpolation=cv2.INTER_CUBIC))
+    ground = cv2.resize(_any_texture(rng), (width, height), interpolation=cv2.INTER_CUBIC)
+    image = np.array(ground, np.uint8)
     horizon = int(rng.uniform(0.2, 0.8) * height)
     wall = cv2.resize(_any_texture(rng), (width, horizon), interpolation=cv2.INTER_CUBIC)
     image[:horizon] = wall
@@ -77,7 +78,9 @@ def _picture(rng: Rng) -> Photograph:
         turn, scale = rng.uniform(-180, 180), side / cutout.alpha.shape[0]
         middle = cutout.alpha.shape[0] / 2.0
         matrix = cv2.getRotationMatrix2D((middle, middle), turn, scale)
-        matrix[:, 2] += rng.uniform(0, 1, 2) * (width, height) - middle
+        shift = np.eye(3)
+        shift[:2, 2] = rng.uniform(0, 1, 2) * (width, height) - middle
+        matrix = shift[:2] @ np.vstack([matrix, [0.0, 0.0, 1.0]])
         flat = [cv2.warpAffine(each, matrix, (width, height)) for each in (
             cutout.alpha, cutout.colour, *cutout.parts)]  # fmt: skip
         share = (flat[0][..., None] / 255.0).astype(np.float32)

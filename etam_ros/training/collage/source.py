@@ -11,7 +11,8 @@ from etam_ros.errors import ConfigError
 from etam_ros.training.collage.finish import grain_pool
 from etam_ros.training.collage.layers import lay
 from etam_ros.training.collage.procedural import procedural_material, textures
-from etam_ros.training.collage.scene import Props, Scene, plan_scene
+from etam_ros.training.collage.props import Props
+from etam_ros.training.collage.scene import Scene, plan_scene
 from etam_ros.training.material import Material
 from etam_ros.training.samples import TrainingClip
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etam_ros.training.collage.motion import Rng, chance, log_uniform
-from etam_ros.training.material import Partition, Photograph
+from etam_ros.training.material import Partition
 
 Picture = NDArray[np.uint8]
 
@@ -30,11 +30,13 @@ class Cutout:
         colour: (h, w, 3) uint8.
         alpha: (h, w) uint8.
         parts: (h, w) uint8 each: parts of it that are things of their own.
+        corner: (x, y) of its top-left pixel in the photograph.
     """
 
     colour: Picture = field(repr=False)
     alpha: Picture = field(repr=False)
     parts: tuple[Picture, ...] = ()
+    corner: tuple[int, int] = (0, 0)
 
     @property
     def area(self) -> float:
@@ -58,13 +60,13 @@ class Cutout:
         return np.asarray(cv2.merge([*cv2.split(colour), self.alpha]), np.uint8)
 
 
-def cut(rng: Rng, photograph: Photograph, things: Partition, index: int, parts: int) -> Cutout:
+def cut(rng: Rng, image: Picture, things: Partition, index: int, parts: int) -> Cutout:
     """Cut a thing out of a photograph.
 
     Args:
         rng: for how its edge is drawn and which parts are kept.
-        photograph: where it is.
-        things: a partition of that photograph.
+        image: (H, W, 3) uint8, the photograph.
+        things: its partition.
         index: which thing.
         parts: at most so many parts of it become things of their own.
     """
@@ -75,13 +77,14 @@ def cut(rng: Rng, photograph: Photograph, things: Partition, index: int, parts: 
     columns = slice(max(0, x - room), x + width + room)
     alpha = mask[rows, columns]
     if chance(rng, 0.4):  # without the rim, which shows the old background
-        alpha = cv2.erode(alpha, np.ones((3, 3), np.uint8))
-    alpha = cv2.GaussianBlur(alpha, (0, 0), rng.uniform(0.5, 1.6))
+        alpha = np.asarray(cv2.erode(alpha, np.ones((3, 3), np.uint8)), np.uint8)
+    soft = cv2.GaussianBlur(alpha, (0, 0), rng.uniform(0.5, 1.6))
     labels = things.labels[rows, columns]
     inside = things.parts(index)
     chosen = rng.permutation(inside)[:parts] if parts and len(inside) else ()
     pieces = tuple(things.paint(int(part), labels) for part in chosen)
-    return Cutout(photograph.image[rows, columns], np.asarray(alpha, np.uint8), pieces)
+    cutout = image[rows, columns], np.asarray(soft, np.uint8), pieces
+    return Cutout(*cutout, (columns.start, rows.start))
 
 
 def draw_shape(rng: Rng, fill: Picture, inlay: Picture | None) -> Cutout:
@@ -178,7 +181,7 @@ def _ellipses(rng: Rng) -> Picture:
             hole = rng.uniform(0.3, 0.75)
             _fill(canvas, hole * np.cos(angle), flat * hole * np.sin(angle), 0)
         return canvas
-    centre = np.zeros(2)
+    centre: NDArray[np.float64] = np.zeros(2, np.float64)
     for _ in range(int(rng.integers(2, 5))):
         wide, high = rng.uniform(0.2, 0.5, 2)
         x, y = centre[0] + wide * np.cos(angle), centre[1] + high * np.sin(angle)
