@@ -121,7 +121,7 @@ def _tone_tables(rng: Rng, times: Floats) -> Picture:
     frames = len(times)
     change = 0.25 if chance(rng, 0.35) else 0.06
     period = rng.uniform(6.0, 60.0)
-    exposure = rng.normal(-0.04, 0.14) + drift(rng, times, change, period)[0]
+    exposure = rng.normal(-0.08, 0.13) + drift(rng, times, change, period)[0]
     gamma = rng.normal(0.0, 0.15) + drift(rng, times, 0.3 * change, period)[0]
     contrast = rng.normal(0.0, 0.12)
     cast = rng.normal(0.0, 0.07, (3, 1)) + drift(rng, times, 0.25 * change, period, 3)

@@ -94,7 +94,7 @@ def choose_thing(rng: Rng, things: Partition | None) -> int | None:
     """Any thing of a photograph, wholes sooner than parts; None where there is none."""
     if things is None or not len(things):
         return None
-    power = 1.0 if chance(rng, 0.4) else 0.5
+    power = 1.0 if chance(rng, 0.6) else 0.5
     odds = np.where(things.shares > _SMALLEST, things.shares, 0.0) ** power
     if odds.sum() <= 0.0:
         return None

@@ -67,13 +67,18 @@ def plan_scene(rng: Rng, props: Props, frames: int, size: int, *, easy: bool = F
         easy: nothing may hide the objects.
     """
     times = frame_times(rng, frames)
-    in_photograph = bool(props.outlined) and chance(rng, _NATURAL)
     aspect = log_uniform(rng, 1.2, 2.0) if chance(rng, 0.6) else log_uniform(rng, 0.6, 1.2)
-    liveliness = rng.uniform(0.0, 1.4 if in_photograph else 1.0) ** 1.5
+    photograph = None
+    if props.outlined and chance(rng, _NATURAL):
+        photograph = props.photograph(rng, outlined=chance(rng, 0.8))
+        height, width = photograph.image.shape[:2]
+        if chance(rng, 0.7):  # all of it is in the picture
+            aspect = width / height * float(np.exp(rng.normal(0.0, 0.2)))
+    liveliness = rng.uniform(0.0, 1.2 if photograph else 1.0) ** 1.5
     shot = Shot(times, aspect, size, camera(rng, times, liveliness))
     lifted = None
-    if in_photograph:
-        backdrop, lifted = natural(rng, props, shot)
+    if photograph is not None:
+        backdrop, lifted = natural(rng, props, shot, photograph)
         count = int(rng.choice(3, p=(0.55, 0.3, 0.15)))
     else:
         backdrop = background(rng, props, shot)

@@ -17,7 +17,7 @@ from etam_ros.training.collage.motion import Floats, Ripple, Rng, chance, log_un
 from etam_ros.training.collage.procedural import gradient
 from etam_ros.training.collage.props import Props, choose_thing
 from etam_ros.training.collage.sprites import Cutout, cut
-from etam_ros.training.material import Partition
+from etam_ros.training.material import Partition, Photograph
 
 Picture = NDArray[np.uint8]
 
@@ -62,26 +62,20 @@ class Lifted:
     place: Floats = field(repr=False)
 
 
-def natural(rng: Rng, props: Props, shot: Shot) -> tuple[Backdrop, Lifted | None]:
+def natural(
+    rng: Rng, props: Props, shot: Shot, photograph: Photograph
+) -> tuple[Backdrop, Lifted | None]:
     """A photograph whose own things are the objects, where they were photographed.
 
     At times one of them is lifted off, to move before the place where it stood.
     """
-    photograph = props.photograph(rng, outlined=True)
     things = photograph.truth if chance(rng, 0.65) else photograph.regions
     first = choose_thing(rng, things)
     if things is None or first is None:
         return background(rng, props, shot), None
     others = rng.permutation(np.nonzero(things.shares > 0.004)[0])[: rng.integers(3)]
     chosen = [first, *(int(other) for other in others if other != first)]
-    height, width = things.labels.shape
-    area = log_uniform(rng, 0.01, _LARGEST)
-    scale = float(np.sqrt(area / (things.shares[first] * height * width)))
-    widest = view_scale((height, width), shot.aspect, rng.uniform(0.95, 1.15))
-    scale = float(np.clip(scale, widest, max(widest, _ENLARGED / shot.size)))
-    x, y, wide, high = cv2.boundingRect(things.mask(first))
-    middle = np.array([x + wide * rng.uniform(0.2, 0.8), y + high * rng.uniform(0.2, 0.8)])
-    place = _placed(rng, scale, middle)
+    place = _framed(rng, shot, things, first)
     if things.shares[first] < _LIFTED and chance(rng, 0.4):
         cutout = cut(rng, photograph.image, things, first, int(rng.integers(3)))
         image = _without(photograph.image, things.mask(first))
@@ -90,6 +84,23 @@ def natural(rng: Rng, props: Props, shot: Shot) -> tuple[Backdrop, Lifted | None
         return _seen(shot, image, place), Lifted(cutout, place @ corner)
     ripple = Ripple.random(rng, shot.times, 0.05) if chance(rng, 0.3) else None
     return _seen(shot, photograph.image, place, things, tuple(enumerate(chosen)), ripple), None
+
+
+def _framed(rng: Rng, shot: Shot, things: Partition, index: int) -> Floats:
+    """(3, 3) from a photograph to a picture that has a thing of it in view, near or far."""
+    height, width = things.labels.shape
+    widest = view_scale((height, width), shot.aspect, rng.uniform(0.95, 1.1))
+    scale = widest * log_uniform(rng, 1.0, 1.5)
+    if chance(rng, 0.4):
+        area = log_uniform(rng, 0.01, _LARGEST)
+        scale = float(np.sqrt(area / (things.shares[index] * height * width)))
+    scale = float(np.clip(scale, widest, max(widest, _ENLARGED / shot.size)))
+    x, y, wide, high = cv2.boundingRect(things.mask(index))
+    middle = np.array([x + wide * rng.uniform(0.2, 0.8), y + high * rng.uniform(0.2, 0.8)])
+    whole = np.array([width, height])
+    half = np.array([np.sqrt(shot.aspect), 1.0 / np.sqrt(shot.aspect)]) / scale / 2.0
+    half = np.minimum(half, whole / 2.0)
+    return _placed(rng, scale, np.clip(middle, half, whole - half))
 
 
 def background(rng: Rng, props: Props, shot: Shot) -> Backdrop:
