@@ -46,6 +46,8 @@ class ConvNeXtBlock(nn.Module):
         self.gamma = nn.Parameter(torch.ones(dim))
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.requires_grad and x.device.type == "cpu":  # backwards three times as fast
+            x = x.contiguous(memory_format=torch.channels_last)
         y = self.norm(self.dwconv(x)).permute(0, 2, 3, 1)  # (B, h, w, D)
         y = self.gamma * self.pwconv2(functional.gelu(self.pwconv1(y)))
         return x + y.permute(0, 3, 1, 2)  # type: ignore[no-any-return]
