@@ -27,14 +27,16 @@ def tones(source, seeds):
 def test_a_mix_draws_by_weight_and_by_seed():
     mix = MixedSource([(Flat(1), 3.0), (Flat(2), 0.0), (Flat(3), 1.0)])
     drawn = tones(mix, range(800))
-    assert drawn == tones(MixedSource([(Flat(1), 6.0), (Flat(2), 0.0), (Flat(3), 2.0)]), range(800))
+    assert drawn == tones(
+        MixedSource([(Flat(1), 6.0), (Flat(2), 0.0), (Flat(3), 2.0)]), range(800)
+    )
     assert set(drawn) == {1, 3}
     assert 0.68 < drawn.count(1) / 800 < 0.82
 
 
 @pytest.mark.parametrize("sources", [[], [(Flat(1), -1.0)], [(Flat(1), 0.0)], [(Flat(1), np.nan)]])
 def test_a_mix_of_nothing_is_refused(sources):
-    with pytest.raises(ConfigError, match="weight.* expected"):
+    with pytest.raises(ConfigError, match=r"weight.* expected"):
         MixedSource(sources)
 
 
