@@ -8,15 +8,19 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from etam_ros.config import TrackerConfig
 from etam_ros.errors import PromptError
+from etam_ros.evaluation.followers import Follower, TrackerFollower
 from etam_ros.evaluation.metrics import boundary_accuracy, region_similarity
-from etam_ros.evaluation.sequences import NOT_JUDGED, Sequence
-from etam_ros.evaluation.truth_prompts import prompt_object
-from etam_ros.records import FrameResult
+from etam_ros.evaluation.sequences import Sequence
+from etam_ros.records import Frame
 from etam_ros.runtime import Stages
-from etam_ros.tracking import Tracker
+
+Labels = NDArray[np.integer[Any]]
+OnResult = Callable[[int, Frame, Labels, Labels | None], None]
+"""Called with index, frame, ids found and ids expected, after each frame of a sequence."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ def score_sequence(
     config: TrackerConfig | None = None,
     on_frame: Callable[[], None] = lambda: None,
 ) -> SequenceScore | None:
-    """Follow all objects of a sequence and judge their masks.
+    """Follow all objects of a sequence with the tracker and judge their masks.
 
     Args:
         sequence: video and ground truth.
@@ -79,24 +83,43 @@ def score_sequence(
     Returns:
         the scores; None where no object has a judged frame.
     """
-    tracker = Tracker(stages, config or TrackerConfig(max_objects=NOT_JUDGED))
+    follower = TrackerFollower(stages, config)
+    return score_follower(sequence, follower, kind, lambda *_: on_frame())
+
+
+def score_follower(
+    sequence: Sequence, follower: Follower, kind: str, on_result: OnResult = lambda *_: None
+) -> SequenceScore | None:
+    """Follow all objects of a sequence with anything that follows, and judge their masks.
+
+    Args:
+        sequence: video and ground truth.
+        follower: the tracker or a baseline; it is reset first.
+        kind: how objects are prompted, one of PROMPT_KINDS.
+        on_result: called after each frame.
+
+    Returns:
+        the scores; None where no object has a judged frame.
+    """
+    follower.reset()
     prompted: dict[int, int] = {}
     values: dict[int, list[tuple[float, float]]] = {}
     last = len(sequence) - 1
     for index, frame in enumerate(sequence):
-        result = tracker.step(frame)
+        labels = follower.step(frame)
         truth = sequence.truth(index)
         if truth is not None:
             if index != last:
                 for object_id in prompted:
-                    values[object_id].append(_judge(result, truth, object_id))
+                    values[object_id].append(_judge(labels, truth, object_id))
             for object_id in sorted(set(np.unique(truth).tolist()) - {0} - set(prompted)):
                 try:
-                    prompt_object(tracker, object_id, truth == object_id, kind)
+                    mask = follower.start(object_id, truth == object_id, kind)
                 except PromptError:  # too small for a mask prompt yet; it may grow
                     continue
+                labels = np.where(mask, object_id, labels)
                 prompted[object_id], values[object_id] = index, []
-        on_frame()
+        on_result(index, frame, labels, truth)
     scores = tuple(
         ObjectScore(object_id, prompted[object_id], len(judged), *map(fmean, zip(*judged)))  # noqa: B905
         for object_id, judged in values.items()
@@ -105,15 +128,18 @@ def score_sequence(
     return SequenceScore(sequence.name, scores) if scores else None
 
 
-def _judge(
-    result: FrameResult, truth: np.ndarray[Any, np.dtype[np.integer[Any]]], object_id: int
-) -> tuple[float, float]:
-    mask, expected = result.label_image == object_id, truth == object_id
+def _judge(labels: Labels, truth: Labels, object_id: int) -> tuple[float, float]:
+    mask, expected = labels == object_id, truth == object_id
     return region_similarity(mask, expected), boundary_accuracy(mask, expected)
 
 
 def as_json(scores: Iterable[SequenceScore], **about: Any) -> dict[str, Any]:
-    """Everything there is to know, for a file; J, F and J&F in 0..1."""
+    """Everything there is to know, for a file; J, F and J&F in 0..1.
+
+    Args:
+        scores: of all sequences, at least one.
+        about: goes before the numbers.
+    """
     scores = list(scores)
     return about | {
         "mean": {

@@ -20,7 +20,7 @@ PROMPT_KINDS: Final = ("mask", "box", "1-click", "3-clicks")
 Mask = NDArray[np.bool_]
 
 
-def prompt_object(tracker: Tracker, object_id: int, truth: Mask, kind: str) -> None:
+def prompt_object(tracker: Tracker, object_id: int, truth: Mask, kind: str) -> Mask:
     """Start an object on the newest frame.
 
     Args:
@@ -28,18 +28,23 @@ def prompt_object(tracker: Tracker, object_id: int, truth: Mask, kind: str) -> N
         object_id: of the new object.
         truth: (H, W) bool, not empty.
         kind: one of PROMPT_KINDS.
+
+    Returns:
+        (H, W) bool, the mask that the tracker publishes for it.
+
+    Raises:
+        PromptError: the object is too small for such a prompt.
     """
     if kind == "mask":
-        tracker.add_prompt(Prompt(object_id, mask=truth))
-        return
+        return full_mask(tracker.add_prompt(Prompt(object_id, mask=truth)), truth.shape)
     if kind == "box":
-        tracker.add_prompt(Prompt(object_id, box=box_of(truth)))
-        return
+        return full_mask(tracker.add_prompt(Prompt(object_id, box=box_of(truth))), truth.shape)
     seen = np.zeros_like(truth)
     for _ in range(int(kind[0])):
         point, label = correcting_click(seen, truth)
         prompt = Prompt(object_id, points=[point], point_labels=[label], keep_previous=True)
         seen = full_mask(tracker.add_prompt(prompt), truth.shape)
+    return seen
 
 
 def box_of(truth: Mask) -> tuple[float, float, float, float]:

@@ -1,0 +1,119 @@
+"""What the tracker must beat: following objects without a network.
+
+| name | follows by |
+|---|---|
+| `copy` | nothing: the first mask stays where it is |
+| `flow` | warping the mask along DIS optical flow |
+| `grabcut` | the same, then GrabCut in a band around the warped outline |
+
+A first mask that is not given comes from GrabCut: inside the box, or from the clicks. Source of
+the flow: Kroeger et al., Fast Optical Flow using Dense Inverse Search, ECCV 2016, in OpenCV.
+Letters: H, W height and width of a frame in pixels.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from etam_ros.errors import ConfigError
+from etam_ros.evaluation.grabcut import mask_at_clicks, mask_in_band, mask_in_box
+from etam_ros.evaluation.truth_prompts import box_of, correcting_click
+from etam_ros.records import Frame
+
+BASELINES: Final = ("copy", "flow", "grabcut")
+
+Image = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+
+
+class BaselineFollower:
+    """A baseline as a Follower.
+
+    Args:
+        name: one of BASELINES.
+
+    Raises:
+        ConfigError: there is no such baseline.
+    """
+
+    def __init__(self, name: str) -> None:
+        if name not in BASELINES:
+            raise ConfigError(f"baseline is {name!r}, expected one of {', '.join(BASELINES)}")
+        self.name = name
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._image: Image | None = None
+        self._masks: dict[int, Mask] = {}
+
+    def step(self, frame: Frame) -> NDArray[np.uint16]:
+        """Carry every mask on to the next frame."""
+        if self._image is not None and self._image.shape != frame.image.shape:
+            self.reset()  # no flow between pictures of different sizes
+        before, self._image = self._image, frame.image
+        if before is not None and self._masks and self.name != "copy":
+            places = self._places(before, frame.image)
+            self._masks = {
+                object_id: self._carried(mask, places) for object_id, mask in self._masks.items()
+            }
+        return self._label_image(frame.hw)
+
+    def start(self, object_id: int, truth: Mask, kind: str) -> Mask:
+        """Follow one more object; see Follower."""
+        if self._image is None:
+            raise ConfigError("a baseline was prompted before its first frame: call step first")
+        mask = self._masks[object_id] = first_mask(self._image, truth, kind)
+        return mask
+
+    def _places(self, before: Image, now: Image) -> NDArray[np.float32]:
+        """Where each pixel was on the frame before: (H, W, 2) of x, y."""
+        grey, last = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (now, before))
+        start = np.zeros((*grey.shape, 2), np.float32)
+        flow = np.asarray(self._flow.calc(grey, last, start), np.float32)
+        height, width = grey.shape
+        flow[..., 0] += np.arange(width, dtype=np.float32)
+        flow[..., 1] += np.arange(height, dtype=np.float32)[:, None]
+        return flow
+
+    def _carried(self, mask: Mask, places: NDArray[np.float32]) -> Mask:
+        values = mask.view(np.uint8) * np.uint8(255)
+        nowhere = np.empty(0, np.float32)  # `places` holds x and y together
+        moved = np.asarray(cv2.remap(values, places, nowhere, cv2.INTER_LINEAR))
+        warped = np.asarray(moved > 127, np.bool_)
+        if self.name != "grabcut" or self._image is None:
+            return warped
+        return mask_in_band(self._image, warped)
+
+    def _label_image(self, hw: tuple[int, int]) -> NDArray[np.uint16]:
+        """Ids of all masks; where two meet, the smaller lies in front."""
+        labels = np.zeros(hw, np.uint16)
+        by_area = sorted(self._masks, key=lambda item: -np.count_nonzero(self._masks[item]))
+        for object_id in by_area:
+            labels[self._masks[object_id]] = object_id
+        return labels
+
+
+def first_mask(image: Image, truth: Mask, kind: str) -> Mask:
+    """What a prompt gives without a network.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        truth: (H, W) bool, from which the prompt is made.
+        kind: one of PROMPT_KINDS.
+    """
+    if kind == "mask":
+        return truth
+    if kind == "box":
+        return mask_in_box(image, box_of(truth))
+    mask = np.zeros_like(truth)
+    clicks: list[tuple[tuple[float, float], int]] = []
+    for _ in range(int(kind[0])):
+        clicks.append(correcting_click(mask, truth))
+        mask = mask_at_clicks(image, clicks)
+    return mask

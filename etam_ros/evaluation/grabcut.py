@@ -1,0 +1,155 @@
+"""Masks by colour alone, from a prompt or near a mask that is known: GrabCut.
+
+What one can do without a network, for baselines. Source: Rother, Kolmogorov, Blake, "GrabCut":
+interactive foreground extraction using iterated graph cuts, SIGGRAPH 2004, as OpenCV has it.
+Letters: H, W height and width of the picture in pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from etam_ros.records import FOREGROUND
+
+Image = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+Click = tuple[tuple[float, float], int]
+
+_FEWEST: Final = 10  # pixels of either kind, for GrabCut's ten mixtures of colours
+_BAND: Final = 0.01  # of the diagonal, to each side of an outline
+_AROUND: Final = 0.06  # of the diagonal: how much of the background a crop shows
+_TOUCHED: Final = 0.06  # of the diagonal: radius around a click that is taken to be as it says
+_NEAR: Final = 0.12  # of the diagonal: radius in which a clicked object probably lies
+_FAR: Final = 0.24  # of the diagonal: radius outside which it is not
+_PROMPTED_PX: Final = 192  # longest side at which prompts are answered: colours need no more
+_LARGEST_CHANGE: Final = 2.0  # of the area from one mask to the next, else GrabCut went astray
+
+
+def mask_in_band(image: Image, mask: Mask, *, iterations: int = 1) -> Mask:
+    """Move the outline of a mask to where the colours change, within a band around it.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        mask: (H, W) bool, roughly right.
+        iterations: of GrabCut.
+
+    Returns:
+        (H, W) bool; `mask` itself where it is empty, too thin, or GrabCut goes astray.
+    """
+    if not mask.any():
+        return mask
+    diagonal = math.hypot(*mask.shape)
+    around = round(_AROUND * diagonal)
+    ys, xs = np.nonzero(mask)
+    window = (
+        slice(max(0, int(ys.min()) - around), int(ys.max()) + around + 1),
+        slice(max(0, int(xs.min()) - around), int(xs.max()) + around + 1),
+    )
+    near = mask[window].view(np.uint8)
+    disc = _disc(max(1, round(_BAND * diagonal)))
+    inside, outside = cv2.erode(near, disc, borderValue=1), cv2.dilate(near, disc)
+    states = np.where(near > 0, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    states[inside > 0], states[outside == 0] = cv2.GC_FGD, cv2.GC_BGD
+    found = _grab_cut(image[window], states, iterations)
+    before, after = np.count_nonzero(near), np.count_nonzero(found)
+    if not before / _LARGEST_CHANGE <= after <= before * _LARGEST_CHANGE:
+        return mask
+    moved = np.zeros_like(mask)
+    moved[window] = found
+    return moved
+
+
+def mask_in_box(image: Image, box: tuple[float, float, float, float]) -> Mask:
+    """The object that fills a box: nothing outside belongs to it.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        box: (x_min, y_min, x_max, y_max) in pixels.
+
+    Returns:
+        (H, W) bool; all of the box where its colours are those around it.
+    """
+    small, scale = _reduced(image)
+    x0, y0, x1, y1 = (round(value * scale) for value in box)
+    states = np.full(small.shape[:2], cv2.GC_BGD, np.uint8)
+    states[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)] = cv2.GC_PR_FGD
+    filled = states == cv2.GC_PR_FGD
+    found = _grab_cut(small, states, 3)
+    return _enlarged(found if found.any() else filled, image.shape)
+
+
+def mask_at_clicks(image: Image, clicks: Sequence[Click]) -> Mask:
+    """The object under clicks: colours near them against those of the rest.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        clicks: (x, y) in pixels and FOREGROUND or BACKGROUND, the first on the object.
+
+    Returns:
+        (H, W) bool, the connected parts in which clicks on the object lie.
+    """
+    small, scale = _reduced(image)
+    diagonal = math.hypot(*small.shape[:2])
+    states = np.full(small.shape[:2], cv2.GC_BGD, np.uint8)
+    points = [((x * scale, y * scale), label) for (x, y), label in clicks]
+    on_it = [point for point, label in points if label == FOREGROUND]
+    for radius, state in ((_FAR, cv2.GC_PR_BGD), (_NEAR, cv2.GC_PR_FGD)):
+        for point in on_it:
+            states[disc_at(states.shape, point, radius * diagonal)] = state
+    for point, label in points:
+        touched = disc_at(states.shape, point, _TOUCHED * diagonal)
+        states[touched] = cv2.GC_FGD if label == FOREGROUND else cv2.GC_BGD
+    found = _bodies_at(_grab_cut(small, states, 1), on_it)
+    return _enlarged(found, image.shape)
+
+
+def disc_at(hw: tuple[int, ...], point: tuple[float, float], radius_px: float) -> Mask:
+    """All pixels within a distance of a point: (H, W) bool."""
+    ys, xs = np.ogrid[: hw[0], : hw[1]]
+    return np.asarray((xs - point[0]) ** 2 + (ys - point[1]) ** 2 <= radius_px**2, np.bool_)
+
+
+def _reduced(image: Image) -> tuple[Image, float]:
+    """The picture at a modest size, and its pixels per pixel of the picture."""
+    scale = min(1.0, _PROMPTED_PX / max(image.shape[:2]))
+    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)), scale
+
+
+def _enlarged(mask: Mask, hw: tuple[int, ...]) -> Mask:
+    values = cv2.resize(mask.astype(np.float32), (hw[1], hw[0]), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(values > 0.5, np.bool_)
+
+
+def _bodies_at(mask: Mask, points: Sequence[tuple[float, float]]) -> Mask:
+    """The connected parts of a mask in which points lie."""
+    _, bodies = cv2.connectedComponents(mask.view(np.uint8), connectivity=4)
+    height, width = mask.shape
+    hit = {int(bodies[min(round(y), height - 1), min(round(x), width - 1)]) for x, y in points} - {
+        0
+    }
+    return np.asarray(np.isin(bodies, list(hit)), np.bool_)
+
+
+def _grab_cut(image: Image, states: NDArray[np.uint8], iterations: int) -> Mask:
+    """Run GrabCut from states per pixel; where it has too little to learn from, take them."""
+    possible = (states == cv2.GC_FGD) | (states == cv2.GC_PR_FGD)
+    foreground = int(np.count_nonzero(possible))
+    if foreground < _FEWEST or possible.size - foreground < _FEWEST:
+        return np.asarray(possible, np.bool_)
+    behind, before = np.zeros((1, 65)), np.zeros((1, 65))  # models of colours, filled in
+    picture, no_box = np.ascontiguousarray(image), (0, 0, 0, 0)
+    cv2.setRNGSeed(0)  # its first clusters are drawn
+    cv2.grabCut(picture, states, no_box, behind, before, iterations, cv2.GC_INIT_WITH_MASK)
+    return np.asarray((states == cv2.GC_FGD) | (states == cv2.GC_PR_FGD), np.bool_)
+
+
+def _disc(radius_px: int) -> NDArray[np.uint8]:
+    side = 2 * radius_px + 1
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)

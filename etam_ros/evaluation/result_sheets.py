@@ -1,0 +1,124 @@
+"""Pictures of an evaluation: a sheet per sequence or photograph, of masks and the truth.
+
+What was found is filled in the colour of its object; the truth is a white line.
+Letters: H, W height and width of a picture in pixels.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from etam_ros.errors import SourceError
+from etam_ros.evaluation.colours import object_colour
+from etam_ros.evaluation.contact_sheet import contact_sheet, thumbnail, write_jpeg
+from etam_ros.evaluation.sequences import Sequence
+from etam_ros.records import Frame
+
+SHEET_COLUMNS: Final = 6
+_WIDTH_PX: Final = 320
+_FILLED: Final = 0.55
+_WHITE: Final = (255, 255, 255)
+_DARK: Final = (20, 20, 24)
+_FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
+
+Image = NDArray[np.uint8]
+Labels = NDArray[np.integer[Any]]
+
+
+def draw_result(image: Image, found: Labels, truth: Labels, caption: str = "") -> Image:
+    """A small picture of ids that were found and of those that were expected.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        found, truth: (H, W) object ids, 0 the background.
+        caption: written in a corner, in ASCII.
+
+    Returns:
+        (h, w, 3) uint8 RGB, 320 pixels wide.
+    """
+    small = thumbnail(image, width=_WIDTH_PX)
+    hw = small.shape[:2]
+    picture = small.astype(np.float32)
+    for object_id in np.unique(found[found > 0]):
+        alpha = _FILLED * _shrunk(found == object_id, hw)[..., None]
+        picture += alpha * (np.array(object_colour(int(object_id)), np.float32) - picture)
+    canvas = np.ascontiguousarray(picture.round().astype(np.uint8))
+    for object_id in np.unique(truth[truth > 0]):
+        solid = (_shrunk(truth == object_id, hw) > 0.5).astype(np.uint8)
+        outlines, _ = cv2.findContours(solid, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(canvas, outlines, -1, _WHITE, 1, cv2.LINE_AA)
+    if caption:
+        (width, height), below = cv2.getTextSize(caption, _FONT, 0.4, 1)
+        cv2.rectangle(canvas, (0, 0), (width + 8, height + below + 4), _DARK, cv2.FILLED)
+        cv2.putText(canvas, caption, (4, height + 3), _FONT, 0.4, _WHITE, 1, cv2.LINE_AA)
+    return canvas
+
+
+def _shrunk(mask: NDArray[np.bool_], hw: tuple[int, ...]) -> NDArray[np.float32]:
+    values = cv2.resize(mask.astype(np.float32), (hw[1], hw[0]), interpolation=cv2.INTER_AREA)
+    return np.asarray(values, np.float32)
+
+
+class ResultSheets:
+    """Collects pictures, and writes a sheet per sequence or photograph, one row per method.
+
+    Args:
+        folder: is made if it is not there; sheets of an earlier run are written over.
+
+    Raises:
+        SourceError: it cannot be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._rows: dict[str, list[Image]] = {}
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SourceError(f"folder {folder} cannot be made: {error.strerror}") from None
+
+    def picks(self, sequence: Sequence) -> set[int]:
+        """Frames of a sequence to show: annotated ones, evenly spread."""
+        annotated = list(sequence.truths)
+        places = np.linspace(0, len(annotated) - 1, min(SHEET_COLUMNS, len(annotated)))
+        return {annotated[round(float(place))] for place in places}
+
+    def add_frame(
+        self, method: str, index: int, frame: Frame, found: Labels, truth: Labels | None
+    ) -> None:
+        """Keep one frame of a sequence for the sheet."""
+        expected = np.zeros_like(found) if truth is None else truth
+        self.add(method, draw_result(frame.image, found, expected, f"{method}, frame {index}"))
+
+    def add(self, method: str, picture: Image) -> None:
+        """Keep a picture; a row has at most six."""
+        row = self._rows.setdefault(method, [])
+        if len(row) < SHEET_COLUMNS:
+            row.append(picture)
+
+    def write(self, name: str) -> None:
+        """Write the sheet NAME.jpg of all that was kept, and begin the next one.
+
+        Raises:
+            SourceError: it cannot be written.
+        """
+        rows, self._rows = self._rows, {}
+        if not rows:
+            return
+        columns = max(map(len, rows.values()))
+        blank = np.full_like(next(iter(rows.values()))[0], 255)
+        pictures = [picture for row in rows.values() for picture in _filled(row, columns, blank)]
+        path = self._folder / f"{name}.jpg"
+        try:
+            write_jpeg(str(path), contact_sheet(pictures, columns=columns))
+        except OSError as error:
+            raise SourceError(f"{path} cannot be written: {error.strerror or error}") from None
+
+
+def _filled(row: list[Image], columns: int, blank: Image) -> list[Image]:
+    return row + [blank] * (columns - len(row))
