@@ -217,10 +217,10 @@ def _read_ids(mask: Path) -> Picture:
     """(H, W) uint8: ids counted through from 1, at most 255 of them."""
     from etam_ros.evaluation.label_png import read_mask_values
 
-    values, ids = np.unique(read_mask_values(mask), return_inverse=True)
-    ids = ids.reshape(-1) + (0 if values[0] == 0 else 1)
-    shape = read_mask_values(mask).shape
-    return np.where(ids > 255, 0, ids).astype(np.uint8).reshape(shape)
+    values = read_mask_values(mask)
+    known, ids = np.unique(values, return_inverse=True)
+    ids = ids.reshape(values.shape) + (0 if known[0] == 0 else 1)
+    return np.asarray(np.where(ids > 255, 0, ids), np.uint8)
 
 
 def outlined(ids: Picture) -> Partition | None:

@@ -1,7 +1,12 @@
-"""Training material in one file: JPEG pictures and PNG labels in an .npz, read without pickle."""
+"""Training material in one file: JPEG pictures and PNG labels in an .npz, read without pickle.
+
+python -m etam_ros.training.packing material.npz train_images/balloon walks/video.mp4
+"""
 
 from __future__ import annotations
 
+import argparse
+import sys
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -13,8 +18,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from etam_ros.errors import SourceError
-from etam_ros.training.material import Material, Partition, Photograph
+from etam_ros.errors import EtamError, SourceError
+from etam_ros.training.material import Material, Partition, Photograph, load_material
 
 Bytes = NDArray[np.uint8]
 
@@ -152,3 +157,32 @@ def _decode(data: Bytes, *, grey: bool = False) -> Bytes:
     if not grey:
         picture = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
     return np.asarray(picture, np.uint8)
+
+
+def main() -> int:
+    """Pack what the command line names; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m etam_ros.training.packing",
+        description="Pack photographs and footage for training into one file.",
+        epilog="Example: python -m etam_ros.training.packing material.npz train_images/balloon",
+    )
+    parser.add_argument("out", type=Path, help="File to write.")
+    parser.add_argument("paths", type=Path, nargs="+", help="Folders, videos or packed files.")
+    parser.add_argument("--max-mib", type=float, default=40.0, help="Largest size.")
+    parser.add_argument("--longest-px", type=int, default=288, help="Of pictures, in pixels.")
+    asked = parser.parse_args()
+    try:
+        material = load_material(asked.paths, longest_px=asked.longest_px)
+        size = write_pack(material, asked.out, max_bytes=int(asked.max_mib * 2**20))
+    except EtamError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(
+        f"{asked.out}: {len(material.photographs)} photographs, {len(material.footage)} pieces of "
+        f"footage, {size / 2**20:.1f} MiB"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

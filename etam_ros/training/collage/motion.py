@@ -8,6 +8,7 @@ that the picture is squashed to, in pixels.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -142,6 +143,7 @@ class Ripple:
         )
 
 
+@lru_cache(maxsize=512)
 def _hats(length: int) -> NDArray[np.float32]:
     """(length, NODES) weights that join values at the nodes by straight lines."""
     at = np.linspace(0.0, _NODES - 1.0, length, dtype=np.float32)[:, None]
