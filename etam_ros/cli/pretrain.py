@@ -168,7 +168,9 @@ def _report(run: Pretraining) -> None:
     state = f"{left} steps are left, the same command goes on" if left else "all steps are done"
     console = Console(soft_wrap=True, highlight=False)
     console.print(f"{config.student} learned from {config.teacher}: step {run.step}, {state}")
-    errors = [(row.unseen, row.unseen_whole) for row in run.log.rows if row.measured]
-    for name, before, after in zip(("masked", "whole"), errors[0], errors[-1], strict=True):
-        console.print(f"feature error on unseen pictures, {name}: {before:.3f} -> {after:.3f}")
+    measured = [row for row in run.log.rows if row.measured]
+    first, last = measured[0], measured[-1]
+    console.print(f"feature error on unseen pictures, from step {first.step} to {last.step}:")
+    console.print(f"  masked: {first.unseen:.3f} -> {last.unseen:.3f}")
+    console.print(f"  whole:  {first.unseen_whole:.3f} -> {last.unseen_whole:.3f}")
     console.print(f"encoder: {Path(config.out) / ENCODER_FILE}, for `etam train --init`")

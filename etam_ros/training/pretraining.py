@@ -26,6 +26,7 @@ from etam_ros.training.checkpoints import load_checkpoint, save_checkpoint
 from etam_ros.training.encoder_file import ENCODER_FILE, save_encoder
 from etam_ros.training.feature_teacher import FeatureTeacher, load_teacher, pictures_to_tensor
 from etam_ros.training.initial_weights import new_network
+from etam_ros.training.loop import training_dtype
 from etam_ros.training.masked_decoder import TokenSplit, draw_split
 from etam_ros.training.masked_student import MaskedStudent
 from etam_ros.training.optimization import (
@@ -112,12 +113,12 @@ class Pretraining:
     """
 
     def __init__(self, config: PretrainingConfig, pictures: PictureSource) -> None:
-        from etam_ros.runtime.torch_stages import choose_device, choose_dtype
+        from etam_ros.runtime.torch_stages import choose_device
 
         self.config = config
         self.pictures = pictures
         self.device = choose_device(config.device)
-        self.dtype = choose_dtype(config.precision, self.device)
+        self.dtype = training_dtype(config.precision, self.device)
         student = config.student_config
         self.tokens = student.grid**2
         self.teacher: FeatureTeacher = load_teacher(

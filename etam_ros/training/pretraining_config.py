@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from etam_ros.config import DEVICES, Checked, option
 from etam_ros.model import ModelConfig, model_config
+from etam_ros.training.config import PRECISIONS
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,7 @@ class PretrainingConfig(Checked):
     minutes: float = option(
         0.0, "Stop after so long, ready to go on; 0 runs to the end.", minimum=0.0, maximum=1e6
     )
-    precision: str = option(
-        "auto", "auto is bf16 on a GPU, fp32 on a CPU.", choices=("auto", "fp32", "bf16")
-    )
+    precision: str = option("auto", "auto is bf16 where it is fast.", choices=PRECISIONS)
     device: str = option("auto", "Where it trains.", choices=DEVICES)
     workers: int = option(
         0, "Processes that read pictures; 0 reads them in between.", minimum=0, maximum=1024

@@ -33,7 +33,7 @@ def photographs(tmp_path: Path) -> Path:
 
 
 def errors(printed: str, kind: str) -> tuple[float, float]:
-    match = re.search(rf"{kind}: ([\d.]+) -> ([\d.]+)", printed)
+    match = re.search(rf"{kind}: +([\d.]+) -> ([\d.]+)", printed)
     assert match is not None
     return float(match[1]), float(match[2])
 

@@ -58,6 +58,7 @@ def tiny(out: Path, **changes: Any) -> PretrainingConfig:
         measure_every=4,
         save_every=4,
         device="cpu",
+        precision="fp32",
     )
     return replace(config, **changes)
 
