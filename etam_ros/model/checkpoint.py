@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from etam_ros.errors import WeightsError
@@ -68,6 +67,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         raise WeightsError(f"weights file {path} does not exist: check the path")
     try:
         if path.suffix == ".safetensors":
+            from safetensors.torch import load_file  # training goes without it
+
             return load_file(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # the readers raise a dozen types for damaged files

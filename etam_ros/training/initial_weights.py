@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 
+from etam_ros.errors import WeightsError
 from etam_ros.model import EfficientTAM, ModelConfig, model_config
+from etam_ros.model.checkpoint import check_state_dict, read_state_dict
+from etam_ros.training.checkpoints import load_checkpoint
 from etam_ros.training.config import OWN_MODEL, TrainingConfig
 
-EMBEDDING_STD = 0.02
-FIRST_GAMMA = 0.1
+EMBEDDING_STD: Final = 0.02
+FIRST_GAMMA: Final = 0.1
 """Of the memory encoder's residual branches; official training begins far below."""
+WEIGHTS_SUFFIXES: Final = (".safetensors", ".pt", ".pth")
 
 
 def new_network(config: ModelConfig, *, size: int, seed: int) -> EfficientTAM:
@@ -48,11 +54,95 @@ def _initialise(network: EfficientTAM) -> None:
     positions.normal_()
 
 
-def load_weights(network: EfficientTAM, state: Mapping[str, Tensor]) -> None:
-    """Fill a network with weights whose names and shapes are its own."""
-    network.load_state_dict({name: value.float() for name, value in state.items()})
+@dataclass(frozen=True, eq=False)
+class Beginning:
+    """Weights to begin from.
+
+    Attributes:
+        source: where they come from, for messages.
+        weights: tensors by the whole network's names.
+        model: whose they are, where that is known, or empty.
+        part: prefix of the names of the part that they fill; empty for the whole network.
+    """
+
+    source: str
+    weights: Mapping[str, Tensor]
+    model: str = ""
+    part: str = ""
 
 
 def first_network(config: TrainingConfig) -> EfficientTAM:
-    """The network that a run begins with."""
-    return new_network(model_config(config.model or OWN_MODEL), size=config.size, seed=config.seed)
+    """The network that a run begins with.
+
+    Raises:
+        ConfigError: there is no model of that name.
+        WeightsError: what `config.init` names cannot be read, or is another model's.
+        TrainingError: it is a run whose states are damaged.
+    """
+    beginning = read_beginning(config.init) if config.init else None
+    own = beginning.model if beginning is not None and not beginning.part else ""
+    model = model_config(config.model or own or OWN_MODEL)
+    network = new_network(model, size=config.size, seed=config.seed)
+    if beginning is not None:
+        fill(network, beginning)
+    return network
+
+
+def fill(network: EfficientTAM, beginning: Beginning) -> None:
+    """Put weights into a network; beside a part, everything stays as it is.
+
+    Raises:
+        WeightsError: names or shapes differ.
+    """
+    expected = {
+        name: value
+        for name, value in network.state_dict().items()
+        if name.startswith(beginning.part)
+    }
+    check_state_dict(
+        beginning.weights, expected, source=beginning.source, model=network.config.name
+    )
+    state = {name: value.float() for name, value in beginning.weights.items()}
+    network.load_state_dict(state, strict=not beginning.part)
+
+
+def read_beginning(init: str) -> Beginning:
+    """Read what `--init` names: a run's folder, a file, or a model whose weights are here.
+
+    Raises:
+        ConfigError: it is none of them.
+        WeightsError: it cannot be read.
+        TrainingError: it is a run whose states are damaged.
+    """
+    path = Path(init).expanduser()
+    if path.is_dir():
+        found = load_checkpoint(path)
+        if found is None:
+            raise WeightsError(
+                f"{path} holds no state of a training run, expected the folder of one, a weights "
+                "file or the name of a model"
+            )
+        _, state = found
+        return Beginning(init, state["average"]["weights"], state["model_name"])
+    if path.is_file():
+        metadata = _metadata(path)
+        part = metadata.get("part", "")
+        weights = read_state_dict(path)
+        return Beginning(init, weights, metadata.get("model", ""), part and f"{part}.")
+    if path.suffix in WEIGHTS_SUFFIXES or len(path.parts) > 1:
+        raise WeightsError(f"weights file {path} does not exist: check the path given to --init")
+    from etam_ros.runtime.torch_weights import resolve_weights
+
+    return Beginning(init, read_state_dict(Path(resolve_weights(init, ""))), init)
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    if path.suffix != ".safetensors":
+        return {}
+    from safetensors import safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            return dict(file.metadata() or {})
+    except Exception:  # said in full when the tensors are read
+        return {}
