@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from etam_ros.cli.main import run
 from etam_ros.evaluation.label_png import encode_label_png
 
 
@@ -62,5 +64,103 @@ def test_sequences_can_be_chosen(etam, dataset: Path) -> None:
 def test_mistakes_are_one_line(etam, dataset: Path, options: tuple[str, ...], words: str) -> None:
     finished = etam("eval", str(dataset), *TINY, *options)
     assert finished.returncode == 2
+    assert finished.stderr.count("\n") == 1
+    assert words in finished.stderr
+
+
+@dataclass
+class Finished:
+    code: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    """Run `etam` in this process, which has imported everything already."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def call(*args: str) -> Finished:
+        code = run(args)
+        said = capsys.readouterr()
+        return Finished(code, said.out, said.err)
+
+    return call
+
+
+def test_baselines_stand_beside_the_model(here, dataset: Path, tmp_path: Path) -> None:
+    out, sheets = tmp_path / "scores.json", tmp_path / "new" / "sheets"
+    finished = here(
+        "eval", str(dataset), *TINY, "--baseline", "flow,copy", "--out", str(out),
+        "--save", str(sheets),
+    )  # fmt: skip
+    assert finished.code == 0, finished.stderr
+    report = json.loads(out.read_text())
+    assert list(report["baselines"]) == ["flow", "copy"]
+    assert list(report["baselines"]["copy"]["sequences"]) == ["cup", "dog"]
+    line = next(line for line in finished.stdout.splitlines() if "mean J&F" in line)
+    means = [report["mean"], *(each["mean"] for each in report["baselines"].values())]
+    for mean in means:
+        assert f"{100 * mean['j_and_f']:.1f}" in line
+    assert sorted(path.name for path in sheets.iterdir()) == ["cup.jpg", "dog.jpg"]
+    sheet = cv2.imread(str(sheets / "cup.jpg"))
+    assert sheet.shape[0] > 3 * 200, "a row for the model and for each baseline"
+    assert sheet.shape[1] > 4 * 300, "a column for each frame"
+
+
+def test_baselines_can_be_judged_alone(here, dataset: Path, tmp_path: Path) -> None:
+    out = tmp_path / "scores.json"
+    finished = here("eval", str(dataset), "--no-model", "--baseline", "copy", "--out", str(out))
+    assert finished.code == 0, finished.stderr
+    report = json.loads(out.read_text())
+    assert set(report) == {"prompt", "baselines"}
+    expected = np.mean([17 / 23, 14 / 26])  # moved by 3 and 6 of 20 pixels
+    assert report["baselines"]["copy"]["mean"]["j"] == pytest.approx(expected)
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> Path:
+    for kind in ("images", "masks"):
+        (tmp_path / "photographs" / kind).mkdir(parents=True)
+    labels = np.zeros((48, 64), np.uint8)
+    labels[10:30, 10:30] = 3
+    picture = np.full((48, 64, 3), 40, np.uint8)
+    picture[labels > 0] = (20, 90, 240)
+    cv2.imwrite(str(tmp_path / "photographs/images/street.png"), picture)
+    (tmp_path / "photographs/masks/street.png").write_bytes(encode_label_png(labels))
+    return tmp_path / "photographs"
+
+
+def test_photographs_are_judged_right_after_the_prompt(
+    here, photographs: Path, tmp_path: Path
+) -> None:
+    out, sheets = tmp_path / "scores.json", tmp_path / "sheets"
+    finished = here(
+        "eval", str(photographs), *TINY, "--baseline", "all", "--out", str(out),
+        "--save", str(sheets),
+    )  # fmt: skip
+    assert finished.code == 0, finished.stderr
+    report = json.loads(out.read_text())
+    assert report["prompt"] == "1-click"
+    assert report["mean"]["masks"] == 1
+    assert report["baselines"]["grabcut"]["mean"]["iou"] > 0.95
+    assert report["images"]["street"][0]["object_id"] == 3
+    line = next(line for line in finished.stdout.splitlines() if "mean IoU" in line)
+    assert f"{report['baselines']['disc']['mean']['iou']:.3f}" in line
+    assert (sheets / "street.jpg").is_file()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--baseline", "disc"), "baseline is 'disc', expected copy, flow, grabcut or all"),
+        (("--no-model",), "nothing to judge: --no-model without --baseline"),
+    ],
+)
+def test_mistakes_with_baselines(
+    here, dataset: Path, options: tuple[str, ...], words: str
+) -> None:
+    finished = here("eval", str(dataset), *options)
+    assert finished.code == 2
     assert finished.stderr.count("\n") == 1
     assert words in finished.stderr
