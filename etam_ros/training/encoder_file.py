@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Final
 
@@ -12,9 +13,11 @@ ENCODER_FILE: Final = "encoder.safetensors"
 ENCODER_PART: Final = "image_encoder"
 """Value of `part` in the metadata, and prefix of all names: those of the whole network."""
 
+logger = logging.getLogger(__name__)
+
 
 def save_encoder(encoder: ImageEncoder, path: Path, **metadata: str) -> None:
-    """Write an encoder in float32, for `etam train --init`.
+    """Write an encoder in float32, for `etam train --init`; warns where safetensors is missing.
 
     Args:
         encoder: whose state dict is written, its names with `image_encoder.` before them.
@@ -24,8 +27,15 @@ def save_encoder(encoder: ImageEncoder, path: Path, **metadata: str) -> None:
     Raises:
         TrainingError: it cannot be written.
     """
-    from safetensors.torch import save_file
-
+    try:
+        from safetensors.torch import save_file
+    except ImportError:  # training needs torch, NumPy and OpenCV alone
+        logger.warning(
+            "%s is not written: install safetensors and run the same command again, "
+            "the states are there",
+            path,
+        )
+        return
     tensors = {
         f"{ENCODER_PART}.{name}": value.detach().float().cpu().contiguous()
         for name, value in encoder.state_dict().items()

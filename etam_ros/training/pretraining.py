@@ -15,11 +15,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, Final
 
-import cv2
-import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from etam_ros.errors import TrainingError
 from etam_ros.training.checkpoints import load_checkpoint, save_checkpoint
@@ -37,14 +35,19 @@ from etam_ros.training.optimization import (
 )
 from etam_ros.training.pretraining_config import PretrainingConfig
 from etam_ros.training.pretraining_log import PretrainingLog, PretrainingRow
-from etam_ros.training.pretraining_pictures import PictureSource, open_pictures
+from etam_ros.training.pretraining_pictures import (
+    NumberedPictures,
+    PictureSource,
+    open_pictures,
+    quiet_worker,
+)
 
 _MEASURED_AT_ONCE: Final = 8
 _MAY_CHANGE: Final = {
     "data", "device", "log_every", "measure_every", "minutes", "out", "precision", "save_every",
     "workers",
 }  # fmt: skip
-_MOST_STEPS: Final = 1 << 32  # keeps the seeds of runs apart
+_MOST_PICTURES: Final = 1 << 32  # of a run: keeps the seeds of runs apart
 
 
 def pretrain(
@@ -86,6 +89,8 @@ def pretrain(
             run.log.plot()
         if stop:
             break
+    if run.step and not (Path(config.out) / ENCODER_FILE).exists():
+        run.save_encoder()  # somebody removed it, or it could not be written before
     return run
 
 
@@ -150,7 +155,7 @@ class Pretraining:
         rate = learning_rate_factor(self.step, steps=config.steps, warmup=config.warmup)
         set_learning_rate(self.optimizer, config.lr * rate)
         pictures = pictures.to(self.device, non_blocking=True)
-        generator = torch.Generator().manual_seed(config.seed * _MOST_STEPS + self.step)
+        generator = torch.Generator().manual_seed(config.seed * _MOST_PICTURES + self.step)
         split = draw_split(rows, self.tokens, config.hidden_share, generator).to(self.device)
         target, guess = self._guess(pictures, split)
         error = (guess - target).square().mean()
@@ -198,18 +203,17 @@ class Pretraining:
         config = self.config
         first, last = (config.batch * step for step in (self.step, config.steps))
         loader = DataLoader(
-            _Pictures(self.pictures, config.seed, config.picture_size),
+            NumberedPictures(self.pictures, config.seed * _MOST_PICTURES, config.picture_size),
             batch_size=config.batch,
             sampler=range(first, last),
             num_workers=config.workers,
-            worker_init_fn=_one_thread,
+            worker_init_fn=quiet_worker,
             pin_memory=self.device.type == "cuda",
         )
         return iter(loader)
 
     def save(self) -> None:
         """Write the state, and the encoder as far as it is."""
-        folder = Path(self.config.out)
         state = {
             "config": asdict(self.config),
             "student": self.student.state_dict(),
@@ -218,10 +222,14 @@ class Pretraining:
             "deviation": self.teacher.deviation,
             "errors": self.errors,
         }
-        save_checkpoint(folder, self.step, state)
+        save_checkpoint(Path(self.config.out), self.step, state)
+        self.save_encoder()
+
+    def save_encoder(self) -> None:
+        """Write `encoder.safetensors`."""
         save_encoder(
             self.student.image_encoder,
-            folder / ENCODER_FILE,
+            Path(self.config.out) / ENCODER_FILE,
             model=self.config.student,
             teacher=self.config.teacher,
             step=str(self.step),
@@ -241,7 +249,9 @@ class Pretraining:
         return True
 
     def _calibrate(self) -> None:
-        source = _Pictures(self.pictures, self.config.seed, self.config.picture_size)
+        source = NumberedPictures(
+            self.pictures, self.config.seed * _MOST_PICTURES, self.config.picture_size
+        )
         pictures = [source[index] for index in range(self.config.unseen)]
         with self._autocast():
             self.teacher.calibrate(torch.stack(pictures).to(self.device))
@@ -265,24 +275,6 @@ class Pretraining:
     def _autocast(self) -> torch.autocast:
         enabled = self.dtype is not torch.float32
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled)
-
-
-class _Pictures(Dataset[Tensor]):
-    """Picture i of a run."""
-
-    def __init__(self, source: PictureSource, seed: int, size: int) -> None:
-        self._source = source
-        self._first = seed * _MOST_STEPS
-        self._size = size
-
-    def __getitem__(self, index: int) -> Tensor:
-        picture = self._source.picture(self._first + index, size=self._size)
-        return torch.from_numpy(np.ascontiguousarray(picture))
-
-
-def _one_thread(_worker: int) -> None:
-    torch.set_num_threads(1)
-    cv2.setNumThreads(0)
 
 
 def _check_same_run(config: dict[str, Any], saved: object) -> None:

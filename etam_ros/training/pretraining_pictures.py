@@ -11,7 +11,10 @@ from typing import Final, Protocol
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
 
 from etam_ros.errors import SourceError
 from etam_ros.training.samples import ClipSource
@@ -97,6 +100,31 @@ class ClipPictures:
     def unseen(self, index: int, *, size: int) -> NDArray[np.uint8]:
         """The one frame of a clip whose seed is beyond those of `picture`."""
         return self.picture(_UNSEEN_CLIPS + index, size=size)
+
+
+class NumberedPictures(Dataset[Tensor]):
+    """Picture i of a run, as (S, S, 3) uint8.
+
+    Args:
+        source: of the pictures; copied into each worker.
+        first_seed: of picture 0; the others follow.
+        size: S.
+    """
+
+    def __init__(self, source: PictureSource, first_seed: int, size: int) -> None:
+        self._source = source
+        self._first_seed = first_seed
+        self._size = size
+
+    def __getitem__(self, index: int) -> Tensor:
+        picture = self._source.picture(self._first_seed + index, size=self._size)
+        return torch.from_numpy(np.ascontiguousarray(picture))
+
+
+def quiet_worker(_worker: int) -> None:
+    """One thread for each process that reads pictures: they are many already."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
 
 
 def open_pictures(paths: Sequence[Path], size: int) -> PictureSource:

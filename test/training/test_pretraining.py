@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file
 
 from etam_ros.errors import ConfigError, SourceError, TrainingError
-from etam_ros.model import EfficientTAM
-from etam_ros.model.config import TINY_TEST
+from etam_ros.training.config import TrainingConfig
+from etam_ros.training.initial_weights import first_network
 from etam_ros.training.pretraining import Pretraining, pretrain
 from etam_ros.training.pretraining_config import PretrainingConfig
 from etam_ros.training.pretraining_pictures import ClipPictures, PhotographPictures
@@ -135,21 +137,43 @@ def test_seeds_differ(tmp_path: Path) -> None:
     assert not same_weights(one, two)
 
 
-def test_the_encoder_fits_into_the_whole_network(tmp_path: Path) -> None:
+def test_training_begins_from_the_encoder_and_the_rest_of_its_own(tmp_path: Path) -> None:
     run = pretrain(tiny(tmp_path, steps=2), Boxes())
-    with safe_open(tmp_path / "encoder.safetensors", "pt") as file:
+    path = tmp_path / "encoder.safetensors"
+    with safe_open(path, "pt") as file:
         assert file.metadata() == {
             "part": "image_encoder",
             "model": "tiny_test",
             "teacher": "tiny_test",
             "step": "2",
         }
-        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    missing, unexpected = EfficientTAM(TINY_TEST).load_state_dict(state, strict=False)
-    assert unexpected == []
-    assert not any(name.startswith("image_encoder.") for name in missing)
-    for name, value in run.student.image_encoder.state_dict().items():
-        assert state[f"image_encoder.{name}"].equal(value)
+    config = TrainingConfig(model="tiny_test", size=64, seed=5)
+    untrained = first_network(config).state_dict()
+    begun = first_network(replace(config, init=str(path))).state_dict()
+    learned = {f"image_encoder.{k}": v for k, v in run.student.image_encoder.state_dict().items()}
+    assert begun.keys() > learned.keys()
+    for name, value in begun.items():
+        assert value.equal(learned.get(name, untrained[name])), name
+
+
+def test_a_missing_encoder_is_written_again(tmp_path: Path) -> None:
+    config = tiny(tmp_path, steps=2)
+    pretrain(config, Boxes())
+    path = tmp_path / "encoder.safetensors"
+    before = load_file(path)
+    path.unlink()
+    pretrain(config, Boxes())
+    after = load_file(path)
+    assert after.keys() == before.keys()
+    assert all(after[name].equal(before[name]) for name in before)
+
+
+def test_without_safetensors_the_states_are_kept(tmp_path: Path, monkeypatch, caplog) -> None:
+    monkeypatch.setitem(sys.modules, "safetensors.torch", None)
+    pretrain(tiny(tmp_path, steps=2), Boxes())
+    assert (tmp_path / "state_00000002").is_dir()
+    assert not (tmp_path / "encoder.safetensors").exists()
+    assert "install safetensors" in caplog.text
 
 
 def test_teacher_and_student_may_differ_in_size(tmp_path: Path) -> None:
