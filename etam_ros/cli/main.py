@@ -55,8 +55,8 @@ VERBS: Final = {
         _FOLLOW,
     ),
     "eval": Verb(
-        "Judge the masks on videos with ground truth: J, F and their mean.",
-        "etam eval DAVIS --prompt 1-click --out scores.json",
+        "Judge the masks on videos or photographs with ground truth, beside baselines.",
+        "etam eval DAVIS --prompt 1-click --baseline all --out scores.json --save sheets",
         _MACHINE,
     ),
     "pretrain": Verb(
