@@ -75,11 +75,19 @@ class Bank:
 
 @dataclass(frozen=True, eq=False)
 class Pass:
-    """All decodes of a pass, and the mask of each frame that went on, (N, T, 4h, 4w) detached."""
+    """What became of a batch.
+
+    Attributes:
+        decodes: all of them, in order.
+        mask_logits: (N, T, 4h, 4w) of the masks that went on, detached.
+        prompts: clicks and box corners of each row, by frame; none of rows that got a mask.
+        kinds: of each row's first prompt.
+    """
 
     decodes: list[Decode]
     mask_logits: Tensor
-    prompts: list[list[Click]]
+    prompts: dict[int, list[list[Click]]]
+    kinds: tuple[str, ...]
 
 
 class Rollout:
@@ -114,7 +122,7 @@ class Rollout:
         visible = masks.flatten(2).any(dim=2).to(self.device)  # (N, T)
         self.taught = visible if teach_presence else None
         self.decodes: list[Decode] = []
-        self.prompts: list[list[Click]] = [[] for _ in rngs]
+        self.prompts: dict[int, list[list[Click]]] = {0: [[] for _ in rngs]}
         self.bank = Bank()
 
     def run(self, images: Tensor) -> Pass:
@@ -142,7 +150,7 @@ class Rollout:
             if frame + 1 < frames:
                 self.remember(feature, chosen, frame, prompted)
             outputs.append(chosen.mask_logits.detach())
-        return Pass(self.decodes, torch.cat(outputs, dim=1), self.prompts)
+        return Pass(self.decodes, torch.cat(outputs, dim=1), self.prompts, self.plan.kinds)
 
     def encode(self, images: Tensor) -> Tensor:
         """(B, T, S, S, 3) uint8 -> (B, T, D, h, w)."""
@@ -193,11 +201,11 @@ class Rollout:
         for row in rows:
             truth = self.masks[row, 0]
             if kind == CLICK:
-                self.prompts[row].append(first_click(truth, self.rngs[row]))
+                self.prompts[0][row].append(first_click(truth, self.rngs[row]))
             else:
                 corners = jittered_box(truth, self.rngs[row])
                 for corner, label in zip(corners, BOX_LABELS, strict=True):
-                    self.prompts[row].append((*corner, label))
+                    self.prompts[0][row].append((*corner, label))
         chosen = self.decode(conditioned[rows], rows, 0, kind, ambiguous=kind == CLICK)
         return self.correct(conditioned[rows], chosen, rows, 0, self.plan.first_clicks)
 
@@ -205,8 +213,7 @@ class Rollout:
         self, conditioned: Tensor, chosen: Chosen, rows: list[int], frame: int, clicks: int
     ) -> Chosen:
         """Click where each row is wrong, and decode again on top of its mask; (n, D, h, w)."""
-        if frame > 0:
-            self.prompts = [[] for _ in self.rngs]
+        prompts = self.prompts.setdefault(frame, [[] for _ in self.rngs])
         for _ in range(clicks):
             size = (self.network.config.image_size,) * 2
             logits = functional.interpolate(
@@ -217,9 +224,9 @@ class Rollout:
                 click = correcting_click(
                     mask, self.masks[row, frame], self.rngs[row], self.truth_clicks
                 )
-                self.prompts[row].append(click)
+                prompts[row].append(click)
             previous = chosen.mask_logits.clamp(-MAX_PREVIOUS_LOGIT, MAX_PREVIOUS_LOGIT)
-            ambiguous = len(self.prompts[rows[0]]) <= 1
+            ambiguous = len(prompts[rows[0]]) <= 1
             chosen = self.decode(
                 conditioned, rows, frame, "correction", ambiguous=ambiguous, previous=previous
             )
@@ -241,7 +248,7 @@ class Rollout:
         previous: Tensor | None = None,
     ) -> Chosen:
         """Decode n rows with the prompts they have, note it, and choose what goes on."""
-        points = None if kind == "tracked" else [self.prompts[row] for row in rows]
+        points = None if kind == "tracked" else [self.prompts[frame][row] for row in rows]
         mask_logits, iou_scores, tokens, scores = self._decoder(conditioned, points, previous)
         used = slice(1, None) if ambiguous else slice(0, 1)
         mask_logits, iou_scores = mask_logits[:, used], iou_scores[:, used]

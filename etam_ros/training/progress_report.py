@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -45,7 +46,8 @@ class Report:
     clips_per_s: float
 
 
-PARTS = ("loss", "pixel", "dice", "iou_error", "presence")
+PARTS: Final = ("loss", "pixel", "dice", "iou_error", "presence")
+SHARES: Final = ("iou_prompted", "iou_tracked", "presence_right")
 
 
 class Meter:
@@ -135,6 +137,27 @@ class Log:
         self.reports.append(report)
         with self.path.open("a", newline="", encoding="utf-8") as file:
             csv.writer(file).writerow(_cells(report))
+
+    def plot(self) -> None:
+        """Draw loss.png, where matplotlib is installed."""
+        try:
+            from matplotlib.backends.backend_agg import FigureCanvasAgg
+            from matplotlib.figure import Figure
+        except ImportError:
+            return
+        figure = Figure(figsize=(8, 6), layout="constrained")
+        FigureCanvasAgg(figure)
+        above, below = figure.subplots(2, 1, sharex=True)
+        steps = [report.step for report in self.reports]
+        for axes, names in ((above, PARTS), (below, SHARES)):
+            for name in names:
+                values = [getattr(report, name) for report in self.reports]
+                axes.plot(steps, values, label=name.replace("_", " "), linewidth=1)
+            axes.legend(loc="upper right" if axes is above else "lower right")
+            axes.grid(alpha=0.3)
+        above.set(ylabel="loss", ylim=(0, None))
+        below.set(xlabel="step", ylim=(0, 1))
+        figure.savefig(self.path.with_name("loss.png"), dpi=100)
 
 
 def _cells(report: Report) -> Iterable[str]:

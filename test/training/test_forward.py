@@ -84,7 +84,7 @@ def prompt_of(kind, clicks, truth):
 def test_a_pass_is_what_the_tracker_does(network, clip, kind):
     plan = PromptPlan((kind,), first_clicks=0, second_frame=None, second_clicks=0)
     seen = roll(network, clip, plan)
-    expected = track(network, clip, prompt_of(kind, seen.prompts[0], clip.masks[0, 0]))
+    expected = track(network, clip, prompt_of(kind, seen.prompts[0][0], clip.masks[0, 0]))
     torch.testing.assert_close(seen.mask_logits[0], expected, rtol=1e-4, atol=1e-4)
 
 
@@ -93,7 +93,7 @@ def test_a_corrected_frame_is_what_the_tracker_does(network, clip, clicks):
     plan = PromptPlan((MASK,), first_clicks=0, second_frame=2, second_clicks=clicks)
     seen = roll(network, clip, plan)
     first = prompt_of(MASK, [], clip.masks[0, 0])
-    expected = track(network, clip, first, [(2, seen.prompts[0])])
+    expected = track(network, clip, first, [(2, seen.prompts[2][0])])
     torch.testing.assert_close(seen.mask_logits[0], expected, rtol=1e-4, atol=1e-4)
 
 

@@ -1,0 +1,217 @@
+"""One network, its optimizer and its average, and the step that moves them.
+
+Letters: N rows, T frames, S network input size, h = w feature grid.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from etam_ros.errors import TrainingError
+from etam_ros.model import EfficientTAM
+from etam_ros.training.batches import ClipBatch
+from etam_ros.training.checkpoints import save_checkpoint
+from etam_ros.training.config import FINE_TUNING_LAYER_DECAY, TrainingConfig
+from etam_ros.training.forward import Pass, Rollout
+from etam_ros.training.initial_weights import first_network
+from etam_ros.training.losses import row_losses
+from etam_ros.training.optimization import (
+    AverageWeights,
+    clip_gradients,
+    learning_rate_factor,
+    make_optimizer,
+    set_learning_rate,
+)
+from etam_ros.training.processes import Processes
+from etam_ros.training.progress_report import Meter, Report
+from etam_ros.training.prompting import plan_prompts, row_random
+
+BCE_FADE: Final = 0.05
+"""Share of the run over which cross-entropy gives way to focal loss."""
+MAX_BAD_STEPS: Final = 20
+
+logger = logging.getLogger(__name__)
+
+
+class Trainer:
+    """One network, its optimizer and its average, and the step that moves them."""
+
+    def __init__(self, config: TrainingConfig, processes: Processes) -> None:
+        self.config, self.processes = config, processes
+        self.network: EfficientTAM = first_network(config).to(processes.device).train()
+        self.optimizer = make_optimizer(
+            self.network,
+            lr=config.lr,
+            weight_decay=config.weight_decay,
+            layer_decay=config.layer_decay or (FINE_TUNING_LAYER_DECAY if config.init else 1.0),
+        )
+        self.average = AverageWeights(self.network, config.ema)
+        self.meter = Meter(processes.device)
+        self.dtype = training_dtype(config.precision, processes.device)
+        self.done, self.samples, self._bad_steps = 0, 0, 0
+
+    @property
+    def lr(self) -> float:
+        """Learning rate of the next step."""
+        config = self.config
+        return config.lr * learning_rate_factor(
+            self.done, steps=config.steps, warmup=config.warmup
+        )
+
+    @property
+    def bce_share(self) -> float:
+        """1 at first, 0 after the first `config.bce_share` of the run."""
+        if not self.config.bce_share:
+            return 0.0
+        past = self.done / self.config.steps - self.config.bce_share
+        return min(1.0, max(0.0, 1.0 - past / BCE_FADE))
+
+    def step(self, batch: ClipBatch) -> Pass:
+        """Learn from one batch.
+
+        Raises:
+            TrainingError: gradients were not finite for many steps in a row.
+        """
+        set_learning_rate(self.optimizer, self.lr)
+        loss, seen = self.forward(batch)
+        loss.backward()  # type: ignore[no-untyped-call]
+        parameters = list(self.network.parameters())
+        self.processes.share_gradients(parameters)
+        norm = clip_gradients(parameters, self.config.clip)
+        if math.isfinite(norm):
+            self.optimizer.step()
+            self.average.update(self.network)
+            self._bad_steps = 0
+        else:
+            self._note_bad_step()
+        self.optimizer.zero_grad()
+        self.meter.add_step(norm)
+        self.done += 1
+        self.samples += self.config.batch * self.processes.count
+        return seen
+
+    def forward(self, batch: ClipBatch) -> tuple[Tensor, Pass]:
+        """The loss of a batch, a mean over rows and frames, and what was decoded."""
+        config, device = self.config, self.processes.device
+        rows, frames = batch.masks.shape[:2]
+        first_row = self.processes.rank * rows
+        rngs = [row_random(config, self.done, first_row + row) for row in range(rows)]
+        rollout = Rollout(
+            self.network,
+            batch.masks,
+            plan_prompts(config, self.done, rngs, frames),
+            rngs,
+            truth_clicks=config.truth_clicks,
+            teach_presence=self.bce_share > 0.0,
+        )
+        with torch.autocast(device.type, self.dtype, enabled=self.dtype is not torch.float32):
+            seen = rollout.run(batch.images.to(device, non_blocking=True))
+        masks = batch.masks.to(device, non_blocking=True)
+        truth, visible = small_truth(masks, self.network.config.mask_size)
+        share = 1.0 / (rows * frames)
+        loss = torch.zeros((), device=device)
+        for decode in seen.decodes:
+            held = truth[decode.rows, decode.frame], visible[decode.rows, decode.frame]
+            losses = row_losses(
+                decode.mask_logits,
+                decode.iou_scores,
+                decode.object_score_logits,
+                *held,
+                bce_share=self.bce_share,
+            )
+            loss = loss + losses.total.sum() * share
+            self.meter.add_decode(decode, losses, share, *held)
+        return loss, seen
+
+    def _note_bad_step(self) -> None:
+        self._bad_steps += 1
+        logger.warning("step %d has no finite gradient and is left out", self.done)
+        if self._bad_steps >= MAX_BAD_STEPS:
+            raise TrainingError(
+                f"gradients were not finite for {MAX_BAD_STEPS} steps up to {self.done}: continue "
+                "from the last state with a lower --lr, or with --precision fp32"
+            )
+
+    def report(self) -> Report:
+        """Numbers since the report before; every process has to ask."""
+        sums = self.processes.average(self.meter.sums)
+        clips = self.config.batch * self.processes.count
+        report = self.meter.report(self.done, self.lr, clips, sums)
+        self.meter.clear()
+        return report
+
+    def save(self) -> None:
+        """Write a state to go on from."""
+        state = {
+            "model": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "samples": self.samples,
+            "model_name": self.network.config.name,
+            "config": asdict(self.config),
+        }
+        save_checkpoint(Path(self.config.out), self.done, state)
+
+    def go_on(self, step: int, state: dict[str, Any]) -> None:
+        """Continue from a state.
+
+        Raises:
+            TrainingError: it is of another model.
+        """
+        name = self.network.config.name
+        if state["model_name"] != name:
+            raise TrainingError(
+                f"{self.config.out} holds a run of {state['model_name']}, this one is of {name}: "
+                "name another folder with --out"
+            )
+        self.network.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        groups = [
+            {**new, **{k: v for k, v in old.items() if k in ("params", "names", "betas", "eps")}}
+            for new, old in zip(
+                self.optimizer.state_dict()["param_groups"],
+                state["optimizer"]["param_groups"],
+                strict=True,
+            )
+        ]
+        self.optimizer.load_state_dict({**state["optimizer"], "param_groups": groups})
+        self.done, self.samples = step, int(state["samples"])
+
+
+def small_truth(masks: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Truth as the decoder's masks see it.
+
+    Args:
+        masks: (N, T, S, S) bool.
+        size: 4h.
+
+    Returns:
+        the share of each cell that is covered, (N, T, 4h, 4w) float32, and whether any pixel is,
+        (N, T) bool.
+    """
+    cell = masks.shape[-1] // size
+    values = masks.float()
+    covered = functional.avg_pool2d(values, cell) if cell > 1 else values
+    return covered, masks.flatten(2).any(dim=2)
+
+
+def training_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """auto is bf16 on a GPU that has it and on a CPU that has instructions for it."""
+    if precision == "auto":
+        if device.type == "cuda":
+            fast = torch.cuda.is_bf16_supported()
+        else:
+            fast = any(
+                getattr(torch.cpu, f"_is_{name}_supported", bool)() for name in
+                ("avx512_bf16", "amx_tile")
+            )  # fmt: skip
+        precision = "bf16" if fast else "fp32"
+    return {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
