@@ -35,7 +35,11 @@ def eval(  # noqa: A001 (the verb's name)
         ),
     ],
     prompt: Annotated[
-        str, typer.Option(help="mask, box, 1-click or 3-clicks on an object's first frame.")
+        str,
+        typer.Option(
+            help="mask, box, 1-click or 3-clicks on an object's first frame.",
+            show_default="mask; 1-click on photographs",
+        ),
     ] = "",
     sequences: Annotated[
         str, typer.Option(help="Names, comma-separated.", show_default="all of them")
@@ -88,7 +92,7 @@ def eval(  # noqa: A001 (the verb's name)
     chosen = [] if photographs else _chosen(find_sequences(folder), sequences, folder)
     options = {"weights": weights, "backend": backend, "precision": precision, "device": device}
     with nullcontext() if no_model else open_stages(model, **options) as stages:
-        name = stages.name if stages else "baselines"
+        name = stages.name if stages else ", ".join(job.baselines)
         found = _images(job, model, stages) if photographs else _videos(job, model, stages, chosen)
     table, reports = found
     Console().print(

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from etam_ros.errors import SourceError
 from etam_ros.training.labelled_clips import Image, LabelledClips
-from etam_ros.training.samples import ClipSource, MixedSource
+from etam_ros.training.samples import ClipSource, MixedSource, TrainingClip
 
 if TYPE_CHECKING:
     # Read with PyAV, which a machine that trains from packed data does without.
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from etam_ros.evaluation.sequences import Sequence as VideoSequence
 
 _VIDEO_SUFFIXES: Final = (".mp4", ".mov", ".mkv", ".avi", ".webm")
+_STREAM: Final = 0x0DA7A5E7  # keeps the choice among paths apart from other choices
 _EXPECTED: Final = (
     "sequences in DAVIS layout, images/ with masks/, a bag with a label image, a packed .npz, "
     "videos or photographs"
@@ -105,22 +106,37 @@ def open_data(paths: Sequence[Path | str]) -> ClipSource:
     """
     if not paths:
         raise SourceError(f"no data was named, expected {_EXPECTED}")
-    sources = [_open(Path(path)) for path in paths]
-    return sources[0] if len(sources) == 1 else MixedSource([(source, 1.0) for source in sources])
+    sources = [pair for path in paths for pair in _open(Path(path))]
+    return sources[0][0] if len(sources) == 1 else _OwnDraws(MixedSource(sources))
 
 
-def _open(path: Path) -> ClipSource:
-    """One path, or all the folders in it that hold something."""
+class _OwnDraws:
+    """A mix that may be part of another: its choices do not follow from the other's.
+
+    Both would draw from the same numbers, so that the outer choice leaves half of the inner out.
+    """
+
+    def __init__(self, source: MixedSource) -> None:
+        self._source = source
+
+    def clip(self, seed: int, *, frames: int, size: int) -> TrainingClip:
+        """The clip of a seed."""
+        own = int(np.random.SeedSequence([_STREAM, seed]).generate_state(1, np.uint64)[0])
+        return self._source.clip(own, frames=frames, size=size)
+
+
+def _open(path: Path) -> list[tuple[ClipSource, float]]:
+    """One path, or all the folders in it that hold something, with weights that add up to 1."""
     if not path.exists():
         raise SourceError(f"{path} does not exist, expected {_EXPECTED}")
     source = _open_one(path)
     if source is not None:
-        return source
+        return [(source, 1.0)]
     found = [_open_one(child) for child in sorted(path.iterdir())] if path.is_dir() else []
-    children = [(child, 1.0) for child in found if child is not None]
+    children = [child for child in found if child is not None]
     if not children:
         raise SourceError(f"{path} holds nothing to train on, expected {_EXPECTED}")
-    return MixedSource(children)
+    return [(child, 1 / len(children)) for child in children]
 
 
 def _open_one(path: Path) -> ClipSource | None:

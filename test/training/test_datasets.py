@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from etam_ros.errors import SourceError
 from etam_ros.evaluation.label_png import encode_label_png
 from etam_ros.training.datasets import open_data
 from etam_ros.training.labelled_clips import LabelledClips
-from etam_ros.training.samples import TrainingClip
+from etam_ros.training.material import load_material, pack_material
+from etam_ros.training.samples import MixedSource, TrainingClip
 
 HW = (60, 90)
 RED, BLUE = (220, 20, 20), (20, 20, 220)
@@ -143,11 +145,64 @@ def test_tiny_objects_are_gone_close_to(tmp_path: Path) -> None:
     assert all(source.clip(seed, frames=2, size=32).masks[0, 0].any() for seed in range(5))
 
 
-def test_folders_of_folders_and_several_paths_are_mixed(davis: Path, photographs: Path) -> None:
-    parent = open_data([davis.parent])
-    sizes = {parent.clip(seed, frames=2, size=32).images.tobytes() for seed in range(10)}
-    assert len(sizes) == 10
-    assert open_data([davis, photographs]).clip(0, frames=2, size=32).masks.any()
+def length_one(folder: Path, name: str, colour: tuple[int, int, int]) -> Path:
+    """A folder of one photograph, all of it one object of one colour."""
+    for kind in ("images", "masks"):
+        (folder / name / kind).mkdir(parents=True)
+    cv2.imwrite(str(folder / name / "images/a.png"), np.full((*HW, 3), colour[::-1], np.uint8))
+    mask = encode_label_png(np.ones(HW, np.uint8))
+    (folder / name / "masks/a.png").write_bytes(mask)
+    return folder / name
+
+
+def test_all_paths_are_drawn_from_however_deep(tmp_path: Path) -> None:
+    """Folders in a folder count as one path, also where the data are part of another mix."""
+    for name, colour in (("a", RED), ("b", (20, 220, 20))):
+        length_one(tmp_path / "parent", name, colour)
+    lone = length_one(tmp_path, "lone", BLUE)
+    data = open_data([tmp_path / "parent", lone])
+    for source in (data, MixedSource([(data, 1.0), (data, 1.0)])):
+        strongest = [
+            int(source.clip(seed, frames=1, size=24).images[0, 12, 12].argmax())
+            for seed in range(120)
+        ]
+        counts = np.bincount(strongest, minlength=3)
+        assert counts[2] > 40, "half of the clips are blue"
+        assert counts[0] > 12
+        assert counts[1] > 12
+
+
+def write_video(path: Path) -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = HW[1], HW[0], "yuv420p"
+        for index in range(6):
+            frame = av.VideoFrame.from_ndarray(scene(index)[0], format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def packed(tmp_path: Path, photographs: Path) -> Path:
+    pack_material(load_material([photographs]), tmp_path / "material.npz")
+    return tmp_path / "material.npz"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        packed,
+        lambda tmp_path, photographs: photographs / "images",
+        lambda tmp_path, photographs: write_video(tmp_path / "clip.mp4"),
+    ],
+    ids=["packed", "photographs alone", "a video"],
+)
+def test_what_has_no_masks_becomes_generated_clips(
+    tmp_path: Path, photographs: Path, make
+) -> None:
+    clip = open_data([make(tmp_path, photographs)]).clip(4, frames=2, size=48)
+    assert clip.images.shape == (2, 48, 48, 3)
+    assert clip.masks[:, 0].any(axis=(1, 2)).all()
 
 
 def empty(folder: Path) -> Path:
