@@ -24,7 +24,6 @@ from etam_ros.training.checkpoints import load_checkpoint, save_checkpoint
 from etam_ros.training.encoder_file import ENCODER_FILE, save_encoder
 from etam_ros.training.feature_teacher import FeatureTeacher, load_teacher, pictures_to_tensor
 from etam_ros.training.initial_weights import new_network
-from etam_ros.training.loop import training_dtype
 from etam_ros.training.masked_decoder import TokenSplit, draw_split
 from etam_ros.training.masked_student import MaskedStudent
 from etam_ros.training.optimization import (
@@ -41,6 +40,7 @@ from etam_ros.training.pretraining_pictures import (
     open_pictures,
     quiet_worker,
 )
+from etam_ros.training.trainer import training_dtype
 
 _MEASURED_AT_ONCE: Final = 8
 _MAY_CHANGE: Final = {
