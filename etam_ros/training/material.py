@@ -10,7 +10,7 @@ Letters: H, W of a picture in pixels; T frames of a piece of footage; N things i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etam_ros.errors import SourceError
+from etam_ros.training.footage import read_footage
 from etam_ros.training.regions import find_regions
 
 Picture = NDArray[np.uint8]
@@ -26,8 +27,6 @@ Picture = NDArray[np.uint8]
 LONGEST_PX: Final = 288
 """Longest side of photographs and footage in memory: training pictures are small."""
 
-_FOOTAGE_FRAMES: Final = 96
-_FOOTAGE_HZ: Final = 10.0
 _STILL_EVERY: Final = 12  # frames of footage between those that also serve as photographs
 _APART_PX: Final = 5  # pieces of a thing no further apart than this belong together
 _PICTURES: Final = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
@@ -87,16 +86,33 @@ class Photograph:
 
 
 @dataclass(frozen=True, eq=False)
+class Track:
+    """A thing in footage, outlined on consecutive frames.
+
+    Attributes:
+        piece: index of the piece of footage.
+        first: index of the first frame.
+        masks: (L, H, W) uint8, 255 where the thing is.
+    """
+
+    piece: int
+    first: int
+    masks: Picture = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
 class Material:
     """Everything that clips are made of.
 
     Attributes:
         photographs: in a fixed order, on which clips depend.
         footage: pieces of (T, H, W, 3) uint8 RGB, about ten frames a second.
+        tracks: things that move in the footage, see `moving_things`.
     """
 
     photographs: tuple[Photograph, ...]
     footage: tuple[Picture, ...]
+    tracks: tuple[Track, ...] = ()
 
     @staticmethod
     def load(path: Path) -> Material:
@@ -136,8 +152,7 @@ def load_material(paths: Sequence[Path], *, longest_px: int = LONGEST_PX) -> Mat
     Raises:
         SourceError: a path is missing or holds nothing of the kind, or a file in it is damaged.
     """
-    photographs: list[Photograph] = []
-    footage: list[Picture] = []
+    every: list[Material] = []
     for path in paths:
         found = _load_one(path, longest_px)
         if not found.photographs and not found.footage:
@@ -145,9 +160,20 @@ def load_material(paths: Sequence[Path], *, longest_px: int = LONGEST_PX) -> Mat
                 f"{path} holds no training material, expected a packed .npz, videos, photographs, "
                 "or images/ beside masks/"
             )
-        photographs.extend(found.photographs)
-        footage.extend(found.footage)
-    return Material(tuple(photographs), tuple(footage))
+        every.append(found)
+    return _joined(every)
+
+
+def _joined(every: Sequence[Material]) -> Material:
+    """All of them as one."""
+    photographs: list[Photograph] = []
+    footage: list[Picture] = []
+    tracks: list[Track] = []
+    for each in every:
+        photographs.extend(each.photographs)
+        tracks += [replace(track, piece=track.piece + len(footage)) for track in each.tracks]
+        footage.extend(each.footage)
+    return Material(tuple(photographs), tuple(footage), tuple(tracks))
 
 
 def _load_one(path: Path, longest_px: int) -> Material:
@@ -164,10 +190,7 @@ def _load_one(path: Path, longest_px: int) -> Material:
     found = [_from_videos(videos, longest_px), Material(_from_folder(path, None, longest_px), ())]
     if not videos and not found[1].photographs:
         found += [_load_one(folder, longest_px) for folder in files if folder.is_dir()]
-    return Material(
-        tuple(photograph for each in found for photograph in each.photographs),
-        tuple(piece for each in found for piece in each.footage),
-    )
+    return _joined(found)
 
 
 def _from_folder(images: Path, masks: Path | None, longest_px: int) -> tuple[Photograph, ...]:
@@ -257,38 +280,10 @@ def outlined(ids: Picture) -> Partition | None:
 
 
 def _from_videos(paths: Sequence[Path], longest_px: int) -> Material:
-    footage = [_read_video(path, longest_px) for path in paths]
+    footage = [read_footage(path, longest_px=longest_px) for path in paths]
     stills = [
         make_photograph(np.asarray(frame), longest_px=longest_px)
         for piece in footage
         for frame in piece[_STILL_EVERY // 2 :: _STILL_EVERY]
     ]
     return Material(tuple(stills), tuple(footage))
-
-
-def _read_video(path: Path, longest_px: int) -> Picture:
-    """(T, H, W, 3) uint8 RGB, about ten frames a second from the start of a video."""
-    try:
-        import av
-    except ImportError:
-        raise SourceError(
-            f"video {path} needs PyAV to be read: install av, or pack the material elsewhere"
-        ) from None
-    frames: list[Picture] = []
-    try:
-        with av.open(str(path)) as container:
-            stream = container.streams.video[0]
-            stride = max(1, round(float(stream.average_rate or 30) / _FOOTAGE_HZ))
-            for index, frame in enumerate(container.decode(stream)):
-                if index % stride == 0 and len(frames) < _FOOTAGE_FRAMES:
-                    image = frame.to_ndarray(format="rgb24")
-                    factor = min(1.0, longest_px / max(image.shape[:2]))
-                    small = cv2.resize(
-                        image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA
-                    )
-                    frames.append(np.asarray(small, np.uint8))
-    except (av.FFmpegError, IndexError, OSError) as error:
-        raise SourceError(f"video {path} cannot be read: {error}") from None
-    if not frames:
-        raise SourceError(f"video {path} holds no frames, expected at least one")
-    return np.stack(frames)

@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etam_ros.errors import EtamError, SourceError
-from etam_ros.training.material import Material, Partition, Photograph, load_material
+from etam_ros.training.material import Material, Partition, Photograph, Track, load_material
 
 Bytes = NDArray[np.uint8]
 
-_FORMAT: Final = "etam_ros training material 1"
+_FORMAT: Final = "etam_ros training material 2"
 _QUALITIES: Final = (88, 80, 70, 60, 50, 40)
 
 
@@ -74,6 +74,10 @@ def _arrays(material: Material, quality: int) -> dict[str, NDArray[np.generic]]:
                 members.append(partition.members)
     for piece in material.footage:
         footage.pieces.extend(_jpeg(frame, quality) for frame in piece)
+    tracks, places = _Shelf(), []
+    for track in material.tracks:
+        tracks.pieces.extend(_png(mask) for mask in track.masks)
+        places.append((track.piece, track.first, len(track.masks)))
     joined = np.concatenate(members) if members else np.zeros((0, 256), np.bool_)
     return {
         "format": np.array(_FORMAT),
@@ -83,6 +87,8 @@ def _arrays(material: Material, quality: int) -> dict[str, NDArray[np.generic]]:
         "member_counts": np.array(counts, np.int64),
         **footage.arrays("footage"),
         "footage_frames": np.array([len(piece) for piece in material.footage], np.int64),
+        **tracks.arrays("tracks"),
+        "track_places": np.array(places, np.int64).reshape(-1, 3),
     }
 
 
@@ -108,7 +114,7 @@ def read_pack(path: Path) -> Material:
     except FileNotFoundError:
         raise SourceError(f"{path} does not exist, expected packed training material") from None
     except (OSError, ValueError, KeyError, EOFError, IndexError, AttributeError, TypeError,
-            zipfile.BadZipFile, zlib.error, cv2.error) as error:  # fmt: skip
+            zipfile.BadZipFile, zlib.error, cv2.error, StopIteration) as error:  # fmt: skip
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SourceError(
             f"{path} is not readable as packed training material ({reason}), expected a file "
@@ -138,7 +144,18 @@ def _material(arrays: dict[str, NDArray[np.generic]]) -> Material:
     ends = np.cumsum(arrays["footage_frames"])
     starts = ends - arrays["footage_frames"]
     footage = [np.stack(frames[a:b]) for a, b in zip(starts, ends, strict=True)]
-    return Material(tuple(photographs), tuple(footage))
+    return Material(tuple(photographs), tuple(footage), _tracks(arrays, footage))
+
+
+def _tracks(arrays: dict[str, NDArray[np.generic]], footage: list[Bytes]) -> tuple[Track, ...]:
+    masks = iter(_split(arrays, "tracks"))
+    tracks = []
+    for piece, first, count in np.asarray(arrays["track_places"], np.int64).tolist():
+        outlines = np.stack([_decode(next(masks), grey=True) for _ in range(count)])
+        if footage[piece][first : first + count].shape[:3] != outlines.shape:
+            raise ValueError("a track does not fit its footage")
+        tracks.append(Track(piece, first, outlines))
+    return tuple(tracks)
 
 
 def _split(arrays: dict[str, NDArray[np.generic]], name: str) -> Sequence[Bytes]:
@@ -170,16 +187,21 @@ def main() -> int:
     parser.add_argument("paths", type=Path, nargs="+", help="Folders, videos or packed files.")
     parser.add_argument("--max-mib", type=float, default=40.0, help="Largest size.")
     parser.add_argument("--longest-px", type=int, default=288, help="Of pictures, in pixels.")
+    parser.add_argument("--no-tracks", action="store_true", help="Outline nothing in footage.")
     asked = parser.parse_args()
     try:
         material = load_material(asked.paths, longest_px=asked.longest_px)
+        if not asked.no_tracks and material.footage and not material.tracks:
+            from etam_ros.training.moving_things import with_tracks
+
+            material = with_tracks(material)
         size = write_pack(material, asked.out, max_bytes=int(asked.max_mib * 2**20))
     except EtamError as error:
         print(error, file=sys.stderr)
         return 2
     print(
         f"{asked.out}: {len(material.photographs)} photographs, {len(material.footage)} pieces of "
-        f"footage, {size / 2**20:.1f} MiB"
+        f"footage with {len(material.tracks)} tracks, {size / 2**20:.1f} MiB"
     )
     return 0
 

@@ -190,7 +190,7 @@ def test_a_thing_in_a_photograph_moves_with_the_camera():
     moves = squash(1.5, 96) @ camera(rng, times, 1.0) @ place
     things = Partition(labels, members)
     for ripple in (None, Ripple.random(rng, times, 0.08)):
-        backdrop = Backdrop((image,) * 4, moves, things, ((0, 0),), ripple)
+        backdrop = Backdrop((image,) * 4, moves, (labels,) * 4, things, ((0, 0),), ripple)
         seen = []
         for frame in range(4):
             masks = np.zeros((1, 96, 96), bool)

@@ -10,6 +10,7 @@ from etam_ros.training.collage.procedural import procedural_material
 from etam_ros.training.material import (
     Material,
     Partition,
+    Track,
     load_material,
     make_photograph,
     outlined,
@@ -135,7 +136,10 @@ def packed(tmp_path):
     footage = np.random.default_rng(0).integers(0, 255, (3, 6, 8, 3), dtype=np.uint8)
     drawn = procedural_material().photographs[:3]
     plain = make_photograph(drawing()[0])
-    material = Material((*drawn, plain), (np.repeat(np.repeat(footage, 8, 1), 8, 2),))
+    masks = np.zeros((2, 48, 64), np.uint8)
+    masks[:, 10:20, 30:50] = 255
+    piece = np.repeat(np.repeat(footage, 8, 1), 8, 2)
+    material = Material((*drawn, plain), (piece,), (Track(0, 1, masks),))
     path = tmp_path / "material.npz"
     return material, path, pack_material(material, path)
 
@@ -158,6 +162,10 @@ def test_a_pack_keeps_everything(packed):
     (ours,), (theirs,) = material.footage, loaded.footage
     assert ours.shape == theirs.shape
     assert np.abs(ours.astype(int) - theirs).mean() < 12
+    twice = load_material([path, path])
+    assert [track.piece for track in twice.tracks] == [0, 1]
+    assert twice.tracks[1].first == 1
+    assert np.array_equal(twice.tracks[1].masks, material.tracks[0].masks)
 
 
 def test_a_pack_fits_or_says_that_it_cannot(packed, tmp_path):

@@ -24,13 +24,15 @@ class Backdrop:
     Attributes:
         frames: T pictures (H, W, 3) uint8; of a photograph, T times the same.
         poses: (T, 3, 3) from their pixels to those of the picture.
-        things: the partition of a photograph whose things have ids, or None.
+        labels: T pictures (H, W) uint8 of the labels of `things`; empty: none has an id.
+        things: which labels a thing consists of, or None.
         slots: row of the masks and index in `things`, of each that has an id.
         ripple: how it bends, or None.
     """
 
     frames: tuple[Picture, ...] = field(repr=False)
     poses: Floats = field(repr=False)
+    labels: tuple[Picture, ...] = field(default=(), repr=False)
     things: Partition | None = None
     slots: tuple[tuple[int, int], ...] = ()
     ripple: Ripple | None = None
@@ -56,8 +58,8 @@ class Backdrop:
             height, width = source.shape[:2]
             maps = self.ripple.maps(np.linalg.inv(pose), wh, (width, height), frame)
             image = cv2.remap(source, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
-        if self.things is not None and self.slots:
-            labels = self.things.labels
+        if self.things is not None and self.labels:
+            labels = self.labels[frame]
             if self.ripple is None:
                 seen = cv2.warpPerspective(labels, pose, wh, flags=cv2.INTER_NEAREST)
             else:

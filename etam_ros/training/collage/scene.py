@@ -30,10 +30,11 @@ from etam_ros.training.collage.motion import (
 from etam_ros.training.collage.paths import Way, find_way
 from etam_ros.training.collage.props import Props
 from etam_ros.training.collage.sprites import Cutout
-from etam_ros.training.collage.views import Lifted, Shot, background, natural
+from etam_ros.training.collage.views import Lifted, Shot, background, natural, tracked
 
 _SMALLEST, _LARGEST = 0.005, 0.6  # share of the picture that an object covers
 _MOST_IDS: Final = 4
+_TRACKED: Final = 0.15  # share of the other clips in which footage has an object of its own
 _NATURAL: Final = 0.4  # share of clips that are photographs with things of their own
 
 
@@ -79,6 +80,9 @@ def plan_scene(rng: Rng, props: Props, frames: int, size: int, *, easy: bool = F
     lifted = None
     if photograph is not None:
         backdrop, lifted = natural(rng, props, shot, photograph)
+        count = int(rng.choice(3, p=(0.55, 0.3, 0.15)))
+    elif props.material.tracks and chance(rng, _TRACKED):
+        backdrop = tracked(rng, props, shot)
         count = int(rng.choice(3, p=(0.55, 0.3, 0.15)))
     else:
         backdrop = background(rng, props, shot)

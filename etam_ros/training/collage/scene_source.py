@@ -113,7 +113,7 @@ def _cut(rng: Rng, scene: _Scene, frames: int, size: int, *, whole: bool) -> Tra
     count = len(scene.images)
     steps = np.rint(frame_times(rng, frames) * rng.choice([-1.0, 1.0])).astype(int)
     at = (0 if whole else rng.integers(count)) + steps
-    at = np.abs((at + count) % (2 * count) - count) % count  # there and back again
+    at = np.minimum(at % (2 * count), (-at - 1) % (2 * count))  # there and back again
     height, width = scene.labels.shape[1:]
     zoom = 1.0 if whole else log_uniform(rng, 1.0, 1.8)
     part = np.array([width, height]) / zoom

@@ -24,6 +24,7 @@ Picture = NDArray[np.uint8]
 _LARGEST: Final = 0.6  # share of the picture that a thing in a photograph covers
 _ENLARGED: Final = 3.0  # pixels of the picture per pixel of a photograph, at most
 _LIFTED: Final = 0.3  # share of a photograph that a thing covers that is lifted off, at most
+_OUTLINED: Final = 255  # label of the thing in a track's masks
 _FILLED_PX: Final = 72  # longest side at which the hole behind it is filled
 
 
@@ -122,12 +123,39 @@ def background(rng: Rng, props: Props, shot: Shot) -> Backdrop:
     return _seen(shot, image, _anywhere(rng, image, shot, share))
 
 
+def tracked(rng: Rng, props: Props, shot: Shot) -> Backdrop:
+    """Footage in which a thing moves as it did, with its outline."""
+    tracks = props.material.tracks
+    track = tracks[rng.integers(len(tracks))]
+    piece = props.material.footage[track.piece]
+    calm = replace(shot, camera=np.eye(3) + 0.5 * (shot.camera - np.eye(3)))
+    at = _there_and_back(rng, shot.times, len(track.masks))
+    things = Partition(track.masks[at[0]], (np.arange(256) == _OUTLINED)[None])
+    if things.shares[0] <= 0.0:
+        return background(rng, props, shot)
+    seen = _seen(calm, piece[0], _framed(rng, shot, things, 0), things, ((0, 0),))
+    factor = seen.frames[0].shape[1] / piece.shape[2]
+    frames, labels = [], []
+    for index in at:
+        frame, mask = piece[track.first + index], track.masks[index]
+        if factor != 1.0:
+            frame, small = reduced(frame, mask, factor)
+            mask = mask if small is None else small
+        frames.append(frame)
+        labels.append(mask)
+    return replace(seen, frames=tuple(frames), labels=tuple(labels))
+
+
+def _there_and_back(rng: Rng, times: Floats, count: int) -> NDArray[np.int64]:
+    """(T,) indices of frames of footage at those times, begun anywhere, forwards or backwards."""
+    at = rng.integers(count) + np.rint(times * rng.choice([-1.0, 1.0])).astype(np.int64)
+    return np.asarray(np.minimum(at % (2 * count), (-at - 1) % (2 * count)))
+
+
 def _footage(rng: Rng, props: Props, shot: Shot) -> Backdrop:
     """Frames of real motion, through a window that moves a little itself."""
     piece = props.material.footage[rng.integers(len(props.material.footage))]
-    count = len(piece)
-    at = rng.integers(count) + np.rint(shot.times * rng.choice([-1.0, 1.0])).astype(int)
-    at = np.abs((at + count) % (2 * count) - count) % count  # there and back again
+    at = _there_and_back(rng, shot.times, len(piece))
     calm = replace(shot, camera=np.eye(3) + 0.4 * (shot.camera - np.eye(3)))
     place = _anywhere(rng, piece[0], shot, log_uniform(rng, 0.5, 1.0))
     seen = _seen(calm, piece[0], place)
@@ -167,15 +195,16 @@ def _seen(
     slots: tuple[tuple[int, int], ...] = (), ripple: Ripple | None = None,
 ) -> Backdrop:  # fmt: skip
     """An image at a place, as the camera sees it."""
+    labels = things.labels if things is not None and slots else None
     factor = abs(float(place[0, 0])) * shot.size
     if factor < 0.7:  # smaller beforehand, or it would flicker
         height, width = image.shape[:2]
-        image, labels = reduced(image, things.labels if things and slots else None, factor * 1.15)
+        image, labels = reduced(image, labels, factor * 1.15)
         place = place @ np.diag([width / image.shape[1], height / image.shape[0], 1.0])
-        if things is not None and labels is not None:
-            things = Partition(labels, things.members)
-    frames = (image,) * len(shot.times)
-    return Backdrop(frames, shot.squash @ shot.camera @ place, things, slots, ripple)
+    count = len(shot.times)
+    seen = () if labels is None else (labels,) * count
+    poses = shot.squash @ shot.camera @ place
+    return Backdrop((image,) * count, poses, seen, things, slots, ripple)
 
 
 def _without(image: Picture, mask: Picture) -> Picture:
