@@ -59,6 +59,11 @@ VERBS: Final = {
         "etam eval DAVIS --prompt 1-click --baseline all --out scores.json --save sheets",
         _MACHINE,
     ),
+    "train": Verb(
+        "Train a model on made-up clips, or fine-tune one on your own recordings.",
+        "etam train --init etam_nano --data recordings --bce-share 0 --lr 1e-4 --out tuned",
+        _TRAIN,
+    ),
     "pretrain": Verb(
         "Teach a light image encoder the features of a better one.",
         "etam pretrain --teacher efficienttam_s_512x512 --data photographs --out pretraining",

@@ -1,0 +1,74 @@
+"""`etam train` as a user runs it."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import fields
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from etam_ros.cli.train import train
+from etam_ros.evaluation.label_png import encode_label_png
+from etam_ros.training.config import TrainingConfig
+from etam_ros.training.run import parser
+
+SHORT = ("--model", "tiny_test", "--size", "32", "--frames", "2", "--batch", "1", "--steps", "2",
+         "--workers", "0", "--precision", "fp32", "--log-every", "1")  # fmt: skip
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    for kind in ("images", "masks"):
+        (tmp_path / "data" / kind).mkdir(parents=True)
+    for index in range(2):
+        labels = np.zeros((48, 64), np.uint8)
+        labels[10:40, 10:50] = 1
+        picture = rng.integers(0, 255, (48, 64, 3), np.uint8)
+        cv2.imwrite(str(tmp_path / "data" / "images" / f"{index}.jpg"), picture)
+        (tmp_path / "data" / "masks" / f"{index}.png").write_bytes(encode_label_png(labels))
+    return tmp_path / "data"
+
+
+def test_a_run_on_photographs_with_masks_that_is_fine_tuned_further(
+    etam, photographs: Path, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    done = etam("train", "--data", str(photographs), "--out", str(first), *SHORT)
+    assert done.returncode == 0, done.stderr
+    assert f"weights: {first / 'weights.safetensors'}" in done.stdout
+    assert "step 2 of 2: loss" in done.stdout
+    options = ("--out", str(second), "--init", str(first / "weights.safetensors"))
+    done = etam("train", "--data", str(photographs), *options, *SHORT)
+    assert done.returncode == 0, done.stderr
+    assert (second / "weights.safetensors").is_file()
+
+
+def test_what_is_wrong_is_said_in_one_line(etam, tmp_path: Path) -> None:
+    for options, words in (
+        (("--frames", "0"), "frames is 0"),
+        (("--init", "nothing.pt"), "nothing.pt does not exist"),
+        (("--data", str(tmp_path / "none")), "none"),
+        (("--mask-prompts", "0.9"), "are more than 1 together"),
+    ):
+        done = etam("train", "--out", str(tmp_path / "out"), *SHORT, *options)
+        assert done.returncode == 2, done.stderr
+        assert words in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_defaults_are_those_of_the_configuration() -> None:
+    defaults = {item.name: item.default for item in fields(TrainingConfig)}
+    for name, parameter in inspect.signature(train).parameters.items():
+        if name != "data":
+            assert str(parameter.default) == str(defaults[name]), name
+
+
+def test_the_plain_command_has_every_option() -> None:
+    options = vars(parser().parse_args(["--data", "a", "--data", "b", "--lr", "1e-3"]))
+    assert options["data"] == ["a", "b"]
+    assert {item.name for item in fields(TrainingConfig)} <= set(options)
+    assert options["lr"] == 1e-3
