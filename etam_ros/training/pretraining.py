@@ -241,8 +241,14 @@ class Pretraining:
             return False
         step, state = found
         _check_same_run(asdict(self.config), state.get("config"))
-        self.student.load_state_dict(state["student"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        try:
+            self.student.load_state_dict(state["student"])
+            self.optimizer.load_state_dict(state["optimizer"])
+        except (RuntimeError, ValueError) as error:
+            raise TrainingError(
+                f"the run in {self.config.out} was begun when {self.config.student} had other "
+                "sizes than now: name another folder with --out"
+            ) from error
         self.teacher.mean.copy_(state["mean"])
         self.teacher.deviation.copy_(state["deviation"])
         self.step, self.errors = step, list(state["errors"])

@@ -16,6 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from etam_ros.errors import ConfigError, SourceError, TrainingError
+from etam_ros.model.config import TINY_TEST
 from etam_ros.training.config import TrainingConfig
 from etam_ros.training.initial_weights import first_network
 from etam_ros.training.pretraining import Pretraining, pretrain
@@ -202,6 +203,14 @@ def test_another_run_in_the_folder_is_left_alone(tmp_path: Path, change, words: 
     with pytest.raises(TrainingError, match=words):
         pretrain(tiny(tmp_path, **change), Boxes())
     assert (tmp_path / "encoder.safetensors").read_bytes() == before
+
+
+def test_a_student_whose_sizes_have_changed_is_refused(tmp_path: Path, monkeypatch) -> None:
+    pretrain(tiny(tmp_path), Boxes(), should_stop=lambda: True)
+    smaller = replace(TINY_TEST, position_grid=7)
+    monkeypatch.setattr(PretrainingConfig, "student_config", smaller)
+    with pytest.raises(TrainingError, match="was begun when tiny_test had other sizes"):
+        pretrain(tiny(tmp_path), Boxes())
 
 
 @pytest.mark.parametrize(
