@@ -26,6 +26,7 @@ _SMALLEST, _LARGEST = 0.006, 0.3  # share of the picture
 _MOVERS, _REGIONS = 2, 6  # things followed from one frame
 _OWN_MOTION_PX: Final = 0.7  # beside the camera's, in one frame
 _RETURNED: Final = 0.82  # overlap with itself of a thing that went forth and back
+_STEP: Final = 20.0  # length in RGB of the colour step across an outline, at least
 _SAME: Final = 0.7  # overlap of two things that are one
 _BAND: Final = 0.035  # of the square root of its area: where its outline may be wrong
 _ROUNDS: Final = 2
@@ -53,7 +54,11 @@ def _tracks(index: int, piece: Picture) -> list[Track]:
         backward = [flow(at + 1, at) for at in after]
         seen: list[Picture] = []
         for mask in [*_movers(piece[first], forward[0]), *_regions(piece[first])]:
-            if not _compact(mask) or any(_overlap(mask, other) > _SAME for other in seen):
+            if (
+                not _compact(mask)
+                or not _stands_out(piece[first], mask)
+                or any(_overlap(mask, other) > _SAME for other in seen)
+            ):
                 continue
             seen.append(mask)
             masks = _follow(piece[first : first + _LENGTH], mask, backward)
@@ -79,6 +84,15 @@ def _compact(mask: Picture) -> bool:
     largest = cv2.connectedComponentsWithStats(mask)[2][1:, cv2.CC_STAT_AREA].max()
     area = np.count_nonzero(mask)
     return bool(rim < 0.6 * np.sqrt(area) and largest > 0.8 * area)
+
+
+def _stands_out(frame: Picture, mask: Picture) -> bool:
+    """What is just inside differs in colour from what is just outside: no band of a sky."""
+    kernel = np.ones((9, 9), np.uint8)
+    inside = cv2.subtract(mask, cv2.erode(mask, kernel))
+    outside = cv2.subtract(cv2.dilate(mask, kernel), mask)
+    step = np.array(cv2.mean(frame, inside)) - np.array(cv2.mean(frame, outside))
+    return float(np.linalg.norm(step)) > _STEP
 
 
 def _movers(frame: Picture, forward: Flow) -> list[Picture]:
