@@ -27,6 +27,8 @@ _AROUND: Final = 0.06  # of the diagonal: how much of the background a crop show
 _TOUCHED: Final = 0.06  # of the diagonal: radius around a click that is taken to be as it says
 _NEAR: Final = 0.12  # of the diagonal: radius in which a clicked object probably lies
 _FAR: Final = 0.24  # of the diagonal: radius outside which it is not
+_BESIDE: Final = 0.3  # of a box: how much of the background around it is looked at
+_LEAST_FILLED: Final = 0.2  # of a box, else GrabCut went astray
 _PROMPTED_PX: Final = 192  # longest side at which prompts are answered: colours need no more
 _LARGEST_CHANGE: Final = 2.0  # of the area from one mask to the next, else GrabCut went astray
 
@@ -73,15 +75,23 @@ def mask_in_box(image: Image, box: tuple[float, float, float, float]) -> Mask:
         box: (x_min, y_min, x_max, y_max) in pixels.
 
     Returns:
-        (H, W) bool; all of the box where its colours are those around it.
+        (H, W) bool; the ellipse in the box where its colours are those around it.
     """
     small, scale = _reduced(image)
     x0, y0, x1, y1 = (round(value * scale) for value in box)
+    width, height = max(x1 - x0, 1), max(y1 - y0, 1)
     states = np.full(small.shape[:2], cv2.GC_BGD, np.uint8)
-    states[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)] = cv2.GC_PR_FGD
-    filled = states == cv2.GC_PR_FGD
-    found = _grab_cut(small, states, 3)
-    return _enlarged(found if found.any() else filled, image.shape)
+    states[y0 : y0 + height, x0 : x0 + width] = cv2.GC_PR_FGD
+    right, down = round(_BESIDE * width), round(_BESIDE * height)
+    window = (
+        slice(max(0, y0 - down), y0 + height + down),
+        slice(max(0, x0 - right), x0 + width + right),
+    )
+    found = np.zeros(states.shape, np.bool_)
+    found[window] = _grab_cut(small[window], states[window].copy(), 2)
+    if np.count_nonzero(found) < _LEAST_FILLED * width * height:
+        return ellipse_in(image.shape[:2], box)
+    return _enlarged(found, image.shape)
 
 
 def mask_at_clicks(image: Image, clicks: Sequence[Click]) -> Mask:
@@ -113,6 +123,14 @@ def disc_at(hw: tuple[int, ...], point: tuple[float, float], radius_px: float) -
     """All pixels within a distance of a point: (H, W) bool."""
     ys, xs = np.ogrid[: hw[0], : hw[1]]
     return np.asarray((xs - point[0]) ** 2 + (ys - point[1]) ** 2 <= radius_px**2, np.bool_)
+
+
+def ellipse_in(hw: tuple[int, ...], box: tuple[float, float, float, float]) -> Mask:
+    """All pixels of the ellipse that fills a box: (H, W) bool."""
+    x0, y0, x1, y1 = box
+    ys, xs = np.ogrid[: hw[0], : hw[1]]
+    right, down = (xs - (x0 + x1 - 1) / 2) / (x1 - x0), (ys - (y0 + y1 - 1) / 2) / (y1 - y0)
+    return np.asarray(right**2 + down**2 <= 0.25, np.bool_)
 
 
 def _reduced(image: Image) -> tuple[Image, float]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from etam_ros.errors import ConfigError, PromptError
 from etam_ros.evaluation.baselines import first_mask
-from etam_ros.evaluation.grabcut import disc_at
+from etam_ros.evaluation.grabcut import disc_at, ellipse_in
 from etam_ros.evaluation.image_folders import LabelledImage
 from etam_ros.evaluation.metrics import region_similarity
 from etam_ros.evaluation.truth_prompts import box_of, correcting_click, prompt_object
@@ -105,13 +105,7 @@ class BaselineSegmenter:
         if self._name == "grabcut" or kind == "mask":
             return first_mask(self._image, truth, kind)
         if kind == "box":
-            x0, y0, x1, y1 = box_of(truth)
-            ys, xs = np.ogrid[: truth.shape[0], : truth.shape[1]]
-            right, down = (
-                (xs - (x0 + x1 - 1) / 2) / (x1 - x0),
-                (ys - (y0 + y1 - 1) / 2) / (y1 - y0),
-            )
-            return np.asarray(right**2 + down**2 <= 0.25, np.bool_)
+            return ellipse_in(truth.shape, box_of(truth))
         point, _ = correcting_click(np.zeros_like(truth), truth)
         return disc_at(truth.shape, point, _DISC * math.hypot(*truth.shape))
 
