@@ -47,7 +47,7 @@ def train(
     ] = 0.0,
     size: Annotated[
         int, typer.Option(help="Side of the pictures in pixels.", rich_help_panel=_CLIPS)
-    ] = 128,
+    ] = 112,
     frames: Annotated[
         int,
         typer.Option(help="Frames of a clip; 1: photographs.", rich_help_panel=_CLIPS),

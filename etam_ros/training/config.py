@@ -24,7 +24,7 @@ class TrainingConfig(Checked):
         "Begin from a model's weights (its name), a weights file, an encoder.safetensors, or "
         "another run's folder; empty begins from scratch.",
     )
-    size: int = option(128, "Side of the pictures in pixels.", minimum=32, maximum=2048)
+    size: int = option(112, "Side of the pictures in pixels.", minimum=32, maximum=2048)
     frames: int = option(4, "T, frames of a clip; 1 trains on photographs.", minimum=1, maximum=64)
     batch: int = option(8, "B, clips of a step on each process.", minimum=1, maximum=4096)
     objects: int = option(
