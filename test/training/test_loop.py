@@ -18,6 +18,7 @@ from etam_ros.errors import TrainingError
 from etam_ros.training.batches import ClipDataset, batches
 from etam_ros.training.checkpoints import load_checkpoint
 from etam_ros.training.config import TrainingConfig
+from etam_ros.training.initial_weights import first_network
 from etam_ros.training.loop import train
 from etam_ros.training.progress_report import read_log
 from etam_ros.training.samples import TrainingClip
@@ -85,6 +86,7 @@ torch.set_num_threads(1)
 from dataclasses import replace
 from flat_clips import FlatClips  # noqa: E402
 from test_loop import TINY
+from etam_ros.training.initial_weights import first_network
 from etam_ros.training.loop import train
 train(replace(TINY, out=sys.argv[1], log_every=1), FlatClips(), on_report=lambda r: print(r.step, flush=True))
 """  # noqa: E501
@@ -198,19 +200,21 @@ def test_truth_at_the_size_of_the_masks():
     assert visible.tolist() == [[True, False]]
 
 
-def test_training_needs_nothing_but_torch_numpy_and_opencv():
+def test_training_needs_nothing_but_torch_numpy_and_opencv(tmp_path):
     missing = ("typer", "rich", "av", "rosbags", "matplotlib", "safetensors", "yaml",
                "huggingface_hub")  # fmt: skip
     script = f"import sys\nfor n in {missing}: sys.modules[n] = None\n"
     script += "from etam_ros.training.run import main; sys.exit(main(sys.argv[1:]))"
+    options = ["--model", "tiny_test", "--size", "32", "--frames", "2", "--batch", "1"]
+    options += ["--steps", "1", "--workers", "0", "--threads", "1", "--out", str(tmp_path)]
     done = subprocess.run(
-        [sys.executable, "-c", script, "--model", "no_such_model"],
-        check=False,
-        capture_output=True,
-        text=True,
+        [sys.executable, "-c", script, *options], check=False, capture_output=True, text=True
     )
-    assert done.returncode == 2
-    assert "no_such_model" in done.stderr
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == str(tmp_path / "weights.pt")
+    assert "1/1 loss" in done.stdout
+    tuned = TrainingConfig(model="tiny_test", init=str(tmp_path / "weights.pt"), size=32)
+    assert first_network(tuned).config.name == "tiny_test"
 
 
 def test_a_run_leaves_something_to_look_at(tmp_path):
