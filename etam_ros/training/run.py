@@ -87,7 +87,8 @@ def main(args: Sequence[str] | None = None) -> int:
     except EtamError as error:
         print(error, file=sys.stderr)
         return 2
-    print(weights)
+    if weights.is_file():  # of several processes the first writes
+        print(weights)
     return 0
 
 

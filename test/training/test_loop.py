@@ -234,3 +234,15 @@ def test_minutes_end_a_run_that_can_go_on(tmp_path):
     config = replace(TINY, out=str(tmp_path), minutes=1e-6)
     train(config, FlatClips())
     assert load_checkpoint(tmp_path)[0] == 1
+
+
+def test_a_run_begins_with_photographs_and_goes_on_with_clips(tmp_path):
+    config = replace(TINY, out=str(tmp_path), frames=1, steps=2)
+    train(config, FlatClips())
+    train(replace(config, frames=4, batch=1, steps=4, lr=1e-4), FlatClips())
+    step, samples, _ = final_state(tmp_path)
+    assert (step, samples) == (4, 2 * 2 + 2 * 1)
+    reports = read_log(tmp_path / "log.csv")
+    assert np.isnan(reports[0].iou_tracked)
+    assert 0.0 <= reports[1].iou_tracked <= 1.0
+    assert reports[1].lr <= 1e-4
