@@ -24,10 +24,10 @@ MASK_PRESENT: Final = 0.5
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Run small operations of torch and OpenCV on the calling thread.
+    """Run what a tracker does between the stages on the calling thread.
 
-    They gain little from a second one, and where other processes want the cores each of them
-    would wait for the scheduler: 8 ms instead of 1.
+    These small operations of torch and OpenCV gain little from a second thread, and where other
+    processes want the cores each of them would wait for the scheduler: 8 ms instead of 1.
     """
     threads = torch.get_num_threads(), cv2.getNumThreads()
     torch.set_num_threads(1)
@@ -39,7 +39,9 @@ def one_thread() -> Iterator[None]:
         cv2.setNumThreads(threads[1])
 
 
-def image_to_tensor(image: NDArray[np.uint8], size: int, device: torch.device) -> Tensor:
+def image_to_tensor(
+    image: NDArray[np.uint8], size: int, device: torch.device, out: Tensor | None = None
+) -> Tensor:
     """Resize and normalise a picture for the image encoder.
 
     Bilinear with antialiasing, as the official image loader; untouched if it has the size already.
@@ -48,6 +50,8 @@ def image_to_tensor(image: NDArray[np.uint8], size: int, device: torch.device) -
         image: (H, W, 3) uint8, RGB.
         size: S, side of the network's input in pixels.
         device: where the result shall live.
+        out: what an earlier call of the same size and device gave, to be overwritten: fresh
+            memory costs as much as the arithmetic.
 
     Returns:
         (1, 3, S, S) float32 on `device`, ImageNet mean and deviation.
@@ -56,15 +60,14 @@ def image_to_tensor(image: NDArray[np.uint8], size: int, device: torch.device) -
     pixels = pixels.permute(2, 0, 1)[None]  # (1, 3, H, W), channels last in memory
     mean = torch.tensor(IMAGE_MEAN, device=device).view(1, 3, 1, 1)
     std = torch.tensor(IMAGE_STD, device=device).view(1, 3, 1, 1)
-    with one_thread():
-        if pixels.shape[-2:] != (size, size):
-            if device.type != "cpu":  # antialiasing on uint8 exists on the CPU alone
-                pixels = pixels.float()
-            pixels = functional.interpolate(
-                pixels, size=(size, size), mode="bilinear", align_corners=False, antialias=True
-            )
-        values = pixels.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
-        return values.div_(255.0).sub_(mean).div_(std)
+    if pixels.shape[-2:] != (size, size):
+        if device.type != "cpu":  # antialiasing on uint8 exists on the CPU alone
+            pixels = pixels.float()
+        pixels = functional.interpolate(
+            pixels, size=(size, size), mode="bilinear", align_corners=False, antialias=True
+        )
+    values = torch.empty(pixels.shape, device=device) if out is None else out
+    return values.copy_(pixels).div_(255.0).sub_(mean).div_(std)
 
 
 def points_to_network(
@@ -104,9 +107,8 @@ def logits_to_source(mask_logits: Tensor, out: NDArray[np.float32]) -> None:
     """
     height, width = out.shape
     if mask_logits.device.type == "cpu":  # five times faster than torch, equal to rounding
-        with one_thread():
-            logits = mask_logits.numpy()
-            cv2.resize(logits, (width, height), dst=out, interpolation=cv2.INTER_LINEAR)
+        logits = mask_logits.numpy()
+        cv2.resize(logits, (width, height), dst=out, interpolation=cv2.INTER_LINEAR)
     else:
         batched = functional.interpolate(
             mask_logits[None, None], size=(height, width), mode="bilinear", align_corners=False

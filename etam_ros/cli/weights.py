@@ -1,4 +1,4 @@
-"""`etam weights`: the weights of the official models, by name."""
+"""`etam weights`: the weights of all models, by name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from etam_ros.errors import ConfigError
 
 app = typer.Typer(
-    help="List, download and find the weights of the official models.",
+    help="List, download and find the weights of the models.",
     add_completion=False,
     rich_markup_mode="rich",
 )
@@ -29,7 +29,7 @@ def list_names() -> None:
     for entry in list_weights():
         size, parameters = f"{entry.image_size} px", f"{entry.parameters / 1e6:.1f} M"
         typer.echo(row.format(entry.name, size, parameters, entry.local_path or "no"))
-    typer.echo("Download one with `etam weights get NAME`.")
+    typer.echo("etam_nano ships with etam_ros; download another with `etam weights get NAME`.")
 
 
 @app.command(epilog="[bold]Example:[/bold] etam weights get efficienttam_ti_512x512")
@@ -43,7 +43,7 @@ def get(name: Name) -> None:
 
 @app.command(epilog="[bold]Example:[/bold] etam weights path efficienttam_ti_512x512")
 def path(name: Name) -> None:
-    """Print where the downloaded weights of a model lie, and nothing else."""
+    """Print where the weights of a model lie, and nothing else."""
     from etam_ros.runtime.torch_weights import weights_file
 
     typer.echo(str(weights_file(_known(name))))

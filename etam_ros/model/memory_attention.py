@@ -66,15 +66,16 @@ class RotaryCrossAttention(Attention):
         """
         q = rotate(halved(self.q_proj, x), *turn)
         k = rotate(halved(self.k_proj, keys), *key_turn)
-        v = self.v_proj(values)
         if self.pooling == "none" or frames <= 1:
-            return self.attend(q, k, v)
+            return self.attend(q, k, self.v_proj(values))
         spatial = frames * x.shape[1]
-        pooled_k, pooled_v = self.pool(k[:, :spatial], frames), self.pool(v[:, :spatial], frames)
+        pooled_k = self.pool(k[:, :spatial], frames)
         if self.pooling == "keys":
             pooled_k = pooled_k + math.log(POOL * POOL)
         k = torch.cat((pooled_k, k[:, spatial:]), dim=1)
-        v = torch.cat((pooled_v, v[:, spatial:]), dim=1)
+        # Values are pooled before their projection: it is linear, and there are fewer then.
+        pooled_values = self.pool(values[:, :spatial], frames)
+        v = self.v_proj(torch.cat((pooled_values, values[:, spatial:]), dim=1))
         if self.pooling == "keys":
             return self.attend(q, k, v)
         bias = torch.cat(
@@ -90,11 +91,9 @@ class RotaryCrossAttention(Attention):
         batch, _, dim = x.shape
         half = self.grid // POOL
         cells = x.reshape(batch, frames, half, POOL, half, POOL, dim)
-        if x.requires_grad:  # backwards four times as fast as a mean
-            rows = cells[:, :, :, 0] + cells[:, :, :, 1]  # (B, M, h / 2, w / 2, 2, D)
-            pooled = (rows[:, :, :, :, 0] + rows[:, :, :, :, 1]) / (POOL * POOL)
-            return pooled.reshape(batch, frames * half * half, dim)
-        return cells.mean(dim=(3, 5)).reshape(batch, frames * half * half, dim)
+        rows = cells[:, :, :, 0] + cells[:, :, :, 1]  # (B, M, h / 2, w / 2, 2, D)
+        pooled = (rows[:, :, :, :, 0] + rows[:, :, :, :, 1]) / (POOL * POOL)  # faster than a mean
+        return pooled.reshape(batch, frames * half * half, dim)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
         """One head: (B, L, D), (B, K, D), (B, K, D) -> (B, L, D)."""

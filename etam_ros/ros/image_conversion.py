@@ -124,18 +124,39 @@ def image_message(pixels: NDArray[Any], encoding: str, header: Header) -> Image:
             f"{quoted(encoding)}, expected (H, W, 3) uint8 as rgb8, (H, W) uint8 as mono8, or "
             "(H, W) uint16 as 16UC1"
         )
-    # The setter copies anything but an array('B') element by element: 100 times slower.
-    data = array("B")
-    data.frombytes(np.ascontiguousarray(pixels).reshape(-1).view(np.uint8).data)
-    return Image(
+    message = Image(
         header=header,
         height=pixels.shape[0],
         width=pixels.shape[1],
         encoding=encoding,
         is_bigendian=int(sys.byteorder == "big"),
         step=pixels.shape[1] * channels * pixels.dtype.itemsize,
-        data=data,
     )
+    # Not by the setter, which copies once more: an array in one go, anything else byte by byte.
+    message.data.frombytes(np.ascontiguousarray(pixels).reshape(-1).view(np.uint8).data)
+    return message
+
+
+class ReusedImageMessage:
+    """One message for one topic: fresh memory for each picture would cost more than its copy.
+
+    What `filled` gives is overwritten by its next call; publishing serialises it before that.
+    """
+
+    def __init__(self, encoding: str) -> None:
+        self._encoding = encoding
+        self._message = Image()
+        self._pixels: NDArray[Any] = np.zeros((0, 0), np.uint8)  # a view of the message's data
+
+    def filled(self, pixels: NDArray[Any], header: Header) -> Image:
+        """The message of a picture; arguments and errors as for `image_message`."""
+        if self._pixels.shape != pixels.shape or self._pixels.dtype != pixels.dtype:
+            self._message = image_message(pixels, self._encoding, header)
+            self._pixels = np.frombuffer(self._message.data, pixels.dtype).reshape(pixels.shape)
+        else:
+            np.copyto(self._pixels, pixels)
+            self._message.header = header
+        return self._message
 
 
 def compressed_message(

@@ -73,7 +73,10 @@ def _mask_message(mask: NDArray[np.bool_], header: Header) -> Image:
     """(h, w) bool -> mono8 of 0 and 255."""
     if mask.size == 0:
         return Image(header=header, encoding="mono8")
-    return image_message(mask.view(np.uint8) * np.uint8(255), "mono8", header)
+    message = image_message(mask.view(np.uint8), "mono8", header)
+    values = np.frombuffer(message.data, np.uint8)
+    np.multiply(values, 255, out=values, casting="unsafe")
+    return message
 
 
 def prompt_from_message(message: PromptMessage) -> Prompt:

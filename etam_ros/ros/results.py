@@ -13,7 +13,11 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from etam_ros.config import OverlayConfig
 from etam_ros.msg import TrackedObjectArray
-from etam_ros.ros.image_conversion import compressed_message, image_message
+from etam_ros.ros.image_conversion import (
+    ReusedImageMessage,
+    compressed_message,
+    image_message,
+)
 from etam_ros.ros.messages import objects_message
 from etam_ros.ros.statistics import NS_PER_MS
 from etam_ros.ros.worker import ProcessedFrame
@@ -40,6 +44,7 @@ class ResultPublishers:
     def __init__(self, node: Node, overlay: Callable[[], OverlayConfig]) -> None:
         self._node = node
         self._overlay_config = overlay
+        self._label_message = ReusedImageMessage("16UC1")
         compressed_topic = node.resolve_topic_name("~/overlay") + "/compressed"
         objects, images = reliable(OBJECTS_DEPTH), reliable(IMAGES_DEPTH)
         self._objects = node.create_publisher(TrackedObjectArray, "~/objects", objects)
@@ -56,7 +61,7 @@ class ResultPublishers:
             objects.latency_ms = elapsed_ns / NS_PER_MS
             self._objects.publish(objects)
         if _wanted(self._labels):
-            self._labels.publish(image_message(result.label_image, "16UC1", header))
+            self._labels.publish(self._label_message.filled(result.label_image, header))
         self._publish_overlay(processed)
 
     def _publish_overlay(self, processed: ProcessedFrame) -> None:

@@ -151,6 +151,7 @@ class Worker:
                 self._owner.statistics.on_dropped()
             self._slot = ReceivedImage(message, received_ns)
             self._wake.notify()
+        time.sleep(0)  # hands the interpreter to the worker; the executor has no hurry
 
     def submit(self, action: Callable[[Tracking], Answer]) -> Future[Answer]:
         """Have something done with the tracker between two frames.

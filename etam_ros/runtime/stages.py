@@ -102,7 +102,8 @@ class DecodedMasks:
 class Stages(ABC):
     """One model on one backend; a context manager that frees its device memory.
 
-    Tensors go in and come out on `device`, in float32. Outputs belong to the caller.
+    Tensors go in and come out on `device`, in float32. Outputs belong to the caller, and so do
+    inputs, which it may overwrite after the call.
 
     Attributes:
         name: what runs, for people.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -66,6 +69,10 @@ class TorchStages(Stages):
     Reduced precision covers the encoder, the memory attention and the memory encoder. The mask
     decoder stays in float32: its choices (best IoU, presence) flip in bf16, and it is 1 % of the
     arithmetic. Buffers, which hold position tables, stay in float32 too.
+
+    Attributes:
+        threads: how many compute on a CPU, as many as torch had when the network was opened; the
+            caller may have turned to one meanwhile.
     """
 
     def __init__(
@@ -88,6 +95,7 @@ class TorchStages(Stages):
         self.device = device
         self.dtype = dtype
         self.network = network.to(device)
+        self.threads = torch.get_num_threads()
         self.constants = StageConstants(
             no_memory=network.no_mem_embed.detach().float().reshape(1, -1, 1, 1),
             mask_prompt_weight=network.mask_downsample.weight.detach().float(),
@@ -98,7 +106,8 @@ class TorchStages(Stages):
 
     @torch.inference_mode()
     def _encode_image(self, image: Tensor) -> Tensor:
-        return self.network.encode_image(image.to(self.dtype)).float()
+        with _computing_on(self.threads):
+            return self.network.encode_image(image.to(self.dtype)).float()
 
     @torch.inference_mode()
     def _attend_memory(self, feature: Tensor, bank: MemoryBatch) -> Tensor:
@@ -110,12 +119,13 @@ class TorchStages(Stages):
             first = rows[0]
             used = bank.temporal_index[first] >= 0
             pointers = int(bank.pointer_count[first])
-            conditioned[rows] = self.network.attend_memory(
-                feature,
-                bank.memories[rows][:, used].to(self.dtype),
-                bank.temporal_index[rows][:, used],
-                bank.pointers[rows, :pointers].to(self.dtype),
-            ).float()
+            with _computing_on(self.threads):
+                conditioned[rows] = self.network.attend_memory(
+                    feature,
+                    bank.memories[rows][:, used].to(self.dtype),
+                    bank.temporal_index[rows][:, used],
+                    bank.pointers[rows, :pointers].to(self.dtype),
+                ).float()
         return conditioned
 
     def _rows_of_equal_length(self, bank: MemoryBatch) -> list[list[int]]:
@@ -136,15 +146,16 @@ class TorchStages(Stages):
     def _decode_mask(
         self, feature: Tensor, points: Tensor, labels: Tensor, mask_logits: Tensor | None
     ) -> DecodedMasks:
-        parts = [
-            self.network.decode_mask(
-                feature[rows],
-                points[rows],
-                labels[rows],
-                None if mask_logits is None else mask_logits[rows],
-            )
-            for rows in self._chunks(len(feature))
-        ]
+        with _computing_on(self.threads):
+            parts = [
+                self.network.decode_mask(
+                    feature[rows],
+                    points[rows],
+                    labels[rows],
+                    None if mask_logits is None else mask_logits[rows],
+                )
+                for rows in self._chunks(len(feature))
+            ]
         return DecodedMasks(*(torch.cat(values) for values in zip(*parts, strict=True)))
 
     @torch.inference_mode()
@@ -152,12 +163,15 @@ class TorchStages(Stages):
         feature = feature.to(self.dtype)
         mask_logits = mask_logits.to(self.dtype)
         one_by_one = self.device.type == "cpu"
-        parts = [
-            self.network.encode_memory(
-                feature, mask_logits[rows], bool(binarize[rows]) if one_by_one else binarize[rows]
-            )
-            for rows in self._chunks(len(mask_logits))
-        ]
+        with _computing_on(self.threads):
+            parts = [
+                self.network.encode_memory(
+                    feature,
+                    mask_logits[rows],
+                    bool(binarize[rows]) if one_by_one else binarize[rows],
+                )
+                for rows in self._chunks(len(mask_logits))
+            ]
         return torch.cat(parts).float()
 
     def _chunks(self, batch: int) -> list[slice]:
@@ -170,6 +184,16 @@ class TorchStages(Stages):
         del self.network
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
+
+
+@contextmanager
+def _computing_on(threads: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _cast_parameters(module: nn.Module, dtype: torch.dtype) -> None:

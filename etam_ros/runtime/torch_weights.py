@@ -10,10 +10,12 @@ from typing import Final
 from etam_ros.errors import WeightsError
 from etam_ros.model import MODELS, model_config
 from etam_ros.model.checkpoint import random_seed
-from etam_ros.model.config import TINY_TEST
+from etam_ros.model.config import ETAM_NANO, TINY_TEST
 
 OFFICIAL_REPOSITORY: Final = "yunyangx/efficient-track-anything"
-PARAMETERS: Final = {"s": 34_055_842, "ti": 17_866_018}
+PARAMETERS: Final = {"nano": 2_865_638, "s": 34_055_842, "ti": 17_866_018}
+SHIPPED: Final = ETAM_NANO.name
+_SHIPPED_FOLDER: Final = Path(__file__).resolve().parents[1] / "weights"
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +26,8 @@ class WeightsEntry:
 
     Attributes:
         name: of model and weights.
-        repository, filename: where huggingface_hub finds them.
+        repository, filename: where huggingface_hub finds them; repository is empty for weights
+            that ship with the package.
         image_size: S, pixels per side of the network's input.
         parameters: how many numbers the file holds.
         local_path: where the file lies on this machine, or None.
@@ -44,29 +47,34 @@ def model_names() -> list[str]:
 
 
 def list_weights() -> list[WeightsEntry]:
-    """Every official model, with the place of its weights where they have been downloaded."""
+    """Every model, with the place of its weights where they ship or have been downloaded."""
     return [
         WeightsEntry(
             name=name,
-            repository=OFFICIAL_REPOSITORY,
-            filename=f"{name}.pt",
+            repository="" if name == SHIPPED else OFFICIAL_REPOSITORY,
+            filename=f"{name}.safetensors" if name == SHIPPED else f"{name}.pt",
             image_size=config.image_size,
             parameters=PARAMETERS[name.split("_")[1]],
-            local_path=_cached(name),
+            local_path=_local(name),
         )
         for name, config in MODELS.items()
     ]
 
 
 def weights_file(name: str) -> Path:
-    """The downloaded weights of a model.
+    """The weights of a model: shipped, or downloaded.
 
     Raises:
         ConfigError: no model has that name.
         WeightsError: they have not been downloaded.
     """
     model_config(name)
-    path = _cached(name)
+    path = _local(name)
+    if path is None and name == SHIPPED:
+        raise WeightsError(
+            f"weights of {name} are missing in {_SHIPPED_FOLDER}, where they ship with etam_ros: "
+            "install the package again"
+        )
     if path is None:
         raise WeightsError(
             f"weights of {name} are not on this machine: run `etam weights get {name}`, "
@@ -78,11 +86,16 @@ def weights_file(name: str) -> Path:
 def download_weights(name: str) -> Path:
     """Download the weights of an official model into huggingface_hub's cache.
 
+    Returns:
+        the file; at once for weights that ship with the package.
+
     Raises:
         ConfigError: no model has that name.
         WeightsError: the download failed.
     """
     model_config(name)
+    if name == SHIPPED:
+        return weights_file(name)
     from huggingface_hub import hf_hub_download
 
     try:
@@ -106,7 +119,10 @@ def resolve_weights(model: str, weights: str) -> str:
     return weights
 
 
-def _cached(name: str) -> Path | None:
+def _local(name: str) -> Path | None:
+    if name == SHIPPED:
+        path = _SHIPPED_FOLDER / f"{name}.safetensors"
+        return path if path.is_file() else None
     from huggingface_hub import try_to_load_from_cache
 
     found = try_to_load_from_cache(OFFICIAL_REPOSITORY, f"{name}.pt")

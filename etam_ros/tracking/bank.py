@@ -125,16 +125,28 @@ class MemoryBank:
                 del kept[key]
 
 
-def pack(views: Sequence[BankView], sizes: StageSizes, device: torch.device) -> MemoryBatch:
-    """Pad the views of B objects to the longest; empty slots are marked, never filled."""
+def pack(
+    views: Sequence[BankView],
+    sizes: StageSizes,
+    device: torch.device,
+    before: MemoryBatch | None = None,
+) -> MemoryBatch:
+    """Pad the views of B objects to the longest; empty slots are marked, never filled.
+
+    Args:
+        views: one of each object.
+        sizes: of the model.
+        device: where the batch shall live.
+        before: an earlier batch, whose memory is used again where it has the same shape.
+    """
     batch = len(views)
     slots = max(len(view.features) for view in views)
     pointer_slots = max(len(view.pointers) for view in views)
-    full = all(len(view.features) == slots for view in views)
-    new = torch.empty if full else torch.zeros  # nothing is left unwritten in a full batch
-    memories = new(
-        batch, slots, sizes.memory_dim, sizes.grid, sizes.grid, device=device
-    )  # (B, M, E, h, w)
+    memory_shape = (batch, slots, sizes.memory_dim, sizes.grid, sizes.grid)
+    if before is not None and before.memories.shape == memory_shape:
+        memories = before.memories
+    else:
+        memories = torch.zeros(memory_shape, device=device)
     pointers = torch.zeros(batch, pointer_slots, sizes.hidden_dim, device=device)
     temporal_index = torch.full((batch, slots), EMPTY_SLOT)
     for row, view in enumerate(views):

@@ -23,7 +23,7 @@ from etam_ros.tracking.holes import fill_holes
 from etam_ros.tracking.objects import ObjectTable, TrackedObject
 from etam_ros.tracking.prompting import PointPrompt, check_inside, no_points
 from etam_ros.tracking.publishing import Canvas
-from etam_ros.transforms import image_to_tensor, mask_to_network
+from etam_ros.transforms import image_to_tensor, mask_to_network, one_thread
 
 MASK_PROMPT_LOGIT = 10.0
 MAX_PREVIOUS_LOGIT = 32.0
@@ -60,6 +60,8 @@ class Tracker:
         self._canvas = Canvas()
         self._current: CurrentFrame | None = None
         self._result: FrameResult | None = None
+        self._input: Tensor | None = None  # of the encoder, and the bank's: memory used again
+        self._batch: MemoryBatch | None = None
 
     @property
     def result(self) -> FrameResult | None:
@@ -77,6 +79,7 @@ class Tracker:
         return self._objects.ids[-1] if len(self._objects) else None
 
     @torch.inference_mode()
+    @one_thread()
     def step(self, frame: Frame) -> FrameResult:
         """Follow every object onto the next frame.
 
@@ -98,6 +101,7 @@ class Tracker:
         return self._forget_lost()
 
     @torch.inference_mode()
+    @one_thread()
     def add_prompt(self, prompt: Prompt) -> ObjectState:
         """Start an object on the newest stepped frame, or refine one.
 
@@ -131,6 +135,7 @@ class Tracker:
         return self._settle(current).objects[self._objects.ids.index(tracked.object_id)]
 
     @torch.inference_mode()
+    @one_thread()
     def remove(self, object_id: int) -> None:
         """Stop following an object; its id is not used again until `reset`.
 
@@ -142,6 +147,7 @@ class Tracker:
             self._settle(self._current)
 
     @torch.inference_mode()
+    @one_thread()
     def reset(self) -> None:
         """Forget all objects and all ids; the newest frame can still be prompted."""
         self._objects.clear()
@@ -151,8 +157,11 @@ class Tracker:
     def _encode(self, frame: Frame) -> CurrentFrame:
         """Encode the picture; drop recent memories when time went back."""
         last = self._current
-        image = image_to_tensor(frame.image, self.stages.sizes.image_size, self.stages.device)
-        feature = self.stages.encode_image(image)
+        stages = self.stages
+        self._input = image_to_tensor(
+            frame.image, stages.sizes.image_size, stages.device, self._input
+        )
+        feature = stages.encode_image(self._input)
         if last is None:
             return CurrentFrame(1, frame, feature, time_went_back=False)
         jump_ns = frame.stamp_ns - last.frame.stamp_ns
@@ -168,7 +177,8 @@ class Tracker:
         views = [
             tracked.bank.view(current.number, sizes, self.config) for tracked in self._objects
         ]
-        return pack(views, sizes, self.stages.device)
+        self._batch = pack(views, sizes, self.stages.device, self._batch)
+        return self._batch
 
     def _decode(self, current: CurrentFrame, conditioned: Tensor) -> ChosenMasks:
         """Decode all objects without a prompt: (N, D, h, w) -> their masks."""

@@ -20,6 +20,7 @@ from etam_ros.model.config import TINY_TEST
 from etam_ros.model.image_encoder import join_windows, split_windows
 from etam_ros.model.memory_attention import RotaryCrossAttention
 from etam_ros.model.positions import halved, rotary_table, rotate
+from etam_ros.runtime.torch_weights import PARAMETERS
 
 NAMES = {
     f"efficienttam_{size}{suffix}"
@@ -29,8 +30,9 @@ NAMES = {
 
 
 def test_the_eight_official_configurations_are_there() -> None:
-    assert set(MODELS) == NAMES
-    for name, config in MODELS.items():
+    assert set(MODELS) == NAMES | {"etam_nano"}
+    for name in NAMES:
+        config = MODELS[name]
         assert config.image_size == (512 if name.endswith("512x512") else 1024)
         assert config.embed_dim // config.heads == 64
 
@@ -49,6 +51,12 @@ def test_the_networks_are_as_large_as_the_official_ones(size: str, parameters: i
     with torch.device("meta"):
         network = EfficientTAM(MODELS[f"efficienttam_{size}"])
     assert sum(value.numel() for value in network.parameters()) == parameters
+
+
+def test_our_own_network_is_small() -> None:
+    with torch.device("meta"):
+        network = EfficientTAM(MODELS["etam_nano"])
+    assert sum(value.numel() for value in network.parameters()) == PARAMETERS["nano"] < 6e6
 
 
 @settings(max_examples=12, deadline=None)

@@ -14,6 +14,7 @@ from std_msgs.msg import Header
 
 from etam_ros.errors import ImageError
 from etam_ros.ros.image_conversion import (
+    ReusedImageMessage,
     image_from_message,
     image_message,
 )
@@ -387,3 +388,19 @@ def test_published_messages_hold_the_pixels(encoding, pixels):
 def test_pixels_that_do_not_fit_their_encoding_are_refused(encoding, pixels):
     with pytest.raises(ImageError, match="expected"):
         image_message(pixels, encoding, Header())
+
+
+def test_a_reused_message_says_what_a_fresh_one_would():
+    reused = ReusedImageMessage("16UC1")
+    rng = np.random.default_rng(0)
+    for hw in ((4, 6), (4, 6), (5, 3), (5, 3), (0, 7), (4, 6)):
+        pixels = rng.integers(0, 2**16, hw, dtype=np.uint16)
+        header = Header(frame_id=f"camera{pixels.sum()}")
+        assert reused.filled(pixels, header) == image_message(pixels, "16UC1", header)
+
+
+def test_a_reused_message_takes_the_pictures_of_its_encoding_alone():
+    reused = ReusedImageMessage("16UC1")
+    reused.filled(np.zeros((4, 6), np.uint16), Header())
+    with pytest.raises(ImageError, match="16UC1"):
+        reused.filled(np.zeros((4, 6), np.uint8), Header())

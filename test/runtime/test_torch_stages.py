@@ -14,6 +14,7 @@ from etam_ros.model.checkpoint import load_network
 from etam_ros.model.config import TINY_TEST
 from etam_ros.runtime import STAGE_NAMES, MemoryBatch, Stages, TimedStages, open_stages
 from etam_ros.runtime.torch_stages import TorchStages
+from etam_ros.transforms import one_thread
 
 
 @pytest.fixture(scope="module")
@@ -186,3 +187,17 @@ def test_the_gpu_gives_what_the_cpu_gives(precision: str) -> None:
     ) as stages:
         got = stages.encode_image(image.cuda()).cpu()
     assert (got - expected).abs().max() < (1e-3 if precision == "fp32" else 0.2)
+
+
+def test_stages_compute_on_all_threads_while_the_tracker_keeps_to_one(stages: Stages) -> None:
+    assert isinstance(stages, TorchStages)
+    seen = []
+    hook = stages.network.image_encoder.register_forward_pre_hook(
+        lambda *_: seen.append(torch.get_num_threads())
+    )
+    size = stages.sizes.image_size
+    with one_thread():
+        stages.encode_image(torch.zeros(1, 3, size, size))
+        assert torch.get_num_threads() == 1
+    hook.remove()
+    assert seen == [stages.threads]
