@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -96,6 +94,7 @@ def pretrain(
     Ctrl-C saves and ends; the same command goes on.
     """
     from etam_ros.cli.interrupts import stop_on_interrupt
+    from etam_ros.cli.progress import step_progress
     from etam_ros.training.pretraining import pretrain as run_pretraining
     from etam_ros.training.pretraining_config import PretrainingConfig
 
@@ -123,39 +122,13 @@ def pretrain(
         precision=precision,
         device=device,
     )
-    with stop_on_interrupt() as stop, _progress(config.steps) as on_step:
-        run = run_pretraining(config, on_step=on_step, should_stop=stop)
+    with stop_on_interrupt() as stop, step_progress("pretraining", config.steps) as reached:
+        run = run_pretraining(
+            config,
+            on_step=lambda step, error: reached(step, f"feature error {error:.3f}"),
+            should_stop=stop,
+        )
     _report(run)
-
-
-@contextmanager
-def _progress(steps: int) -> Iterator[Callable[[int, float], None]]:
-    """A bar with the feature error on stderr, if that is a terminal."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    columns = [
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[error]}"),
-        TimeRemainingColumn(),
-    ]
-    quiet = not console.is_terminal
-    with Progress(*columns, console=console, disable=quiet, transient=True) as progress:
-        task = progress.add_task("pretraining", total=steps, error="")
-
-        def on_step(step: int, error: float) -> None:
-            progress.update(task, completed=step, error=f"feature error {error:.3f}")
-
-        yield on_step
 
 
 def _report(run: Pretraining) -> None:

@@ -49,3 +49,37 @@ def frame_progress(what: str, total: int | None) -> Iterator[Callable[[], None]]
     with Progress(*columns, console=console, disable=quiet, transient=True) as progress:
         task = progress.add_task(what, total=total)
         yield lambda: progress.advance(task)
+
+
+@contextmanager
+def step_progress(
+    what: str, steps: int, *, lines: bool = False
+) -> Iterator[Callable[[int, str], None]]:
+    """A bar of a run in steps, with numbers beside it, on stderr if that is a terminal.
+
+    Args:
+        what: is being done.
+        steps: of the whole run.
+        lines: where it is no terminal, a line for each report instead of nothing.
+
+    Yields:
+        to be called with the step that is reached and its numbers in words.
+    """
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    columns = [
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[numbers]}", markup=False),
+        TimeRemainingColumn(),
+    ]
+    quiet = not console.is_terminal
+    with Progress(*columns, console=console, disable=quiet, transient=True) as progress:
+        task = progress.add_task(what, total=steps, numbers="")
+
+        def reached(step: int, numbers: str) -> None:
+            progress.update(task, completed=step, numbers=numbers)
+            if quiet and lines:
+                console.print(f"step {step} of {steps}: {numbers}")
+
+        yield reached

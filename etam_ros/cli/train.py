@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,14 +46,30 @@ def train(
     size: Annotated[
         int, typer.Option(help="Side of the pictures in pixels.", rich_help_panel=_CLIPS)
     ] = 112,
+    largest: Annotated[
+        int,
+        typer.Option(
+            help="Each step has a side from --size up to this.",
+            show_default="--size",
+            rich_help_panel=_CLIPS,
+        ),
+    ] = 0,
     frames: Annotated[
         int,
         typer.Option(help="Frames of a clip; 1: photographs.", rich_help_panel=_CLIPS),
     ] = 4,
+    stretch: Annotated[
+        int,
+        typer.Option(help="Cut from clips so many times as long.", rich_help_panel=_CLIPS),
+    ] = 1,
     batch: Annotated[
         int, typer.Option(help="Clips of a step and process.", rich_help_panel=_CLIPS)
     ] = 8,
     objects: Annotated[int, typer.Option(help="Objects of a clip.", rich_help_panel=_CLIPS)] = 2,
+    smallest: Annotated[
+        float,
+        typer.Option(help="Share of the picture they cover, at least.", rich_help_panel=_CLIPS),
+    ] = 0.002,
     lr: Annotated[
         float, typer.Option(help="Learning rate after warm-up.", rich_help_panel=_LEARNING)
     ] = 5e-4,
@@ -135,47 +149,24 @@ def train(
     options = {name: value for name, value in locals().items() if name != "data"}
     options["out"] = str(out)
     from etam_ros.cli.interrupts import stop_on_interrupt
+    from etam_ros.cli.progress import step_progress
     from etam_ros.training.config import TrainingConfig
     from etam_ros.training.loop import train as run_training
     from etam_ros.training.sources import training_source
 
     config = TrainingConfig(**options)
     source = training_source(data or [])
-    with stop_on_interrupt() as stop, _progress(config.steps) as on_report:
-        weights = run_training(config, source, on_report=on_report, stop=stop)
+    with (
+        stop_on_interrupt() as stop,
+        step_progress("training", config.steps, lines=True) as reached,
+    ):
+        weights = run_training(
+            config,
+            source,
+            on_report=lambda report: reached(report.step, _numbers(report)),
+            stop=stop,
+        )
     _tell(weights, config.steps)
-
-
-@contextmanager
-def _progress(steps: int) -> Iterator[Callable[[Report], None]]:
-    """A bar on stderr if that is a terminal, else a line for each report."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    columns = [
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[numbers]}", markup=False),
-        TimeRemainingColumn(),
-    ]
-    quiet = not console.is_terminal
-    with Progress(*columns, console=console, disable=quiet, transient=True) as progress:
-        task = progress.add_task("training", total=steps, numbers="")
-
-        def on_report(report: Report) -> None:
-            progress.update(task, completed=report.step, numbers=_numbers(report))
-            if quiet:
-                typer.echo(f"step {report.step} of {steps}: {_numbers(report)}", err=True)
-
-        yield on_report
 
 
 def _numbers(report: Report) -> str:

@@ -36,15 +36,39 @@ class Timing:
         return Timing(name, float(p50), float(p99))
 
 
-def synthetic_pictures(source_hw: tuple[int, int]) -> list[NDArray[np.uint8]]:
-    """A few soft coloured pictures (H, W, 3) uint8, the same at every call."""
+def synthetic_pictures(source_hw: tuple[int, int], objects: int) -> list[NDArray[np.uint8]]:
+    """A row of discs that tremble before soft colours, the same at every call.
+
+    A trained network follows the discs, whose masks are of a usual size; what an untrained one
+    makes of them is as slow or slower.
+
+    Args:
+        source_hw: (H, W).
+        objects: how many discs; their centres are those of `clicks`.
+
+    Returns:
+        PICTURES pictures, (H, W, 3) uint8.
+    """
     rng = np.random.default_rng(0)
     height, width = source_hw
-    coarse = rng.integers(0, 256, (PICTURES, 9, 16, 3), np.uint8)
-    return [
-        np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
-        for picture in coarse
-    ]
+    coarse = rng.integers(96, 160, (9, 16, 3), np.uint8)
+    background = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+    colours = rng.integers(0, 256, (objects, 3)).tolist()
+    radius = round(0.3 * min(height, width / (objects + 1)))
+    pictures = []
+    for index in range(PICTURES):
+        picture = background.copy()
+        shift = 0.05 * radius * np.sin(2 * np.pi * index / PICTURES)
+        for (x, y), colour in zip(clicks(source_hw, objects), colours, strict=True):
+            cv2.circle(picture, (round(x + shift), round(y)), radius, colour, cv2.FILLED)
+        pictures.append(np.asarray(picture, np.uint8))
+    return pictures
+
+
+def clicks(source_hw: tuple[int, int], objects: int) -> list[tuple[float, float]]:
+    """Where to click on the objects of the pictures, (x, y) in pixels."""
+    height, width = source_hw
+    return [(width * (index + 1) / (objects + 1), height / 2) for index in range(objects)]
 
 
 def time_tracker(
@@ -69,12 +93,10 @@ def time_tracker(
     """
     timed = TimedStages(stages)
     tracker = Tracker(timed, TrackerConfig(max_objects=objects))
-    pictures = [Frame(picture) for picture in synthetic_pictures(source_hw)]
+    pictures = [Frame(picture) for picture in synthetic_pictures(source_hw, objects)]
     tracker.step(pictures[0])
-    height, width = source_hw
-    for index in range(objects):
-        x = width * (index + 1) / (objects + 1)
-        tracker.add_prompt(Prompt(points=[(x, height / 2)], point_labels=[FOREGROUND]))
+    for point in clicks(source_hw, objects):
+        tracker.add_prompt(Prompt(points=[point], point_labels=[FOREGROUND]))
     spent: dict[str, list[float]] = {name: [] for name in (*STAGE_NAMES, "rest of step", "step")}
     for index in range(FILLING_FRAMES + frames):
         timed.take()

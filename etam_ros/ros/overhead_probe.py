@@ -31,7 +31,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from etam_ros.errors import EtamError
-from etam_ros.evaluation.benchmark import FILLING_FRAMES, synthetic_pictures
+from etam_ros.evaluation.benchmark import FILLING_FRAMES, clicks, synthetic_pictures
 from etam_ros.msg import Prompt, TrackedObjectArray
 from etam_ros.ros.children import Children
 from etam_ros.ros.image_conversion import image_message
@@ -179,7 +179,7 @@ def run(plan: ProbePlan) -> dict[str, float]:
     """
     messages = [
         image_message(picture, "rgb8", Header())
-        for picture in synthetic_pictures((plan.height, plan.width))
+        for picture in synthetic_pictures((plan.height, plan.width), objects=1)
     ]
     rclpy.init()
     log_dir = Path(tempfile.mkdtemp(prefix="etam_bench_"))  # stays where something fails
@@ -191,7 +191,7 @@ def run(plan: ProbePlan) -> dict[str, float]:
         for topic in ("tracker/objects", "tracker/label_image"):
             probe.wait_until(partial(probe.count_publishers, topic), f"publisher of {topic}")
         probe.play(messages[0], 1)
-        probe.click(plan.width / 2, plan.height / 2)
+        probe.click(*clicks((plan.height, plan.width), objects=1)[0])
         for index in range(FILLING_FRAMES + plan.frames):
             probe.play(messages[index % len(messages)], index + 2)
             print(json.dumps({"frame": index}), flush=True)

@@ -20,10 +20,11 @@ from etam_ros.errors import TrainingError
 from etam_ros.training.config import TrainingConfig
 from etam_ros.training.samples import ClipSource, TrainingClip
 
-MIN_SHARE: Final = 0.0008
-"""Of the picture, that an object covers where it is first prompted: 13 pixels at 128."""
 ATTEMPTS: Final = 20
+SIDE_STEP_PX: Final = 32
+"""Between the sides of one run: every patch size divides it, and grids stay even."""
 _SEED_BITS: Final = 62
+_SIDE_STREAM: Final = 0x51DE
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,19 +36,26 @@ class ClipBatch:
 
 
 class ClipDataset(Dataset[tuple[Tensor, Tensor]]):
-    """Clips by number, each with K objects that can be prompted on its first frame."""
+    """Clips by number and side, each with K objects that can be prompted on its first frame."""
 
     def __init__(self, source: ClipSource, config: TrainingConfig) -> None:
         self.source, self.config = source, config
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        """(T, S, S, 3) uint8 pictures and (K, T, S, S) bool masks of sample `index`."""
-        rng = np.random.default_rng((self.config.seed, index))
+    def __getitem__(self, sample: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """(T, S, S, 3) uint8 pictures and (K, T, S, S) bool masks of a sample: number and S."""
+        (index, side), config = sample, self.config
+        rng = np.random.default_rng((config.seed, index))
         for _ in range(ATTEMPTS):
-            seed = int(rng.integers(2**_SEED_BITS))
-            clip = self.source.clip(seed, frames=self.config.frames, size=self.config.size)
+            clip = self.source.clip(
+                int(rng.integers(2**_SEED_BITS)),
+                frames=config.frames * config.stretch,
+                size=side,
+            )
+            start = int(rng.integers(config.frames * (config.stretch - 1) + 1))
+            shown = slice(start, start + config.frames)
+            clip = TrainingClip(clip.images[shown], clip.masks[:, shown])
             for step in (1, -1):  # where nothing is in view at first, time runs backwards
-                masks = _pick(clip, step, self.config.objects, rng)
+                masks = _pick(clip, step, config, rng)
                 if masks is not None:
                     images = np.ascontiguousarray(clip.images[::step])
                     return torch.from_numpy(images), torch.from_numpy(masks)
@@ -58,16 +66,16 @@ class ClipDataset(Dataset[tuple[Tensor, Tensor]]):
 
 
 def _pick(
-    clip: TrainingClip, step: int, count: int, rng: np.random.Generator
+    clip: TrainingClip, step: int, config: TrainingConfig, rng: np.random.Generator
 ) -> NDArray[np.bool_] | None:
-    """`count` masks of objects that are in view on the first frame, or None; few are repeated."""
+    """K masks of objects that are in view on the first frame, or None; few are repeated."""
     masks = clip.masks[:, ::step]
     area = masks[:, 0].sum(axis=(1, 2))
-    candidates = np.flatnonzero(area >= max(1.0, MIN_SHARE * masks[0, 0].size))
+    candidates = np.flatnonzero(area >= max(1.0, config.smallest * masks[0, 0].size))
     if not len(candidates):
         return None
     order = rng.permutation(candidates)
-    return np.ascontiguousarray(masks[np.resize(order, count)])
+    return np.ascontiguousarray(masks[np.resize(order, config.objects)])
 
 
 def batches(
@@ -88,11 +96,11 @@ def batches(
         steps: how many batches.
         rank, processes: which of how many processes this one is.
     """
-    size = config.batch
-    numbers = [
-        list(range(start, start + size))
-        for start in (first_sample + (step * processes + rank) * size for step in range(steps))
-    ]
+    numbers = []
+    for step in range(steps):
+        first = first_sample + step * processes * config.batch
+        start, side = first + rank * config.batch, side_of(config, first)
+        numbers.append([(index, side) for index in range(start, start + config.batch)])
     workers = min(config.workers, steps)
     loader = DataLoader(
         ClipDataset(source, config),
@@ -105,6 +113,13 @@ def batches(
     )
     for images, masks in loader:
         yield ClipBatch(images, masks)
+
+
+def side_of(config: TrainingConfig, first_sample: int) -> int:
+    """S of the step that begins with a sample, the same in all processes."""
+    sides = range(config.size, max(config.largest, config.size) + 1, SIDE_STEP_PX)
+    rng = np.random.default_rng((_SIDE_STREAM, config.seed, first_sample))
+    return sides[int(rng.integers(len(sides)))]
 
 
 def _collate(samples: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:

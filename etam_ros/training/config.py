@@ -25,10 +25,29 @@ class TrainingConfig(Checked):
         "another run's folder; empty begins from scratch.",
     )
     size: int = option(112, "Side of the pictures in pixels.", minimum=32, maximum=2048)
+    largest: int = option(
+        0,
+        "Each step has a side from --size up to this one, by 32 pixels; 0 keeps --size.",
+        minimum=0,
+        maximum=2048,
+    )
     frames: int = option(4, "T, frames of a clip; 1 trains on photographs.", minimum=1, maximum=64)
+    stretch: int = option(
+        1,
+        "T frames are cut out of clips this many times as long: things move less between them, "
+        "and fewer disappear.",
+        minimum=1,
+        maximum=64,
+    )
     batch: int = option(8, "B, clips of a step on each process.", minimum=1, maximum=4096)
     objects: int = option(
         2, "K, objects of a clip; few are prompted twice.", minimum=1, maximum=64
+    )
+    smallest: float = option(
+        0.002,
+        "Share of the picture that an object covers where it is first prompted, at least.",
+        minimum=0.0,
+        maximum=1.0,
     )
     steps: int = option(10000, "Steps of the whole run.", minimum=1, maximum=10**9)
     minutes: float = option(
@@ -80,6 +99,11 @@ class TrainingConfig(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.largest and self.largest < self.size:
+            raise ConfigError(
+                f"largest is {self.largest} and size {self.size}, expected largest from size up, "
+                "or 0 for one size"
+            )
         if self.mask_prompts + self.click_prompts > 1.0 + 1e-9:
             raise ConfigError(
                 f"mask_prompts {self.mask_prompts:g} and click_prompts {self.click_prompts:g} are "

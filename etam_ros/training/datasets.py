@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from etam_ros.errors import SourceError
 from etam_ros.training.labelled_clips import Image, LabelledClips
-from etam_ros.training.samples import ClipSource, MixedSource, TrainingClip
+from etam_ros.training.samples import ClipSource, MixedSource
 
 if TYPE_CHECKING:
     # Read with PyAV, which a machine that trains from packed data does without.
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from etam_ros.evaluation.sequences import Sequence as VideoSequence
 
 _VIDEO_SUFFIXES: Final = (".mp4", ".mov", ".mkv", ".avi", ".webm")
-_STREAM: Final = 0x0DA7A5E7  # keeps the choice among paths apart from other choices
 _EXPECTED: Final = (
     "sequences in DAVIS layout, images/ with masks/, a bag with a label image, a packed .npz, "
     "videos or photographs"
@@ -107,22 +106,7 @@ def open_data(paths: Sequence[Path | str]) -> ClipSource:
     if not paths:
         raise SourceError(f"no data was named, expected {_EXPECTED}")
     sources = [pair for path in paths for pair in _open(Path(path))]
-    return sources[0][0] if len(sources) == 1 else _OwnDraws(MixedSource(sources))
-
-
-class _OwnDraws:
-    """A mix that may be part of another: its choices do not follow from the other's.
-
-    Both would draw from the same numbers, so that the outer choice leaves half of the inner out.
-    """
-
-    def __init__(self, source: MixedSource) -> None:
-        self._source = source
-
-    def clip(self, seed: int, *, frames: int, size: int) -> TrainingClip:
-        """The clip of a seed."""
-        own = int(np.random.SeedSequence([_STREAM, seed]).generate_state(1, np.uint64)[0])
-        return self._source.clip(own, frames=frames, size=size)
+    return sources[0][0] if len(sources) == 1 else MixedSource(sources)
 
 
 def _open(path: Path) -> list[tuple[ClipSource, float]]:

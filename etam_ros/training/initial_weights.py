@@ -31,6 +31,18 @@ def new_network(config: ModelConfig, *, size: int, seed: int) -> EfficientTAM:
     return network
 
 
+def resized(network: EfficientTAM, side: int) -> EfficientTAM:
+    """A network for pictures of another side that has the same parameters, not copies of them."""
+    other = EfficientTAM(replace(network.config, image_size=side)).to(network.no_mem_embed.device)
+    for name, parameter in network.named_parameters():
+        owner, _, leaf = name.rpartition(".")
+        other.get_submodule(owner).register_parameter(leaf, parameter)
+    for name in network.state_dict().keys() - dict(network.named_parameters()).keys():
+        owner, _, leaf = name.rpartition(".")
+        other.get_submodule(owner).register_buffer(leaf, network.get_buffer(name))
+    return other.train(network.training)
+
+
 @torch.no_grad()
 def _initialise(network: EfficientTAM) -> None:
     """Where PyTorch's own first weights will not do: zeros, and the ViT's linear layers."""

@@ -122,7 +122,8 @@ def _opened(path: Path) -> Iterator[Any]:
         from rosbags.typesys import Stores, get_typestore
     except ImportError as error:
         raise SourceError(
-            f"bag {path} cannot be read without the package rosbags ({error}): pip install rosbags"
+            f"bag {path} cannot be read without the package rosbags ({error}): "
+            "pip install 'etam_ros[bags]'"
         ) from None
     try:
         with AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY)) as reader:

@@ -77,8 +77,13 @@ class MixedSource:
         self._bounds = np.cumsum(weights / weights.sum())
 
     def clip(self, seed: int, *, frames: int, size: int) -> TrainingClip:
-        """The clip of a seed, from the source that the seed chooses."""
-        draw = np.random.default_rng([_CHOICE_STREAM, seed]).random() * self._bounds[-1]
+        """The clip of a seed, from the source that the seed chooses.
+
+        The source gets a seed of its own: with the same one a mix in a mix would draw the same
+        number again, and never choose some of its sources.
+        """
+        rng = np.random.default_rng([_CHOICE_STREAM, seed])
+        draw = rng.random() * self._bounds[-1]
         index = int(np.searchsorted(self._bounds, draw, side="right"))
         source = self._sources[min(index, len(self._sources) - 1)]
-        return source.clip(seed, frames=frames, size=size)
+        return source.clip(int(rng.integers(2**62)), frames=frames, size=size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from etam_ros.training.samples import ClipSource
+from etam_ros.training.samples import ClipSource, MixedSource
 
 
 def training_source(data: Sequence[Path]) -> ClipSource:
@@ -19,5 +19,6 @@ def training_source(data: Sequence[Path]) -> ClipSource:
 
         return open_data(data)
     from etam_ros.training.collage import CollageSource
+    from etam_ros.training.collage.scene_source import SceneSource
 
-    return CollageSource(None)
+    return MixedSource([(CollageSource(None), 0.9), (SceneSource(), 0.1)])

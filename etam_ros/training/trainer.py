@@ -21,7 +21,7 @@ from etam_ros.training.batches import ClipBatch
 from etam_ros.training.checkpoints import save_checkpoint
 from etam_ros.training.config import FINE_TUNING_LAYER_DECAY, TrainingConfig
 from etam_ros.training.forward import Pass, Rollout
-from etam_ros.training.initial_weights import first_network
+from etam_ros.training.initial_weights import first_network, resized
 from etam_ros.training.losses import row_losses
 from etam_ros.training.optimization import (
     AverageWeights,
@@ -47,6 +47,7 @@ class Trainer:
     def __init__(self, config: TrainingConfig, processes: Processes) -> None:
         self.config, self.processes = config, processes
         self.network: EfficientTAM = first_network(config).to(processes.device).train()
+        self._at_side = {config.size: self.network}
         self.optimizer = make_optimizer(
             self.network,
             lr=config.lr,
@@ -104,8 +105,9 @@ class Trainer:
         rows, frames = batch.masks.shape[:2]
         first_row = self.processes.rank * rows
         rngs = [row_random(config, self.done, first_row + row) for row in range(rows)]
+        network = self.at_side(batch.images.shape[2])
         rollout = Rollout(
-            self.network,
+            network,
             batch.masks,
             plan_prompts(config, self.done, rngs, frames),
             rngs,
@@ -115,7 +117,7 @@ class Trainer:
         with torch.autocast(device.type, self.dtype, enabled=self.dtype is not torch.float32):
             seen = rollout.run(batch.images.to(device, non_blocking=True))
         masks = batch.masks.to(device, non_blocking=True)
-        truth, visible = small_truth(masks, self.network.config.mask_size)
+        truth, visible = small_truth(masks, network.config.mask_size)
         share = 1.0 / (rows * frames)
         loss = torch.zeros((), device=device)
         for decode in seen.decodes:
@@ -130,6 +132,12 @@ class Trainer:
             loss = loss + losses.total.sum() * share
             self.meter.add_decode(decode, losses, share, *held)
         return loss, seen
+
+    def at_side(self, side: int) -> EfficientTAM:
+        """The network for pictures of another side, with the same parameters."""
+        if side not in self._at_side:
+            self._at_side[side] = resized(self.network, side)
+        return self._at_side[side]
 
     def _note_bad_step(self) -> None:
         self._bad_steps += 1

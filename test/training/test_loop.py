@@ -175,7 +175,7 @@ class LateObjects:
 
 
 def test_every_row_can_be_prompted_on_its_first_frame():
-    images, masks = ClipDataset(LateObjects(), TINY)[0]
+    images, masks = ClipDataset(LateObjects(), TINY)[0, TINY.size]
     assert masks.shape == (2, 2, 32, 32)
     assert masks[:, 0].flatten(1).any(dim=1).all()
     assert images[0].min() == 255
@@ -188,7 +188,7 @@ def test_clips_without_objects_are_an_error_of_one_line():
             return TrainingClip(images, np.zeros((1, frames, size, size), bool))
 
     with pytest.raises(TrainingError, match="no object on their first or last frame") as error:
-        ClipDataset(Nothing(), TINY)[0]
+        ClipDataset(Nothing(), TINY)[0, TINY.size]
     assert "\n" not in str(error.value)
 
 
