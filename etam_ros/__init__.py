@@ -2,7 +2,7 @@
 
 from etam_ros import Frame, Prompt, Tracker, open_stages
 
-with open_stages("efficienttam_ti_512x512", weights="model.pt") as stages:
+with open_stages() as stages:
     tracker = Tracker(stages)
     tracker.step(Frame(first_image))
     tracker.add_prompt(Prompt(points=[(320, 240)], point_labels=[1]))

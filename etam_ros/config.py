@@ -16,7 +16,7 @@ from etam_ros.errors import ConfigError
 BACKENDS: Final = ("auto", "torch", "onnx", "openvino", "tensorrt", "tensorrt_rtx")
 PRECISIONS: Final = ("auto", "fp32", "bf16", "fp16")
 DEVICES: Final = ("auto", "cpu", "cuda")
-DEFAULT_MODEL: Final = "efficienttam_ti_512x512"
+DEFAULT_MODEL: Final = "etam_nano"
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ _FRAMES: Final = 90
 _SEED: Final = 33
 _FOLLOWED: Final = 2
 """Objects of the made-up clip that are clicked on: the first hides, the second crosses it."""
-_SLOW_HZ: Final = 2.0
+_SLOW_HZ: Final = 5.0
 """Images per second without a GPU: about what the default model keeps up with on a CPU."""
 _GPU_MARKS: Final = ("/dev/nvidiactl", "/dev/nvhost-gpu", "/dev/nvgpu")
 
@@ -84,7 +84,7 @@ def demo(
     rate: Annotated[
         float,
         typer.Option(
-            help="Images per second.", show_default="the source's own; 2 without a GPU", min=0.0
+            help="Images per second.", show_default="the source's own; 5 without a GPU", min=0.0
         ),
     ] = 0.0,
     frames: Annotated[int, typer.Option(help="Images after which it ends.", min=2)] = _FRAMES,

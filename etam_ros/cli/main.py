@@ -39,7 +39,7 @@ VERBS: Final = {
     ),
     "node": Verb(
         "Run the ROS 2 tracker node.",
-        "etam node --ros-args -p model:=efficienttam_ti_512x512 -r image:=/camera/image_raw",
+        "etam node --ros-args -r image:=/camera/image_raw",
         _FOLLOW,
         ros_arguments=True,
     ),
