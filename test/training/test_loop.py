@@ -34,8 +34,9 @@ TINY = TrainingConfig(
 )  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _one_thread():
+    """Sums depend on the number of threads: runs that are compared have the same."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
