@@ -70,6 +70,9 @@ def train(
         float,
         typer.Option(help="Share of the picture they cover, at least.", rich_help_panel=_CLIPS),
     ] = 0.002,
+    optimizer: Annotated[
+        str, typer.Option(help="adamw, or muon for the matrices.", rich_help_panel=_LEARNING)
+    ] = "adamw",
     lr: Annotated[
         float, typer.Option(help="Learning rate after warm-up.", rich_help_panel=_LEARNING)
     ] = 5e-4,
@@ -82,7 +85,7 @@ def train(
         ),
     ] = 0.0,
     weight_decay: Annotated[
-        float, typer.Option(help="Of AdamW.", rich_help_panel=_LEARNING)
+        float, typer.Option(help="Of matrices.", rich_help_panel=_LEARNING)
     ] = 0.05,
     warmup: Annotated[int, typer.Option(help="Steps of it.", rich_help_panel=_LEARNING)] = 200,
     ema: Annotated[

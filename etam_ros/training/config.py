@@ -8,6 +8,7 @@ from typing import Final
 from etam_ros.config import DEVICES, Checked, option
 from etam_ros.errors import ConfigError
 
+OPTIMIZERS: Final = ("adamw", "muon")
 PRECISIONS: Final = ("auto", "fp32", "bf16")
 FINE_TUNING_LAYER_DECAY: Final = 0.8
 OWN_MODEL: Final = "etam_nano"
@@ -53,6 +54,11 @@ class TrainingConfig(Checked):
     minutes: float = option(
         0.0, "Stop after so long, ready to go on; 0 runs to the end.", minimum=0.0, maximum=1e6
     )
+    optimizer: str = option(
+        "adamw",
+        "adamw as in the papers, or muon for the matrices, which learns more from as many steps.",
+        choices=OPTIMIZERS,
+    )
     lr: float = option(5e-4, "Learning rate after warm-up.", minimum=0.0, maximum=1.0)
     layer_decay: float = option(
         0.0,
@@ -60,7 +66,7 @@ class TrainingConfig(Checked):
         minimum=0.0,
         maximum=1.0,
     )
-    weight_decay: float = option(0.05, "AdamW's weight decay.", minimum=0.0, maximum=10.0)
+    weight_decay: float = option(0.05, "Weight decay of matrices.", minimum=0.0, maximum=10.0)
     warmup: int = option(200, "Steps of warm-up.", minimum=0, maximum=10**9)
     ema: float = option(
         0.999, "Share of the past in the averaged weights.", minimum=0.0, maximum=1.0

@@ -1,25 +1,75 @@
-"""How weights move: AdamW in groups, warm-up and cosine, clipped gradients, averaged weights.
+"""How weights move: AdamW or Muon in groups, warm-up and cosine, clipped gradients, averages.
 
 Source: layer-wise decay as in BEiT and MAE fine-tuning, the schedule of SAM 2's training
-(arXiv 2408.00714, appendix D).
+(arXiv 2408.00714, appendix D), Muon scaled to AdamW's steps (arXiv 2502.16982).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 
-from etam_ros.errors import WeightsError
+from etam_ros.errors import TrainingError, WeightsError
 
 TRUNK: Final = "image_encoder.trunk."
 """Where the ViT lies in EfficientTAM's state dict."""
 BETAS: Final = (0.9, 0.98)
 DECAYING: Final = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 """Layers whose `weight` decays; norms, biases, embeddings and positions do not."""
+NARROWEST_OF_MUON: Final = 32
+"""Smaller side of a linear layer's weight, from which on Muon moves it."""
+
+
+class Optimizers:
+    """Optimizers of disjoint parameters, used as one."""
+
+    def __init__(self, parts: Sequence[torch.optim.Optimizer]) -> None:
+        self.parts = tuple(parts)
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """The groups of all of them, to be changed in place."""
+        return [group for part in self.parts for group in part.param_groups]
+
+    def step(self) -> None:
+        """Move all parameters."""
+        for part in self.parts:
+            part.step()
+
+    def zero_grad(self) -> None:
+        """Forget all gradients."""
+        for part in self.parts:
+            part.zero_grad()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What `load_state_dict` needs to go on exactly, by the optimizers' names."""
+        return {type(part).__name__: part.state_dict() for part in self.parts}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state, with the rates and decays that these have now.
+
+        Raises:
+            TrainingError: it is of other optimizers.
+            ValueError: it is of other parameters.
+        """
+        own = self.state_dict()
+        if state.keys() != own.keys():
+            raise TrainingError(
+                f"the state to go on from is of {' and '.join(state)}, this run uses "
+                f"{' and '.join(own)}: give the same --optimizer, or begin a run with --init"
+            )
+        for part, saved, present in zip(
+            self.parts, (state[name] for name in own), own.values(), strict=True
+        ):
+            groups = [
+                {**new, "params": old["params"]}
+                for new, old in zip(present["param_groups"], saved["param_groups"], strict=True)
+            ]
+            part.load_state_dict({**saved, "param_groups": groups})
 
 
 def make_optimizer(
@@ -29,12 +79,52 @@ def make_optimizer(
     weight_decay: float,
     layer_decay: float = 1.0,
     trunk: str = TRUNK,
-) -> torch.optim.AdamW:
-    """AdamW over the groups of `parameter_groups`; `set_learning_rate` moves its rate."""
+    kind: str = "adamw",
+) -> Optimizers:
+    """An optimizer over the groups of `parameter_groups`; `set_learning_rate` moves its rate.
+
+    Args:
+        kind: adamw for everything, or muon for the weights of linear layers whose smaller side
+            has `NARROWEST_OF_MUON` channels, and AdamW for the rest.
+
+    Raises:
+        TrainingError: this PyTorch has no Muon.
+    """
     groups = parameter_groups(
         network, weight_decay=weight_decay, layer_decay=layer_decay, trunk=trunk
     )
-    return torch.optim.AdamW(groups, lr=lr, betas=BETAS, fused=True)
+    if kind == "adamw":
+        return Optimizers([torch.optim.AdamW(groups, lr=lr, betas=BETAS, fused=True)])
+    if not hasattr(torch.optim, "Muon"):
+        raise TrainingError(
+            f"optimizer muon is in PyTorch from 2.9 on, this is {torch.__version__}: train with "
+            "--optimizer adamw"
+        )
+    hidden = {
+        f"{name}.weight".removeprefix(".")
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Linear) and min(module.weight.shape) >= NARROWEST_OF_MUON
+    }
+    muon = torch.optim.Muon(
+        _only(groups, lambda name: name in hidden), lr=lr, adjust_lr_fn="match_rms_adamw"
+    )
+    rest = _only(groups, lambda name: name not in hidden)
+    return Optimizers([muon, torch.optim.AdamW(rest, lr=lr, betas=BETAS, fused=True)])
+
+
+def _only(groups: list[dict[str, Any]], wanted: Callable[[str], bool]) -> list[dict[str, Any]]:
+    """The groups with those of their parameters whose names are wanted."""
+    kept = []
+    for group in groups:
+        pairs = [
+            (name, parameter)
+            for name, parameter in zip(group["names"], group["params"], strict=True)
+            if wanted(name)
+        ]
+        if pairs:
+            names, parameters = zip(*pairs, strict=True)
+            kept.append({**group, "names": list(names), "params": list(parameters)})
+    return kept
 
 
 def parameter_groups(
@@ -53,7 +143,7 @@ def parameter_groups(
         groups for an optimizer: `params`, `names`, `weight_decay` and `lr_scale`.
     """
     decaying = {
-        f"{name}.weight" if name else "weight"
+        f"{name}.weight".removeprefix(".")
         for name, module in network.named_modules()
         if isinstance(module, DECAYING)
     }
@@ -95,7 +185,7 @@ def learning_rate_factor(step: int, *, steps: int, warmup: int, final: float = 0
     return final + (1.0 - final) * 0.5 * (1.0 + math.cos(math.pi * done))
 
 
-def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
+def set_learning_rate(optimizer: Optimizers, lr: float) -> None:
     """Give each group its share of a learning rate."""
     for group in optimizer.param_groups:
         group["lr"] = lr * group.get("lr_scale", 1.0)

@@ -159,7 +159,7 @@ class Pretraining:
         split = draw_split(rows, self.tokens, config.hidden_share, generator).to(self.device)
         target, guess = self._guess(pictures, split)
         error = (guess - target).square().mean()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         error.backward()  # type: ignore[no-untyped-call]
         clip_gradients(self.student.parameters(), config.clip)
         self.optimizer.step()

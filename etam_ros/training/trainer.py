@@ -53,6 +53,7 @@ class Trainer:
             lr=config.lr,
             weight_decay=config.weight_decay,
             layer_decay=config.layer_decay or (FINE_TUNING_LAYER_DECAY if config.init else 1.0),
+            kind=config.optimizer,
         )
         self.average = AverageWeights(self.network, config.ema)
         self.meter = Meter(processes.device)
@@ -172,7 +173,7 @@ class Trainer:
         """Continue from a state.
 
         Raises:
-            TrainingError: it is of another model.
+            TrainingError: it is of another model or optimizer.
         """
         name = self.network.config.name
         if state["model_name"] != name:
@@ -182,15 +183,7 @@ class Trainer:
             )
         self.network.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
-        groups = [
-            {**new, **{k: v for k, v in old.items() if k in ("params", "names", "betas", "eps")}}
-            for new, old in zip(
-                self.optimizer.state_dict()["param_groups"],
-                state["optimizer"]["param_groups"],
-                strict=True,
-            )
-        ]
-        self.optimizer.load_state_dict({**state["optimizer"], "param_groups": groups})
+        self.optimizer.load_state_dict(state["optimizer"])
         self.done, self.samples = step, int(state["samples"])
 
 

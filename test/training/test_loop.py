@@ -48,8 +48,9 @@ def final_state(out):
     step, state = load_checkpoint(Path(out))
     tensors = {f"model.{k}": v for k, v in state["model"].items()}
     tensors |= {f"average.{k}": v for k, v in state["average"]["weights"].items()}
-    for number, moments in state["optimizer"]["state"].items():
-        tensors |= {f"optimizer.{number}.{k}": v for k, v in moments.items()}
+    for kind, part in state["optimizer"].items():
+        for number, moments in part["state"].items():
+            tensors |= {f"{kind}.{number}.{k}": v for k, v in moments.items()}
     return step, state["samples"], tensors
 
 
@@ -69,14 +70,18 @@ def whole_run(tmp_path_factory):
     return final_state(out)
 
 
-def test_a_stopped_run_goes_on_exactly(whole_run, tmp_path):
-    config = replace(TINY, out=str(tmp_path))
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_stopped_run_goes_on_exactly(optimizer, whole_run, tmp_path):
+    config = replace(TINY, out=str(tmp_path / "stopped"), optimizer=optimizer)
     steps = iter([False, False, True])
     train(config, FlatClips(), stop=lambda: next(steps))
-    assert load_checkpoint(tmp_path)[0] == 3
+    assert load_checkpoint(Path(config.out))[0] == 3
     train(config, FlatClips())
-    assert_same_run(final_state(tmp_path), whole_run)
-    assert [report.step for report in read_log(tmp_path / "log.csv")] == [2, 4, 6]
+    if optimizer != TINY.optimizer:
+        train(replace(config, out=str(tmp_path / "whole")), FlatClips())
+        whole_run = final_state(tmp_path / "whole")
+    assert_same_run(final_state(config.out), whole_run)
+    assert [report.step for report in read_log(Path(config.out) / "log.csv")] == [2, 4, 6]
 
 
 CHILD = """

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from etam_ros.errors import TrainingError
 from etam_ros.model import EfficientTAM, model_config
 from etam_ros.training.optimization import (
     AverageWeights,
@@ -75,6 +76,46 @@ def test_a_learning_rate_is_shared_out_by_scale():
     optimizer.param_groups[0]["lr_scale"] = 0.25
     set_learning_rate(optimizer, 0.8)
     assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.2, 0.8])
+
+
+def test_muon_moves_wide_linear_layers_and_adamw_the_rest():
+    network = nn.Sequential(nn.Linear(48, 32), nn.LayerNorm(32), nn.Linear(32, 4))
+    muon, adamw = make_optimizer(network, lr=1.0, weight_decay=0.1, kind="muon").parts
+    assert [name for group in muon.param_groups for name in group["names"]] == ["0.weight"]
+    assert {name for group in adamw.param_groups for name in group["names"]} == {
+        "0.bias", "1.weight", "1.bias", "2.weight", "2.bias",
+    }  # fmt: skip
+
+
+def test_a_step_of_muon_is_orthogonal_and_as_long_as_one_of_adamw():
+    torch.manual_seed(0)
+    layer = nn.Linear(64, 32)
+    before = layer.weight.detach().clone()
+    layer.weight.grad, layer.bias.grad = torch.randn(32, 64), torch.zeros(32)
+    optimizer = make_optimizer(layer, lr=0.01, weight_decay=0.0, kind="muon")
+    optimizer.step()
+    moved = layer.weight.detach() - before
+    singular = torch.linalg.svdvals(moved) / (0.01 * 0.2 * 64**0.5)
+    assert singular.min() > 0.6  # Newton-Schulz is not exact
+    assert singular.max() < 1.3
+    assert moved.square().mean().sqrt().item() == pytest.approx(0.2 * 0.01, rel=0.2)
+
+
+def test_a_state_of_another_optimizer_is_refused():
+    layer = nn.Linear(64, 32)
+    muon = make_optimizer(layer, lr=1.0, weight_decay=0.1, kind="muon")
+    adamw = make_optimizer(layer, lr=1.0, weight_decay=0.1)
+    with pytest.raises(TrainingError, match=r"is of Muon and AdamW, this run uses AdamW"):
+        adamw.load_state_dict(muon.state_dict())
+
+
+def test_rates_and_decays_of_now_count_after_loading():
+    layer = nn.Linear(64, 32)
+    old = make_optimizer(layer, lr=1.0, weight_decay=0.1, kind="muon")
+    new = make_optimizer(layer, lr=0.5, weight_decay=0.2, kind="muon")
+    new.load_state_dict(old.state_dict())
+    assert {group["lr"] for group in new.param_groups} == {0.5}
+    assert {group["weight_decay"] for group in new.param_groups} == {0.2, 0.0}
 
 
 def test_clipping_keeps_the_direction():
