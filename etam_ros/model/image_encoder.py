@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from etam_ros.model.config import ModelConfig
-from etam_ros.model.layers import MLP, LayerNorm2d, attention
+from etam_ros.model.layers import MLP, LayerNorm, LayerNorm2d, attention
 
 
 def split_windows(x: Tensor, size: int) -> Tensor:
@@ -68,9 +68,9 @@ class ViTBlock(nn.Module):
         super().__init__()
         dim = config.embed_dim
         self.window_size = window_size
-        self.norm1 = nn.LayerNorm(dim, eps=1e-6)
+        self.norm1 = LayerNorm(dim, eps=1e-6)
         self.attn = ViTAttention(dim, config.heads)
-        self.norm2 = nn.LayerNorm(dim, eps=1e-6)
+        self.norm2 = LayerNorm(dim, eps=1e-6)
         self.mlp = MLP(dim, config.mlp_ratio * dim, dim, depth=2, gelu=True)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -120,6 +120,12 @@ class ViT(nn.Module):
                 stored, size=(self.grid, self.grid), mode="bicubic", align_corners=False
             )
         return stored.permute(0, 2, 3, 1)
+
+    def fix_position_embedding(self) -> None:
+        """Resize the stored embedding once for all."""
+        resized = self.position_embedding().flatten(1, 2)  # (1, h * w, C)
+        self.pos_embed.data = torch.cat((self.pos_embed[:, :1], resized), dim=1)
+        self.position_grid = self.grid
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, S, S) -> (B, C, h, w)."""

@@ -1,4 +1,8 @@
-"""Small parts that several files share."""
+"""Small parts that several files share.
+
+In an exported graph, norms and softmax are computed in float32 whatever its precision; eager
+kernels do so inside.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,8 @@ from torch.nn import functional
 def attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
     """softmax(q k^T / sqrt(d) + bias) v.
 
-    Written out where gradients are wanted on a CPU: the fused kernel is slow backwards there.
+    Written out in an exported graph, and where gradients are wanted on a CPU: the fused kernel is
+    slow backwards there.
 
     Args:
         q: (..., Q, d).
@@ -23,13 +28,27 @@ def attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Te
     Returns:
         (..., Q, d).
     """
-    if q.requires_grad and q.device.type == "cpu":
+    exporting = torch.compiler.is_exporting()
+    if exporting or (q.requires_grad and q.device.type == "cpu"):
         scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)  # (..., Q, K)
+        if exporting:
+            scores = scores.float()
         if bias is not None:
             scores = scores + bias
         attended: Tensor = scores.softmax(dim=-1).to(v.dtype) @ v
         return attended
     return functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+
+
+class LayerNorm(nn.LayerNorm):
+    """Layer norm over the last dimension."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.dtype is torch.float32 or not torch.compiler.is_exporting():
+            return super().forward(x)
+        weight, bias = self.weight.float(), self.bias.float()
+        normed = functional.layer_norm(x.float(), self.normalized_shape, weight, bias, self.eps)
+        return normed.to(x.dtype)
 
 
 class LayerNorm2d(nn.Module):
@@ -42,10 +61,13 @@ class LayerNorm2d(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
+        dtype = x.dtype
+        if torch.compiler.is_exporting():
+            x = x.float()
         mean = x.mean(1, keepdim=True)  # (B, 1, H, W)
         centred = x - mean
         variance = centred.square().mean(1, keepdim=True)  # (B, 1, H, W)
-        x = centred * torch.rsqrt(variance + self.eps)
+        x = (centred * torch.rsqrt(variance + self.eps)).to(dtype)
         return torch.addcmul(self.bias[:, None, None], x, self.weight[:, None, None])
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from etam_ros.model.config import ModelConfig
-from etam_ros.model.layers import MLP, Attention, LayerNorm2d
+from etam_ros.model.layers import MLP, Attention, LayerNorm, LayerNorm2d
 
 MASKS: Final = 4
 """One mask for unambiguous prompts, and three for ambiguous ones."""
@@ -26,12 +26,12 @@ class TwoWayBlock(nn.Module):
         dim, heads = config.hidden_dim, config.decoder_heads
         self.first = first
         self.self_attn = Attention(dim, heads)
-        self.norm1 = nn.LayerNorm(dim)
+        self.norm1 = LayerNorm(dim)
         self.cross_attn_token_to_image = Attention(dim, heads, inner_dim=dim // 2)
-        self.norm2 = nn.LayerNorm(dim)
+        self.norm2 = LayerNorm(dim)
         self.mlp = MLP(dim, config.decoder_mlp_dim, dim, depth=2)
-        self.norm3 = nn.LayerNorm(dim)
-        self.norm4 = nn.LayerNorm(dim)
+        self.norm3 = LayerNorm(dim)
+        self.norm4 = LayerNorm(dim)
         self.cross_attn_image_to_token = Attention(dim, heads, inner_dim=dim // 2)
 
     def forward(
@@ -62,7 +62,7 @@ class TwoWayTransformer(nn.Module):
             TwoWayBlock(config, first=index == 0) for index in range(config.decoder_depth)
         )
         self.final_attn_token_to_image = Attention(dim, config.decoder_heads, inner_dim=dim // 2)
-        self.norm_final_attn = nn.LayerNorm(dim)
+        self.norm_final_attn = LayerNorm(dim)
 
     def forward(
         self, tokens: Tensor, image: Tensor, image_position: Tensor

@@ -8,18 +8,54 @@ M memory frames, P pointer tokens.
 from __future__ import annotations
 
 import math
+from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from etam_ros.model.config import ModelConfig
-from etam_ros.model.layers import Attention, attention
-from etam_ros.model.positions import halved, rotary_table, rotate, sine_positions
+from etam_ros.model.layers import Attention, LayerNorm, attention
+from etam_ros.model.positions import HalvedLinear, rotary_table, rotate, sine_positions
 
 POOL = 2
 Turn = tuple[Tensor, Tensor]
 """Cosines and sines of a rotary encoding, (tokens, D / 2) float32 each."""
+EMPTY_PENALTY: Final = -1e4
+"""Added to the logits of an empty slot's keys: exp of it is zero, and float16 has it."""
+
+
+class Penalty(NamedTuple):
+    """What is added to the logits of keys: (B, M) of memories, (B, P) of pointer tokens."""
+
+    memories: Tensor
+    pointers: Tensor
+
+    @staticmethod
+    def of(memories: Tensor, pointers: Tensor, *, width: int) -> Penalty:
+        """The penalty of empty slots: (B, M) and (B, R) bool, R * width = P."""
+        return Penalty(
+            memories.float() * EMPTY_PENALTY,
+            pointers.float().repeat_interleave(width, dim=1) * EMPTY_PENALTY,
+        )
+
+
+class BankTokens(NamedTuple):
+    """A bank as keys and values.
+
+    Attributes:
+        keys: (B, M * L + P, E) memories with their positions, pointer tokens last.
+        values: (B, M * L + P, E) the same without positions.
+        frames: M.
+        turn: rotary table of the keys.
+        penalty: of the keys of empty slots; None: none is empty.
+    """
+
+    keys: Tensor
+    values: Tensor
+    frames: int
+    turn: Turn
+    penalty: Penalty | None = None
 
 
 class RotarySelfAttention(Attention):
@@ -27,11 +63,13 @@ class RotarySelfAttention(Attention):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config.hidden_dim, heads=1)
+        self.q_proj = HalvedLinear(config.hidden_dim, config.hidden_dim)
+        self.k_proj = HalvedLinear(config.hidden_dim, config.hidden_dim)
 
     def forward(self, x: Tensor, turn: Turn) -> Tensor:  # type: ignore[override]
         """(B, L, D) -> (B, L, D)."""
-        q = rotate(halved(self.q_proj, x), *turn)[:, None]  # (B, 1, L, D)
-        k = rotate(halved(self.k_proj, x), *turn)[:, None]
+        q = rotate(self.q_proj(x), *turn)[:, None]  # (B, 1, L, D)
+        k = rotate(self.k_proj(x), *turn)[:, None]
         v = self.v_proj(x)[:, None]
         attended = attention(q, k, v)
         return self.out_proj(attended[:, 0])  # type: ignore[no-any-return]
@@ -46,45 +84,30 @@ class RotaryCrossAttention(Attention):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config.hidden_dim, heads=1, key_dim=config.memory_dim)
+        self.q_proj = HalvedLinear(config.hidden_dim, config.hidden_dim)
+        self.k_proj = HalvedLinear(config.memory_dim, config.hidden_dim)
         self.grid = config.grid
         self.pooling = config.memory_pooling
 
-    def forward(  # type: ignore[override]
-        self, x: Tensor, keys: Tensor, values: Tensor, frames: int, turn: Turn, key_turn: Turn
-    ) -> Tensor:
-        """Attend from the frame's tokens to the bank.
-
-        Args:
-            x: (B, L, D) queries.
-            keys: (B, M * L + P, E) memories with their positions, pointer tokens last.
-            values: (B, M * L + P, E) the same without positions.
-            frames: M.
-            turn, key_turn: rotary tables of the queries and of the keys.
-
-        Returns:
-            (B, L, D).
-        """
-        q = rotate(halved(self.q_proj, x), *turn)
-        k = rotate(halved(self.k_proj, keys), *key_turn)
-        if self.pooling == "none" or frames <= 1:
-            return self.attend(q, k, self.v_proj(values))
-        spatial = frames * x.shape[1]
-        pooled_k = self.pool(k[:, :spatial], frames)
-        if self.pooling == "keys":
-            pooled_k = pooled_k + math.log(POOL * POOL)
-        k = torch.cat((pooled_k, k[:, spatial:]), dim=1)
-        # Values are pooled before their projection: it is linear, and there are fewer then.
-        pooled_values = self.pool(values[:, :spatial], frames)
-        v = self.v_proj(torch.cat((pooled_values, values[:, spatial:]), dim=1))
-        if self.pooling == "keys":
-            return self.attend(q, k, v)
-        bias = torch.cat(
-            (
-                k.new_full((pooled_k.shape[1],), math.log(POOL * POOL)),
-                k.new_zeros(k.shape[1] - pooled_k.shape[1]),
-            )
-        )
-        return self.attend(q, k, v, bias[None, None, None])
+    def forward(self, x: Tensor, bank: BankTokens, turn: Turn) -> Tensor:  # type: ignore[override]
+        """Attend from the frame's tokens (B, L, D), with their rotary table, to a bank."""
+        keys, values, frames, key_turn, penalty = bank
+        q = rotate(self.q_proj(x), *turn)
+        k = rotate(self.k_proj(keys), *key_turn)
+        spatial, cells, constant = frames * x.shape[1], x.shape[1], 0.0
+        if self.pooling != "none" and frames > 1:
+            pooled_k = self.pool(k[:, :spatial], frames)
+            # Values are pooled before their projection: it is linear, and there are fewer then.
+            pooled_values = self.pool(values[:, :spatial], frames)
+            constant = math.log(POOL * POOL)
+            if self.pooling == "keys":
+                pooled_k, constant = pooled_k + constant, 0.0
+            k = torch.cat((pooled_k, k[:, spatial:]), dim=1)
+            values = torch.cat((pooled_values, values[:, spatial:]), dim=1)
+            cells = cells // (POOL * POOL)
+        pointers = keys.shape[1] - spatial
+        bias = key_bias(k, frames, cells, pointers, constant, penalty)
+        return self.attend(q, k, self.v_proj(values), bias)
 
     def pool(self, x: Tensor, frames: int) -> Tensor:
         """Average 2 x 2 neighbours of each frame: (B, M * L, D) -> (B, M * L / 4, D)."""
@@ -101,6 +124,31 @@ class RotaryCrossAttention(Attention):
         return self.out_proj(attended[:, 0])  # type: ignore[no-any-return]
 
 
+def key_bias(
+    like: Tensor, frames: int, cells: int, pointers: int, constant: float, penalty: Penalty | None
+) -> Tensor | None:
+    """What is added to the logits of each key.
+
+    Args:
+        like: of the type and on the device that it shall be.
+        frames: M.
+        cells: spatial keys of a memory frame.
+        pointers: P.
+        constant: for all spatial keys.
+        penalty: for those of empty slots.
+
+    Returns:
+        (1 or B, 1, 1, M * cells + P), or None where it would be zero.
+    """
+    if penalty is not None:
+        spatial = (penalty.memories + constant).repeat_interleave(cells, dim=1)
+        return torch.cat((spatial, penalty.pointers), dim=1)[:, None, None].to(like.dtype)
+    if constant == 0.0:
+        return None
+    bias = torch.cat((like.new_full((frames * cells,), constant), like.new_zeros(pointers)))
+    return bias[None, None, None]
+
+
 class MemoryAttentionLayer(nn.Module):
     """Pre-norm self-attention, cross-attention and feed-forward."""
 
@@ -111,16 +159,14 @@ class MemoryAttentionLayer(nn.Module):
         self.cross_attn_image = RotaryCrossAttention(config)
         self.linear1 = nn.Linear(dim, config.memory_ffn_dim)
         self.linear2 = nn.Linear(config.memory_ffn_dim, dim)
-        self.norm1 = nn.LayerNorm(dim)
-        self.norm2 = nn.LayerNorm(dim)
-        self.norm3 = nn.LayerNorm(dim)
+        self.norm1 = LayerNorm(dim)
+        self.norm2 = LayerNorm(dim)
+        self.norm3 = LayerNorm(dim)
 
-    def forward(
-        self, x: Tensor, keys: Tensor, values: Tensor, frames: int, turn: Turn, key_turn: Turn
-    ) -> Tensor:
-        """(B, L, D) -> (B, L, D); the others as in RotaryCrossAttention."""
+    def forward(self, x: Tensor, bank: BankTokens, turn: Turn) -> Tensor:
+        """Tokens of the frame (B, L, D) with their rotary table, and the bank -> (B, L, D)."""
         x = x + self.self_attn(self.norm1(x), turn)
-        x = x + self.cross_attn_image(self.norm2(x), keys, values, frames, turn, key_turn)
+        x = x + self.cross_attn_image(self.norm2(x), bank, turn)
         return x + self.linear2(functional.relu(self.linear1(self.norm3(x)), inplace=True))  # type: ignore[no-any-return]
 
 
@@ -135,10 +181,11 @@ class MemoryAttention(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         grid = config.grid
+        self.pointer_width = config.hidden_dim // config.memory_dim
         self.layers = nn.ModuleList(
             MemoryAttentionLayer(config) for _ in range(config.memory_layers)
         )
-        self.norm = nn.LayerNorm(config.hidden_dim)
+        self.norm = LayerNorm(config.hidden_dim)
         cos, sin = rotary_table(config.hidden_dim, grid, grid)
         feature_position = sine_positions(config.hidden_dim, grid, grid).flatten(1).T  # (L, D)
         memory_position = sine_positions(config.memory_dim, grid, grid).flatten(1).T  # (L, E)
@@ -148,7 +195,12 @@ class MemoryAttention(nn.Module):
         self.register_buffer("sin", sin, persistent=False)
 
     def forward(
-        self, feature: Tensor, memories: Tensor, temporal_position: Tensor, pointers: Tensor
+        self,
+        feature: Tensor,
+        memories: Tensor,
+        temporal_position: Tensor,
+        pointers: Tensor,
+        empty: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
         """Condition one frame's feature on B banks of equal length.
 
@@ -157,6 +209,7 @@ class MemoryAttention(nn.Module):
             memories: (B, M, E, h, w).
             temporal_position: (B, M, E), what says how long ago each memory was.
             pointers: (B, R, D), R object pointers; each becomes D / E tokens.
+            empty: (B, M) and (B, R) bool, slots that nothing may be read from; None: none is.
 
         Returns:
             (B, D, h, w).
@@ -171,8 +224,10 @@ class MemoryAttention(nn.Module):
         keys = torch.cat(((tokens + position).flatten(1, 2), pointer_tokens), dim=1)
         turn = (self.cos, self.sin)
         key_turn = self.key_table(frames, pointer_tokens.shape[1])
+        penalty = None if empty is None else Penalty.of(*empty, width=self.pointer_width)
+        bank = BankTokens(keys, values, frames, key_turn, penalty)
         for layer in self.layers:
-            x = layer(x, keys, values, frames, turn, key_turn)
+            x = layer(x, bank, turn)
         return self.norm(x).transpose(1, 2).unflatten(2, feature.shape[-2:])  # type: ignore[no-any-return]
 
     def key_table(self, frames: int, pointer_tokens: int) -> Turn:

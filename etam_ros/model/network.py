@@ -18,6 +18,7 @@ from etam_ros.model.layers import MLP
 from etam_ros.model.mask_decoder import MaskDecoder
 from etam_ros.model.memory_attention import MemoryAttention
 from etam_ros.model.memory_encoder import MemoryEncoder
+from etam_ros.model.positions import HalvedLinear
 from etam_ros.model.prompt_encoder import PromptEncoder
 
 MEMORY_SCALE: Final = 20.0
@@ -49,12 +50,26 @@ class EfficientTAM(nn.Module):
         self.no_mem_pos_enc = nn.Parameter(torch.zeros(1, 1, dim))  # in checkpoints, never used
         self.no_obj_ptr = nn.Parameter(torch.zeros(1, dim))
 
+    def fix(self) -> EfficientTAM:
+        """Do once what depends on the weights alone; the state dict is no checkpoint any more."""
+        self.image_encoder.trunk.fix_position_embedding()
+        self.sam_prompt_encoder.fix_grid_positions()
+        for module in self.memory_attention.modules():
+            if isinstance(module, HalvedLinear):
+                module.fix()
+        return self
+
     def encode_image(self, image: Tensor) -> Tensor:
         """(1, 3, S, S) normalised picture -> (1, D, h, w) feature."""
         return self.image_encoder(image)  # type: ignore[no-any-return]
 
     def attend_memory(
-        self, feature: Tensor, memories: Tensor, temporal_index: Tensor, pointers: Tensor
+        self,
+        feature: Tensor,
+        memories: Tensor,
+        temporal_index: Tensor,
+        pointers: Tensor,
+        empty: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
         """Condition a feature on what is remembered of each object.
 
@@ -64,13 +79,14 @@ class EfficientTAM(nn.Module):
             temporal_index: (B, M) int64: 0 for the frame just before, counting up with age, and
                 memory_frames - 1 for conditioning frames.
             pointers: (B, R, D).
+            empty: (B, M) and (B, R) bool, slots that nothing may be read from; None: none is.
 
         Returns:
             (B, D, h, w).
         """
         table = self.maskmem_tpos_enc[:, 0, 0].to(memories.dtype)
         temporal_position = table[temporal_index]  # (B, M, E)
-        return self.memory_attention(feature, memories, temporal_position, pointers)  # type: ignore[no-any-return]
+        return self.memory_attention(feature, memories, temporal_position, pointers, empty)  # type: ignore[no-any-return]
 
     def decode_mask(
         self, feature: Tensor, points: Tensor, labels: Tensor, mask_logits: Tensor | None

@@ -54,7 +54,7 @@ def rotary_table(dim: int, height: int, width: int) -> tuple[Tensor, Tensor]:
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Turn the channel pairs (j, j + dim / 2) of every token, in float32.
 
-    The weights are trained for pairs (2j, 2j + 1); `halved` brings a projection into this order,
+    The weights are trained for pairs (2j, 2j + 1); `HalvedLinear` brings them into this order,
     in which both members of all pairs lie side by side in memory. Dot products of queries and
     keys do not depend on the order.
 
@@ -71,11 +71,30 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat((turned_real, turned_imaginary), dim=-1).to(x.dtype)
 
 
-def halved(projection: nn.Linear, x: Tensor) -> Tensor:
-    """Project with the output channels in `rotate`'s order: even ones first, then odd ones."""
-    weight = torch.cat((projection.weight[0::2], projection.weight[1::2]))
-    bias = torch.cat((projection.bias[0::2], projection.bias[1::2]))
-    return functional.linear(x, weight, bias)
+class HalvedLinear(nn.Linear):
+    """A projection that gives its channels in `rotate`'s order: even ones first, then odd ones.
+
+    Its parameters are in the order in which they are trained, until they are fixed.
+    """
+
+    fixed = False
+
+    def fix(self) -> None:
+        """Bring the parameters themselves into that order, once for all."""
+        if not self.fixed:
+            self.weight.data, self.bias.data = self._halved()
+            self.fixed = True
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., in) -> (..., out)."""
+        weight, bias = (self.weight, self.bias) if self.fixed else self._halved()
+        return functional.linear(x, weight, bias)
+
+    def _halved(self) -> tuple[Tensor, Tensor]:
+        return (
+            torch.cat((self.weight[0::2], self.weight[1::2])),
+            torch.cat((self.bias[0::2], self.bias[1::2])),
+        )
 
 
 class RandomFourierPositions(nn.Module):

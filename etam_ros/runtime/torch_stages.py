@@ -94,7 +94,7 @@ class TorchStages(Stages):
         self.name = f"{config.name} on torch, {device.type}, {precision}"
         self.device = device
         self.dtype = dtype
-        self.network = network.to(device)
+        self.network = network.fix().to(device)
         self.threads = torch.get_num_threads()
         self.constants = StageConstants(
             no_memory=network.no_mem_embed.detach().float().reshape(1, -1, 1, 1),

@@ -18,8 +18,8 @@ from etam_ros.model import MODELS, EfficientTAM, ModelConfig, model_config
 from etam_ros.model.checkpoint import random_state_dict
 from etam_ros.model.config import TINY_TEST
 from etam_ros.model.image_encoder import join_windows, split_windows
-from etam_ros.model.memory_attention import RotaryCrossAttention
-from etam_ros.model.positions import halved, rotary_table, rotate
+from etam_ros.model.memory_attention import BankTokens, RotaryCrossAttention
+from etam_ros.model.positions import HalvedLinear, rotary_table, rotate
 from etam_ros.runtime.torch_weights import PARAMETERS
 
 NAMES = {
@@ -148,14 +148,68 @@ def test_window_padding_takes_part_in_the_attention() -> None:
 
 
 def test_rotation_equals_complex_multiplication_of_interleaved_pairs() -> None:
-    projection = torch.nn.Linear(16, 16)
+    projection = HalvedLinear(16, 16)
     x = torch.randn(2, 12, 16)
     cos, sin = rotary_table(16, 3, 4)
-    turned = rotate(halved(projection, x), cos, sin)
-    pairs = torch.view_as_complex(projection(x).unflatten(-1, (8, 2)).contiguous())
+    turned = rotate(projection(x), cos, sin)
+    plain = torch.nn.functional.linear(x, projection.weight, projection.bias)
+    pairs = torch.view_as_complex(plain.unflatten(-1, (8, 2)).contiguous())
     expected = torch.view_as_real(pairs * torch.complex(cos, sin))  # (2, 12, 8, 2)
     assert torch.allclose(turned[..., :8], expected[..., 0], atol=1e-5)
     assert torch.allclose(turned[..., 8:], expected[..., 1], atol=1e-5)
+
+
+def test_a_network_whose_tables_are_fixed_computes_the_same() -> None:
+    config = replace(TINY_TEST, memory_pooling="logits")
+    network = EfficientTAM(config)
+    network.load_state_dict(random_state_dict(network, 3))
+    fixed = EfficientTAM(config)
+    fixed.load_state_dict(network.state_dict())
+    for _ in range(2):  # twice is once
+        fixed.fix()
+    generator = torch.Generator().manual_seed(0)
+    side, grid = config.image_size, config.grid
+    image = torch.randn(1, 3, side, side, generator=generator)
+    memories = torch.randn(2, 3, config.memory_dim, grid, grid, generator=generator)
+    pointers = torch.randn(2, 3, config.hidden_dim, generator=generator)
+    index = torch.tensor([[6, 0, 1], [6, 0, 2]])
+    points, labels = torch.rand(2, 1, 2, generator=generator) * side, torch.ones(2, 1).long()
+    outputs = []
+    for each in (network, fixed):
+        with torch.no_grad():
+            feature = each.encode_image(image)
+            conditioned = each.attend_memory(feature, memories, index, pointers)
+            decoded = each.decode_mask(conditioned, points, labels, None)
+        outputs.append((feature, conditioned, *decoded))
+    for plain, same in zip(*outputs, strict=True):
+        assert torch.allclose(plain, same, atol=1e-5)
+
+
+@pytest.mark.parametrize("pooling", ["none", "logits", "keys"])
+def test_empty_slots_are_not_read(pooling: str) -> None:
+    config = replace(TINY_TEST, memory_pooling=pooling)
+    network = EfficientTAM(config).eval()
+    network.load_state_dict(random_state_dict(network, 3))
+    generator = torch.Generator().manual_seed(0)
+    grid = config.grid
+    feature = torch.randn(1, config.hidden_dim, grid, grid, generator=generator)
+    memories = torch.randn(2, 4, config.memory_dim, grid, grid, generator=generator)
+    pointers = torch.randn(2, 3, config.hidden_dim, generator=generator)
+    index = torch.tensor([[6, 0, 1, 2], [6, 0, 1, 2]])
+    empty = (
+        torch.arange(4) >= torch.tensor([[2], [3]]),
+        torch.arange(3) >= torch.tensor([[1], [2]]),
+    )
+    with torch.no_grad():
+        padded = network.attend_memory(feature, memories, index, pointers, empty)
+        for row, (slots, count) in enumerate(((2, 1), (3, 2))):
+            alone = network.attend_memory(
+                feature,
+                memories[row : row + 1, :slots],
+                index[row : row + 1, :slots],
+                pointers[row : row + 1, :count],
+            )
+            assert torch.allclose(padded[row], alone[0], atol=1e-5)
 
 
 def test_the_first_rotary_pairs_turn_with_x_and_the_others_with_y() -> None:
@@ -180,7 +234,14 @@ def attend(pooling: str, frames: int) -> tuple[torch.Tensor, ...]:
         torch.cat((sin.repeat(frames, 1), 0 * still)),
     )
     with torch.no_grad():
-        return layer(x, keys, keys, frames, turn, key_turn), layer, x, keys, turn, key_turn
+        return (
+            layer(x, BankTokens(keys, keys, frames, key_turn), turn),
+            layer,
+            x,
+            keys,
+            turn,
+            key_turn,
+        )
 
 
 @pytest.mark.parametrize("pooling", ["logits", "keys"])
@@ -193,8 +254,8 @@ def test_pooled_attention_equals_repeated_pooled_tokens() -> None:
     out, layer, x, keys, turn, key_turn = attend("logits", 2)
     tokens = x.shape[1]
     with torch.no_grad():
-        q = rotate(halved(layer.q_proj, x), *turn)
-        k = rotate(halved(layer.k_proj, keys), *key_turn)
+        q = rotate(layer.q_proj(x), *turn)
+        k = rotate(layer.k_proj(keys), *key_turn)
         v = layer.v_proj(keys)
         k, v = (
             torch.cat((layer.pool(y[:, : 2 * tokens], 2).repeat(1, 4, 1), y[:, 2 * tokens :]), 1)
