@@ -163,9 +163,12 @@ class MemoryAttentionLayer(nn.Module):
         self.norm2 = LayerNorm(dim)
         self.norm3 = LayerNorm(dim)
 
-    def forward(self, x: Tensor, bank: BankTokens, turn: Turn) -> Tensor:
-        """Tokens of the frame (B, L, D) with their rotary table, and the bank -> (B, L, D)."""
-        x = x + self.self_attn(self.norm1(x), turn)
+    def look(self, x: Tensor, turn: Turn) -> Tensor:
+        """Look at the frame itself: (B, L, D) -> (B, L, D)."""
+        return x + self.self_attn(self.norm1(x), turn)  # type: ignore[no-any-return]
+
+    def read(self, x: Tensor, bank: BankTokens, turn: Turn) -> Tensor:
+        """Look at the bank, and think: (B, L, D) -> (B, L, D)."""
         x = x + self.cross_attn_image(self.norm2(x), bank, turn)
         return x + self.linear2(functional.relu(self.linear1(self.norm3(x)), inplace=True))  # type: ignore[no-any-return]
 
@@ -194,18 +197,31 @@ class MemoryAttention(nn.Module):
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
 
+    def look(self, feature: Tensor) -> Tensor:
+        """What the first layer sees of the frame itself, the same for all objects of it.
+
+        Args:
+            feature: (B, D, h, w); one row serves all objects of a frame.
+
+        Returns:
+            (B, L, D).
+        """
+        x = feature.flatten(2).transpose(1, 2)  # (B, L, D)
+        x = (x + 0.1 * self.feature_position.to(x.dtype)).contiguous()
+        return self.layers[0].look(x, (self.cos, self.sin))  # type: ignore[operator, no-any-return]
+
     def forward(
         self,
-        feature: Tensor,
+        x: Tensor,
         memories: Tensor,
         temporal_position: Tensor,
         pointers: Tensor,
         empty: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
-        """Condition one frame's feature on B banks of equal length.
+        """Condition one frame on B banks of equal length.
 
         Args:
-            feature: (1 or B, D, h, w).
+            x: (1 or B, L, D), from `look`.
             memories: (B, M, E, h, w).
             temporal_position: (B, M, E), what says how long ago each memory was.
             pointers: (B, R, D), R object pointers; each becomes D / E tokens.
@@ -215,8 +231,6 @@ class MemoryAttention(nn.Module):
             (B, D, h, w).
         """
         batch, frames, width = memories.shape[:3]
-        x = feature.flatten(2).transpose(1, 2).expand(batch, -1, -1)  # (B, L, D)
-        x = (x + 0.1 * self.feature_position.to(x.dtype)).contiguous()
         tokens = memories.flatten(3).transpose(2, 3)  # (B, M, L, E)
         position = self.memory_position.to(tokens.dtype) + temporal_position[:, :, None, :]
         pointer_tokens = pointers.reshape(batch, -1, width)  # (B, P, E)
@@ -226,9 +240,12 @@ class MemoryAttention(nn.Module):
         key_turn = self.key_table(frames, pointer_tokens.shape[1])
         penalty = None if empty is None else Penalty.of(*empty, width=self.pointer_width)
         bank = BankTokens(keys, values, frames, key_turn, penalty)
-        for layer in self.layers:
-            x = layer(x, bank, turn)
-        return self.norm(x).transpose(1, 2).unflatten(2, feature.shape[-2:])  # type: ignore[no-any-return]
+        x = x.expand(batch, -1, -1)
+        for index, layer in enumerate(self.layers):
+            if index:
+                x = layer.look(x, turn)  # type: ignore[operator]
+            x = layer.read(x, bank, turn)  # type: ignore[operator]
+        return self.norm(x).transpose(1, 2).unflatten(2, memories.shape[-2:])  # type: ignore[no-any-return]
 
     def key_table(self, frames: int, pointer_tokens: int) -> Turn:
         """Rotary table of the bank: every frame turns alike, pointer tokens do not turn."""

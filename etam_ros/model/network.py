@@ -71,10 +71,28 @@ class EfficientTAM(nn.Module):
         pointers: Tensor,
         empty: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
-        """Condition a feature on what is remembered of each object.
+        """Condition a feature (1 or B, D, h, w) on what is remembered: `look`, then `read`."""
+        return self.read(self.look(feature), memories, temporal_index, pointers, empty)
+
+    def look(self, feature: Tensor) -> Tensor:
+        """What all objects of a frame see of it before they remember anything.
+
+        (B, D, h, w) -> (B, L, D).
+        """
+        return self.memory_attention.look(feature)
+
+    def read(
+        self,
+        seen: Tensor,
+        memories: Tensor,
+        temporal_index: Tensor,
+        pointers: Tensor,
+        empty: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
+        """Condition a frame on what is remembered of each object.
 
         Args:
-            feature: (1, D, h, w).
+            seen: (1 or B, L, D), from `look`.
             memories: (B, M, E, h, w).
             temporal_index: (B, M) int64: 0 for the frame just before, counting up with age, and
                 memory_frames - 1 for conditioning frames.
@@ -86,7 +104,7 @@ class EfficientTAM(nn.Module):
         """
         table = self.maskmem_tpos_enc[:, 0, 0].to(memories.dtype)
         temporal_position = table[temporal_index]  # (B, M, E)
-        return self.memory_attention(feature, memories, temporal_position, pointers, empty)  # type: ignore[no-any-return]
+        return self.memory_attention(seen, memories, temporal_position, pointers, empty)  # type: ignore[no-any-return]
 
     def decode_mask(
         self, feature: Tensor, points: Tensor, labels: Tensor, mask_logits: Tensor | None

@@ -115,13 +115,15 @@ class TorchStages(Stages):
         conditioned = feature.new_empty(
             (len(bank.temporal_index), *feature.shape[1:]), dtype=torch.float32
         )
+        with _computing_on(self.threads):
+            seen = self.network.look(feature)
         for rows in self._rows_of_equal_length(bank):
             first = rows[0]
             used = bank.temporal_index[first] >= 0
             pointers = int(bank.pointer_count[first])
             with _computing_on(self.threads):
-                conditioned[rows] = self.network.attend_memory(
-                    feature,
+                conditioned[rows] = self.network.read(
+                    seen,
                     bank.memories[rows][:, used].to(self.dtype),
                     bank.temporal_index[rows][:, used],
                     bank.pointers[rows, :pointers].to(self.dtype),

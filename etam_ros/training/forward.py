@@ -132,15 +132,19 @@ class Rollout:
             images: (B, T, S, S, 3) uint8, on the network's device.
         """
         batch, frames = images.shape[:2]
+        objects = len(self.rngs) // batch
         features = self.encode(images)  # (B, T, D, h, w)
+        seen = self.network.look(features[:, 1:].flatten(0, 1)).unflatten(0, (batch, frames - 1))
         outputs = []
         for frame in range(frames):
-            feature = features[:, frame].repeat_interleave(len(self.rngs) // batch, dim=0)
+            feature = features[:, frame].repeat_interleave(objects, dim=0)
             prompted = frame in (0, self.plan.second_frame)
             if frame == 0:
                 chosen = self.prompt_first(feature)
             else:
-                conditioned = self.attend(feature, frame)
+                conditioned = self.attend(
+                    seen[:, frame - 1].repeat_interleave(objects, dim=0), frame
+                )
                 chosen = self.track(conditioned, frame)
                 if prompted:
                     rows = list(range(len(self.rngs)))
@@ -275,8 +279,8 @@ class Rollout:
             feature, encoder.grid_positions(), sparse, encoder.embed_mask(dense)
         )
 
-    def attend(self, feature: Tensor, frame: int) -> Tensor:
-        """Condition all rows on their banks: (N, D, h, w) -> (N, D, h, w)."""
+    def attend(self, seen: Tensor, frame: int) -> Tensor:
+        """Condition all rows on their banks: (N, L, D) -> (N, D, h, w)."""
         span = self.network.config.memory_frames - 1
         recent = [key for key in self.bank.recent if frame - key <= span]
         memories = [memory for memory, _ in self.bank.conditioning]
@@ -284,9 +288,9 @@ class Rollout:
         ages = [span] * len(self.bank.conditioning) + [frame - key - 1 for key in recent]
         pointers = [pointer for _, pointer in self.bank.conditioning]
         pointers += [pointer for _, pointer in reversed(self.bank.recent.values())]
-        temporal_index = torch.tensor(ages, device=self.device).expand(len(feature), -1)
-        return self.network.attend_memory(
-            feature, torch.stack(memories, dim=1), temporal_index, torch.stack(pointers, dim=1)
+        temporal_index = torch.tensor(ages, device=self.device).expand(len(seen), -1)
+        return self.network.read(
+            seen, torch.stack(memories, dim=1), temporal_index, torch.stack(pointers, dim=1)
         )
 
     def remember(self, feature: Tensor, chosen: Chosen, frame: int, prompted: bool) -> None:
