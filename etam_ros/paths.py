@@ -1,4 +1,4 @@
-"""Where the files lie that come with the package and are not Python: config/, launch/, ..."""
+"""Where files lie that are not Python: config/, launch/, engines/, ..."""
 
 from __future__ import annotations
 
@@ -30,3 +30,10 @@ def share_file(relative: str) -> Path:
         if candidate.is_file():
             return candidate
     raise ConfigError(f"{relative} is not installed beside {package}: install etam_ros again")
+
+
+def checkout_folder(name: str) -> Path | None:
+    """A folder of the source checkout that this package runs from; None once it is installed."""
+    root = Path(__file__).resolve().parents[1]
+    is_checkout = (root / "pyproject.toml").is_file() and (root / name).is_dir()
+    return root / name if is_checkout else None

@@ -115,7 +115,7 @@ class MaskDecoder(nn.Module):
             object-score logits (B, 1).
         """
         own = (self.obj_score_token.weight, self.iou_token.weight, self.mask_tokens.weight)
-        own_tokens = torch.cat(own).expand(len(sparse), -1, -1)  # (B, 6, D)
+        own_tokens = torch.cat(own).expand(sparse.shape[0], -1, -1)  # (B, 6, D)
         tokens = torch.cat((own_tokens, sparse), dim=1)  # (B, T, D)
         image = (feature + dense).flatten(2).transpose(1, 2)  # (B, L, D)
         position = feature_position.flatten(2).transpose(1, 2)  # (1, L, D)

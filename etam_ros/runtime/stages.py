@@ -34,6 +34,8 @@ class StageSizes:
         hidden_dim: D.
         memory_dim: E.
         memory_frames: temporal positions; the last one is for conditioning frames.
+        edge_radius: of the neighbourhood in which masks follow the picture's edges; 0: they do
+            not.
     """
 
     image_size: int
@@ -41,6 +43,7 @@ class StageSizes:
     hidden_dim: int
     memory_dim: int
     memory_frames: int
+    edge_radius: int = 0
 
     @property
     def mask_size(self) -> int:

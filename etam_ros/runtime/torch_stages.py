@@ -89,6 +89,7 @@ class TorchStages(Stages):
             hidden_dim=config.hidden_dim,
             memory_dim=config.memory_dim,
             memory_frames=config.memory_frames,
+            edge_radius=config.edge_radius,
         )
         precision = next(name for name, value in DTYPES.items() if value is dtype)
         self.name = f"{config.name} on torch, {device.type}, {precision}"

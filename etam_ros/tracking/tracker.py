@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from etam_ros.config import TrackerConfig
+from etam_ros.edges import EdgeGuide
 from etam_ros.errors import PromptError
 from etam_ros.records import Frame, FrameResult, ObjectState, Prompt
 from etam_ros.runtime import MemoryBatch, Stages
@@ -31,11 +32,12 @@ MAX_PREVIOUS_LOGIT = 32.0
 
 @dataclass(frozen=True, eq=False)
 class CurrentFrame:
-    """The newest stepped frame: its number and time, and its encoded picture."""
+    """The newest stepped frame: its number and time, its encoded picture, and its edges."""
 
     number: int
     frame: Frame
     feature: Tensor  # (1, D, h, w)
+    edges: EdgeGuide | None
     time_went_back: bool
 
 
@@ -162,15 +164,18 @@ class Tracker:
             frame.image, stages.sizes.image_size, stages.device, self._input
         )
         feature = stages.encode_image(self._input)
+        sizes, edges = stages.sizes, None
+        if sizes.edge_radius:
+            edges = EdgeGuide(self._input, sizes.mask_size, sizes.edge_radius)
         if last is None:
-            return CurrentFrame(1, frame, feature, time_went_back=False)
+            return CurrentFrame(1, frame, feature, edges, time_went_back=False)
         jump_ns = frame.stamp_ns - last.frame.stamp_ns
         went_back = jump_ns < 0 and frame.stamp_ns != 0
         if went_back:
             for tracked in self._objects:
                 tracked.bank.clear_recent()
                 tracked.last_seen_ns += jump_ns
-        return CurrentFrame(last.number + 1, frame, feature, went_back)
+        return CurrentFrame(last.number + 1, frame, feature, edges, went_back)
 
     def _read_memory(self, current: CurrentFrame) -> MemoryBatch:
         sizes = self.stages.sizes
@@ -184,7 +189,7 @@ class Tracker:
         """Decode all objects without a prompt: (N, D, h, w) -> their masks."""
         points, labels = no_points(len(conditioned), conditioned.device)
         decoded = self.stages.decode_mask(conditioned, points, labels)
-        chosen = choose_masks(decoded, ambiguous=True)
+        chosen = choose_masks(decoded, ambiguous=True, edges=current.edges)
         logits = fill_holes(chosen.mask_logits, self.config.fill_hole_area)
         for row, tracked in enumerate(self._objects):
             tracked.conditioned = conditioned[row : row + 1]
@@ -231,7 +236,7 @@ class Tracker:
         if previous is not None:
             previous = previous.clamp(-MAX_PREVIOUS_LOGIT, MAX_PREVIOUS_LOGIT)
         decoded = self.stages.decode_mask(tracked.conditioned, coordinates, labels, previous)
-        return choose_masks(decoded, ambiguous=points.ambiguous)
+        return choose_masks(decoded, ambiguous=points.ambiguous, edges=current.edges)
 
     def _take_mask(self, current: CurrentFrame, mask: NDArray[np.bool_]) -> ChosenMasks:
         """Take a mask prompt as it is; only its pointer comes from the decoder.

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from etam_ros.edges import EdgeGuide
 from etam_ros.model import EfficientTAM
 from etam_ros.model.network import MEMORY_BIAS, MEMORY_SCALE
 from etam_ros.training.prompting import (
@@ -124,6 +125,8 @@ class Rollout:
         self.decodes: list[Decode] = []
         self.prompts: dict[int, list[list[Click]]] = {0: [[] for _ in rngs]}
         self.bank = Bank()
+        self.edges: list[EdgeGuide] = []  # by frame, where masks follow them
+        self.objects = 0  # of each clip
 
     def run(self, images: Tensor) -> Pass:
         """Follow every row through its clip.
@@ -132,9 +135,10 @@ class Rollout:
             images: (B, T, S, S, 3) uint8, on the network's device.
         """
         batch, frames = images.shape[:2]
-        objects = len(self.rngs) // batch
+        objects = self.objects = len(self.rngs) // batch
         features = self.encode(images)  # (B, T, D, h, w)
-        seen = self.network.look(features[:, 1:].flatten(0, 1)).unflatten(0, (batch, frames - 1))
+        seen = self.network.look(features[:, 1:].flatten(0, 1))  # (B * (T - 1), L, D)
+        seen = seen.view(batch, frames - 1, *seen.shape[1:])
         outputs = []
         for frame in range(frames):
             feature = features[:, frame].repeat_interleave(objects, dim=0)
@@ -161,7 +165,14 @@ class Rollout:
         mean = torch.tensor(IMAGE_MEAN, device=images.device)
         std = torch.tensor(IMAGE_STD, device=images.device)
         pixels = (images.flatten(0, 1).float() / 255.0 - mean) / std  # (B * T, S, S, 3)
-        features = self.network.encode_image(pixels.permute(0, 3, 1, 2).contiguous())
+        pixels = pixels.permute(0, 3, 1, 2).contiguous()  # (B * T, 3, S, S)
+        features = self.network.encode_image(pixels)
+        config = self.network.config
+        if config.edge_radius:
+            by_frame = pixels.view(*images.shape[:2], *pixels.shape[1:]).transpose(0, 1)
+            self.edges = [
+                EdgeGuide(each, config.mask_size, config.edge_radius) for each in by_frame
+            ]
         return features.view(images.shape[0], images.shape[1], *features.shape[1:])
 
     def prompt_first(self, feature: Tensor) -> Chosen:
@@ -257,6 +268,8 @@ class Rollout:
         used = slice(1, None) if ambiguous else slice(0, 1)
         mask_logits, iou_scores = mask_logits[:, used], iou_scores[:, used]
         index = torch.tensor(rows, device=self.device)
+        if self.edges:
+            mask_logits = self.edges[frame].of(index // self.objects).refine(mask_logits)
         self.decodes.append(Decode(frame, index, mask_logits, iou_scores, scores[:, 0], kind))
         best = iou_scores.detach().argmax(dim=1)  # (n,)
         each = torch.arange(len(rows), device=self.device)
