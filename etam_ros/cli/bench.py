@@ -26,7 +26,7 @@ def bench(
             show_default="the model's own, untrained ones if they are not here",
         ),
     ] = "",
-    backend: Annotated[str, typer.Option(help="auto or torch.")] = "auto",
+    backend: Annotated[str, typer.Option(help="auto, torch, onnx or openvino.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     objects: Annotated[int, typer.Option(min=1, help="Objects followed by the tracker.")] = 1,

@@ -63,7 +63,7 @@ def eval(  # noqa: A001 (the verb's name)
     weights: Annotated[
         str, typer.Option(help="Weights file.", show_default="the model's own")
     ] = "",
-    backend: Annotated[str, typer.Option(help="auto or torch.")] = "auto",
+    backend: Annotated[str, typer.Option(help="auto, torch, onnx or openvino.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
@@ -90,8 +90,10 @@ def eval(  # noqa: A001 (the verb's name)
         save,
     )
     chosen = [] if photographs else _chosen(find_sequences(folder), sequences, folder)
-    options = {"weights": weights, "backend": backend, "precision": precision, "device": device}
-    with nullcontext() if no_model else open_stages(model, **options) as stages:
+    opened = nullcontext() if no_model else open_stages(
+        model, weights=weights, backend=backend, precision=precision, device=device
+    )  # fmt: skip
+    with opened as stages:
         name = stages.name if stages else ", ".join(job.baselines)
         found = _images(job, model, stages) if photographs else _videos(job, model, stages, chosen)
     table, reports = found

@@ -79,6 +79,21 @@ VERBS: Final = {
         "etam weights get efficienttam_ti_512x512",
         _MACHINE,
     ),
+    "export": Verb(
+        "Write a model as ONNX files.",
+        "etam export efficienttam_ti_512x512 --precision fp16 --engine-dir engines",
+        _MACHINE,
+    ),
+    "build": Verb(
+        "Build a faster engine of a model for this machine, and judge it.",
+        "etam build etam_nano --backend openvino",
+        _MACHINE,
+    ),
+    "verify": Verb(
+        "Hold an engine against PyTorch again.",
+        "etam verify etam_nano --backend openvino",
+        _MACHINE,
+    ),
     "bench": Verb(
         "Measure the stages, the tracker and the node on this machine.",
         "etam bench --model efficienttam_ti_512x512",

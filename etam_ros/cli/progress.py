@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -83,3 +84,21 @@ def step_progress(
                 console.print(f"step {step} of {steps}: {numbers}")
 
         yield reached
+
+
+@contextmanager
+def working(what: str) -> Iterator[Callable[[str], None]]:
+    """What is being done, on stderr: with a spinner on a terminal, else a line each.
+
+    Args:
+        what: in all.
+
+    Yields:
+        to be called with each part of it.
+    """
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    if not console.is_terminal:
+        yield lambda step: console.print(f"{what}: {step}", markup=False)
+        return
+    with console.status(escape(what)) as status:
+        yield lambda step: status.update(escape(f"{what}: {step}"))

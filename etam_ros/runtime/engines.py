@@ -1,7 +1,7 @@
 """Engines: exported models on a runtime, built, judged by the parity gate, and opened.
 
-What the gate said lies beside the export, for each backend, precision, library version and CPU;
-an engine without a verdict of its own is judged before it is used.
+What the gate said lies beside the export, for each backend, precision, library version and CPU,
+as long as no file changes; an engine without a verdict is judged before it is used.
 """
 
 from __future__ import annotations
@@ -61,11 +61,11 @@ class EngineRequest:
             f"{weights}{folder}"
         )
 
-    @property
-    def verdict_key(self) -> str:
+    def verdict_key(self, exported: ExportedModel) -> str:
         """What a verdict of the gate holds for."""
         library = LIBRARIES[self.backend]
-        return f"{self.backend} {self.precision}, {library} {_version(library)}, {_cpu()}"
+        runs_on = f"{library} {_version(library)}, {_cpu()}"
+        return f"{self.backend} {self.precision}, {runs_on}, files {exported.state}"
 
 
 def choose_cpu_precision(backend: str, precision: str) -> str:
@@ -186,7 +186,7 @@ def judge_engine(
     verdict = {"failures": report.failures, "report": asdict(report)}
     with locked(exported.folder):
         verdicts = _verdicts(exported)
-        verdicts[request.verdict_key] = verdict
+        verdicts[request.verdict_key(exported)] = verdict
         path = exported.folder / VERDICTS
         making = path.with_suffix(f".{os.getpid()}")
         making.write_text(json.dumps(verdicts, indent=1) + "\n")
@@ -224,7 +224,7 @@ def _export(request: EngineRequest, build: bool, on_step: OnStep | None) -> Expo
 def _verdict(exported: ExportedModel, request: EngineRequest) -> list[str] | None:
     """What the gate found off, or None where it has not looked yet."""
     try:
-        return list(_verdicts(exported)[request.verdict_key]["failures"])
+        return list(_verdicts(exported)[request.verdict_key(exported)]["failures"])
     except (KeyError, TypeError):
         return None
 

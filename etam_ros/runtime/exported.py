@@ -81,6 +81,13 @@ class ExportedModel:
         """The ONNX file of a graph."""
         return self.folder / f"{graph}.onnx"
 
+    @property
+    def state(self) -> str:
+        """Changes when one of the files does."""
+        files = [self.file(graph).stat() for graph in self.graphs]
+        described = ",".join(f"{file.st_size}:{file.st_mtime_ns}" for file in files)
+        return hashlib.sha256(described.encode()).hexdigest()[:12]
+
     def constants(self, device: torch.device) -> StageConstants:
         """The values that the tracker applies."""
         from safetensors.torch import load_file

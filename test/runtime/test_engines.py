@@ -1,0 +1,303 @@
+"""Exported models on ONNX Runtime and OpenVINO: equal to torch, judged, cached, refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+
+from etam_ros import Frame, Prompt, Tracker, open_stages
+from etam_ros.errors import BackendError
+from etam_ros.runtime import engines
+from etam_ros.runtime.engines import EngineRequest, has_bf16, verify_engine
+from etam_ros.runtime.export import export_model
+from etam_ros.runtime.exported import MANIFEST
+from etam_ros.runtime.parity import clip_frame
+
+TINY = EngineRequest("tiny_test", "random:0", "onnx", "fp32")
+GRAPHS = ("encode_image", "look", "read", "decode_mask", "encode_memory")
+STAGE_OF = {"look": "attend_memory", "read": "attend_memory"}
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of engines that holds an export of tiny_test, without any verdict."""
+    folder = tmp_path_factory.mktemp("engines")
+    export_model("tiny_test", "random:0", "fp32", folder)
+    return folder
+
+
+@pytest.fixture
+def engine_dir(exported: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be spoilt."""
+    copy = Path(shutil.copytree(exported, tmp_path / "engines"))
+    (export_folder(copy) / engines.VERDICTS).unlink(missing_ok=True)
+    return copy
+
+
+def export_folder(engine_dir: Path) -> Path:
+    (manifest,) = engine_dir.glob(f"*/{MANIFEST}")
+    return manifest.parent
+
+
+@pytest.mark.parametrize("backend", ["onnx", "openvino"])
+def test_fp32_equals_torch(exported: Path, backend: str) -> None:
+    report = verify_engine(replace(TINY, backend=backend, engine_dir=str(exported)), build=False)
+    assert report.passed
+    assert max(each.relative for each in report.stages) < 1e-5
+    assert report.agreement > 0.9999
+    assert report.largest_score < 1e-4
+    assert {each.stage for each in report.stages} == {
+        "encode_image", "attend_memory", "decode_mask", "encode_memory",
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def nano(tmp_path_factory: pytest.TempPathFactory) -> EngineRequest:
+    """The shipped model, exported: it pools what it remembers."""
+    folder = tmp_path_factory.mktemp("nano")
+    export_model("etam_nano", "", "fp32", folder)
+    return EngineRequest("etam_nano", "", "onnx", "fp32", str(folder))
+
+
+@pytest.mark.parametrize("backend", ["onnx", "openvino"])
+def test_the_shipped_model_equals_torch(nano: EngineRequest, backend: str) -> None:
+    report = verify_engine(replace(nano, backend=backend), build=False)
+    assert report.passed
+    assert report.judges_masks
+    assert max(each.relative for each in report.stages) < 1e-4
+
+
+@pytest.mark.skipif(not has_bf16(), reason="this CPU has no bf16")
+def test_the_shipped_model_passes_in_bf16(nano: EngineRequest) -> None:
+    report = verify_engine(replace(nano, backend="openvino", precision="bf16"), build=False)
+    assert report.failures == []
+    decoder = [each for each in report.stages if each.stage == "decode_mask"]
+    assert max(each.relative for each in decoder) < 1e-4  # it stays in float32
+
+
+def follow(backend: str, engine_dir: Path) -> list[np.ndarray]:
+    """Label images of a clip: an object is clicked, another is boxed later, one is refined."""
+    found = []
+    with open_stages(
+        "tiny_test", weights="random:0", backend=backend, precision="fp32", device="cpu",
+        engine_dir=str(engine_dir),
+    ) as stages:  # fmt: skip
+        tracker = Tracker(stages)
+        for index in range(6):
+            image, centres, radius = clip_frame(index, 160)
+            result = tracker.step(Frame(image))
+            x, y = centres[1]
+            if index == 0:
+                tracker.add_prompt(Prompt(points=[centres[0]], point_labels=[1]))
+            elif index == 2:
+                tracker.add_prompt(Prompt(box=(x - radius, y - radius, x + radius, y + radius)))
+            elif index == 4:
+                tracker.add_prompt(Prompt(object_id=1, points=[(x, y)], point_labels=[0]))
+            result = tracker.result
+            assert result is not None
+            found.append(result.label_image)
+    return found
+
+
+@pytest.mark.parametrize("backend", ["onnx", "openvino"])
+def test_the_tracker_says_the_same(exported: Path, backend: str) -> None:
+    expected = follow("torch", exported)
+    assert any(labels.any() for labels in expected)
+    for labels, wanted in zip(follow(backend, exported), expected, strict=True):
+        assert (labels != wanted).mean() < 1e-4
+
+
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_a_damaged_stage_is_refused(engine_dir: Path, graph: str) -> None:
+    path = export_folder(engine_dir) / f"{graph}.onnx"
+    model = onnx.load(path)
+    largest = max(model.graph.initializer, key=lambda value: int(np.prod(value.dims)))
+    values = np.flip(numpy_helper.to_array(largest), axis=0)  # a norm would undo a factor
+    largest.CopyFrom(numpy_helper.from_array(values, largest.name))
+    size = path.stat().st_size
+    onnx.save(model, path)
+    assert path.stat().st_size == size  # as whole as before, but for its values
+    stage = STAGE_OF.get(graph, graph)
+    with pytest.raises(BackendError, match=rf"is refused, it is off: {stage} .* \(limit 0.0001\)"):
+        open_stages("tiny_test", weights="random:0", backend="onnx", engine_dir=str(engine_dir))
+    assert open_auto(engine_dir) == "torch"
+
+
+def open_auto(engine_dir: Path) -> str:
+    """The backend that auto takes."""
+    with open_stages(
+        "tiny_test", weights="random:0", device="cpu", engine_dir=str(engine_dir)
+    ) as stages:
+        return stages.name.split(" on ")[1].split(",")[0]
+
+
+def test_auto_takes_the_fastest_that_passed(
+    engine_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = replace(TINY, engine_dir=str(engine_dir))
+    assert open_auto(engine_dir) == "torch"
+    verify_engine(request, build=False)
+    assert open_auto(engine_dir) == "onnx"
+    verify_engine(replace(request, backend="openvino"), build=False)
+    assert open_auto(engine_dir) == "openvino"
+    monkeypatch.setattr(engines, "_is_installed", lambda library: library == "onnxruntime")
+    assert open_auto(engine_dir) == "onnx"
+
+
+def test_auto_leaves_what_failed(engine_dir: Path) -> None:
+    request = replace(TINY, engine_dir=str(engine_dir))
+    verify_engine(request, build=False)
+    path = export_folder(engine_dir) / engines.VERDICTS
+    verdicts = json.loads(path.read_text())
+    (verdict,) = verdicts.values()
+    verdict["failures"] = ["masks agree with 0.2"]
+    path.write_text(json.dumps(verdicts))
+    assert open_auto(engine_dir) == "torch"
+    path.write_text("{")  # a verdict that cannot be read is none
+    assert open_auto(engine_dir) == "torch"
+
+
+def test_a_truncated_file_is_exported_again(engine_dir: Path) -> None:
+    path = export_folder(engine_dir) / "look.onnx"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    steps: list[str] = []
+    with open_stages(
+        "tiny_test", weights="random:0", backend="onnx", engine_dir=str(engine_dir),
+        on_step=steps.append,
+    ):  # fmt: skip
+        pass
+    assert path.stat().st_size == len(whole)
+    assert steps == [
+        *(f"exporting {graph}" for graph in GRAPHS),
+        "comparing tiny_test on onnx, cpu, fp32 with torch",
+    ]
+
+
+def test_nothing_is_made_twice(engine_dir: Path) -> None:
+    steps: list[str] = []
+    for _ in range(2):
+        with open_stages(
+            "tiny_test", weights="random:0", backend="onnx", engine_dir=str(engine_dir),
+            on_step=steps.append,
+        ):  # fmt: skip
+            pass
+    assert steps == ["comparing tiny_test on onnx, cpu, fp32 with torch"]
+
+
+def test_other_weights_and_precisions_are_other_exports(exported: Path) -> None:
+    same = export_model("tiny_test", "random:0", "fp32", exported, build=False)
+    assert same is not None
+    assert export_model("tiny_test", "random:1", "fp32", exported, build=False) is None
+    assert export_model("tiny_test", "random:0", "fp16", exported, build=False) is None
+
+
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_reduced_graphs_keep_norms_and_softmax_in_float32(tmp_path: Path, precision: str) -> None:
+    exported = export_model("tiny_test", "random:0", precision, tmp_path)
+    assert exported is not None
+    reduced = {"fp16": onnx.TensorProto.FLOAT16, "bf16": onnx.TensorProto.BFLOAT16}[precision]
+    for graph in exported.graphs:
+        model = onnx.shape_inference.infer_shapes(onnx.load(exported.file(graph)))
+        types = {value.name: value.type.tensor_type.elem_type for value in model.graph.value_info}
+        for value in (*model.graph.input, *model.graph.output):
+            assert value.type.tensor_type.elem_type != reduced
+        kinds = {
+            node.op_type: types.get(node.output[0], onnx.TensorProto.FLOAT)
+            for node in model.graph.node
+            if node.op_type in ("LayerNormalization", "Softmax", "ReduceMean", "Sqrt")
+        }
+        assert set(kinds.values()) <= {onnx.TensorProto.FLOAT}, graph
+        products = [types.get(n.output[0]) for n in model.graph.node if n.op_type == "MatMul"]
+        if graph in ("encode_image", "look", "read"):
+            assert reduced in products
+
+
+def test_fp16_graphs_are_right_and_openvino_and_onnx_compute_them(tmp_path: Path) -> None:
+    """The graphs that TensorRT gets, where a CPU can run them."""
+    import onnxruntime
+
+    exported = export_model("tiny_test", "random:0", "fp16", tmp_path)
+    assert exported is not None
+    image = torch.randn(1, 3, 128, 128, generator=torch.Generator().manual_seed(0))
+    with open_stages("tiny_test", weights="random:0", backend="torch", device="cpu") as stages:
+        expected = stages.encode_image(image).numpy()
+    session = onnxruntime.InferenceSession(str(exported.file("encode_image")))
+    (feature,) = session.run(None, {"image": image.numpy()})
+    assert np.abs(feature - expected).max() < 0.02
+
+
+def test_two_processes_that_build_at_once_make_one(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from etam_ros.runtime.export import export_model; "
+        "print(export_model('tiny_test', 'random:0', 'fp32', Path(sys.argv[1])).folder)"
+    )
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    folders = {child.communicate()[0].strip() for child in children}
+    assert [child.returncode for child in children] == [0, 0]
+    assert len(folders) == 1
+    left = {path.name for path in tmp_path.iterdir() if not path.name.endswith(".lock")}
+    assert left == {Path(folders.pop()).name}
+    assert verify_engine(replace(TINY, engine_dir=str(tmp_path)), build=False).passed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"backend": "onnx", "precision": "bf16"}, r"precision is bf16, which onnx .* use fp32"),
+        ({"backend": "openvino", "precision": "fp16"}, r"precision is fp16, which openvino"),
+        (
+            {"backend": "onnx", "build_engines": False},
+            r"not exported for onnx yet: run `etam build",
+        ),
+        ({"backend": "tensorrt"}, "does not have yet"),
+    ],
+)
+def test_what_cannot_be_is_refused(
+    tmp_path: Path, arguments: dict[str, object], words: str
+) -> None:
+    with pytest.raises(BackendError, match=words):
+        open_stages(
+            "tiny_test", weights="random:0", engine_dir=str(tmp_path / "none"), **arguments
+        )
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BackendError, match=r"engine_dir .* cannot be made \(.*\): name a folder"):
+        open_stages(
+            "tiny_test", weights="random:0", backend="onnx", engine_dir=str(tmp_path / "file")
+        )
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on which no file can grow over 100 kB."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    yield tmp_path / "engines"
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(full_disk: Path) -> None:
+    with pytest.raises(BackendError, match=r"cannot be written to .* free space there"):
+        open_stages("tiny_test", weights="random:0", backend="onnx", engine_dir=str(full_disk))
+    assert [path for path in full_disk.iterdir() if not path.name.endswith(".lock")] == []
