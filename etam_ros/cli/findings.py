@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module, metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -177,8 +178,6 @@ _ROS: Final = "ROS 2"
 _FILES: Final = "Files"
 _BACKENDS: Final = "Backends"
 _LATER_BACKENDS: Final = (
-    ("onnxruntime", ("onnxruntime", "onnxruntime-gpu")),
-    ("openvino", ("openvino",)),
     ("tensorrt", ("tensorrt", "tensorrt-cu12", "tensorrt-cu13")),
     ("tensorrt_rtx", ("tensorrt-rtx", "tensorrt_rtx")),
 )
@@ -256,8 +255,34 @@ def find_all() -> list[Finding]:
     found = [piece.find() for piece in pieces()]
     torch = next(item for item in found if item.name == "PyTorch")
     found.append(Finding(_BACKENDS, "torch", torch.status, torch.detail, torch.without))
+    for name, package in (("onnx", "onnxruntime"), ("openvino", "openvino")):
+        without, remedy = "faster engines on a CPU", f"pip install 'etam_ros[{name}]'"
+        describe = partial(_engine_library, package)
+        found.append(Piece(_BACKENDS, name, without, remedy, None, describe).find())
     found.extend(_later_backend(name, wheels) for name, wheels in _LATER_BACKENDS)
+    if torch.status == "ok":
+        found.append(Piece(_BACKENDS, "auto", "", "", None, _auto).find())
     return found
+
+
+def _engine_library(package: str, _: Any) -> str:
+    """Told from its metadata: an engine's library is imported in its own backend file alone."""
+    from etam_ros.runtime.engines import has_bf16
+
+    try:
+        version = metadata.version(package)
+    except metadata.PackageNotFoundError:
+        raise LookupError("not installed") from None
+    if package != "openvino":
+        return f"{package} {version}, fp32"
+    return f"{package} {version}, " + ("fp32 and bf16" if has_bf16() else "fp32: no bf16 here")
+
+
+def _auto(_: Any) -> str:
+    from etam_ros.config import DEFAULT_MODEL
+    from etam_ros.runtime.engines import explain_auto
+
+    return f"{DEFAULT_MODEL}: {explain_auto(DEFAULT_MODEL)}"
 
 
 def _later_backend(name: str, wheels: tuple[str, ...]) -> Finding:

@@ -41,12 +41,17 @@ class Tracking:
         self.stages.close()
 
 
-def load_tracking(settings: Settings, stopping: Callable[[], bool]) -> Tracking:
+def load_tracking(
+    settings: Settings,
+    stopping: Callable[[], bool],
+    on_step: Callable[[str], None] = lambda _: None,
+) -> Tracking:
     """Load the network and warm it up; takes seconds.
 
     Args:
         settings: model, weights, backend, ...
         stopping: asked between the steps.
+        on_step: is told what is being done when an engine has to be built.
 
     Raises:
         EtamError: the network cannot be loaded.
@@ -56,6 +61,10 @@ def load_tracking(settings: Settings, stopping: Callable[[], bool]) -> Tracking:
     def go_on() -> None:
         if stopping():
             raise CancelledError("the node ends")
+
+    def said(step: str) -> None:
+        go_on()
+        on_step(step)
 
     go_on()
     # GCC's OpenMP reads it once, when torch is imported. By default its idle threads spin for
@@ -72,6 +81,9 @@ def load_tracking(settings: Settings, stopping: Callable[[], bool]) -> Tracking:
         backend=node.backend,
         precision=node.precision,
         device=node.device,
+        engine_dir=node.engine_dir,
+        build_engines=node.build_engines,
+        on_step=said,
     )
     try:
         go_on()

@@ -147,6 +147,11 @@ class TrackerNode:
         self.statistics.on_refused_prompt(reason)
         self.node.get_logger().warning(f"prompt refused: {reason}", throttle_duration_sec=1.0)
 
+    def _on_engine_step(self, step: str) -> None:
+        """Building takes its time: say in log and diagnostics how far it is."""
+        self._engine = f"building: {step}"
+        self.node.get_logger().info(step)
+
     def _on_settings(self, settings: Settings) -> None:
         self.settings = settings
         self._report_timer.timer_period_ns = int(settings.diagnostics.period_s * 1e9)
@@ -158,7 +163,8 @@ class TrackerNode:
 
     def _configure(self) -> None:
         self.statistics = Statistics(self.settings.diagnostics.window, time.monotonic_ns())
-        self._worker = Worker(partial(load_tracking, self.settings), self)
+        load = partial(load_tracking, self.settings, on_step=self._on_engine_step)
+        self._worker = Worker(load, self)
         try:
             if self._ending:
                 raise CancelledError

@@ -154,16 +154,35 @@ def fastest_ready(
         precision: asked for, or auto.
     """
     for backend, computed in FASTEST_FIRST:
-        if precision not in ("auto", computed) or not _is_installed(LIBRARIES[backend]):
-            continue
-        if computed == "bf16" and not has_bf16():
-            continue
         request = EngineRequest(model, weights, backend, computed, engine_dir)
-        exported = _export(request, build=False, on_step=None)
-        if exported is None or _verdict(exported, request) != []:
-            continue
-        return partial(open_engine, request, build=False)
+        if precision in ("auto", computed) and not why_not(request):
+            return partial(open_engine, request, build=False)
     return None
+
+
+def why_not(request: EngineRequest) -> str:
+    """Why `auto` does not take an engine; empty: it does."""
+    if not _is_installed(LIBRARIES[request.backend]):
+        return "not installed"
+    if request.precision == "bf16" and not has_bf16():
+        return "this CPU has no bf16"
+    exported = _export(request, build=False, on_step=None)
+    failures = None if exported is None else _verdict(exported, request)
+    if failures is None:
+        return f"not built, `{request.command}` does"
+    return "refused by the parity gate" if failures else ""
+
+
+def explain_auto(model: str) -> str:
+    """What backend `auto` is on this machine's CPU, and why nothing faster."""
+    reasons: list[str] = []
+    for backend, precision in FASTEST_FIRST:
+        request = EngineRequest(model, "", backend, precision)
+        reason = why_not(request)
+        if not reason:
+            return f"{backend} {precision}" + (f" ({'; '.join(reasons)})" if reasons else "")
+        reasons.append(f"{backend} {precision}: {reason}")
+    return f"torch ({'; '.join(reasons)})"
 
 
 def judge_engine(

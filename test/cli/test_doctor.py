@@ -36,7 +36,9 @@ def test_json_says_the_same(etam):
     assert report["tracker_runs"] is True
     found = findings_of(done)
     assert found["PyTorch"]["status"] == "ok"
-    assert found["openvino"]["status"] == "later"
+    assert found["tensorrt"]["status"] == "later"
+    assert found["openvino"]["detail"].startswith("openvino 20")
+    assert found["auto"]["detail"].startswith("etam_nano: ")
     for item in found.values():
         assert item["status"] in ("ok", "missing", "broken", "later")
         assert item["detail"]
