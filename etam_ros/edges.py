@@ -33,7 +33,7 @@ class EdgeGuide:
     """
 
     def __init__(self, images: Tensor, side: int, radius: int) -> None:
-        self.radius = radius
+        self.means = _means(side, radius, images.device)
         self.colours = functional.avg_pool2d(images, images.shape[-1] // side)  # (B, 3, G, G)
         self.mean = self._box(self.colours)
         self.inverse = _inverse(self._covariance())  # 6 of (B, 1, G, G)
@@ -41,7 +41,7 @@ class EdgeGuide:
     def of(self, index: Tensor) -> EdgeGuide:
         """The same for other rows: (N,) int64, which picture each is of."""
         guide = object.__new__(EdgeGuide)
-        guide.radius = self.radius
+        guide.means = self.means
         guide.colours, guide.mean, guide.inverse = (
             x[index] for x in (self.colours, self.mean, self.inverse)
         )
@@ -85,9 +85,15 @@ class EdgeGuide:
 
     def _box(self, x: Tensor) -> Tensor:
         """Mean over the neighbourhood, of what of it lies in the picture."""
-        width, pad = 2 * self.radius + 1, self.radius
-        rows = functional.avg_pool2d(x, (width, 1), 1, (pad, 0), count_include_pad=False)
-        return functional.avg_pool2d(rows, (1, width), 1, (0, pad), count_include_pad=False)
+        with torch.autocast(x.device.type, enabled=False):
+            return self.means @ (x.float() @ self.means.T)
+
+
+def _means(side: int, radius: int, device: torch.device) -> Tensor:
+    """(G, G): a row for each place, that takes the mean of the places around it."""
+    place = torch.arange(side, device=device)
+    near = ((place[:, None] - place).abs() <= radius).float()
+    return near / near.sum(dim=1, keepdim=True)
 
 
 def _inverse(covariance: Tensor) -> Tensor:

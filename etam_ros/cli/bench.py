@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from etam_ros.config import DEFAULT_MODEL
+from etam_ros.errors import ConfigError
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
-    from etam_ros.evaluation.benchmark import Timing
+    from etam_ros.evaluation.side_by_side import Measured
+    from etam_ros.runtime import Stages
 
 SIZES = {"720p": (720, 1280), "1080p": (1080, 1920)}
 UNTRAINED = "random:0"
@@ -26,21 +31,39 @@ def bench(
             show_default="the model's own, untrained ones if they are not here",
         ),
     ] = "",
-    backend: Annotated[str, typer.Option(help="auto, torch, onnx or openvino.")] = "auto",
+    backend: Annotated[
+        str,
+        typer.Option(
+            help="auto; or all that run here; or some, as torch,openvino; with a precision each, "
+            "as torch:fp32,openvino:bf16."
+        ),
+    ] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    objects: Annotated[int, typer.Option(min=1, help="Objects followed by the tracker.")] = 1,
+    objects: Annotated[str, typer.Option(help="Objects followed, as 1,2,4,8,16.")] = "1",
     frames: Annotated[int, typer.Option(min=1, help="Measured frames of the tracker.")] = 30,
+    against: Annotated[
+        str,
+        typer.Option(
+            help="Backend, with its precision, that ratios and masks are held against.",
+            show_default="the first",
+        ),
+    ] = "",
     node_frames: Annotated[
         int,
         typer.Option(min=0, help="Measured frames of the node, at each size; 0 leaves it out."),
     ] = 200,
+    table: Annotated[
+        Path | None, typer.Option("--csv", help="Write all numbers there, too.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw them there, a PNG.")] = None,
 ) -> None:
     """Measure the stages, the tracker and the node on this machine.
 
-    Banks are full: one conditioning frame, six recent memories, sixteen pointers. The node's
-    overhead is what lies between an image received and its results published, less the four
-    stages, with objects and label image subscribed and one object.
+    Several backends take turns on the same frames, so that their ratio holds whatever else the
+    machine does. Banks are full: one conditioning frame, six recent memories, sixteen pointers.
+    The node's overhead is what lies between an image received and its results published, less the
+    four stages, with objects and label image subscribed and one object.
     """
     from rich.console import Console
 
@@ -53,38 +76,109 @@ def bench(
         if weights:
             raise
         weights = UNTRAINED
+    ways = _ways(backend, precision, device)
+    if against:
+        first = _ways(against, "auto", device)[0]
+        ways = [first, *(way for way in ways if way != first)]
     console = Console()
-    console.print(_bench_tracker(model, weights, backend, precision, device, objects, frames))
+    measured = _bench_tracker(model, weights, ways, device, _counts(objects), frames, console)
+    if table is not None:
+        from etam_ros.evaluation.side_by_side import write_csv
+
+        write_csv(measured, table)
+    if plot is not None:
+        from etam_ros.evaluation.side_by_side import draw
+
+        draw(measured, f"{model}, 720p, {frames} frames", plot)
     if node_frames:
-        console.print(_bench_node(model, weights, backend, precision, device, node_frames))
+        each, computed = ways[-1]
+        console.print(_bench_node(model, weights, each, computed, device, node_frames))
+
+
+Way = tuple[str, str]
+"""A backend and a precision."""
+
+
+def _ways(backend: str, precision: str, device: str) -> list[Way]:
+    """What to measure, in the order that was asked for."""
+    from etam_ros.runtime.engines import ways_here
+
+    if backend == "all":
+        return ways_here(device)
+    pairs = [each.strip().partition(":") for each in backend.split(",")]
+    return [(name, own or precision) for name, _, own in pairs]
+
+
+def _counts(objects: str) -> list[int]:
+    try:
+        counts = [int(each) for each in objects.split(",")]
+    except ValueError:
+        counts = [0]
+    if min(counts) < 1:
+        raise ConfigError(f"objects is {objects!r}, expected numbers from 1 up, as in 1,2,4")
+    return counts
 
 
 def _bench_tracker(
     model: str,
     weights: str,
-    backend: str,
-    precision: str,
+    ways: list[Way],
     device: str,
-    objects: int,
+    counts: list[int],
     frames: int,
-) -> Table:
-    from etam_ros.cli.progress import frame_progress
-    from etam_ros.evaluation.benchmark import FILLING_FRAMES, time_tracker
+    console: Console,
+) -> list[Measured]:
+    """Measure and print, a table for each number of objects."""
+    from etam_ros.cli.progress import frame_progress, working
+    from etam_ros.evaluation.benchmark import FILLING_FRAMES
+    from etam_ros.evaluation.side_by_side import measure_side_by_side
     from etam_ros.runtime import open_stages
 
-    with open_stages(
-        model, weights=weights, backend=backend, precision=precision, device=device
-    ) as stages:
-        with frame_progress("tracker", FILLING_FRAMES + frames) as advance:
-            timings = time_tracker(
-                stages, objects=objects, frames=frames, source_hw=SIZES["720p"], on_frame=advance
-            )
-        what = "1 object" if objects == 1 else f"{objects} objects"
-        table = _table(f"{stages.name}: {what}, 720p, {frames} frames")
-    for name in ("part of a frame", "p50 ms", "p99 ms"):
-        table.add_column(name, justify="left" if name.startswith("part") else "right")
-    for timing in timings:
-        table.add_row(*_cells(timing), style="bold" if timing.name == "step" else "")
+    found: list[Measured] = []
+    with ExitStack() as stack:
+        opened: dict[str, Stages] = {}
+        for backend, precision in ways:
+            with working(f"opening {backend}") as on_step:
+                stages = open_stages(
+                    model, weights=weights, backend=backend, precision=precision, device=device,
+                    on_step=on_step,
+                )  # fmt: skip
+            opened[_short(stages.name)] = stack.enter_context(stages)
+        first = next(iter(opened))
+        for objects in counts:
+            with frame_progress("tracker", (FILLING_FRAMES + frames) * len(opened)) as advance:
+                measured = measure_side_by_side(
+                    opened, first, objects=objects, frames=frames, source_hw=SIZES["720p"],
+                    on_frame=advance,
+                )  # fmt: skip
+            found += measured
+            what = "1 object" if objects == 1 else f"{objects} objects"
+            console.print(_tracker_table(f"{model}: {what}, 720p, {frames} frames", measured))
+    return found
+
+
+def _short(name: str) -> str:
+    """Backend and precision of stages, of their name."""
+    backend, _, precision = name.partition(" on ")[2].split(", ")
+    return f"{backend} {precision}"
+
+
+def _tracker_table(title: str, measured: list[Measured]) -> Table:
+    """A row for each way; medians of the parts of a frame, and what the frame comes to."""
+    table = _table(title)
+    table.add_column("runs on\n[dim]p50 ms[/dim]", no_wrap=True)
+    for part in measured[0].timings:
+        table.add_column(part.replace(" of ", " of\n").replace("_", "\n"), justify="right")
+    compared = len(measured) > 1
+    for heading in ("p99", "frames\n/s", *(("times\nfaster", "mask\nIoU") if compared else ())):
+        table.add_column(heading, justify="right")
+    for each in measured:
+        parts = [f"{timing.p50_ms:.1f}" for timing in each.timings.values()]
+        parts[-1] = f"[bold]{parts[-1]}[/bold]"
+        cells = [f"{each.timings['step'].p99_ms:.1f}", f"{each.frames_per_s:.1f}"]
+        if compared:
+            cells += [f"{each.ratio:.2f}", f"{each.agreement:.3f}"]
+        table.add_row(each.name, *parts, *cells)
     return table
 
 
@@ -92,10 +186,6 @@ def _table(title: str) -> Table:
     from rich.table import Table
 
     return Table(title=title, title_justify="left", title_style="bold", min_width=len(title) + 4)
-
-
-def _cells(timing: Timing) -> tuple[str, str, str]:
-    return timing.name.replace("_", " "), f"{timing.p50_ms:.2f}", f"{timing.p99_ms:.2f}"
 
 
 def _bench_node(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etam_ros.config import TrackerConfig
-from etam_ros.records import FOREGROUND, Frame, Prompt
+from etam_ros.records import Frame, FrameResult
 from etam_ros.runtime import STAGE_NAMES, Stages, TimedStages
 from etam_ros.tracking import Tracker
 
 FILLING_FRAMES: Final = 17
 """Steps after which a bank is full: 6 recent memories and 15 recent pointers, and some more."""
 PICTURES: Final = 8
+WHOLE: Final = ("rest of step", "step")
 
 
 @dataclass(frozen=True)
@@ -71,43 +71,32 @@ def clicks(source_hw: tuple[int, int], objects: int) -> list[tuple[float, float]
     return [(width * (index + 1) / (objects + 1), height / 2) for index in range(objects)]
 
 
-def time_tracker(
-    stages: Stages,
-    *,
-    objects: int,
-    frames: int,
-    source_hw: tuple[int, int],
-    on_frame: Callable[[], None] = lambda: None,
-) -> list[Timing]:
-    """Follow objects with full banks and time each frame.
+class FrameClock:
+    """A tracker that keeps the time of each frame and of its stages.
 
     Args:
-        stages: what to measure.
-        objects: how many to follow.
-        frames: measured frames, at least 1; FILLING_FRAMES come before.
-        source_hw: (H, W) of the pictures.
-        on_frame: called after each frame, filling ones too.
-
-    Returns:
-        each stage, the rest of `step`, and the whole of it.
+        stages: what it runs on.
+        objects: how many it may follow.
     """
-    timed = TimedStages(stages)
-    tracker = Tracker(timed, TrackerConfig(max_objects=objects))
-    pictures = [Frame(picture) for picture in synthetic_pictures(source_hw, objects)]
-    tracker.step(pictures[0])
-    for point in clicks(source_hw, objects):
-        tracker.add_prompt(Prompt(points=[point], point_labels=[FOREGROUND]))
-    spent: dict[str, list[float]] = {name: [] for name in (*STAGE_NAMES, "rest of step", "step")}
-    for index in range(FILLING_FRAMES + frames):
-        timed.take()
+
+    def __init__(self, stages: Stages, objects: int) -> None:
+        self._timed = TimedStages(stages)
+        self.tracker = Tracker(self._timed, TrackerConfig(max_objects=objects))
+        self._spent_ms: dict[str, list[float]] = {name: [] for name in (*STAGE_NAMES, *WHOLE)}
+
+    def step(self, frame: Frame, measured: bool) -> FrameResult:
+        """Step, and keep how long it took if this frame is measured."""
+        self._timed.take()
         start_s = time.perf_counter()
-        tracker.step(pictures[index % PICTURES])
+        result = self.tracker.step(frame)
         whole_ms = (time.perf_counter() - start_s) * 1e3
-        if index >= FILLING_FRAMES:
-            in_stages = timed.take()
-            for name, value_ms in in_stages.items():
-                spent[name].append(value_ms)
-            spent["rest of step"].append(whole_ms - sum(in_stages.values()))
-            spent["step"].append(whole_ms)
-        on_frame()
-    return [Timing.of(name, values_ms) for name, values_ms in spent.items()]
+        if measured:
+            in_stages = self._timed.take()
+            rest_ms = whole_ms - sum(in_stages.values())
+            for name, value_ms in (*in_stages.items(), *zip(WHOLE, (rest_ms, whole_ms))):  # noqa: B905
+                self._spent_ms[name].append(value_ms)
+        return result
+
+    def timings(self) -> dict[str, Timing]:
+        """Each stage, the rest of a step, and the whole of it, by name."""
+        return {name: Timing.of(name, values) for name, values in self._spent_ms.items()}

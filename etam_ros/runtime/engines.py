@@ -185,6 +185,18 @@ def explain_auto(model: str) -> str:
     return f"torch ({'; '.join(reasons)})"
 
 
+def ways_here(device: str) -> list[tuple[str, str]]:
+    """Backends and precisions that can run on this machine, the reference first."""
+    if device == "cuda" or (device == "auto" and torch.cuda.is_available()):
+        return [("torch", precision) for precision in ("fp32", "bf16", "fp16")]
+    found = [("torch", "fp32")]
+    for backend, precision in reversed(FASTEST_FIRST):
+        usable = precision == "fp32" or has_bf16()
+        if usable and _is_installed(LIBRARIES[backend]):
+            found.append((backend, precision))
+    return found
+
+
 def judge_engine(
     exported: ExportedModel, request: EngineRequest, stages: Stages, on_step: OnStep | None
 ) -> ParityReport:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import re
 
+import cv2
 import pytest
 
 TINY = ("bench", "--model", "tiny_test", "--frames", "2")
@@ -20,25 +22,41 @@ def rows(text: str) -> dict[str, list[float]]:
 
 
 def test_stages_and_the_rest_of_a_step_are_listed(etam) -> None:
-    finished = etam(*TINY, "--node-frames", "0", "--objects", "2")
+    finished = etam(*TINY, "--node-frames", "0", "--objects", "2", "--backend", "torch")
     assert finished.returncode == 0, finished.stderr
-    assert "tiny_test on torch, cpu, fp32: 2 objects" in finished.stdout
-    table = rows(finished.stdout)
-    assert list(table) == [
-        "encode image",
-        "attend memory",
-        "decode mask",
-        "encode memory",
-        "rest of step",
-        "step",
-    ]
-    for p50, p99 in table.values():
-        assert 0 < p50 <= p99
+    assert "tiny_test: 2 objects, 720p, 2 frames" in finished.stdout
+    for heading in ("encode", "attend", "decode", "rest of", "step", "p99", "frames"):
+        assert heading in finished.stdout
+    *parts, rest, step, p99, frames_per_s = rows(finished.stdout)["torch fp32"]
+    assert len(parts) == 4
+    assert all(0 < part < step <= p99 for part in (*parts, rest))
+    assert frames_per_s == pytest.approx(1e3 / step, rel=0.1)
+
+
+def test_backends_take_turns_and_are_held_against_one(etam, tmp_path) -> None:
+    table, plot = tmp_path / "bench.csv", tmp_path / "bench.png"
+    finished = etam(
+        *TINY, "--node-frames", "0", "--objects", "1,2", "--backend", "onnx", "--against", "torch",
+        "--csv", str(table), "--plot", str(plot),
+    )  # fmt: skip
+    assert finished.returncode == 0, finished.stderr
+    found = rows(finished.stdout)
+    assert set(found) == {"torch fp32", "onnx fp32"}
+    *_, ratio, agreement = found["torch fp32"]
+    assert (ratio, agreement) == (1.0, 1.0)
+    assert found["onnx fp32"][-1] > 0.99
+    with table.open() as file:
+        lines = list(csv.DictReader(file))
+    assert len(lines) == 2 * 2 * 6
+    assert {line["objects"] for line in lines} == {"1", "2"}
+    picture = cv2.imread(str(plot))
+    assert picture is not None
+    assert picture.std() > 10
 
 
 def test_the_node_is_measured_at_both_sizes(etam) -> None:
     pytest.importorskip("rclpy")
-    finished = etam(*TINY, "--node-frames", "3")
+    finished = etam(*TINY, "--node-frames", "3", "--backend", "torch")
     assert finished.returncode == 0, finished.stderr
     table = rows(finished.stdout)
     for size in ("720p", "1080p"):
