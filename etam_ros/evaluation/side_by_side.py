@@ -178,6 +178,8 @@ def draw(measured: Sequence[Measured], title: str, path: Path) -> None:
     axes.set_title(title, loc="left")
     handles = [axes.bar(0, 0, color=f"C{index}") for index in range(len(parts))]
     names = [part.replace("_", " ") for part in parts]
-    figure.legend(handles[::-1], names[::-1], frameon=False, loc="outside right upper")
+    figure.legend(
+        handles=handles[::-1], labels=names[::-1], frameon=False, loc="outside right upper"
+    )
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=120)
