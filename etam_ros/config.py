@@ -201,7 +201,9 @@ class NodeConfig(Checked):
     build_engines: bool = option(
         True, "Build a missing engine while configuring; otherwise refuse and name the command."
     )
-    engine_dir: str = option("", "Folder of built engines; empty takes the user's cache folder.")
+    engine_dir: str = option(
+        "", "Folder of engines; empty: engines/ of a source checkout, else the user's cache."
+    )
 
 
 GROUPS: Final[Mapping[str, type[Checked]]] = {

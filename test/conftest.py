@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,3 +18,11 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"{folder} is not here: it comes with a development checkout alone")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _engines_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Engines that somebody has built here do not decide what tests run on."""
+    os.environ["ETAM_ENGINE_DIR"] = str(tmp_path_factory.mktemp("etam_engines"))
+    yield
+    del os.environ["ETAM_ENGINE_DIR"]

@@ -97,7 +97,10 @@ class ExportedModel:
 
 
 def default_engine_dir() -> Path:
-    """`engines/` of a source checkout, else the user's cache folder."""
+    """What ETAM_ENGINE_DIR says, else `engines/` of a source checkout, else the user's cache."""
+    named = os.environ.get("ETAM_ENGINE_DIR")
+    if named:
+        return Path(named)
     checkout = checkout_folder("engines")
     if checkout is not None:
         return checkout

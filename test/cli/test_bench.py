@@ -33,7 +33,8 @@ def test_stages_and_the_rest_of_a_step_are_listed(etam) -> None:
     assert frames_per_s == pytest.approx(1e3 / step, rel=0.1)
 
 
-def test_backends_take_turns_and_are_held_against_one(etam, tmp_path) -> None:
+def test_backends_take_turns_and_are_held_against_one(etam, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("ETAM_ENGINE_DIR", str(tmp_path / "engines"))
     table, plot = tmp_path / "bench.csv", tmp_path / "bench.png"
     finished = etam(
         *TINY, "--node-frames", "0", "--objects", "1,2", "--backend", "onnx", "--against", "torch",

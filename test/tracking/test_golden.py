@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from etam_ros import Tracker, TrackerConfig, open_stages
+from etam_ros.runtime import Stages
 from etam_ros.transforms import image_to_tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -40,21 +41,43 @@ def test_every_case_is_run(shared: Path) -> None:
 @pytest.mark.parametrize("case", CASES, indirect=True)
 def test_trajectory_matches_the_official_model(case: GoldenCase, tmp_path: Path) -> None:
     weights = case.save_weights(tmp_path / "weights.pt")
-    reference = case.reference()
-    compared = set()
     with open_stages(
         case.model, weights=str(weights), backend="torch", precision="fp32", device="cpu"
     ) as stages:
-        tracker = Tracker(stages, TrackerConfig(fill_hole_area=0, conditioning_memories=0))
-        for index, frame in enumerate(case.frames()):
-            result = tracker.step(frame)
-            for prompt in case.prompts(index):
-                tracker.add_prompt(prompt)
-                result = tracker.result
-            for state in result.objects:
-                key = f"f{index}_o{state.object_id}"
-                assert_match(reference, key, state)
-                compared.add(key)
+        assert_trajectory(case, stages)
+
+
+@pytest.mark.parametrize("case", ["click_and_box", "refine_and_add"], indirect=True)
+def test_exported_graphs_give_the_same_trajectory(
+    case: GoldenCase, tmp_path: Path, engine_dir: Path
+) -> None:
+    weights = case.save_weights(tmp_path / "weights.pt")
+    with open_stages(
+        case.model, weights=str(weights), backend="onnx", engine_dir=str(engine_dir)
+    ) as stages:
+        assert_trajectory(case, stages)
+
+
+@pytest.fixture(scope="module")
+def engine_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Cases of the same weights share an export."""
+    return tmp_path_factory.mktemp("engines")
+
+
+def assert_trajectory(case: GoldenCase, stages: Stages) -> None:
+    """Follow the case's prompts, and compare logits and scores of every object and frame."""
+    reference = case.reference()
+    compared = set()
+    tracker = Tracker(stages, TrackerConfig(fill_hole_area=0, conditioning_memories=0))
+    for index, frame in enumerate(case.frames()):
+        result = tracker.step(frame)
+        for prompt in case.prompts(index):
+            tracker.add_prompt(prompt)
+            result = tracker.result
+        for state in result.objects:
+            key = f"f{index}_o{state.object_id}"
+            assert_match(reference, key, state)
+            compared.add(key)
     expected = {name.removesuffix("_score") for name in reference if name.endswith("_score")}
     assert compared == expected
 
@@ -63,7 +86,7 @@ def test_trajectory_matches_the_official_model(case: GoldenCase, tmp_path: Path)
 def test_stages_match_the_official_model(case: GoldenCase, tmp_path: Path) -> None:
     weights = case.save_weights(tmp_path / "weights.pt")
     reference = case.reference()
-    with open_stages(case.model, weights=str(weights), device="cpu") as stages:
+    with open_stages(case.model, weights=str(weights), backend="torch", device="cpu") as stages:
         frame = next(case.frames())
         feature = stages.encode_image(
             image_to_tensor(frame.image, stages.sizes.image_size, stages.device)
