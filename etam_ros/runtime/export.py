@@ -4,8 +4,11 @@ Five graphs make the four stages. `look` is the part of the memory attention tha
 frame share; `read` is the rest of it. A model with pooled attention has `read_first` too: with a
 single memory nothing is pooled.
 
-Inputs and outputs are float32 in every precision. Letters: B objects, S image side, L = h * w
-tokens, D hidden dim, E memory dim, M memories, R pointers, P points.
+Banks are exact by their length, or, for runtimes that want fixed shapes, padded to any length with
+the empty slots named. Inputs and outputs are float32 in every precision.
+
+Letters: B objects, S image side, L = h * w tokens, D hidden dim, E memory dim, M memories, R
+pointers, P points.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from etam_ros.model import EfficientTAM, model_config
 from etam_ros.model.checkpoint import load_network
 from etam_ros.model.config import ModelConfig
 from etam_ros.runtime.exported import (
+    BY_LENGTH,
     ExportedModel,
     ExportKey,
     OnStep,
@@ -101,6 +105,27 @@ class _Read(nn.Module):
         ).float()
 
 
+class _ReadPadded(_Read):
+    """Seen and banks with empty slots -> conditioned (B, D, h, w)."""
+
+    def forward(  # type: ignore[override]
+        self,
+        seen: Tensor,
+        memories: Tensor,
+        temporal_index: Tensor,
+        pointers: Tensor,
+        empty_memories: Tensor,
+        empty_pointers: Tensor,
+    ) -> Tensor:
+        return self.network.read(
+            seen.to(self.dtype),
+            memories.to(self.dtype),
+            temporal_index,
+            pointers.to(self.dtype),
+            (empty_memories, empty_pointers),
+        ).float()
+
+
 class _DecodeMask(nn.Module):
     """Feature and prompts -> masks, estimates, pointers, scores; always in float32.
 
@@ -153,7 +178,7 @@ def reduce_precision(network: EfficientTAM, precision: str) -> torch.dtype:
     return dtype
 
 
-def graphs(network: EfficientTAM, precision: str) -> list[Graph]:
+def graphs(network: EfficientTAM, precision: str, layout: str) -> list[Graph]:
     """The graphs of a network, which is fixed and brought to the precision in place."""
     config = network.fix().config
     dtype = reduce_precision(network, precision)
@@ -169,7 +194,7 @@ def graphs(network: EfficientTAM, precision: str) -> list[Graph]:
             {},
         ),
         Graph("look", _Look(network, dtype), {"feature": feature}, ("seen",), {}),
-        _read_graph("read", network, dtype, memories=3),
+        _read_graph("read", network, dtype, 3, layout),
         Graph(
             "decode_mask",
             _DecodeMask(network),
@@ -202,26 +227,29 @@ def graphs(network: EfficientTAM, precision: str) -> list[Graph]:
         ),
     ]
     if config.memory_pooling != "none":
-        made.append(_read_graph(READ_FIRST, network, dtype, memories=1))
+        made.append(_read_graph(READ_FIRST, network, dtype, 1, layout))
     return made
 
 
-def _read_graph(name: str, network: EfficientTAM, dtype: torch.dtype, memories: int) -> Graph:
+def _read_graph(
+    name: str, network: EfficientTAM, dtype: torch.dtype, memories: int, layout: str
+) -> Graph:
     """The graph of `read` for any number of memories, or for one."""
     config: ModelConfig = network.config
     bank = {0: "B"} if memories == 1 else {0: "B", 1: "M"}
-    return Graph(
-        name,
-        _Read(network, dtype),
-        {
-            "seen": torch.zeros(1, config.grid**2, config.hidden_dim),
-            "memories": torch.zeros(2, memories, config.memory_dim, config.grid, config.grid),
-            "temporal_index": torch.zeros(2, memories, dtype=torch.int64),
-            "pointers": torch.zeros(2, 5, config.hidden_dim),
-        },
-        ("conditioned",),
-        {"memories": bank, "temporal_index": bank, "pointers": {0: "B", 1: "R"}},
-    )
+    inputs = {
+        "seen": torch.zeros(1, config.grid**2, config.hidden_dim),
+        "memories": torch.zeros(2, memories, config.memory_dim, config.grid, config.grid),
+        "temporal_index": torch.zeros(2, memories, dtype=torch.int64),
+        "pointers": torch.zeros(2, 5, config.hidden_dim),
+    }
+    free = {"memories": bank, "temporal_index": bank, "pointers": {0: "B", 1: "R"}}
+    if layout == BY_LENGTH:
+        return Graph(name, _Read(network, dtype), inputs, ("conditioned",), free)
+    inputs["empty_memories"] = torch.zeros(2, memories, dtype=torch.bool)
+    inputs["empty_pointers"] = torch.zeros(2, 5, dtype=torch.bool)
+    free |= {"empty_memories": bank, "empty_pointers": free["pointers"]}
+    return Graph(name, _ReadPadded(network, dtype), inputs, ("conditioned",), free)
 
 
 def export_model(
@@ -230,6 +258,7 @@ def export_model(
     precision: str,
     engine_dir: Path,
     *,
+    layout: str = BY_LENGTH,
     build: bool = True,
     on_step: OnStep | None = None,
 ) -> ExportedModel | None:
@@ -240,6 +269,7 @@ def export_model(
         weights: as in `open_stages`.
         precision: of the graphs.
         engine_dir: of all engines; exists.
+        layout: of banks: BY_LENGTH or PADDED.
         build: False only looks whether it is there.
         on_step: is told what is being done.
 
@@ -251,14 +281,14 @@ def export_model(
         BackendError: the exporter is not installed, or the disk is full.
     """
     network = load_network(model_config(model), resolve_weights(model, weights))
-    key = ExportKey(model, hash_weights(network.state_dict()), precision, OPSET)
+    key = ExportKey(model, hash_weights(network.state_dict()), precision, OPSET, layout)
     found = find_export(engine_dir, key)
     if found is not None or not build:
         return found
     plain = TorchStages(deepcopy(network), device=torch.device("cpu"))
 
     def export(folder: Path) -> list[str]:
-        return export_graphs(network, precision, folder, on_step)
+        return export_graphs(network, precision, layout, folder, on_step)
 
     return write_export(engine_dir, key, plain.sizes, plain.constants, export)
 
@@ -266,6 +296,7 @@ def export_model(
 def export_graphs(
     network: EfficientTAM,
     precision: str,
+    layout: str,
     folder: Path,
     on_step: OnStep | None = None,
 ) -> list[str]:
@@ -274,6 +305,7 @@ def export_graphs(
     Args:
         network: in float32, as `load_network` gives it.
         precision: fp32, bf16 or fp16.
+        layout: BY_LENGTH or PADDED.
         folder: where to; exists.
         on_step: is told what is being done.
 
@@ -290,7 +322,7 @@ def export_graphs(
             "exporting to ONNX needs the packages onnx and onnxscript: install etam_ros[export]"
         ) from error
     names = []
-    for graph in graphs(network, precision):
+    for graph in graphs(network, precision, layout):
         if on_step is not None:
             on_step(f"exporting {graph.name}")
         _export(graph, folder / f"{graph.name}.onnx")

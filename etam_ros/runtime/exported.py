@@ -30,6 +30,8 @@ from etam_ros.runtime.stages import StageConstants, StageSizes
 
 FORMAT: Final = 1
 """Of the folder; raised whenever what an export holds changes."""
+BY_LENGTH: Final = "by_length"
+PADDED: Final = "padded"
 MANIFEST: Final = "manifest.json"
 CONSTANTS: Final = "constants.safetensors"
 OnStep = Callable[[str], None]
@@ -45,6 +47,7 @@ class ExportKey:
         weights_hash: sha256 over the weights' names and values.
         precision: of the graphs: fp32, bf16 or fp16.
         opset: of the graphs.
+        layout: of banks: exact BY_LENGTH, or PADDED with the empty slots named.
         format: of the folder.
     """
 
@@ -52,6 +55,7 @@ class ExportKey:
     weights_hash: str
     precision: str
     opset: int
+    layout: str = BY_LENGTH
     format: int = FORMAT
 
     @property
