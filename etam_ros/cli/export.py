@@ -34,7 +34,8 @@ def export(
     """
     from etam_ros.cli.progress import working
     from etam_ros.errors import ConfigError
-    from etam_ros.runtime.export import REDUCED, export_model
+    from etam_ros.runtime.export import export_model
+    from etam_ros.runtime.export_parts import REDUCED
     from etam_ros.runtime.exported import engine_folder
 
     if precision not in REDUCED:

@@ -1,15 +1,4 @@
-"""Export: a network becomes one ONNX file per graph, with the precision in the graph.
-
-Five graphs make the four stages. `look` is the part of the memory attention that all objects of a
-frame share; `read` is the rest of it. A model with pooled attention has `read_first` too: with a
-single memory nothing is pooled.
-
-Banks are exact by their length, or, for runtimes that want fixed shapes, padded to any length with
-the empty slots named. Inputs and outputs are float32 in every precision.
-
-Letters: B objects, S image side, L = h * w tokens, D hidden dim, E memory dim, M memories, R
-pointers, P points.
-"""
+"""Export: a network becomes one ONNX file per graph, with the precision in the graph."""
 
 from __future__ import annotations
 
@@ -18,17 +7,15 @@ import io
 import logging
 import warnings
 from copy import deepcopy
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import torch
-from torch import Tensor, nn
 
 from etam_ros.errors import BackendError
 from etam_ros.model import EfficientTAM, model_config
 from etam_ros.model.checkpoint import load_network
-from etam_ros.model.config import ModelConfig
+from etam_ros.runtime.export_parts import Graph, graphs
 from etam_ros.runtime.exported import (
     BY_LENGTH,
     ExportedModel,
@@ -42,214 +29,6 @@ from etam_ros.runtime.torch_stages import TorchStages
 from etam_ros.runtime.torch_weights import resolve_weights
 
 OPSET: Final = 18
-REDUCED: Final = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-READ_FIRST: Final = "read_first"
-
-
-@dataclass(frozen=True)
-class Graph:
-    """What becomes one file.
-
-    Attributes:
-        name: of the file, without its suffix.
-        module: what it computes.
-        inputs: example tensors by name.
-        outputs: names.
-        free: names of the input dimensions that may have any length, by input.
-    """
-
-    name: str
-    module: nn.Module
-    inputs: dict[str, Tensor]
-    outputs: tuple[str, ...]
-    free: dict[str, dict[int, str]]
-
-
-class _EncodeImage(nn.Module):
-    """image (1, 3, S, S) -> feature (1, D, h, w)."""
-
-    def __init__(self, network: EfficientTAM, dtype: torch.dtype) -> None:
-        super().__init__()
-        self.network, self.dtype = network, dtype
-
-    def forward(self, image: Tensor) -> Tensor:
-        return self.network.encode_image(image.to(self.dtype)).float()
-
-
-class _Look(nn.Module):
-    """feature (1, D, h, w) -> seen (1, L, D)."""
-
-    def __init__(self, network: EfficientTAM, dtype: torch.dtype) -> None:
-        super().__init__()
-        self.network, self.dtype = network, dtype
-
-    def forward(self, feature: Tensor) -> Tensor:
-        return self.network.look(feature.to(self.dtype)).float()
-
-
-class _Read(nn.Module):
-    """Seen and banks of equal length -> conditioned (B, D, h, w)."""
-
-    def __init__(self, network: EfficientTAM, dtype: torch.dtype) -> None:
-        super().__init__()
-        self.network, self.dtype = network, dtype
-
-    def forward(
-        self, seen: Tensor, memories: Tensor, temporal_index: Tensor, pointers: Tensor
-    ) -> Tensor:
-        return self.network.read(
-            seen.to(self.dtype),
-            memories.to(self.dtype),
-            temporal_index,
-            pointers.to(self.dtype),
-        ).float()
-
-
-class _ReadPadded(_Read):
-    """Seen and banks with empty slots -> conditioned (B, D, h, w)."""
-
-    def forward(  # type: ignore[override]
-        self,
-        seen: Tensor,
-        memories: Tensor,
-        temporal_index: Tensor,
-        pointers: Tensor,
-        empty_memories: Tensor,
-        empty_pointers: Tensor,
-    ) -> Tensor:
-        return self.network.read(
-            seen.to(self.dtype),
-            memories.to(self.dtype),
-            temporal_index,
-            pointers.to(self.dtype),
-            (empty_memories, empty_pointers),
-        ).float()
-
-
-class _DecodeMask(nn.Module):
-    """Feature and prompts -> masks, estimates, pointers, scores; always in float32.
-
-    The previous logits count where `has_mask` is 1, and nothing does where it is 0.
-    """
-
-    def __init__(self, network: EfficientTAM) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(
-        self,
-        feature: Tensor,
-        points: Tensor,
-        labels: Tensor,
-        mask_logits: Tensor,
-        has_mask: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        encoder = self.network.sam_prompt_encoder
-        dense = torch.where(
-            has_mask[:, None, None, None] > 0,
-            encoder.embed_mask(mask_logits),
-            encoder.embed_mask(None),
-        )
-        return self.network.decode_embedded(feature, encoder.embed_points(points, labels), dense)
-
-
-class _EncodeMemory(nn.Module):
-    """Feature (1, D, h, w) and logits (B, 1, 4h, 4w) -> memories (B, E, h, w)."""
-
-    def __init__(self, network: EfficientTAM, dtype: torch.dtype) -> None:
-        super().__init__()
-        self.network, self.dtype = network, dtype
-
-    def forward(self, feature: Tensor, mask_logits: Tensor, binarize: Tensor) -> Tensor:
-        return self.network.encode_memory(
-            feature.to(self.dtype), mask_logits.to(self.dtype), binarize
-        ).float()
-
-
-def reduce_precision(network: EfficientTAM, precision: str) -> torch.dtype:
-    """Bring the weights of all but the mask decoder to a precision, in place.
-
-    The decoder's choices (best IoU, presence) flip in bf16, and it is 1 % of the arithmetic.
-    """
-    dtype = REDUCED[precision]
-    for part in (network.image_encoder, network.memory_attention, network.memory_encoder):
-        for parameter in part.parameters():
-            parameter.data = parameter.data.to(dtype)
-    return dtype
-
-
-def graphs(network: EfficientTAM, precision: str, layout: str) -> list[Graph]:
-    """The graphs of a network, which is fixed and brought to the precision in place."""
-    config = network.fix().config
-    dtype = reduce_precision(network, precision)
-    side, grid, dim = config.image_size, config.grid, config.hidden_dim
-    feature = torch.zeros(1, dim, grid, grid)
-    logits = torch.zeros(2, 1, config.mask_size, config.mask_size)
-    made = [
-        Graph(
-            "encode_image",
-            _EncodeImage(network, dtype),
-            {"image": torch.zeros(1, 3, side, side)},
-            ("feature",),
-            {},
-        ),
-        Graph("look", _Look(network, dtype), {"feature": feature}, ("seen",), {}),
-        _read_graph("read", network, dtype, 3, layout),
-        Graph(
-            "decode_mask",
-            _DecodeMask(network),
-            {
-                "feature": feature.repeat(2, 1, 1, 1),
-                "points": torch.zeros(2, 3, 2),
-                "labels": torch.zeros(2, 3, dtype=torch.int64),
-                "mask_logits": logits,
-                "has_mask": torch.zeros(2),
-            },
-            ("mask_logits_out", "iou_scores", "pointers", "object_score_logits"),
-            {
-                "feature": {0: "B"},
-                "points": {0: "B", 1: "P"},
-                "labels": {0: "B", 1: "P"},
-                "mask_logits": {0: "B"},
-                "has_mask": {0: "B"},
-            },
-        ),
-        Graph(
-            "encode_memory",
-            _EncodeMemory(network, dtype),
-            {
-                "feature": feature,
-                "mask_logits": logits,
-                "binarize": torch.zeros(2, dtype=torch.bool),
-            },
-            ("memories",),
-            {"mask_logits": {0: "B"}, "binarize": {0: "B"}},
-        ),
-    ]
-    if config.memory_pooling != "none":
-        made.append(_read_graph(READ_FIRST, network, dtype, 1, layout))
-    return made
-
-
-def _read_graph(
-    name: str, network: EfficientTAM, dtype: torch.dtype, memories: int, layout: str
-) -> Graph:
-    """The graph of `read` for any number of memories, or for one."""
-    config: ModelConfig = network.config
-    bank = {0: "B"} if memories == 1 else {0: "B", 1: "M"}
-    inputs = {
-        "seen": torch.zeros(1, config.grid**2, config.hidden_dim),
-        "memories": torch.zeros(2, memories, config.memory_dim, config.grid, config.grid),
-        "temporal_index": torch.zeros(2, memories, dtype=torch.int64),
-        "pointers": torch.zeros(2, 5, config.hidden_dim),
-    }
-    free = {"memories": bank, "temporal_index": bank, "pointers": {0: "B", 1: "R"}}
-    if layout == BY_LENGTH:
-        return Graph(name, _Read(network, dtype), inputs, ("conditioned",), free)
-    inputs["empty_memories"] = torch.zeros(2, memories, dtype=torch.bool)
-    inputs["empty_pointers"] = torch.zeros(2, 5, dtype=torch.bool)
-    free |= {"empty_memories": bank, "empty_pointers": free["pointers"]}
-    return Graph(name, _ReadPadded(network, dtype), inputs, ("conditioned",), free)
 
 
 def export_model(

@@ -32,6 +32,8 @@ FORMAT: Final = 1
 """Of the folder; raised whenever what an export holds changes."""
 BY_LENGTH: Final = "by_length"
 PADDED: Final = "padded"
+READ_FIRST: Final = "read_first"
+"""Graph of models that do not pool a single memory."""
 MANIFEST: Final = "manifest.json"
 CONSTANTS: Final = "constants.safetensors"
 OnStep = Callable[[str], None]

@@ -11,10 +11,8 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from etam_ros.runtime.exported import ExportedModel
+from etam_ros.runtime.exported import READ_FIRST, ExportedModel
 from etam_ros.runtime.stages import DecodedMasks, MemoryBatch, Stages
-
-READ_FIRST = "read_first"
 
 
 class GraphRunner(ABC):
