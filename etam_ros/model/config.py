@@ -38,6 +38,8 @@ class ModelConfig:
         decoder_depth, decoder_heads, decoder_mlp_dim: of the mask decoder's transformer.
         edge_radius: of the neighbourhood in which masks follow the picture's edges, in cells of
             the low-resolution masks (`etam_ros.edges`); 0: they stay as decoded.
+        carries_masks: the decoder sees each object's mask of the frame before as it sees the one
+            that clicks correct; the official models follow objects by their memories alone.
 
     Raises:
         ConfigError: the sizes do not fit each other.
@@ -64,6 +66,7 @@ class ModelConfig:
     decoder_heads: int = 8
     decoder_mlp_dim: int = 2048
     edge_radius: int = 0
+    carries_masks: bool = False
 
     def __post_init__(self) -> None:
         rules = {
@@ -129,6 +132,7 @@ ETAM_NANO: Final = ModelConfig(
     memory_pooling="logits",
     decoder_mlp_dim=512,
     edge_radius=4,
+    carries_masks=True,
 )
 """Our own small model, whose weights ship with the package."""
 

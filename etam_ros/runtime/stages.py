@@ -36,6 +36,7 @@ class StageSizes:
         memory_frames: temporal positions; the last one is for conditioning frames.
         edge_radius: of the neighbourhood in which masks follow the picture's edges; 0: they do
             not.
+        carries_masks: objects are followed with their masks of the frame before as prompts.
     """
 
     image_size: int
@@ -44,6 +45,7 @@ class StageSizes:
     memory_dim: int
     memory_frames: int
     edge_radius: int = 0
+    carries_masks: bool = False
 
     @property
     def mask_size(self) -> int:

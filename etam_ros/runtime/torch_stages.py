@@ -90,6 +90,7 @@ class TorchStages(Stages):
             memory_dim=config.memory_dim,
             memory_frames=config.memory_frames,
             edge_radius=config.edge_radius,
+            carries_masks=config.carries_masks,
         )
         precision = next(name for name, value in DTYPES.items() if value is dtype)
         self.name = f"{config.name} on torch, {device.type}, {precision}"

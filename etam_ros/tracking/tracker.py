@@ -188,7 +188,10 @@ class Tracker:
     def _decode(self, current: CurrentFrame, conditioned: Tensor) -> ChosenMasks:
         """Decode all objects without a prompt: (N, D, h, w) -> their masks."""
         points, labels = no_points(len(conditioned), conditioned.device)
-        decoded = self.stages.decode_mask(conditioned, points, labels)
+        carried = None
+        if self.stages.sizes.carries_masks:
+            carried = torch.cat([as_prompt(tracked.mask_logits) for tracked in self._objects])
+        decoded = self.stages.decode_mask(conditioned, points, labels, carried)
         chosen = choose_masks(decoded, ambiguous=True, edges=current.edges)
         logits = fill_holes(chosen.mask_logits, self.config.fill_hole_area)
         for row, tracked in enumerate(self._objects):
@@ -232,9 +235,7 @@ class Tracker:
         """Decode one object with clicks or a box, on top of the mask it has on this frame."""
         size = self.stages.sizes.image_size
         coordinates, labels = points.to_network(current.frame.hw, size, current.feature.device)
-        previous = tracked.mask_logits
-        if previous is not None:
-            previous = previous.clamp(-MAX_PREVIOUS_LOGIT, MAX_PREVIOUS_LOGIT)
+        previous = None if tracked.mask_logits is None else as_prompt(tracked.mask_logits)
         decoded = self.stages.decode_mask(tracked.conditioned, coordinates, labels, previous)
         return choose_masks(decoded, ambiguous=points.ambiguous, edges=current.edges)
 
@@ -307,3 +308,8 @@ class Tracker:
             result = replace(result, objects=kept, forgotten_ids=tuple(lost))
             self._result = result
         return result
+
+
+def as_prompt(mask_logits: Tensor) -> Tensor:
+    """A mask as the decoder takes it back: (B, 1, 4h, 4w)."""
+    return mask_logits.clamp(-MAX_PREVIOUS_LOGIT, MAX_PREVIOUS_LOGIT)

@@ -139,17 +139,18 @@ class Rollout:
         features = self.encode(images)  # (B, T, D, h, w)
         seen = self.network.look(features[:, 1:].flatten(0, 1))  # (B * (T - 1), L, D)
         seen = seen.view(batch, frames - 1, *seen.shape[1:])
-        outputs = []
+        outputs: list[Tensor] = []
+        chosen = None
         for frame in range(frames):
             feature = features[:, frame].repeat_interleave(objects, dim=0)
             prompted = frame in (0, self.plan.second_frame)
-            if frame == 0:
+            if chosen is None:
                 chosen = self.prompt_first(feature)
             else:
                 conditioned = self.attend(
                     seen[:, frame - 1].repeat_interleave(objects, dim=0), frame
                 )
-                chosen = self.track(conditioned, frame)
+                chosen = self.track(conditioned, frame, chosen)
                 if prompted:
                     rows = list(range(len(self.rngs)))
                     chosen = self.correct(
@@ -240,17 +241,20 @@ class Rollout:
                     mask, self.masks[row, frame], self.rngs[row], self.truth_clicks
                 )
                 prompts[row].append(click)
-            previous = chosen.mask_logits.clamp(-MAX_PREVIOUS_LOGIT, MAX_PREVIOUS_LOGIT)
+            previous = as_prompt(chosen)
             ambiguous = len(prompts[rows[0]]) <= 1
             chosen = self.decode(
                 conditioned, rows, frame, "correction", ambiguous=ambiguous, previous=previous
             )
         return chosen
 
-    def track(self, conditioned: Tensor, frame: int) -> Chosen:
-        """Decode all rows without a prompt."""
+    def track(self, conditioned: Tensor, frame: int, before: Chosen) -> Chosen:
+        """Decode all rows without a prompt but, where the model carries masks, the one before."""
         rows = list(range(len(self.rngs)))
-        return self.decode(conditioned, rows, frame, "tracked", ambiguous=True)
+        previous = as_prompt(before) if self.network.config.carries_masks else None
+        return self.decode(
+            conditioned, rows, frame, "tracked", ambiguous=True, previous=previous
+        )
 
     def decode(
         self,
@@ -319,3 +323,8 @@ class Rollout:
             self.bank.conditioning.append(entry)
         else:
             self.bank.recent[frame] = entry
+
+
+def as_prompt(chosen: Chosen) -> Tensor:
+    """A mask as the decoder takes it back: (n, 1, 4h, 4w)."""
+    return chosen.mask_logits.clamp(-MAX_PREVIOUS_LOGIT, MAX_PREVIOUS_LOGIT)

@@ -19,6 +19,8 @@ Floats = NDArray[np.float64]
 
 _NODES: Final = 9
 _WAVES: Final = 3
+_STEP: Final = (0.1, 2.5)  # ticks between frames: from far above a video's rate to far below
+_GAP: Final = 0.1  # share of clips in which frames are missing
 
 
 def log_uniform(rng: Rng, low: float, high: float) -> float:
@@ -33,10 +35,10 @@ def chance(rng: Rng, probability: float) -> bool:
 
 def frame_times(rng: Rng, frames: int) -> Floats:
     """(T,) ticks from 0 up: slow or fast, even or uneven, at times with a long gap."""
-    steps = np.full(max(frames - 1, 0), log_uniform(rng, 0.3, 4.0))
+    steps = np.full(max(frames - 1, 0), log_uniform(rng, *_STEP))
     if chance(rng, 0.3):
         steps *= np.exp(rng.uniform(-0.7, 0.7, len(steps)))
-    if len(steps) and chance(rng, 0.2):
+    if len(steps) and chance(rng, _GAP):
         steps[rng.integers(len(steps))] += rng.uniform(5.0, 30.0)
     return np.concatenate([[0.0], np.cumsum(steps)])
 

@@ -6,10 +6,14 @@ Units as in `motion`: the picture has area 1 about (0, 0); T frames.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 
 from etam_ros.training.collage.motion import Floats, Rng, chance, drift, log_uniform
+
+_EVENTFUL: Final = 15.0
+"""Ticks of a clip from which on things leave or hide as often as they can."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +49,8 @@ def find_way(rng: Rng, times: Floats, aspect: float, side: float, *, plain: bool
     towards = rng.uniform(-0.5, 0.5, 2) * extent - start
     towards /= max(float(np.hypot(*towards)), 1e-6)
     kind = rng.random()
-    if len(times) < 3 or plain or kind < 0.6:
+    calm = plain or len(times) < 3 or not chance(rng, span / _EVENTFUL)
+    if calm or kind < 0.6:
         far = min(log_uniform(rng, 0.002, 0.05) * span, 0.8 if kind < 0.3 else 0.4)
         tremble = drift(rng, times, 0.2 * far + 0.004, rng.uniform(8.0, 30.0), 2)
         path = start[:, None] + towards[:, None] * far * share + tremble - tremble[:, :1]
