@@ -36,10 +36,8 @@ class ModelConfig:
         memory_pooling: none, or 2 x 2 pooling of the cross-attention's spatial keys and values
             with ln 4 added to the attention logits (variant 1) or to the keys (variant 2).
         decoder_depth, decoder_heads, decoder_mlp_dim: of the mask decoder's transformer.
-        edge_radius: of the neighbourhood in which masks follow the picture's edges, in cells of
-            the low-resolution masks (`etam_ros.edges`); 0: they stay as decoded.
-        carries_masks: the decoder sees each object's mask of the frame before as it sees the one
-            that clicks correct; the official models follow objects by their memories alone.
+        carries_masks: the decoder sees each object's mask of the frame before, moved as the
+            picture has moved (`etam_ros.motion`); the official models follow by memories alone.
 
     Raises:
         ConfigError: the sizes do not fit each other.
@@ -65,7 +63,6 @@ class ModelConfig:
     decoder_depth: int = 2
     decoder_heads: int = 8
     decoder_mlp_dim: int = 2048
-    edge_radius: int = 0
     carries_masks: bool = False
 
     def __post_init__(self) -> None:
@@ -131,7 +128,6 @@ ETAM_NANO: Final = ModelConfig(
     object_pointers=8,
     memory_pooling="logits",
     decoder_mlp_dim=512,
-    edge_radius=4,
     carries_masks=True,
 )
 """Our own small model, whose weights ship with the package."""

@@ -16,6 +16,8 @@ from etam_ros.model.layers import MLP, Attention, LayerNorm, LayerNorm2d
 
 MASKS: Final = 4
 """One mask for unambiguous prompts, and three for ambiguous ones."""
+SOFT_LOGIT: Final = 4.0
+"""Logit of a carried mask beyond which it hardly counts for more."""
 
 
 class TwoWayBlock(nn.Module):
@@ -76,6 +78,24 @@ class TwoWayTransformer(nn.Module):
         return tokens, image
 
 
+class CarriedMask(nn.Module):
+    """What the mask of the frame before adds at full resolution, past the tokens of patches."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.outline_conv = nn.Conv2d(1, dim // 8, 7, padding=3, bias=False)
+        self.trust = nn.Linear(dim, 1)
+
+    def outline(self, previous: Tensor) -> Tensor:
+        """What is near which side of the outline: (B, 1, 4h, 4w) -> (B, D / 8, 4h, 4w)."""
+        return self.outline_conv((previous / SOFT_LOGIT).tanh())  # type: ignore[no-any-return]
+
+    def trusted(self, previous: Tensor, mask_tokens: Tensor) -> Tensor:
+        """Logits as far as each mask trusts them: (B, 1, 4h, 4w), (B, 4, D) -> (B, 4, 4h, 4w)."""
+        share = self.trust(mask_tokens)[..., None]  # (B, 4, 1, 1)
+        return share * SOFT_LOGIT * (previous / SOFT_LOGIT).tanh()  # type: ignore[no-any-return]
+
+
 class MaskDecoder(nn.Module):
     """From a conditioned feature and an embedded prompt to four masks with their estimates."""
 
@@ -96,11 +116,17 @@ class MaskDecoder(nn.Module):
         self.output_hypernetworks_mlps = nn.ModuleList(
             MLP(dim, dim, dim // 8, depth=3) for _ in range(MASKS)
         )
+        self.carried = CarriedMask(dim) if config.carries_masks else None
         self.iou_prediction_head = MLP(dim, dim, MASKS, depth=3)
         self.pred_obj_score_head = MLP(dim, dim, 1, depth=3)
 
     def forward(
-        self, feature: Tensor, feature_position: Tensor, sparse: Tensor, dense: Tensor
+        self,
+        feature: Tensor,
+        feature_position: Tensor,
+        sparse: Tensor,
+        dense: Tensor,
+        previous: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Decode.
 
@@ -109,6 +135,8 @@ class MaskDecoder(nn.Module):
             feature_position: (1, D, h, w).
             sparse: (B, P, D) embedded points.
             dense: (B, D, h, w) or (1, D, 1, 1) embedded previous mask.
+            previous: (B, 1, 4h, 4w) its logits, of which models that carry masks take the outline;
+                None, or zeros: there is none.
 
         Returns:
             mask logits (B, 4, 4h, 4w), IoU estimates (B, 4) in 0..1, mask tokens (B, 4, D) and
@@ -121,7 +149,12 @@ class MaskDecoder(nn.Module):
         position = feature_position.flatten(2).transpose(1, 2)  # (1, L, D)
         tokens, image = self.transformer(tokens, image, position)
         mask_tokens = tokens[:, 2 : 2 + MASKS]  # (B, 4, D)
-        upscaled = self.output_upscaling(image.transpose(1, 2).unflatten(2, feature.shape[-2:]))
+        upscaled = image.transpose(1, 2).unflatten(2, feature.shape[-2:])
+        upscaled = self.output_upscaling[:-1](upscaled)  # (B, D / 8, 4h, 4w)
+        carried = None if previous is None else self.carried
+        if carried is not None:
+            upscaled = upscaled + carried.outline(previous)
+        upscaled = self.output_upscaling[-1](upscaled)
         weights = torch.stack(
             [
                 mlp(mask_tokens[:, index])
@@ -130,5 +163,7 @@ class MaskDecoder(nn.Module):
             dim=1,
         )  # (B, 4, D / 8)
         mask_logits = (weights @ upscaled.flatten(2)).unflatten(2, upscaled.shape[-2:])
+        if carried is not None:
+            mask_logits = mask_logits + carried.trusted(previous, mask_tokens)
         iou_scores = self.iou_prediction_head(tokens[:, 1]).sigmoid()
         return mask_logits, iou_scores, mask_tokens, self.pred_obj_score_head(tokens[:, 0])

@@ -123,10 +123,10 @@ class EfficientTAM(nn.Module):
         """
         encoder = self.sam_prompt_encoder
         sparse = encoder.embed_points(points, labels)
-        return self.decode_embedded(feature, sparse, encoder.embed_mask(mask_logits))
+        return self.decode_embedded(feature, sparse, encoder.embed_mask(mask_logits), mask_logits)
 
     def decode_embedded(
-        self, feature: Tensor, sparse: Tensor, dense: Tensor
+        self, feature: Tensor, sparse: Tensor, dense: Tensor, previous: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Decode prompts that are embedded already; returns what `decode_mask` returns.
 
@@ -134,10 +134,11 @@ class EfficientTAM(nn.Module):
             feature: (B, D, h, w), conditioned.
             sparse: (B, P, D) embedded points.
             dense: (B, D, h, w) or (1, D, 1, 1) embedded previous mask.
+            previous: (B, 1, 4h, 4w) its logits, zeros where there is none, or None.
         """
         positions = self.sam_prompt_encoder.grid_positions()
         decoded, iou_scores, tokens, object_score = self.sam_mask_decoder(
-            feature, positions, sparse, dense
+            feature, positions, sparse, dense, previous
         )
         present = (object_score > 0)[:, None]  # (B, 1, 1)
         pointers = torch.where(present, self.obj_ptr_proj(tokens), self.no_obj_ptr)

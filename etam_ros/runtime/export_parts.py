@@ -125,12 +125,11 @@ class _DecodeMask(nn.Module):
         has_mask: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         encoder = self.network.sam_prompt_encoder
-        dense = torch.where(
-            has_mask[:, None, None, None] > 0,
-            encoder.embed_mask(mask_logits),
-            encoder.embed_mask(None),
-        )
-        return self.network.decode_embedded(feature, encoder.embed_points(points, labels), dense)
+        present = has_mask[:, None, None, None] > 0
+        dense = torch.where(present, encoder.embed_mask(mask_logits), encoder.embed_mask(None))
+        sparse = encoder.embed_points(points, labels)
+        previous = torch.where(present, mask_logits, 0.0)
+        return self.network.decode_embedded(feature, sparse, dense, previous)
 
 
 class _EncodeMemory(nn.Module):

@@ -34,9 +34,7 @@ class StageSizes:
         hidden_dim: D.
         memory_dim: E.
         memory_frames: temporal positions; the last one is for conditioning frames.
-        edge_radius: of the neighbourhood in which masks follow the picture's edges; 0: they do
-            not.
-        carries_masks: objects are followed with their masks of the frame before as prompts.
+        carries_masks: the decoder expects each object's mask of the frame before, moved along.
     """
 
     image_size: int
@@ -44,7 +42,6 @@ class StageSizes:
     hidden_dim: int
     memory_dim: int
     memory_frames: int
-    edge_radius: int = 0
     carries_masks: bool = False
 
     @property

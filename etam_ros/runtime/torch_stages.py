@@ -89,7 +89,6 @@ class TorchStages(Stages):
             hidden_dim=config.hidden_dim,
             memory_dim=config.memory_dim,
             memory_frames=config.memory_frames,
-            edge_radius=config.edge_radius,
             carries_masks=config.carries_masks,
         )
         precision = next(name for name, value in DTYPES.items() if value is dtype)

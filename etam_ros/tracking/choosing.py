@@ -12,7 +12,6 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from etam_ros.edges import EdgeGuide
 from etam_ros.runtime import DecodedMasks
 
 STABILITY_MARGIN: Final = 0.05
@@ -37,9 +36,7 @@ class ChosenMasks:
     object_score_logits: Tensor
 
 
-def choose_masks(
-    decoded: DecodedMasks, *, ambiguous: bool, edges: EdgeGuide | None = None
-) -> ChosenMasks:
+def choose_masks(decoded: DecodedMasks, *, ambiguous: bool) -> ChosenMasks:
     """Pick a mask for each object.
 
     Args:
@@ -47,7 +44,6 @@ def choose_masks(
         ambiguous: no or one click was given: the best of masks 1 to 3 by its IoU estimate.
             Otherwise mask 0, or the best of the others where mask 0 is unstable; the pointer
             stays mask 0's.
-        edges: what masks follow; None leaves them as decoded.
     """
     rows = torch.arange(len(decoded.iou_scores), device=decoded.iou_scores.device)
     best = decoded.iou_scores[:, 1:].argmax(dim=1) + 1  # (B,)
@@ -55,8 +51,6 @@ def choose_masks(
     if not ambiguous:
         chosen = torch.where(is_stable(decoded.mask_logits[:, 0]), 0, best)
     mask_logits = decoded.mask_logits[rows, chosen][:, None]  # (B, 1, 4h, 4w)
-    if edges is not None:
-        mask_logits = edges.refine(mask_logits)
     present = decoded.object_score_logits > 0  # (B, 1)
     return ChosenMasks(
         mask_logits=torch.where(present[:, :, None, None], mask_logits, NO_OBJECT_LOGIT),

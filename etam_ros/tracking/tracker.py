@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from etam_ros.config import TrackerConfig
-from etam_ros.edges import EdgeGuide
 from etam_ros.errors import PromptError
+from etam_ros.motion import Brightness, Motion, brightness_of
 from etam_ros.records import Frame, FrameResult, ObjectState, Prompt
 from etam_ros.runtime import MemoryBatch, Stages
 from etam_ros.tracking.bank import Memory, pack
@@ -32,13 +32,17 @@ MAX_PREVIOUS_LOGIT = 32.0
 
 @dataclass(frozen=True, eq=False)
 class CurrentFrame:
-    """The newest stepped frame: its number and time, its encoded picture, and its edges."""
+    """The newest stepped frame: its number and time, its encoded picture, and how it moved.
+
+    Only a model that carries masks needs brightness and motion; the first frame has no motion.
+    """
 
     number: int
     frame: Frame
     feature: Tensor  # (1, D, h, w)
-    edges: EdgeGuide | None
-    time_went_back: bool
+    brightness: Brightness | None = None
+    motion: Motion | None = None
+    time_went_back: bool = False
 
 
 class Tracker:
@@ -164,18 +168,20 @@ class Tracker:
             frame.image, stages.sizes.image_size, stages.device, self._input
         )
         feature = stages.encode_image(self._input)
-        sizes, edges = stages.sizes, None
-        if sizes.edge_radius:
-            edges = EdgeGuide(self._input, sizes.mask_size, sizes.edge_radius)
+        brightness = brightness_of(self._input)[0] if stages.sizes.carries_masks else None
         if last is None:
-            return CurrentFrame(1, frame, feature, edges, time_went_back=False)
+            return CurrentFrame(1, frame, feature, brightness)
+        motion = None
+        if brightness is not None and last.brightness is not None:
+            pair = [last.brightness], [brightness]
+            motion = Motion(*pair, stages.sizes.mask_size, stages.device)
         jump_ns = frame.stamp_ns - last.frame.stamp_ns
         went_back = jump_ns < 0 and frame.stamp_ns != 0
         if went_back:
             for tracked in self._objects:
                 tracked.bank.clear_recent()
                 tracked.last_seen_ns += jump_ns
-        return CurrentFrame(last.number + 1, frame, feature, edges, went_back)
+        return CurrentFrame(last.number + 1, frame, feature, brightness, motion, went_back)
 
     def _read_memory(self, current: CurrentFrame) -> MemoryBatch:
         sizes = self.stages.sizes
@@ -189,10 +195,11 @@ class Tracker:
         """Decode all objects without a prompt: (N, D, h, w) -> their masks."""
         points, labels = no_points(len(conditioned), conditioned.device)
         carried = None
-        if self.stages.sizes.carries_masks:
-            carried = torch.cat([as_prompt(tracked.mask_logits) for tracked in self._objects])
+        if current.motion is not None:
+            before = torch.cat([tracked.mask_logits for tracked in self._objects])
+            carried = current.motion.carry(as_prompt(before))
         decoded = self.stages.decode_mask(conditioned, points, labels, carried)
-        chosen = choose_masks(decoded, ambiguous=True, edges=current.edges)
+        chosen = choose_masks(decoded, ambiguous=True)
         logits = fill_holes(chosen.mask_logits, self.config.fill_hole_area)
         for row, tracked in enumerate(self._objects):
             tracked.conditioned = conditioned[row : row + 1]
@@ -237,7 +244,7 @@ class Tracker:
         coordinates, labels = points.to_network(current.frame.hw, size, current.feature.device)
         previous = None if tracked.mask_logits is None else as_prompt(tracked.mask_logits)
         decoded = self.stages.decode_mask(tracked.conditioned, coordinates, labels, previous)
-        return choose_masks(decoded, ambiguous=points.ambiguous, edges=current.edges)
+        return choose_masks(decoded, ambiguous=points.ambiguous)
 
     def _take_mask(self, current: CurrentFrame, mask: NDArray[np.bool_]) -> ChosenMasks:
         """Take a mask prompt as it is; only its pointer comes from the decoder.

@@ -6,6 +6,7 @@ network input size, h = w feature grid, D hidden dim, E memory dim, M masks of a
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -15,9 +16,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from etam_ros.edges import EdgeGuide
 from etam_ros.model import EfficientTAM
 from etam_ros.model.network import MEMORY_BIAS, MEMORY_SCALE
+from etam_ros.motion import Motion, brightness_of
 from etam_ros.training.prompting import (
     BOX,
     CLICK,
@@ -125,7 +126,7 @@ class Rollout:
         self.decodes: list[Decode] = []
         self.prompts: dict[int, list[list[Click]]] = {0: [[] for _ in rngs]}
         self.bank = Bank()
-        self.edges: list[EdgeGuide] = []  # by frame, where masks follow them
+        self.motions: list[Motion] = []  # from each frame to the next, where masks are carried
         self.objects = 0  # of each clip
 
     def run(self, images: Tensor) -> Pass:
@@ -169,10 +170,12 @@ class Rollout:
         pixels = pixels.permute(0, 3, 1, 2).contiguous()  # (B * T, 3, S, S)
         features = self.network.encode_image(pixels)
         config = self.network.config
-        if config.edge_radius:
-            by_frame = pixels.view(*images.shape[:2], *pixels.shape[1:]).transpose(0, 1)
-            self.edges = [
-                EdgeGuide(each, config.mask_size, config.edge_radius) for each in by_frame
+        if config.carries_masks:
+            clips = pixels.view(*images.shape[:2], *pixels.shape[1:])
+            greys = [brightness_of(frame) for frame in clips.transpose(0, 1)]
+            self.motions = [
+                Motion(before, now, config.mask_size, self.device)
+                for before, now in itertools.pairwise(greys)
             ]
         return features.view(images.shape[0], images.shape[1], *features.shape[1:])
 
@@ -249,12 +252,13 @@ class Rollout:
         return chosen
 
     def track(self, conditioned: Tensor, frame: int, before: Chosen) -> Chosen:
-        """Decode all rows without a prompt but, where the model carries masks, the one before."""
+        """Decode all rows without a prompt but, where masks are carried, the ones before."""
         rows = list(range(len(self.rngs)))
-        previous = as_prompt(before) if self.network.config.carries_masks else None
-        return self.decode(
-            conditioned, rows, frame, "tracked", ambiguous=True, previous=previous
-        )
+        previous = None
+        if self.motions:
+            clips = torch.arange(len(rows), device=self.device) // self.objects
+            previous = self.motions[frame - 1].of(clips).carry(as_prompt(before))
+        return self.decode(conditioned, rows, frame, "tracked", ambiguous=True, previous=previous)
 
     def decode(
         self,
@@ -272,8 +276,6 @@ class Rollout:
         used = slice(1, None) if ambiguous else slice(0, 1)
         mask_logits, iou_scores = mask_logits[:, used], iou_scores[:, used]
         index = torch.tensor(rows, device=self.device)
-        if self.edges:
-            mask_logits = self.edges[frame].of(index // self.objects).refine(mask_logits)
         self.decodes.append(Decode(frame, index, mask_logits, iou_scores, scores[:, 0], kind))
         best = iou_scores.detach().argmax(dim=1)  # (n,)
         each = torch.arange(len(rows), device=self.device)
@@ -293,7 +295,7 @@ class Rollout:
         values = torch.tensor(given, dtype=torch.float32, device=self.device)  # (n, P, 3)
         sparse = encoder.embed_points(values[..., :2], values[..., 2].long())
         return self.network.sam_mask_decoder(  # type: ignore[no-any-return]
-            feature, encoder.grid_positions(), sparse, encoder.embed_mask(dense)
+            feature, encoder.grid_positions(), sparse, encoder.embed_mask(dense), dense
         )
 
     def attend(self, seen: Tensor, frame: int) -> Tensor:

@@ -267,3 +267,21 @@ def test_pooled_attention_equals_repeated_pooled_tokens() -> None:
 
 def test_the_two_pooled_variants_differ() -> None:
     assert not torch.allclose(attend("logits", 2)[0], attend("keys", 2)[0], atol=1e-4)
+
+
+def test_no_mask_and_zeros_carry_the_same() -> None:
+    """Graphs get zeros where there is no mask of the frame before."""
+    network = EfficientTAM(replace(model_config("tiny_test"), carries_masks=True)).eval()
+    decoder = network.sam_mask_decoder
+    config = network.config
+    feature = torch.randn(2, config.hidden_dim, config.grid, config.grid)
+    sparse = torch.randn(2, 3, config.hidden_dim)
+    positions = network.sam_prompt_encoder.grid_positions()
+    dense = torch.zeros(1, config.hidden_dim, 1, 1)
+    nothing = torch.zeros(2, 1, config.mask_size, config.mask_size)
+    with torch.inference_mode():
+        without = decoder(feature, positions, sparse, dense)
+        zeros = decoder(feature, positions, sparse, dense, nothing)
+        shown = decoder(feature, positions, sparse, dense, nothing + 9.0)
+    assert torch.equal(without[0], zeros[0])
+    assert not torch.allclose(without[0], shown[0])

@@ -29,7 +29,7 @@ TRACKER = TrackerConfig(fill_hole_area=0, conditioning_memories=0)
 @pytest.fixture(scope="module")
 def network():
     config = replace(
-        model_config("tiny_test"), patch_size=8, memory_pooling="logits", edge_radius=2
+        model_config("tiny_test"), patch_size=8, memory_pooling="logits", carries_masks=True
     )
     return new_network(config, size=SIZE, seed=3)
 

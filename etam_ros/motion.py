@@ -1,0 +1,87 @@
+"""Masks carried along optical flow, for models that follow objects so.
+
+A memory tells well which object is where, and badly how its outline runs. The mask of the frame
+before tells that, once it is moved as the picture has moved: dense inverse search (Kroeger et al.:
+Fast Optical Flow using Dense Inverse Search, ECCV 2016) in OpenCV's implementation says how.
+
+Letters: B pictures, N masks, S network input size, G = 4h side of the low-resolution masks.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from etam_ros.transforms import IMAGE_MEAN, IMAGE_STD
+
+GREY: Final = (0.299, 0.587, 0.114)
+"""Share of red, green and blue in brightness, as ITU-R BT.601 has it."""
+
+Brightness = NDArray[np.uint8]
+
+
+class Motion:
+    """How pictures have moved since the ones before.
+
+    Args:
+        before, now: B pairs of (S, S) uint8 brightness, from `brightness_of`.
+        side: G.
+        device: of the masks.
+    """
+
+    def __init__(
+        self, before: list[Brightness], now: list[Brightness], side: int, device: torch.device
+    ) -> None:
+        flows = [_backward_flow(*pair, side) for pair in zip(before, now, strict=True)]
+        self.places = (_grid(side) + torch.from_numpy(np.stack(flows))).to(device)  # (B, G, G, 2)
+
+    def of(self, index: Tensor) -> Motion:
+        """The same for other rows: (N,) int64, which picture each is of."""
+        motion = object.__new__(Motion)
+        motion.places = self.places[index.to(self.places.device)]
+        return motion
+
+    def carry(self, mask_logits: Tensor) -> Tensor:
+        """Move masks along.
+
+        Args:
+            mask_logits: (N, 1, G, G) of the pictures before, a row for each picture, or any
+                number for one picture.
+
+        Returns:
+            (N, 1, G, G) float32; what comes into view from outside is as the border was.
+        """
+        places = self.places.expand(len(mask_logits), -1, -1, -1)
+        return functional.grid_sample(
+            mask_logits.float(), places, padding_mode="border", align_corners=False
+        )
+
+
+def brightness_of(images: Tensor) -> list[Brightness]:
+    """(B, 3, S, S) normalised pictures -> B times (S, S) uint8."""
+    share = torch.tensor(GREY, device=images.device)
+    scaled = share * torch.tensor(IMAGE_STD, device=images.device) * 255.0
+    offset = 255.0 * sum(s * m for s, m in zip(GREY, IMAGE_MEAN, strict=True))
+    grey = (images * scaled.view(1, 3, 1, 1)).sum(dim=1) + offset
+    return list(grey.round().clamp(0, 255).to(torch.uint8).cpu().numpy())
+
+
+def _backward_flow(before: Brightness, now: Brightness, side: int) -> NDArray[np.float32]:
+    """(G, G, 2) float32: from a place now to where it was before, in half sides."""
+    method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    flow = np.asarray(method.calc(now, before, None), np.float32)  # type: ignore[call-overload]
+    small = cv2.resize(flow, (side, side), interpolation=cv2.INTER_AREA)
+    return np.asarray(small * np.float32(2.0 / now.shape[0]), np.float32)
+
+
+def _grid(side: int) -> Tensor:
+    """(1, G, G, 2): x and y of every cell's middle, from -1 to 1 over the picture."""
+    middle = (torch.arange(side) + 0.5) * (2.0 / side) - 1.0
+    y, x = torch.meshgrid(middle, middle, indexing="ij")
+    return torch.stack((x, y), dim=-1)[None]
