@@ -151,9 +151,8 @@ class MaskDecoder(nn.Module):
         mask_tokens = tokens[:, 2 : 2 + MASKS]  # (B, 4, D)
         upscaled = image.transpose(1, 2).unflatten(2, feature.shape[-2:])
         upscaled = self.output_upscaling[:-1](upscaled)  # (B, D / 8, 4h, 4w)
-        carried = None if previous is None else self.carried
-        if carried is not None:
-            upscaled = upscaled + carried.outline(previous)
+        if self.carried is not None and previous is not None:
+            upscaled = upscaled + self.carried.outline(previous)
         upscaled = self.output_upscaling[-1](upscaled)
         weights = torch.stack(
             [
@@ -163,7 +162,7 @@ class MaskDecoder(nn.Module):
             dim=1,
         )  # (B, 4, D / 8)
         mask_logits = (weights @ upscaled.flatten(2)).unflatten(2, upscaled.shape[-2:])
-        if carried is not None:
-            mask_logits = mask_logits + carried.trusted(previous, mask_tokens)
+        if self.carried is not None and previous is not None:
+            mask_logits = mask_logits + self.carried.trusted(previous, mask_tokens)
         iou_scores = self.iou_prediction_head(tokens[:, 1]).sigmoid()
         return mask_logits, iou_scores, mask_tokens, self.pred_obj_score_head(tokens[:, 0])

@@ -196,8 +196,7 @@ class Tracker:
         points, labels = no_points(len(conditioned), conditioned.device)
         carried = None
         if current.motion is not None:
-            before = torch.cat([tracked.mask_logits for tracked in self._objects])
-            carried = current.motion.carry(as_prompt(before))
+            carried = current.motion.carry(as_prompt(torch.cat(self._masks())))
         decoded = self.stages.decode_mask(conditioned, points, labels, carried)
         chosen = choose_masks(decoded, ambiguous=True)
         logits = fill_holes(chosen.mask_logits, self.config.fill_hole_area)
@@ -280,11 +279,7 @@ class Tracker:
     def _settle(self, current: CurrentFrame) -> FrameResult:
         """Publish every object of the frame: resize, settle overlaps, measure."""
         frame = current.frame
-        logits = [
-            tracked.mask_logits[0, 0]
-            for tracked in self._objects
-            if tracked.mask_logits is not None
-        ]
+        logits = [mask_logits[0, 0] for mask_logits in self._masks()]
         label_image, masks = self._canvas.publish(self._objects.ids, logits, frame.hw, self.config)
         states = [
             tracked.state(mask, frame.stamp_ns)
@@ -301,6 +296,11 @@ class Tracker:
             time_went_back=current.time_went_back,
         )
         return self._result
+
+    def _masks(self) -> list[Tensor]:
+        """The newest mask of every object, (1, 1, 4h, 4w) each: none is added without one."""
+        masks = (tracked.mask_logits for tracked in self._objects)
+        return [mask_logits for mask_logits in masks if mask_logits is not None]
 
     def _forget_lost(self) -> FrameResult:
         """Drop what `forget_after_s` says; the dropped are named in the result."""
