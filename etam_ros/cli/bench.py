@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,6 +54,9 @@ def bench(
         int,
         typer.Option(min=0, help="Measured frames of the node, at each size; 0 leaves it out."),
     ] = 200,
+    memory: Annotated[
+        bool, typer.Option(help="Measure peak memory, in a process of its own for each backend.")
+    ] = True,
     table: Annotated[
         Path | None, typer.Option("--csv", help="Write all numbers there, too.")
     ] = None,
@@ -81,7 +85,9 @@ def bench(
         first = _ways(against, "auto", device)[0]
         ways = [first, *(way for way in ways if way != first)]
     console = Console()
-    measured = _bench_tracker(model, weights, ways, device, _counts(objects), frames, console)
+    measured = _bench_tracker(
+        model, weights, ways, device, _counts(objects), frames, memory, console
+    )
     if table is not None:
         from etam_ros.evaluation.side_by_side import write_csv
 
@@ -126,6 +132,7 @@ def _bench_tracker(
     device: str,
     counts: list[int],
     frames: int,
+    memory: bool,
     console: Console,
 ) -> list[Measured]:
     """Measure and print, a table for each number of objects."""
@@ -151,10 +158,25 @@ def _bench_tracker(
                     opened, first, objects=objects, frames=frames, source_hw=SIZES["720p"],
                     on_frame=advance,
                 )  # fmt: skip
+            if memory:
+                measured = [
+                    _with_memory(each, model, weights, way, device)
+                    for each, way in zip(measured, ways, strict=True)
+                ]
             found += measured
             what = "1 object" if objects == 1 else f"{objects} objects"
             console.print(_tracker_table(f"{model}: {what}, 720p, {frames} frames", measured))
     return found
+
+
+def _with_memory(measured: Measured, model: str, weights: str, way: Way, device: str) -> Measured:
+    """The same with the peak memory of a process that runs it alone."""
+    from etam_ros.cli.progress import working
+    from etam_ros.evaluation.peak_memory import Load, peak_memory_mib
+
+    load = Load(model, weights, *way, device, measured.objects, SIZES["720p"])
+    with working(f"memory of {measured.name}"):
+        return replace(measured, peak_mib=peak_memory_mib(load))
 
 
 def _short(name: str) -> str:
@@ -164,21 +186,23 @@ def _short(name: str) -> str:
 
 
 def _tracker_table(title: str, measured: list[Measured]) -> Table:
-    """A row for each way; medians of the parts of a frame, and what the frame comes to."""
+    """A column for each way; medians of the parts of a frame, and what the frame comes to."""
     table = _table(title)
-    table.add_column("runs on\n[dim]p50 ms[/dim]", no_wrap=True)
-    for part in measured[0].timings:
-        table.add_column(part.replace(" of ", " of\n").replace("_", "\n"), justify="right")
-    compared = len(measured) > 1
-    for heading in ("p99", "frames\n/s", *(("times\nfaster", "mask\nIoU") if compared else ())):
-        table.add_column(heading, justify="right")
+    table.add_column("p50 ms of", no_wrap=True)
     for each in measured:
-        parts = [f"{timing.p50_ms:.1f}" for timing in each.timings.values()]
-        parts[-1] = f"[bold]{parts[-1]}[/bold]"
-        cells = [f"{each.timings['step'].p99_ms:.1f}", f"{each.frames_per_s:.1f}"]
-        if compared:
-            cells += [f"{each.ratio:.2f}", f"{each.agreement:.3f}"]
-        table.add_row(each.name, *parts, *cells)
+        table.add_column(each.name.replace(" ", "\n"), justify="right")
+    for part in measured[0].timings:
+        style = "bold" if part == "step" else ""
+        medians = [f"{each.timings[part].p50_ms:.1f}" for each in measured]
+        table.add_row(part.replace("_", " "), *medians, style=style)
+    table.add_section()
+    table.add_row("step, p99 ms", *(f"{each.timings['step'].p99_ms:.1f}" for each in measured))
+    table.add_row("frames/s", *(f"{each.frames_per_s:.1f}" for each in measured))
+    if len(measured) > 1:
+        table.add_row("times faster", *(f"{each.ratio:.2f}" for each in measured))
+        table.add_row("masks' IoU", *(f"{each.agreement:.3f}" for each in measured))
+    if any(each.peak_mib for each in measured):
+        table.add_row("peak MiB", *(str(each.peak_mib) for each in measured))
     return table
 
 

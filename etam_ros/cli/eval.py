@@ -66,6 +66,10 @@ def eval(  # noqa: A001 (the verb's name)
     backend: Annotated[str, typer.Option(help="auto, torch, onnx or openvino.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    engine_dir: Annotated[
+        str,
+        typer.Option(help="Folder of the engines.", show_default="as in `etam build`"),
+    ] = "",
 ) -> None:
     """Judge the masks on videos or photographs with ground truth.
 
@@ -91,7 +95,8 @@ def eval(  # noqa: A001 (the verb's name)
     )
     chosen = [] if photographs else _chosen(find_sequences(folder), sequences, folder)
     opened = nullcontext() if no_model else open_stages(
-        model, weights=weights, backend=backend, precision=precision, device=device
+        model, weights=weights, backend=backend, precision=precision, device=device,
+        engine_dir=engine_dir,
     )  # fmt: skip
     with opened as stages:
         name = stages.name if stages else ", ".join(job.baselines)

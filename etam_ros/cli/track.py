@@ -39,6 +39,10 @@ def track(
                                          "tensorrt_rtx.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16, fp16.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
+    engine_dir: Annotated[
+        str,
+        typer.Option(help="Folder of the engines.", show_default="as in `etam build`"),
+    ] = "",
     save_logits: Annotated[
         bool, typer.Option("--save-logits", help="Also write logits.npz, unfilled and complete.")
     ] = False,
@@ -70,7 +74,12 @@ def track(
         from etam_ros.runtime import open_stages
 
         with open_stages(
-            model, weights=weights, backend=backend, precision=precision, device=device
+            model,
+            weights=weights,
+            backend=backend,
+            precision=precision,
+            device=device,
+            engine_dir=engine_dir,
         ) as stages:
             overlay = None if no_overlay else OverlayConfig()
             summary = _run(run, frames, stages, out, overlay, save_logits)

@@ -25,6 +25,7 @@ from etam_ros.runtime import Stages
 
 COLUMNS: Final = (
     "runs_on", "objects", "part", "p50_ms", "p99_ms", "frames_per_s", "ratio", "agreement",
+    "peak_mib",
 )  # fmt: skip
 
 
@@ -38,6 +39,7 @@ class Measured:
         timings: of each stage, the rest of a step, and the step, by name.
         ratio: median step of the reference over this one's: above 1 it is faster.
         agreement: mean IoU of its masks with the reference's, over frames and objects.
+        peak_mib: memory of a process that does nothing else; 0: not measured.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Measured:
     timings: dict[str, Timing]
     ratio: float
     agreement: float
+    peak_mib: int = 0
 
     @property
     def frames_per_s(self) -> float:
@@ -129,6 +132,7 @@ def rows(measured: Iterable[Measured]) -> list[dict[str, Any]]:
                 round(each.frames_per_s, 2) if whole else "",
                 round(each.ratio, 3) if whole else "",
                 round(each.agreement, 4) if whole else "",
+                (each.peak_mib or "") if whole else "",
             )
             found.append(dict(zip(COLUMNS, values, strict=True)))
     return found
