@@ -92,6 +92,12 @@ class TrainingConfig(Checked):
     truth_clicks: float = option(
         0.1, "Share of correction clicks from the truth, not the error.", minimum=0.0, maximum=1.0
     )
+    wear: float = option(
+        0.25,
+        "Share of carried masks that are disturbed, for models that carry them.",
+        minimum=0.0,
+        maximum=1.0,
+    )
     max_clicks: int = option(3, "Most correction clicks on a frame.", minimum=1, maximum=16)
     precision: str = option("auto", "auto is bf16 where it is fast.", choices=PRECISIONS)
     device: str = option("auto", "Where it trains.", choices=DEVICES)

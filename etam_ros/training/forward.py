@@ -30,6 +30,7 @@ from etam_ros.training.prompting import (
     first_click,
     jittered_box,
 )
+from etam_ros.training.wear import worn
 from etam_ros.transforms import IMAGE_MEAN, IMAGE_STD
 
 MASK_PROMPT_LOGIT: Final = 10.0
@@ -105,6 +106,7 @@ class Rollout:
         rngs: N generators.
         truth_clicks: share of correction clicks drawn from the truth.
         teach_presence: memories go by the true presence, not by the predicted one.
+        wear: share of carried masks that are disturbed.
     """
 
     def __init__(
@@ -116,9 +118,10 @@ class Rollout:
         *,
         truth_clicks: float,
         teach_presence: bool,
+        wear: float = 0.0,
     ) -> None:
         self.network, self.plan, self.rngs = network, plan, rngs
-        self.truth_clicks = truth_clicks
+        self.truth_clicks, self.wear = truth_clicks, wear
         self.device = network.no_mem_embed.device
         self.masks = masks.numpy()
         visible = masks.flatten(2).any(dim=2).to(self.device)  # (N, T)
@@ -258,6 +261,7 @@ class Rollout:
         if self.motions:
             clips = torch.arange(len(rows), device=self.device) // self.objects
             previous = self.motions[frame - 1].of(clips).carry(as_prompt(before))
+            previous = worn(previous, self.rngs, self.wear, self.objects)
         return self.decode(conditioned, rows, frame, "tracked", ambiguous=True, previous=previous)
 
     def decode(

@@ -114,6 +114,7 @@ class Trainer:
             rngs,
             truth_clicks=config.truth_clicks,
             teach_presence=self.bce_share > 0.0,
+            wear=config.wear,
         )
         with torch.autocast(device.type, self.dtype, enabled=self.dtype is not torch.float32):
             seen = rollout.run(batch.images.to(device, non_blocking=True))
