@@ -12,7 +12,7 @@ import numpy as np
 
 from etam_ros.training.collage.motion import Floats, Rng, chance, drift, log_uniform
 
-_EVENTFUL: Final = 15.0
+_EVENTFUL: Final = 8.0
 """Ticks of a clip from which on things leave or hide as often as they can."""
 
 
