@@ -30,10 +30,15 @@ class EdgeGuide:
         images: (B, 3, S, S) float32, normalised, as the image encoder gets them.
         side: G.
         radius: of the neighbourhood, in cells of the mask.
+        before: an earlier guide of the same sizes and device, whose table is used again.
     """
 
-    def __init__(self, images: Tensor, side: int, radius: int) -> None:
-        self.means = _means(side, radius, images.device)
+    def __init__(
+        self, images: Tensor, side: int, radius: int, before: EdgeGuide | None = None
+    ) -> None:
+        self.means: Tensor = (
+            _means(side, radius, images.device) if before is None else before.means
+        )
         self.colours = functional.avg_pool2d(images, images.shape[-1] // side)  # (B, 3, G, G)
         self.mean = self._box(self.colours)
         self.inverse = _inverse(self._covariance())  # 6 of (B, 1, G, G)

@@ -252,9 +252,7 @@ class Rollout:
         """Decode all rows without a prompt but, where the model carries masks, the one before."""
         rows = list(range(len(self.rngs)))
         previous = as_prompt(before) if self.network.config.carries_masks else None
-        return self.decode(
-            conditioned, rows, frame, "tracked", ambiguous=True, previous=previous
-        )
+        return self.decode(conditioned, rows, frame, "tracked", ambiguous=True, previous=previous)
 
     def decode(
         self,
