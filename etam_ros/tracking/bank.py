@@ -150,12 +150,13 @@ def pack(
     pointers = torch.empty(len(views), max(pointer_counts), sizes.hidden_dim, device=device)
     _stack([view.features for view in views], memories)
     _stack([view.pointers for view in views], pointers)
-    temporal_index = torch.full(memories.shape[:2], EMPTY_SLOT)
-    for row, view in enumerate(views):
-        temporal_index[row, : len(view.features)] = torch.tensor(view.temporal_index)
+    slots = memories.shape[1]
+    temporal_index = [
+        view.temporal_index + [EMPTY_SLOT] * (slots - len(view.features)) for view in views
+    ]
     return MemoryBatch(
         memories,
-        upload(temporal_index, device),
+        upload(torch.tensor(temporal_index), device),
         pointers,
         upload(torch.tensor(pointer_counts), device),
         memory_counts,

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
@@ -57,6 +57,7 @@ def pasted(mask, hw: tuple[int, int]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("chunk", [1, 2000, 2**24])
+@settings(deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     objects=st.integers(1, 5),
@@ -86,6 +87,7 @@ def test_drawings_agree_where_rounding_does_not_decide(
         assert mask.mask.dtype == np.bool_
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), overlap=st.sampled_from(["settle", "keep"]))
 def test_without_a_resize_drawings_are_equal(seed: int, overlap: str) -> None:
     config = TrackerConfig(overlap=overlap)
@@ -125,6 +127,7 @@ def test_a_drawing_outlives_the_next(overlap: str) -> None:
     assert np.array_equal(drawing.masks[0].mask, mask)
 
 
+@settings(deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     hw=st.tuples(st.integers(1, 90), st.integers(1, 90)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etam_ros.tracking.holes import LARGEST_ON_DEVICE, fill_holes, fill_holes_on_device
@@ -26,6 +26,7 @@ def test_holes_up_to_an_area_are_filled(fill, area: int, filled: bool) -> None:
     assert torch.equal(result[1], logits[1])
 
 
+@settings(deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     density=st.floats(0.05, 0.95),
