@@ -6,7 +6,7 @@ Letters: N objects, n of them at a time, H, W source height and width, h = w fea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
@@ -49,8 +49,7 @@ class DevicePixels:
     ) -> Callable[[], Drawing]:
         """As `Pixels`: launches everything, the copy to the host included."""
         if not object_ids:
-            blank = Drawing(np.zeros(source_hw, np.uint16), [], [])
-            return lambda: blank
+            return partial(_blank, Download([torch.zeros(1, device=self._device)]), source_hw)
         ids = upload(torch.tensor(object_ids, dtype=torch.int32), self._device)  # (N,)
         label_image, kept = _paint(torch.cat(list(mask_logits)), ids, source_hw, config)
         chunks = kept or (label_image == some[:, None, None] for some in _chunks(ids, source_hw))
@@ -99,31 +98,49 @@ def _paint(
 
 def _count(masks: Tensor) -> Tensor:
     """Pixels in each row and then in each column: (n, H, W) bool -> (n, H + W) int32."""
-    rows, columns = (masks.sum(dim=dim, dtype=torch.int32) for dim in (2, 1))
-    return torch.cat((rows, columns), dim=1)
+    ones = masks.int()  # once for both sums
+    return torch.cat([ones.sum(dim=dim, dtype=torch.int32) for dim in (2, 1)], dim=1)
+
+
+def _blank(download: Download, source_hw: tuple[int, int]) -> Drawing:
+    """A frame without objects; it is waited for too, or frames would queue up on the device."""
+    download.wait()
+    return Drawing(np.zeros(source_hw, np.uint16), [], [])
 
 
 def _read(download: Download, object_ids: tuple[int, ...]) -> Drawing:
-    """Wait for a frame's copy, and measure the masks by their rows and columns."""
+    """Wait for a frame's copy, and cut the masks out of it."""
     counts, scores, labels, *kept = download.wait()
     label_image = labels.numpy().view(np.uint16).copy()  # the copy belongs to the caller
     planes = [plane.numpy() for chunk in kept for plane in chunk]
     height = label_image.shape[0]
-    rows, columns = counts[:, :height].numpy(), counts[:, height:].numpy()
-    areas = rows.sum(axis=1)
-    boxes = np.stack((*_extent(columns), *_extent(rows)), axis=1)[:, [0, 2, 1, 3]]
-    sums = np.stack([side @ np.arange(side.shape[1]) for side in (columns, rows)], axis=1)
+    measures = _measure(counts[:, :height].numpy(), counts[:, height:].numpy())
     masks = []
-    for row, object_id in enumerate(object_ids):
-        area, (x0, y0, x1, y1) = int(areas[row]), boxes[row].tolist()
+    for row, (area, (x0, y0, x1, y1), (x, y)) in enumerate(measures):
         if area == 0:
             masks.append(EMPTY_MASK)
             continue
         crop = np.s_[y0:y1, x0:x1]
-        mask = planes[row][crop].copy() if planes else label_image[crop] == object_id
-        x, y = (sums[row] / area).tolist()
+        mask = planes[row][crop].copy() if planes else label_image[crop] == object_ids[row]
         masks.append(MeasuredMask(area, (x0, y0, x1, y1), (x, y), mask))
     return Drawing(label_image, masks, [(present, iou) for present, iou in scores.tolist()])
+
+
+def _measure(
+    rows: NDArray[np.int32], columns: NDArray[np.int32]
+) -> Iterator[tuple[int, list[int], list[float]]]:
+    """Area, box and centroid of N masks.
+
+    Args:
+        rows: (N, H) pixels in each row.
+        columns: (N, W) pixels in each column.
+    """
+    areas = rows.sum(axis=1)
+    first, last = zip(_extent(columns), _extent(rows), strict=True)  # (x, y) of N each
+    boxes = np.stack((*first, *last), axis=1)
+    sums = np.stack([side @ np.arange(side.shape[1]) for side in (columns, rows)], axis=1)
+    centroids = sums / np.maximum(areas, 1)[:, None]
+    return zip(areas.tolist(), boxes.tolist(), centroids.tolist(), strict=True)
 
 
 def _extent(counts: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

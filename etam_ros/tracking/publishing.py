@@ -1,6 +1,8 @@
 """From low-resolution logits to masks at source size, the label image, and what is measured.
 
-Letters: N objects, H, W source height and width, h = w feature grid.
+On the host; `device_pixels` does the same where a GPU runs the network.
+Letters: N objects, B some of them, H, W source height and width, h = w feature grid, S network
+input size.
 """
 
 from __future__ import annotations
@@ -88,8 +90,7 @@ class Pixels(Protocol):
             config: threshold and what to do where masks overlap.
 
         Returns:
-            what waits until the drawing is there, and gives it: to be called once, before the
-            next draw.
+            what waits until the drawing is there, and gives it.
         """
 
 

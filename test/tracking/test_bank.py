@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etam_ros import TrackerConfig
@@ -80,6 +80,7 @@ def test_clearing_recent_memories_keeps_conditioning_frames() -> None:
     assert len(view.pointers) == 2
 
 
+@settings(deadline=None)
 @given(
     prompted=st.sets(st.integers(0, 199), max_size=60),
     conditioning=st.integers(1, 6),

@@ -189,11 +189,18 @@ class SilentStages(Stages):
 def no_values(monkeypatch: pytest.MonkeyPatch) -> None:
     """A device whose tensors have no values, so that to look at one is an error."""
 
-    def unread(download: object, object_ids: tuple[int, ...]) -> Drawing:
+    class Unread:
+        def __init__(self, tensors: list[Tensor]) -> None:
+            assert all(tensor.device.type == "meta" for tensor in tensors)
+
+        def wait(self) -> None:
+            pass
+
+    def unread(download: Unread, object_ids: tuple[int, ...]) -> Drawing:
         count = len(object_ids)
         return Drawing(np.zeros((96, 128), np.uint16), [EMPTY_MASK] * count, [(1.0, 1.0)] * count)
 
-    monkeypatch.setattr(device_pixels, "Download", lambda tensors: None)
+    monkeypatch.setattr(device_pixels, "Download", Unread)
     monkeypatch.setattr(device_pixels, "_read", unread)
     monkeypatch.setattr(Tensor, "pin_memory", lambda tensor: tensor)
     monkeypatch.setattr(torch, "autocast", lambda device, enabled: nullcontext())
