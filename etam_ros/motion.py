@@ -9,8 +9,6 @@ Letters: B pictures, N masks, S network input size, G = 4h side of the low-resol
 
 from __future__ import annotations
 
-from typing import Final
-
 import cv2
 import numpy as np
 import torch
@@ -18,10 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from etam_ros.transforms import IMAGE_MEAN, IMAGE_STD
-
-GREY: Final = (0.299, 0.587, 0.114)
-"""Share of red, green and blue in brightness, as ITU-R BT.601 has it."""
+from etam_ros.device_memory import upload
 
 Brightness = NDArray[np.uint8]
 
@@ -39,7 +34,9 @@ class Motion:
         self, before: list[Brightness], now: list[Brightness], side: int, device: torch.device
     ) -> None:
         flows = [_backward_flow(*pair, side) for pair in zip(before, now, strict=True)]
-        self.places = (_grid(side) + torch.from_numpy(np.stack(flows))).to(device)  # (B, G, G, 2)
+        self.places = upload(
+            _grid(side) + torch.from_numpy(np.stack(flows)), device
+        )  # (B, G, G, 2)
 
     def of(self, index: Tensor) -> Motion:
         """The same for other rows: (N,) int64, which picture each is of."""
@@ -63,13 +60,12 @@ class Motion:
         )
 
 
-def brightness_of(images: Tensor) -> list[Brightness]:
-    """(B, 3, S, S) normalised pictures -> B times (S, S) uint8."""
-    share = torch.tensor(GREY, device=images.device)
-    scaled = share * torch.tensor(IMAGE_STD, device=images.device) * 255.0
-    offset = 255.0 * sum(s * m for s, m in zip(GREY, IMAGE_MEAN, strict=True))
-    grey = (images * scaled.view(1, 3, 1, 1)).sum(dim=1) + offset
-    return list(grey.round().clamp(0, 255).to(torch.uint8).cpu().numpy())
+def brightness_of(image: NDArray[np.uint8], size: int) -> Brightness:
+    """A picture (H, W, 3) uint8 RGB as motion is seen in it: (S, S) uint8, S the given size."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    if grey.shape != (size, size):
+        grey = cv2.resize(grey, (size, size), interpolation=cv2.INTER_AREA)
+    return np.asarray(grey, np.uint8)
 
 
 def _backward_flow(before: Brightness, now: Brightness, side: int) -> NDArray[np.float32]:

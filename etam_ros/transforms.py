@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from etam_ros.device_memory import upload
+
 IMAGE_MEAN: Final = (0.485, 0.456, 0.406)
 IMAGE_STD: Final = (0.229, 0.224, 0.225)
 MASK_PRESENT: Final = 0.5
@@ -39,35 +41,51 @@ def one_thread() -> Iterator[None]:
         cv2.setNumThreads(threads[1])
 
 
-def image_to_tensor(
-    image: NDArray[np.uint8], size: int, device: torch.device, out: Tensor | None = None
-) -> Tensor:
-    """Resize and normalise a picture for the image encoder.
+class ImageLoader:
+    """Resizes and normalises pictures for the image encoder, on the device that it is for.
 
     Bilinear with antialiasing, as the official image loader; untouched if it has the size already.
 
     Args:
-        image: (H, W, 3) uint8, RGB.
         size: S, side of the network's input in pixels.
-        device: where the result shall live.
-        out: what an earlier call of the same size and device gave, to be overwritten: fresh
-            memory costs as much as the arithmetic.
-
-    Returns:
-        (1, 3, S, S) float32 on `device`, ImageNet mean and deviation.
+        device: where the results shall live.
+        in_float: resize in float32 and not in bytes, which the CPU alone can, and faster: they
+            differ by the rounding to bytes.
     """
-    pixels = torch.from_numpy(np.ascontiguousarray(image)).to(device)
-    pixels = pixels.permute(2, 0, 1)[None]  # (1, 3, H, W), channels last in memory
-    mean = torch.tensor(IMAGE_MEAN, device=device).view(1, 3, 1, 1)
-    std = torch.tensor(IMAGE_STD, device=device).view(1, 3, 1, 1)
-    if pixels.shape[-2:] != (size, size):
-        if device.type != "cpu":  # antialiasing on uint8 exists on the CPU alone
-            pixels = pixels.float()
-        pixels = functional.interpolate(
-            pixels, size=(size, size), mode="bilinear", align_corners=False, antialias=True
-        )
-    values = torch.empty(pixels.shape, device=device) if out is None else out
-    return values.copy_(pixels).div_(255.0).sub_(mean).div_(std)
+
+    def __init__(self, size: int, device: torch.device, *, in_float: bool) -> None:
+        self._in_float = in_float
+        self._mean = torch.tensor(IMAGE_MEAN, device=device).view(1, 3, 1, 1)
+        self._std = torch.tensor(IMAGE_STD, device=device).view(1, 3, 1, 1)
+        self._values = torch.empty(1, 3, size, size, device=device)
+
+    def load(self, image: NDArray[np.uint8]) -> Tensor:
+        """Prepare one picture.
+
+        Args:
+            image: (H, W, 3) uint8, RGB.
+
+        Returns:
+            (1, 3, S, S) float32, ImageNet mean and deviation. The next call overwrites it: fresh
+            memory costs as much as the arithmetic.
+        """
+        values = self._values
+        pixels = upload(torch.from_numpy(np.ascontiguousarray(image)), values.device)
+        pixels = pixels.permute(2, 0, 1)[None]  # (1, 3, H, W), channels last in memory
+        if pixels.shape != values.shape:
+            pixels = functional.interpolate(
+                pixels.float() if self._in_float else pixels,
+                size=values.shape[-2:],
+                mode="bilinear",
+                align_corners=False,
+                antialias=True,
+            )
+        return values.copy_(pixels).div_(255.0).sub_(self._mean).div_(self._std)
+
+
+def image_to_tensor(image: NDArray[np.uint8], size: int, device: torch.device) -> Tensor:
+    """One picture as `ImageLoader` gives it on `device`: (1, 3, S, S) float32."""
+    return ImageLoader(size, device, in_float=device.type != "cpu").load(image)
 
 
 def points_to_network(
@@ -101,16 +119,18 @@ def mask_to_network(mask: NDArray[np.bool_], size: int, device: torch.device) ->
 def logits_to_source(mask_logits: Tensor, out: NDArray[np.float32]) -> None:
     """Resize one object's low-resolution logits directly to the source frame, bilinearly.
 
+    OpenCV is five times faster than torch on a CPU, and equal to rounding.
+
     Args:
-        mask_logits: (4h, 4w) float32.
+        mask_logits: (4h, 4w) float32 on the host.
         out: (H, W) float32 on the host, overwritten.
     """
     height, width = out.shape
-    if mask_logits.device.type == "cpu":  # five times faster than torch, equal to rounding
-        logits = mask_logits.numpy()
-        cv2.resize(logits, (width, height), dst=out, interpolation=cv2.INTER_LINEAR)
-    else:
-        batched = functional.interpolate(
-            mask_logits[None, None], size=(height, width), mode="bilinear", align_corners=False
-        )
-        torch.from_numpy(out).copy_(batched[0, 0])
+    cv2.resize(mask_logits.numpy(), (width, height), dst=out, interpolation=cv2.INTER_LINEAR)
+
+
+def logits_to_source_on_device(mask_logits: Tensor, source_hw: tuple[int, int]) -> Tensor:
+    """The same for N objects wherever they are: (N, 1, 4h, 4w) -> (N, H, W) float32."""
+    return functional.interpolate(
+        mask_logits, size=source_hw, mode="bilinear", align_corners=False
+    )[:, 0]

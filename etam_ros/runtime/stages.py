@@ -76,12 +76,17 @@ class MemoryBatch:
             memory_frames - 1 for conditioning frames; -1 marks an empty slot.
         pointers: (B, R, D) float32.
         pointer_count: (B,) int64, pointers in use; they come first.
+        memory_counts, pointer_counts: B numbers of memories and of pointers in use, as the host
+            knows them without asking the device; the memories in use come first too. Empty where
+            whoever made the batch does not say.
     """
 
     memories: Tensor
     temporal_index: Tensor
     pointers: Tensor
     pointer_count: Tensor
+    memory_counts: tuple[int, ...] = ()
+    pointer_counts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

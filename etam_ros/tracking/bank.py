@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from etam_ros.config import TrackerConfig
+from etam_ros.device_memory import upload
 from etam_ros.runtime import MemoryBatch, StageSizes
 
 EMPTY_SLOT = -1
@@ -131,7 +132,7 @@ def pack(
     device: torch.device,
     before: MemoryBatch | None = None,
 ) -> MemoryBatch:
-    """Pad the views of B objects to the longest; empty slots are marked, never filled.
+    """Pad the views of B objects to the longest; empty slots are marked, and zero.
 
     Args:
         views: one of each object.
@@ -139,19 +140,33 @@ def pack(
         device: where the batch shall live.
         before: an earlier batch, whose memory is used again where it has the same shape.
     """
-    batch = len(views)
-    slots = max(len(view.features) for view in views)
-    pointer_slots = max(len(view.pointers) for view in views)
-    memory_shape = (batch, slots, sizes.memory_dim, sizes.grid, sizes.grid)
-    if before is not None and before.memories.shape == memory_shape:
+    memory_counts = tuple(len(view.features) for view in views)
+    pointer_counts = tuple(len(view.pointers) for view in views)
+    shape = (len(views), max(memory_counts), sizes.memory_dim, sizes.grid, sizes.grid)
+    if before is not None and before.memories.shape == shape:
         memories = before.memories
     else:
-        memories = torch.zeros(memory_shape, device=device)
-    pointers = torch.zeros(batch, pointer_slots, sizes.hidden_dim, device=device)
-    temporal_index = torch.full((batch, slots), EMPTY_SLOT)
-    for row, view in enumerate(views):
-        torch.stack(view.features, out=memories[row, : len(view.features)])
-        torch.stack(view.pointers, out=pointers[row, : len(view.pointers)])
-        temporal_index[row, : len(view.features)] = torch.tensor(view.temporal_index)
-    counts = torch.tensor([len(view.pointers) for view in views])
-    return MemoryBatch(memories, temporal_index.to(device), pointers, counts.to(device))
+        memories = torch.empty(shape, device=device)
+    pointers = torch.empty(len(views), max(pointer_counts), sizes.hidden_dim, device=device)
+    _stack([view.features for view in views], memories)
+    _stack([view.pointers for view in views], pointers)
+    slots = memories.shape[1]
+    temporal_index = [
+        view.temporal_index + [EMPTY_SLOT] * (slots - len(view.features)) for view in views
+    ]
+    return MemoryBatch(
+        memories,
+        upload(torch.tensor(temporal_index), device),
+        pointers,
+        upload(torch.tensor(pointer_counts), device),
+        memory_counts,
+        pointer_counts,
+    )
+
+
+def _stack(rows: list[list[Tensor]], out: Tensor) -> None:
+    """Write B rows of at most K tensors into out (B, K, ...) with one call, zeros behind each."""
+    slots = out.shape[1]
+    blank = torch.zeros_like(out[0, 0])
+    padded = [tensor for row in rows for tensor in row + [blank] * (slots - len(row))]
+    torch.stack(padded, out=out.flatten(0, 1))  # (B*K, ...), a view

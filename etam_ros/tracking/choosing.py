@@ -25,19 +25,17 @@ class ChosenMasks:
 
     Attributes:
         mask_logits: (B, 1, 4h, 4w); NO_OBJECT_LOGIT everywhere while the object is occluded.
-        iou_scores: (B,).
+        scores: (B, 2) object-score logit and IoU estimate.
         pointers: (B, D).
-        object_score_logits: (B,).
     """
 
     mask_logits: Tensor
-    iou_scores: Tensor
+    scores: Tensor
     pointers: Tensor
-    object_score_logits: Tensor
 
 
 def choose_masks(decoded: DecodedMasks, *, ambiguous: bool) -> ChosenMasks:
-    """Pick a mask for each object.
+    """Pick a mask for each object, without the host knowing which.
 
     Args:
         decoded: all four masks.
@@ -49,14 +47,14 @@ def choose_masks(decoded: DecodedMasks, *, ambiguous: bool) -> ChosenMasks:
     best = decoded.iou_scores[:, 1:].argmax(dim=1) + 1  # (B,)
     chosen = best
     if not ambiguous:
-        chosen = torch.where(is_stable(decoded.mask_logits[:, 0]), 0, best)
+        chosen = best.masked_fill(is_stable(decoded.mask_logits[:, 0]), 0)
     mask_logits = decoded.mask_logits[rows, chosen][:, None]  # (B, 1, 4h, 4w)
     present = decoded.object_score_logits > 0  # (B, 1)
+    iou_scores = decoded.iou_scores[rows, chosen]  # (B,)
     return ChosenMasks(
-        mask_logits=torch.where(present[:, :, None, None], mask_logits, NO_OBJECT_LOGIT),
-        iou_scores=decoded.iou_scores[rows, chosen],
+        mask_logits=mask_logits.masked_fill(~present[:, :, None, None], NO_OBJECT_LOGIT),
+        scores=torch.stack((decoded.object_score_logits[:, 0], iou_scores), dim=1),
         pointers=decoded.pointers[rows, best if ambiguous else torch.zeros_like(best)],
-        object_score_logits=decoded.object_score_logits[:, 0],
     )
 
 
@@ -64,5 +62,5 @@ def is_stable(mask_logits: Tensor) -> Tensor:
     """Whether a mask hardly changes with its threshold: (B, 4h, 4w) -> (B,) bool."""
     inner = (mask_logits > STABILITY_MARGIN).flatten(1).sum(dim=1).float()
     outer = (mask_logits > -STABILITY_MARGIN).flatten(1).sum(dim=1).float()
-    stability = torch.where(outer > 0, inner / outer, 1.0)
+    stability = (inner / outer).masked_fill(outer == 0, 1.0)
     return stability >= STABILITY_THRESHOLD

@@ -1,4 +1,7 @@
-"""Filling small holes in a mask."""
+"""Filling small holes in a mask, on the host or where the mask is.
+
+Letters: B masks, h = w feature grid.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 HOLE_LOGIT: Final = 0.1
+LARGEST_ON_DEVICE: Final = 64
+"""Cells of a hole up to which the spreading is worth it; larger ones are sought on the host, which
+then waits for the device."""
 
 
 def fill_holes(mask_logits: Tensor, max_area: int) -> Tensor:
@@ -40,3 +47,39 @@ def _holes(background: NDArray[np.uint8], max_area: int) -> NDArray[np.bool_]:
     is_hole = stats[:, cv2.CC_STAT_AREA] <= max_area
     is_hole[0] = False  # label 0 is what is not background here: the object
     return is_hole[labels]  # type: ignore[no-any-return]
+
+
+def fill_holes_on_device(mask_logits: Tensor, max_area: int) -> Tensor:
+    """What `fill_holes` gives, by operations whose number does not depend on the mask.
+
+    Each background cell is numbered. The highest number spreads from neighbour to neighbour, often
+    enough to cover any component of `max_area` cells. Cells that then share a number are a whole
+    component where none of them has a background neighbour of another number.
+
+    Args:
+        mask_logits: (B, 1, 4h, 4w) float32.
+        max_area: as in `fill_holes`; above LARGEST_ON_DEVICE the host does it.
+
+    Returns:
+        (B, 1, 4h, 4w).
+    """
+    if max_area == 0 or max_area > LARGEST_ON_DEVICE:
+        return fill_holes(mask_logits, max_area)
+    background = mask_logits <= 0
+    cells = mask_logits[0].numel()  # at most 2 ** 24, up to which float32 counts
+    numbers = torch.arange(1, cells + 1, device=mask_logits.device, dtype=torch.float32)
+    labels = numbers.view(mask_logits.shape[1:]) * background  # 0 on the object
+    for _ in range(max_area - 1):
+        labels = _highest_around(labels) * background
+    lowest = -_highest_around((-labels).masked_fill(~background, -torch.inf))
+    open_ended = (_highest_around(labels) != labels) | (lowest != labels)
+    index = labels.flatten(1).long()  # (B, cells)
+    weights = open_ended.flatten(1).int() * max_area + 1
+    areas = weights.new_zeros(len(index), cells + 1).scatter_add_(1, index, weights)
+    is_hole = background & (areas.gather(1, index) <= max_area).view_as(background)
+    return mask_logits.masked_fill(is_hole, HOLE_LOGIT)
+
+
+def _highest_around(values: Tensor) -> Tensor:
+    """Highest value of each cell and its eight neighbours: (B, 1, 4h, 4w), the same."""
+    return functional.max_pool2d(values, kernel_size=3, stride=1, padding=1)

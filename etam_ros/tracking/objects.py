@@ -26,8 +26,7 @@ class TrackedObject:
         bank: what is remembered.
         conditioned: (1, D, h, w) feature of the newest frame, as this object sees it.
         mask_logits: (1, 1, 4h, 4w) on the newest frame.
-        iou_score: the model's estimate on the newest frame.
-        object_score_logit: presence on the newest frame.
+        scores: (2,) object-score logit and IoU estimate on the newest frame.
         pointer: (D,) on the newest frame.
         point_prompt: box and clicks given on the newest frame.
         last_seen_ns: stamp of the last frame on which it was visible.
@@ -39,8 +38,7 @@ class TrackedObject:
     last_seen_ns: int
     bank: MemoryBank = field(default_factory=MemoryBank)
     mask_logits: Tensor | None = None
-    iou_score: float = 0.0
-    object_score_logit: float = 0.0
+    scores: Tensor | None = None
     pointer: Tensor | None = None
     point_prompt: PointPrompt = field(default_factory=PointPrompt)
 
@@ -53,13 +51,19 @@ class TrackedObject:
             mask_logits: (B, 1, 4h, 4w), the same masks with holes filled.
         """
         self.mask_logits = mask_logits[row : row + 1]
-        self.iou_score = float(chosen.iou_scores[row])
-        self.object_score_logit = float(chosen.object_score_logits[row])
+        self.scores = chosen.scores[row]
         self.pointer = chosen.pointers[row]
 
-    def state(self, mask: MeasuredMask, stamp_ns: int) -> ObjectState:
-        """What is published of this object; an object without a pixel counts as occluded."""
-        occluded = self.object_score_logit <= 0 or mask.area == 0
+    def state(self, mask: MeasuredMask, scores: tuple[float, float], stamp_ns: int) -> ObjectState:
+        """What is published of this object; an object without a pixel counts as occluded.
+
+        Args:
+            mask: as drawn.
+            scores: of this object, on the host.
+            stamp_ns: of the newest frame.
+        """
+        object_score_logit, iou_score = scores
+        occluded = object_score_logit <= 0 or mask.area == 0
         if not occluded:
             self.last_seen_ns = stamp_ns
         assert self.mask_logits is not None
@@ -68,14 +72,14 @@ class TrackedObject:
             object_id=self.object_id,
             label=self.label,
             occluded=occluded,
-            visibility=1.0 / (1.0 + math.exp(-self.object_score_logit)),
-            iou_score=self.iou_score,
+            visibility=1.0 / (1.0 + math.exp(-object_score_logit)),
+            iou_score=iou_score,
             area=mask.area,
             box=mask.box,
             centroid=mask.centroid,
             mask=mask.mask,
             time_since_seen_ns=max(0, stamp_ns - self.last_seen_ns),
-            object_score_logit=self.object_score_logit,
+            object_score_logit=object_score_logit,
             mask_logits=self.mask_logits[0, 0],
             pointer=self.pointer,
         )

@@ -1,14 +1,18 @@
 """From what an operator gave to what the mask decoder takes.
 
-Letters: H, W source height and width; P points.
+Letters: H, W source height and width; P points; D hidden dim, h = w feature grid, S network input
+size.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from etam_ros.errors import PromptError
 from etam_ros.records import FOREGROUND, Prompt
@@ -18,9 +22,12 @@ from etam_ros.runtime.stages import (
     POINT_BOX_MIN,
     POINT_FOREGROUND,
     POINT_NONE,
+    Stages,
 )
-from etam_ros.transforms import points_to_network
+from etam_ros.tracking.choosing import ChosenMasks
+from etam_ros.transforms import mask_to_network, points_to_network
 
+MASK_PROMPT_LOGIT = 10.0
 Point = tuple[float, float]
 
 
@@ -74,6 +81,48 @@ def no_points(batch: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """What a frame without a prompt gives the decoder: one empty point per object."""
     points = torch.zeros(batch, 1, 2, device=device)
     return points, torch.full((batch, 1), POINT_NONE, device=device)
+
+
+def take_mask(stages: Stages, feature: Tensor, mask: NDArray[np.bool_]) -> ChosenMasks:
+    """Take a mask prompt as it is; only its pointer comes from the decoder.
+
+    The decoder sees the raw feature here, without the no-memory embedding.
+
+    Args:
+        stages: of the tracker.
+        feature: (1, D, h, w) of the frame.
+        mask: (H, W) bool.
+
+    Returns:
+        the mask of one object.
+
+    Raises:
+        PromptError: the mask is too small to be seen by the network.
+    """
+    sizes, constants = stages.sizes, stages.constants
+    target = mask_to_network(mask, sizes.image_size, feature.device)  # (1, 1, S, S)
+    if not target.any():
+        raise PromptError(
+            f"prompt mask of {int(mask.sum())} pixels vanishes at the network's "
+            f"{sizes.image_size} x {sizes.image_size}: prompt a larger region, or click"
+        )
+    stride = constants.mask_prompt_weight.shape[-1]
+    prompt_logits = functional.conv2d(
+        target, constants.mask_prompt_weight, constants.mask_prompt_bias, stride=stride
+    )  # (1, 1, 4h, 4w)
+    points, labels = no_points(1, target.device)
+    decoded = stages.decode_mask(feature, points, labels, prompt_logits)
+    mask_logits = functional.interpolate(
+        target * (2 * MASK_PROMPT_LOGIT) - MASK_PROMPT_LOGIT,
+        size=(sizes.mask_size, sizes.mask_size),
+        mode="bilinear",
+        antialias=True,
+    )
+    return ChosenMasks(
+        mask_logits=mask_logits,
+        scores=torch.tensor([[MASK_PROMPT_LOGIT, 1.0]], device=target.device),
+        pointers=decoded.pointers[:, 0],
+    )
 
 
 def check_inside(prompt: Prompt, source_hw: tuple[int, int]) -> None:

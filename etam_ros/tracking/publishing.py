@@ -1,22 +1,26 @@
 """From low-resolution logits to masks at source size, the label image, and what is measured.
 
-Letters: N objects, H, W source height and width, h = w feature grid.
+On the host; `device_pixels` does the same where a GPU runs the network.
+Letters: N objects, B some of them, H, W source height and width, h = w feature grid, S network
+input size.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from etam_ros.config import TrackerConfig
-from etam_ros.transforms import logits_to_source
+from etam_ros.tracking.holes import fill_holes
+from etam_ros.transforms import ImageLoader, logits_to_source
 
 NOWHERE: Final = (math.nan, math.nan)
 NO_BOX: Final = (0, 0, 0, 0)
@@ -42,6 +46,80 @@ class MeasuredMask:
 
 
 EMPTY_MASK: Final = MeasuredMask(0, NO_BOX, NOWHERE, np.zeros((0, 0), dtype=bool))
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """All that is published of the N objects of a frame, in the host's memory.
+
+    Attributes:
+        label_image: (H, W) uint16, in which the highest logit wins.
+        masks: N masks, settled to agree with the label image, or kept as they are.
+        scores: N pairs of object-score logit and IoU estimate.
+    """
+
+    label_image: NDArray[np.uint16]
+    masks: list[MeasuredMask]
+    scores: list[tuple[float, float]]
+
+
+class Pixels(Protocol):
+    """What happens to pixels before and after the network; one for each kind of device."""
+
+    def load(self, image: NDArray[np.uint8]) -> Tensor:
+        """(H, W, 3) RGB -> (1, 3, S, S) for the image encoder; the next call overwrites it."""
+
+    def fill_holes(self, mask_logits: Tensor, max_area: int) -> Tensor:
+        """(B, 1, 4h, 4w), with small background components raised into the object."""
+
+    def draw(
+        self,
+        object_ids: Sequence[int],
+        mask_logits: Sequence[Tensor],
+        scores: Sequence[Tensor],
+        source_hw: tuple[int, int],
+        config: TrackerConfig,
+    ) -> Callable[[], Drawing]:
+        """Draw and measure the objects of a frame.
+
+        Args:
+            object_ids: N ids.
+            mask_logits: N tensors (1, 1, 4h, 4w), very negative for occluded objects.
+            scores: N tensors (2,).
+            source_hw: (H, W).
+            config: threshold and what to do where masks overlap.
+
+        Returns:
+            what waits until the drawing is there, and gives it.
+        """
+
+
+class HostPixels:
+    """The pixels of stages that run on a CPU: OpenCV and NumPy, where torch is slower.
+
+    Args:
+        image_size: S.
+    """
+
+    def __init__(self, image_size: int) -> None:
+        self._loader = ImageLoader(image_size, torch.device("cpu"), in_float=False)
+        self._canvas = Canvas()
+        self.load = self._loader.load
+        self.fill_holes = fill_holes
+
+    def draw(
+        self,
+        object_ids: Sequence[int],
+        mask_logits: Sequence[Tensor],
+        scores: Sequence[Tensor],
+        source_hw: tuple[int, int],
+        config: TrackerConfig,
+    ) -> Callable[[], Drawing]:
+        """As `Pixels`; the drawing is there at once."""
+        planes = [logits[0, 0] for logits in mask_logits]
+        label_image, masks = self._canvas.publish(object_ids, planes, source_hw, config)
+        pairs = [(float(present), float(iou)) for present, iou in scores]
+        return lambda: Drawing(label_image, masks, pairs)
 
 
 class Canvas:

@@ -5,13 +5,11 @@ Letters: N objects, D hidden dim, E memory dim, h = w feature grid, S network in
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from etam_ros.config import TrackerConfig
 from etam_ros.errors import PromptError
@@ -20,13 +18,12 @@ from etam_ros.records import Frame, FrameResult, ObjectState, Prompt
 from etam_ros.runtime import MemoryBatch, Stages
 from etam_ros.tracking.bank import Memory, pack
 from etam_ros.tracking.choosing import ChosenMasks, choose_masks
-from etam_ros.tracking.holes import fill_holes
+from etam_ros.tracking.device_pixels import DevicePixels
 from etam_ros.tracking.objects import ObjectTable, TrackedObject
-from etam_ros.tracking.prompting import PointPrompt, check_inside, no_points
-from etam_ros.tracking.publishing import Canvas
-from etam_ros.transforms import image_to_tensor, mask_to_network, one_thread
+from etam_ros.tracking.prompting import PointPrompt, check_inside, no_points, take_mask
+from etam_ros.tracking.publishing import Drawing, HostPixels, Pixels
+from etam_ros.transforms import one_thread
 
-MASK_PROMPT_LOGIT = 10.0
 MAX_PREVIOUS_LOGIT = 32.0
 
 
@@ -51,6 +48,11 @@ class Tracker:
     One thread at a time calls it. Source of what happens to a frame: the video predictors of
     SAM 2 and EfficientTAM (Apache-2.0), with every corrected frame a conditioning frame.
 
+    Args:
+        stages: what the network runs on.
+        config: how to remember and what to give out.
+        pixels: what loads pictures and draws masks; by default what suits the stages' device.
+
     Example:
         with open_stages(weights="efficienttam_ti_512x512.pt") as stages:
             tracker = Tracker(stages)
@@ -59,15 +61,20 @@ class Tracker:
             result = tracker.step(Frame(next_image))
     """
 
-    def __init__(self, stages: Stages, config: TrackerConfig | None = None) -> None:
+    def __init__(
+        self,
+        stages: Stages,
+        config: TrackerConfig | None = None,
+        *,
+        pixels: Pixels | None = None,
+    ) -> None:
         self.stages = stages
         self.config = config or TrackerConfig()
+        self._pixels = pixels or pixels_for(stages)
         self._objects = ObjectTable()
-        self._canvas = Canvas()
         self._current: CurrentFrame | None = None
         self._result: FrameResult | None = None
-        self._input: Tensor | None = None  # of the encoder, and the bank's: memory used again
-        self._batch: MemoryBatch | None = None
+        self._batch: MemoryBatch | None = None  # of the frame before: its memory is used again
 
     @property
     def result(self) -> FrameResult | None:
@@ -100,10 +107,11 @@ class Tracker:
             bank = self._read_memory(current)
             conditioned = self.stages.attend_memory(current.feature, bank)
             chosen = self._decode(current, conditioned)
-            self._settle(current)
+            drawing = self._draw(current)
             self._write_memory(current, chosen)
         else:
-            self._settle(current)
+            drawing = self._draw(current)
+        self._publish(current, drawing())  # on a GPU, the only place where the host waits
         return self._forget_lost()
 
     @torch.inference_mode()
@@ -127,8 +135,8 @@ class Tracker:
             chosen = self._decode_points(current, tracked, points)
         else:
             points = PointPrompt()
-            chosen = self._take_mask(current, prompt.mask)
-        logits = fill_holes(chosen.mask_logits, self.config.fill_hole_area)
+            chosen = take_mask(self.stages, current.feature, prompt.mask)
+        logits = self._pixels.fill_holes(chosen.mask_logits, self.config.fill_hole_area)
         binarize = torch.ones(1, dtype=torch.bool, device=logits.device)
         feature = self.stages.encode_memory(current.feature, logits, binarize)[0]
         tracked.bank.add_conditioning(
@@ -138,7 +146,8 @@ class Tracker:
         tracked.point_prompt = points
         tracked.take_output(chosen, 0, logits)
         self._objects.add(tracked)
-        return self._settle(current).objects[self._objects.ids.index(tracked.object_id)]
+        result = self._publish(current, self._draw(current)())
+        return result.objects[self._objects.ids.index(tracked.object_id)]
 
     @torch.inference_mode()
     @one_thread()
@@ -149,32 +158,28 @@ class Tracker:
             ObjectError: there is no such object.
         """
         self._objects.remove(object_id)
-        if self._current is not None:
-            self._settle(self._current)
+        self._publish_again()
 
     @torch.inference_mode()
     @one_thread()
     def reset(self) -> None:
         """Forget all objects and all ids; the newest frame can still be prompted."""
         self._objects.clear()
-        if self._current is not None:
-            self._settle(self._current)
+        self._publish_again()
 
     def _encode(self, frame: Frame) -> CurrentFrame:
         """Encode the picture; drop recent memories when time went back."""
         last = self._current
-        stages = self.stages
-        self._input = image_to_tensor(
-            frame.image, stages.sizes.image_size, stages.device, self._input
-        )
-        feature = stages.encode_image(self._input)
-        brightness = brightness_of(self._input)[0] if stages.sizes.carries_masks else None
+        image = self._pixels.load(frame.image)  # (1, 3, S, S)
+        feature = self.stages.encode_image(image)
+        sizes, brightness, motion = self.stages.sizes, None, None
+        if sizes.carries_masks:
+            brightness = brightness_of(frame.image, sizes.image_size)
         if last is None:
             return CurrentFrame(1, frame, feature, brightness)
-        motion = None
         if brightness is not None and last.brightness is not None:
             pair = [last.brightness], [brightness]
-            motion = Motion(*pair, stages.sizes.mask_size, stages.device)
+            motion = Motion(*pair, sizes.mask_size, self.stages.device)
         jump_ns = frame.stamp_ns - last.frame.stamp_ns
         went_back = jump_ns < 0 and frame.stamp_ns != 0
         if went_back:
@@ -196,10 +201,10 @@ class Tracker:
         points, labels = no_points(len(conditioned), conditioned.device)
         carried = None
         if current.motion is not None:
-            carried = current.motion.carry(as_prompt(torch.cat(self._masks())))
+            carried = current.motion.carry(as_prompt(torch.cat(self._mask_logits())))
         decoded = self.stages.decode_mask(conditioned, points, labels, carried)
         chosen = choose_masks(decoded, ambiguous=True)
-        logits = fill_holes(chosen.mask_logits, self.config.fill_hole_area)
+        logits = self._pixels.fill_holes(chosen.mask_logits, self.config.fill_hole_area)
         for row, tracked in enumerate(self._objects):
             tracked.conditioned = conditioned[row : row + 1]
             tracked.point_prompt = PointPrompt()
@@ -245,45 +250,27 @@ class Tracker:
         decoded = self.stages.decode_mask(tracked.conditioned, coordinates, labels, previous)
         return choose_masks(decoded, ambiguous=points.ambiguous)
 
-    def _take_mask(self, current: CurrentFrame, mask: NDArray[np.bool_]) -> ChosenMasks:
-        """Take a mask prompt as it is; only its pointer comes from the decoder.
+    def _mask_logits(self) -> list[Tensor]:
+        """Of each object, (1, 1, 4h, 4w)."""
+        return [
+            tracked.mask_logits for tracked in self._objects if tracked.mask_logits is not None
+        ]
 
-        The decoder sees the raw feature here, without the no-memory embedding.
-        """
-        sizes, constants = self.stages.sizes, self.stages.constants
-        target = mask_to_network(mask, sizes.image_size, current.feature.device)  # (1, 1, S, S)
-        if not target.any():
-            raise PromptError(
-                f"prompt mask of {int(mask.sum())} pixels vanishes at the network's "
-                f"{sizes.image_size} x {sizes.image_size}: prompt a larger region, or click"
-            )
-        stride = constants.mask_prompt_weight.shape[-1]
-        prompt_logits = functional.conv2d(
-            target, constants.mask_prompt_weight, constants.mask_prompt_bias, stride=stride
-        )  # (1, 1, 4h, 4w)
-        points, labels = no_points(1, target.device)
-        decoded = self.stages.decode_mask(current.feature, points, labels, prompt_logits)
-        mask_logits = functional.interpolate(
-            target * (2 * MASK_PROMPT_LOGIT) - MASK_PROMPT_LOGIT,
-            size=(sizes.mask_size, sizes.mask_size),
-            mode="bilinear",
-            antialias=True,
-        )
-        return ChosenMasks(
-            mask_logits=mask_logits,
-            iou_scores=torch.ones(1, device=target.device),
-            pointers=decoded.pointers[:, 0],
-            object_score_logits=torch.full((1,), MASK_PROMPT_LOGIT, device=target.device),
+    def _draw(self, current: CurrentFrame) -> Callable[[], Drawing]:
+        """Begin to draw every object of the frame: resize, settle overlaps, measure."""
+        scores = [tracked.scores for tracked in self._objects if tracked.scores is not None]
+        return self._pixels.draw(
+            self._objects.ids, self._mask_logits(), scores, current.frame.hw, self.config
         )
 
-    def _settle(self, current: CurrentFrame) -> FrameResult:
-        """Publish every object of the frame: resize, settle overlaps, measure."""
+    def _publish(self, current: CurrentFrame, drawing: Drawing) -> FrameResult:
+        """Make the result of a frame from its drawing."""
         frame = current.frame
-        logits = [mask_logits[0, 0] for mask_logits in self._masks()]
-        label_image, masks = self._canvas.publish(self._objects.ids, logits, frame.hw, self.config)
         states = [
-            tracked.state(mask, frame.stamp_ns)
-            for tracked, mask in zip(self._objects, masks, strict=True)
+            tracked.state(mask, scores, frame.stamp_ns)
+            for tracked, mask, scores in zip(
+                self._objects, drawing.masks, drawing.scores, strict=True
+            )
         ]
         self._current = current
         self._result = FrameResult(
@@ -292,15 +279,15 @@ class Tracker:
             frame_id=frame.frame_id,
             image_hw=frame.hw,
             objects=tuple(states),
-            label_image=label_image,
+            label_image=drawing.label_image,
             time_went_back=current.time_went_back,
         )
         return self._result
 
-    def _masks(self) -> list[Tensor]:
-        """The newest mask of every object, (1, 1, 4h, 4w) each: none is added without one."""
-        masks = (tracked.mask_logits for tracked in self._objects)
-        return [mask_logits for mask_logits in masks if mask_logits is not None]
+    def _publish_again(self) -> None:
+        """Bring the newest frame's result up to date."""
+        if self._current is not None:
+            self._publish(self._current, self._draw(self._current)())
 
     def _forget_lost(self) -> FrameResult:
         """Drop what `forget_after_s` says; the dropped are named in the result."""
@@ -315,6 +302,12 @@ class Tracker:
             result = replace(result, objects=kept, forgotten_ids=tuple(lost))
             self._result = result
         return result
+
+
+def pixels_for(stages: Stages) -> Pixels:
+    """What suits the device on which the stages take their inputs."""
+    size, device = stages.sizes.image_size, stages.device
+    return HostPixels(size) if device.type == "cpu" else DevicePixels(size, device)
 
 
 def as_prompt(mask_logits: Tensor) -> Tensor:

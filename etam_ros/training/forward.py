@@ -174,8 +174,8 @@ class Rollout:
         features = self.network.encode_image(pixels)
         config = self.network.config
         if config.carries_masks:
-            clips = pixels.view(*images.shape[:2], *pixels.shape[1:])
-            greys = [brightness_of(frame) for frame in clips.transpose(0, 1)]
+            clips = images.transpose(0, 1).cpu().numpy()  # (T, B, S, S, 3)
+            greys = [[brightness_of(image, len(image)) for image in frame] for frame in clips]
             self.motions = [
                 Motion(before, now, config.mask_size, self.device)
                 for before, now in itertools.pairwise(greys)

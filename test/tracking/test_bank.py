@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etam_ros import TrackerConfig
@@ -80,6 +80,7 @@ def test_clearing_recent_memories_keeps_conditioning_frames() -> None:
     assert len(view.pointers) == 2
 
 
+@settings(deadline=None)
 @given(
     prompted=st.sets(st.integers(0, 199), max_size=60),
     conditioning=st.integers(1, 6),
@@ -104,4 +105,5 @@ def test_packing_pads_and_marks_but_never_duplicates() -> None:
     assert batch.memories.shape == (2, 3, 2, 4, 4)
     assert batch.temporal_index.tolist() == [[6, 1, 0], [6, -1, -1]]
     assert batch.pointer_count.tolist() == [3, 1]
+    assert (batch.memory_counts, batch.pointer_counts) == ((3, 1), (3, 1))
     assert not batch.memories[1, 1:].any()

@@ -13,7 +13,6 @@ from hypothesis.extra.numpy import arrays
 from torch.nn import functional
 
 from etam_ros import TrackerConfig
-from etam_ros.tracking.holes import fill_holes
 from etam_ros.tracking.publishing import Canvas, measure
 
 masks = arrays(bool, st.tuples(st.integers(1, 40), st.integers(1, 40)))
@@ -67,15 +66,3 @@ def test_a_threshold_moves_the_outline() -> None:
         for value in (-2.0, 0.0, 2.0)
     ]
     assert areas[0] > areas[1] > areas[2] > 0
-
-
-@pytest.mark.parametrize(("area", "filled"), [(0, False), (3, False), (4, True), (100, True)])
-def test_holes_up_to_an_area_are_filled(area: int, filled: bool) -> None:
-    logits = torch.full((2, 1, 16, 16), 2.0)
-    logits[0, 0, 5, 5] = logits[0, 0, 6, 6] = -1.0  # one component of 4, touching by corners
-    logits[0, 0, 7, 7] = logits[0, 0, 8, 8] = 0.0
-    logits[1, 0, :, 8:] = -1.0
-    result = fill_holes(logits, area)
-    assert (result[0, 0, 6, 6] == pytest.approx(0.1)) is filled
-    assert (result[0, 0, 7, 7] == pytest.approx(0.1)) is filled
-    assert torch.equal(result[1], logits[1])
