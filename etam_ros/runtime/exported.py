@@ -34,6 +34,8 @@ BY_LENGTH: Final = "by_length"
 PADDED: Final = "padded"
 READ_FIRST: Final = "read_first"
 """Graph of models that do not pool a single memory."""
+DECODED: Final = ("mask_logits_out", "iou_scores", "pointers", "object_score_logits")
+"""What the graph decode_mask gives, in the order of `DecodedMasks`."""
 MANIFEST: Final = "manifest.json"
 CONSTANTS: Final = "constants.safetensors"
 OnStep = Callable[[str], None]

@@ -61,6 +61,10 @@ class TimedStages(Stages):
         self._add("encode_memory", start_s)
         return memories
 
+    def warm_up(self, objects: int) -> None:
+        """Warm up the wrapped stages."""
+        self.stages.warm_up(objects)
+
     def close(self) -> None:
         """Close the wrapped stages."""
         self.stages.close()

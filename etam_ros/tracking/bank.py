@@ -153,5 +153,6 @@ def pack(
         torch.stack(view.features, out=memories[row, : len(view.features)])
         torch.stack(view.pointers, out=pointers[row, : len(view.pointers)])
         temporal_index[row, : len(view.features)] = torch.tensor(view.temporal_index)
-    counts = torch.tensor([len(view.pointers) for view in views])
-    return MemoryBatch(memories, temporal_index.to(device), pointers, counts.to(device))
+    lengths = tuple((len(view.features), len(view.pointers)) for view in views)
+    counts = torch.tensor([count for _, count in lengths]).to(device)
+    return MemoryBatch(memories, temporal_index.to(device), pointers, counts, lengths)
