@@ -96,6 +96,14 @@ class ExportedModel:
         described = ",".join(f"{file.st_size}:{file.st_mtime_ns}" for file in files)
         return hashlib.sha256(described.encode()).hexdigest()[:12]
 
+    @property
+    def content(self) -> str:
+        """Changes when what is in one of the files does, wherever the folder is copied to."""
+        digest = hashlib.sha256()
+        for graph in self.graphs:
+            digest.update(hashlib.sha256(self.file(graph).read_bytes()).digest())
+        return digest.hexdigest()[:12]
+
     def constants(self, device: torch.device) -> StageConstants:
         """The values that the tracker applies."""
         from safetensors.torch import load_file
