@@ -27,7 +27,7 @@ class Finding:
     Attributes:
         group: heading it stands under.
         name: of the piece.
-        status: "ok", "missing", "broken", or "later" for what this release does not use yet.
+        status: "ok", "missing" or "broken".
         detail: version and the like, or what went wrong.
         without: what its absence switches off.
         remedy: the command that mends it.

@@ -217,13 +217,14 @@ class FixedStages(Stages):
         launch = self._programs.prepare(graph, buffers)
         if self._recorder is not None and lengths.get("P", 1) == 1:
             launch = self._recorder.record(launch, f"{graph} {lengths or ''}".strip())
-            self._programs.keep_compiled()
+        self._programs.keep_compiled()
         return Program(buffers, launch)
 
     def close(self) -> None:
         """Free the programs and what they run on."""
         self._made.clear()
         self._recorder = None
+        self._programs.keep_compiled()
         self._programs.close()
 
 
