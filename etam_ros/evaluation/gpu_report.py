@@ -16,29 +16,35 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-import torch
-
-from etam_ros.evaluation.gpu_clock import MIB, Turn, turns, words_of
+from etam_ros.evaluation.gpu_clock import Turn, turns, words_of
+from etam_ros.evaluation.gpu_opening import machine, open_timed
 from etam_ros.evaluation.gpu_report_page import page
-from etam_ros.evaluation.side_by_side import EAGER, open_way
+from etam_ros.evaluation.side_by_side import EAGER
 from etam_ros.runtime import Stages
 from etam_ros.runtime.engines import is_installed
 
+Ways = tuple[tuple[str, str], ...]
+"""Backends and precisions."""
 MODELS: Final = (
     ("efficienttam_ti_512x512", "random:0"),
     ("etam_nano", ""),
     ("efficienttam_s", "random:0"),
 )
 """Models and weights, what matters most first."""
+UNTRAINED: Final = "random:0"
 OBJECTS: Final = (1, 2, 4, 8, 16)
-WAYS: Final = (
-    (EAGER, "fp16"), ("torch", "fp16"), (EAGER, "bf16"), ("torch", "bf16"),
-    ("tensorrt", "fp16"), ("tensorrt_rtx", "fp16"), ("tensorrt", "bf16"), ("tensorrt_rtx", "bf16"),
-)  # fmt: skip
-"""Backends and precisions; each is held against eager torch of its precision."""
+GROUPS: Final = (
+    ((EAGER, "fp16"), ("torch", "fp16"), (EAGER, "bf16"), ("torch", "bf16")),
+    ((EAGER, "fp16"), ("torch", "fp16"), ("tensorrt", "fp16"), ("tensorrt_rtx", "fp16")),
+    ((EAGER, "bf16"), ("torch", "bf16"), ("tensorrt", "bf16"), ("tensorrt_rtx", "bf16")),
+)
+"""Backends and precisions that take turns; each is held against eager torch of its precision.
+
+Building plans can take longer than there is time: it comes when all else is written."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ class Plan:
 
     Attributes:
         models: names and weights.
-        ways: backends and precisions.
+        groups: backends and precisions that take turns.
         objects: numbers of objects.
         frames: measured in each turn.
         source_hw: (H, W) of the frames.
@@ -57,7 +63,7 @@ class Plan:
     """
 
     models: tuple[tuple[str, str], ...] = MODELS
-    ways: tuple[tuple[str, str], ...] = WAYS
+    groups: tuple[Ways, ...] = GROUPS
     objects: tuple[int, ...] = OBJECTS
     frames: int = 100
     source_hw: tuple[int, int] = (720, 1280)
@@ -93,96 +99,78 @@ def measure(plan: Plan, folder: Path, say: Callable[[str], None] = print) -> Rep
     end_s = time.monotonic() + plan.seconds
     report = Report(machine())
     folder.mkdir(parents=True, exist_ok=True)
-    for index, (model, weights) in enumerate(plan.models):
-        left = len(plan.models) - index
-        share_s = time.monotonic() + (end_s - time.monotonic()) / left
-        with noted(report, model, say), ExitStack() as stack:
-            ways = dict(_opened(plan, (model, weights), report, stack, share_s, say))
-            for objects in plan.objects:
-                if time.monotonic() > share_s:
-                    report.notes.append(f"{model}, {objects} objects: no time was left")
-                    continue
-                with noted(report, f"{model}, {objects} objects", say):
-                    say(f"{model}: {objects} objects on {', '.join(ways)}")
-                    report.turns += turns(
-                        model, ways, objects, plan.frames, plan.source_hw, report.notes
-                    )
-                report.write(folder)
+    parts = [(model, ways) for ways in plan.groups for model in plan.models]
+    for index, (model, ways) in enumerate(parts):
+        now_s = time.monotonic()
+        share_s = now_s + (end_s - now_s) / (len(parts) - index)
+        here = _installed(model[0], ways, report)
+        measured = {turn.way for turn in report.turns if turn.model == model[0]}
+        if {" ".join(way) for way in here} <= measured:
+            continue  # nothing of this group is new
+        with noted(report, model[0], say), ExitStack() as stack:
+            opened = dict(_opened(plan, (model, here), report, stack, share_s, say))
+            _take_turns(plan, model[0], opened, report, share_s, say)
         report.write(folder)
     return report
 
 
+def _installed(model: str, ways: Ways, report: Report) -> Ways:
+    """The ways whose libraries are there; the others are noted."""
+    here = [way for way in ways if way[0] in (EAGER, "torch") or is_installed(way[0])]
+    report.notes += [
+        f"{model} on {' '.join(way)}: not installed" for way in ways if way not in here
+    ]
+    return tuple(here)
+
+
+def _take_turns(
+    plan: Plan,
+    model: str,
+    ways: dict[str, Stages],
+    report: Report,
+    end_s: float,
+    say: Callable[[str], None],
+) -> None:
+    """Measure the ways of a model for every number of objects that there is time for."""
+    for objects in plan.objects if ways else ():
+        what = f"{model}, {objects} objects, {', '.join(ways)}"
+        if time.monotonic() > end_s:
+            report.notes.append(f"{what}: no time was left")
+            continue
+        with noted(report, what, say):
+            say(what)
+            report.turns += turns(model, ways, objects, plan.frames, plan.source_hw, report.notes)
+
+
 def _opened(
     plan: Plan,
-    model_and_weights: tuple[str, str],
+    part: tuple[tuple[str, str], Ways],
     report: Report,
     stack: ExitStack,
     end_s: float,
     say: Callable[[str], None],
 ) -> Iterator[tuple[str, Stages]]:
     """Open every way of a model that can be opened, within half of the time."""
-    model, weights = model_and_weights
+    (model, weights), ways = part
+    if not weights and find_spec("safetensors") is None:
+        weights = UNTRAINED
+        report.notes.append(
+            f"{model}: untrained, safetensors is not installed to read its weights"
+        )
     last_s = (time.monotonic() + end_s) / 2
-    for backend, precision in plan.ways:
-        name = f"{backend} {precision}"
+    for way in ways:
+        name = " ".join(way)
         if time.monotonic() > last_s:
             report.notes.append(f"{model} on {name}: not opened, no time was left")
             continue
         with noted(report, f"{model} on {name}", say):
-            if backend not in (EAGER, "torch") and not is_installed(backend):
-                report.notes.append(f"{model} on {name}: not installed")
-                continue
             say(f"{model}: opening {name}")
-            opened, stages = _open(plan, model, weights, (backend, precision))
+            opened, stages = open_timed(
+                (model, weights), way, plan.device, plan.engine_dir, max(plan.objects)
+            )
             stack.enter_context(stages)
             report.opened.append({"model": model, "way": name, **opened})
             yield name, stages
-
-
-def _open(
-    plan: Plan, model: str, weights: str, way: tuple[str, str]
-) -> tuple[dict[str, float | None], Stages]:
-    """Open and warm up one way: the seconds and the device's memory it took, and its stages."""
-    steps: list[str] = []
-
-    def open_it() -> Stages:
-        return open_way(
-            model, weights, *way, plan.device, engine_dir=plan.engine_dir, on_step=steps.append
-        )
-
-    free = _free_bytes()
-    build_s, stages = _timed(open_it)
-    load_s = build_s
-    if steps:  # something was built: what the next start takes is another number
-        stages.close()
-        load_s, stages = _timed(open_it)
-    warm_s, _ = _timed(lambda: _warm(stages, max(plan.objects)))
-    took = {
-        "build_s": round(build_s, 2) if steps else None,
-        "load_s": round(load_s, 2),
-        "warm_up_s": round(warm_s, 2),
-        "held_mib": round((free - _free_bytes()) / MIB),
-    }
-    return took, stages
-
-
-def _free_bytes() -> int:
-    """What is free on the GPU, without what PyTorch keeps for later."""
-    if not torch.cuda.is_available():
-        return 0
-    torch.cuda.empty_cache()
-    return torch.cuda.mem_get_info()[0]
-
-
-def _warm(stages: Stages, objects: int) -> None:
-    stages.warm_up(objects)
-    stages.synchronize()
-
-
-def _timed(call: Callable[[], Any]) -> tuple[float, Any]:
-    start_s = time.perf_counter()
-    result = call()
-    return time.perf_counter() - start_s, result
 
 
 @contextmanager
@@ -194,24 +182,6 @@ def noted(report: Report, what: str, say: Callable[[str], None]) -> Iterator[Non
         note = f"{what}: {words_of(error)}"
         report.notes.append(note)
         say(note)
-
-
-def machine() -> dict[str, str]:
-    """GPU and versions."""
-    found = {"torch": str(torch.__version__)}
-    if torch.cuda.is_available():
-        from etam_ros.runtime.gpu_engines import driver_version
-
-        properties = torch.cuda.get_device_properties(0)
-        found["GPU"] = f"{properties.name}, sm{properties.major}{properties.minor}"
-        found["memory"] = f"{properties.total_memory / 2**30:.0f} GiB"
-        found["CUDA"] = f"{torch.version.cuda}, driver {driver_version()}"
-    for backend in ("tensorrt", "tensorrt_rtx"):
-        if is_installed(backend):
-            from etam_ros.runtime.gpu_engines import import_library
-
-            found[backend] = str(import_library(backend).__version__)
-    return found
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from etam_ros.evaluation.gpu_report import Plan, measure
 
 TINY = Plan(
     models=(("tiny_test", "random:0"), ("no_such_model", "random:0")),
-    ways=(("eager", "fp32"), ("torch", "fp32"), ("tensorrt", "fp16")),
+    groups=((("eager", "fp32"), ("torch", "fp32"), ("tensorrt", "fp16")),),
     objects=(1, 3),
     frames=2,
     source_hw=(48, 64),
@@ -42,7 +42,7 @@ def test_what_runs_is_measured_and_what_fails_is_noted(
 
 
 def test_no_part_is_begun_once_the_time_is_up(tmp_path: Path) -> None:
-    plan = Plan(models=TINY.models[:1], ways=TINY.ways[:1], device="cpu", seconds=-1.0)
+    plan = Plan(models=TINY.models[:1], groups=TINY.groups, device="cpu", seconds=-1.0)
     report = measure(plan, tmp_path, lambda _: None)
     assert report.turns == []
     assert report.notes[0] == "tiny_test on eager fp32: not opened, no time was left"
