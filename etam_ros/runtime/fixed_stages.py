@@ -221,7 +221,8 @@ class FixedStages(Stages):
         return Program(buffers, launch)
 
     def close(self) -> None:
-        """Free the programs and what they run on."""
+        """Free the programs and what they run on, once they have ended."""
+        self.synchronize()
         self._made.clear()
         self._recorder = None
         self._programs.keep_compiled()

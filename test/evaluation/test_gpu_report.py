@@ -45,4 +45,4 @@ def test_no_part_is_begun_once_the_time_is_up(tmp_path: Path) -> None:
     plan = Plan(models=TINY.models[:1], groups=TINY.groups, device="cpu", seconds=-1.0)
     report = measure(plan, tmp_path, lambda _: None)
     assert report.turns == []
-    assert report.notes[0] == "tiny_test on eager fp32: not opened, no time was left"
+    assert "tiny_test on eager fp32: not opened, no time was left" in report.notes
