@@ -36,7 +36,7 @@ def bench(
         str,
         typer.Option(
             help="auto; or all that run here; or some, as torch,openvino; with a precision each, "
-            "as torch:fp32,openvino:bf16."
+            "as torch:fp32,openvino:bf16; eager is torch without captures on CUDA."
         ),
     ] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
@@ -138,18 +138,14 @@ def _bench_tracker(
     """Measure and print, a table for each number of objects."""
     from etam_ros.cli.progress import frame_progress, working
     from etam_ros.evaluation.benchmark import FILLING_FRAMES
-    from etam_ros.evaluation.side_by_side import measure_side_by_side
-    from etam_ros.runtime import open_stages
+    from etam_ros.evaluation.side_by_side import measure_side_by_side, open_way
 
     found: list[Measured] = []
     with ExitStack() as stack:
         opened: dict[str, Stages] = {}
         for backend, precision in ways:
             with working(f"opening {backend}") as on_step:
-                stages = open_stages(
-                    model, weights=weights, backend=backend, precision=precision, device=device,
-                    on_step=on_step,
-                )  # fmt: skip
+                stages = open_way(model, weights, backend, precision, device, on_step=on_step)
             opened[_short(stages.name)] = stack.enter_context(stages)
         first = next(iter(opened))
         for objects in counts:

@@ -9,12 +9,16 @@ import typer
 from etam_ros.config import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from etam_ros.runtime.engines import EngineRequest
+    from etam_ros.runtime.engine_request import EngineRequest
 
 Model = Annotated[str, typer.Argument(help="Name of the model.")]
-Backend = Annotated[str, typer.Option(help="openvino or onnx.")]
+Backend = Annotated[str, typer.Option(help="openvino, onnx, tensorrt or tensorrt_rtx.")]
 Precision = Annotated[
-    str, typer.Option(help="auto, fp32 or bf16; auto is bf16 with OpenVINO where the CPU has it.")
+    str,
+    typer.Option(
+        help="auto, fp32, bf16 or fp16; auto is bf16 with OpenVINO where the CPU has it, and fp16 "
+        "with TensorRT."
+    ),
 ]
 Weights = Annotated[
     str, typer.Option(help="Weights file, or random:SEED.", show_default="the model's own")
@@ -26,6 +30,21 @@ EngineDir = Annotated[
         show_default="engines/ of a source checkout, else the user's cache",
     ),
 ]
+WorkspaceMib = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="Most memory that a layer may use on the GPU, for small ones; 0: no limit.",
+        show_default="as it was built, else no limit",
+    ),
+]
+Target = Annotated[
+    str,
+    typer.Option(
+        help="Build with tensorrt_rtx for a GPU elsewhere, as sm89; it is judged there.",
+        show_default="the GPU here",
+    ),
+]
 
 
 def build(
@@ -34,29 +53,64 @@ def build(
     precision: Precision = "auto",
     weights: Weights = "",
     engine_dir: EngineDir = "",
+    workspace_mib: WorkspaceMib = None,
+    target: Target = "",
 ) -> None:
     """Build an engine, and hold it against PyTorch in fp32.
 
     From then on backend auto uses it, if it passed. What is built already is only judged again.
+    For a GPU elsewhere, copy the folder that is named to the same place there.
+
+    Example: etam build etam_nano --backend tensorrt_rtx --target sm89
     """
-    judge(engine_request(model, backend, precision, weights, engine_dir), build=True)
+    from etam_ros.cli.progress import working
+    from etam_ros.errors import ConfigError
+    from etam_ros.runtime.engines import build_elsewhere
+    from etam_ros.runtime.exported import engine_folder
+
+    request = engine_request(
+        model, backend, precision, weights, engine_dir, workspace_mib=workspace_mib, target=target
+    )
+    if not target:
+        judge(request, build=True)
+        return
+    if not request.on_gpu:
+        raise ConfigError(f"target is {target}, which is for tensorrt_rtx: leave it out")
+    with working(f"{model} on {backend} for {target}") as on_step:
+        elsewhere = build_elsewhere(request, on_step=on_step)
+    if not elsewhere:
+        judge(request, build=True)
+        return
+    typer.echo(
+        f"{model} is built for {target} in {engine_folder(engine_dir)}. That GPU is not here, so "
+        f"nothing was judged: copy the folder there, and run `etam verify {model} --backend "
+        f"{backend} --precision {request.precision}`"
+    )
 
 
 def engine_request(
-    model: str, backend: str, precision: str, weights: str, engine_dir: str
-) -> EngineRequest:
+    model: str, backend: str, precision: str, weights: str, engine_dir: str,
+    *, workspace_mib: int | None = None, target: str = "",
+) -> EngineRequest:  # fmt: skip
     """What is asked for; precision auto is settled.
 
     Raises:
         ConfigError, BackendError: there is no such engine.
     """
+    from etam_ros.config import PRECISIONS
     from etam_ros.errors import ConfigError
-    from etam_ros.runtime.engines import LIBRARIES, EngineRequest, choose_cpu_precision
+    from etam_ros.runtime.engine_request import ENGINE_BACKENDS, EngineRequest
+    from etam_ros.runtime.engines import choose_precision
 
-    if backend not in LIBRARIES:
-        raise ConfigError(f"backend is {backend!r}, expected one of {', '.join(LIBRARIES)}")
-    computed = choose_cpu_precision(backend, precision)
-    return EngineRequest(model, weights, backend, computed, engine_dir)
+    if backend not in ENGINE_BACKENDS:
+        raise ConfigError(f"backend is {backend!r}, expected one of {', '.join(ENGINE_BACKENDS)}")
+    if precision not in PRECISIONS:
+        raise ConfigError(f"precision is {precision!r}, expected one of {', '.join(PRECISIONS)}")
+    computed = choose_precision(backend, precision)
+    return EngineRequest(
+        model, weights, backend, computed, engine_dir,
+        target=target, workspace_mib=workspace_mib,
+    )  # fmt: skip
 
 
 def judge(request: EngineRequest, *, build: bool) -> None:

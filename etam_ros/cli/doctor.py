@@ -18,7 +18,6 @@ _MARKS: Final = {
     "ok": "[green]ok[/green]",
     "missing": "[yellow]missing[/yellow]",
     "broken": "[red]broken[/red]",
-    "later": "[dim]later[/dim]",
 }
 
 

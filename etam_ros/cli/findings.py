@@ -27,7 +27,7 @@ class Finding:
     Attributes:
         group: heading it stands under.
         name: of the piece.
-        status: "ok", "missing", "broken", or "later" for what this release does not use yet.
+        status: "ok", "missing" or "broken".
         detail: version and the like, or what went wrong.
         without: what its absence switches off.
         remedy: the command that mends it.
@@ -177,10 +177,14 @@ _PYTHON: Final = "Python and its packages"
 _ROS: Final = "ROS 2"
 _FILES: Final = "Files"
 _BACKENDS: Final = "Backends"
-_LATER_BACKENDS: Final = (
-    ("tensorrt", ("tensorrt", "tensorrt-cu12", "tensorrt-cu13")),
-    ("tensorrt_rtx", ("tensorrt-rtx", "tensorrt_rtx")),
-)
+_GPU_LIBRARIES: Final = {
+    "tensorrt": (
+        ("tensorrt", "tensorrt-cu12", "tensorrt-cu13"),
+        "comes with JetPack 6.1 and later, elsewhere: pip install tensorrt",
+    ),
+    "tensorrt_rtx": (("tensorrt-rtx",), "pip install 'etam_ros[tensorrt-rtx]'"),
+}
+"""Packages that bring a library, and how to get it."""
 
 NEEDED_TO_TRACK: Final = frozenset({"Python", "NumPy", "PyTorch", "OpenCV"})
 NEEDED_BY_NODE: Final = NEEDED_TO_TRACK | {"rclpy", "etam_ros messages"}
@@ -259,7 +263,10 @@ def find_all() -> list[Finding]:
         without, remedy = "faster engines on a CPU", f"pip install 'etam_ros[{name}]'"
         describe = partial(_engine_library, package)
         found.append(Piece(_BACKENDS, name, without, remedy, None, describe).find())
-    found.extend(_later_backend(name, wheels) for name, wheels in _LATER_BACKENDS)
+    for name, (wheels, remedy) in _GPU_LIBRARIES.items():
+        describe = partial(_gpu_library, wheels)
+        without = "faster engines on an NVIDIA GPU"
+        found.append(Piece(_BACKENDS, name, without, remedy, None, describe).find())
     if torch.status == "ok":
         found.append(Piece(_BACKENDS, "auto", "", "", None, _auto).find())
     return found
@@ -267,7 +274,7 @@ def find_all() -> list[Finding]:
 
 def _engine_library(package: str, _: Any) -> str:
     """Told from its metadata: an engine's library is imported in its own backend file alone."""
-    from etam_ros.runtime.engines import has_bf16
+    from etam_ros.runtime.cpu_engines import has_bf16
 
     try:
         version = metadata.version(package)
@@ -285,14 +292,18 @@ def _auto(_: Any) -> str:
     return f"{DEFAULT_MODEL}: {explain_auto(DEFAULT_MODEL)}"
 
 
-def _later_backend(name: str, wheels: tuple[str, ...]) -> Finding:
-    """Told from its metadata: an engine's library is imported in its own backend file alone."""
-    for wheel in wheels:
+def _gpu_library(packages: tuple[str, ...], _: Any) -> str:
+    """Told from its metadata, too; which GPU there is."""
+    import torch
+
+    for package in packages:
         try:
-            state = f"{metadata.version(wheel)} is installed"
+            version = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-        break
-    else:
-        state = "not installed"
-    return Finding(_BACKENDS, name, "later", f"{state}; this backend comes in a later release")
+        if torch.cuda.is_available():
+            major, minor = torch.cuda.get_device_capability()
+            return f"{package} {version}, on sm{major}{minor}"
+        target = " (builds for others: etam build --target)" if "rtx" in package else ""
+        return f"{package} {version}, no GPU here to run on{target}"
+    raise LookupError("not installed")

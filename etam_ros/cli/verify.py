@@ -8,6 +8,7 @@ from etam_ros.cli.build import (
     Model,
     Precision,
     Weights,
+    WorkspaceMib,
     engine_request,
     judge,
 )
@@ -20,10 +21,14 @@ def verify(
     precision: Precision = "auto",
     weights: Weights = "",
     engine_dir: EngineDir = "",
+    workspace_mib: WorkspaceMib = None,
 ) -> None:
     """Hold an engine that is built against PyTorch in fp32, stage by stage and on a short clip.
 
     Differences are relative: the root of their mean square over that of the reference. Exits with
     1 if the engine is off; it is not used then.
     """
-    judge(engine_request(model, backend, precision, weights, engine_dir), build=False)
+    request = engine_request(
+        model, backend, precision, weights, engine_dir, workspace_mib=workspace_mib
+    )
+    judge(request, build=False)

@@ -89,6 +89,7 @@ class FrameClock:
         self._timed.take()
         start_s = time.perf_counter()
         result = self.tracker.step(frame)
+        self._timed.synchronize()
         whole_ms = (time.perf_counter() - start_s) * 1e3
         if measured:
             in_stages = self._timed.take()

@@ -21,8 +21,10 @@ from etam_ros.evaluation.benchmark import (
 )
 from etam_ros.evaluation.metrics import region_similarity
 from etam_ros.records import FOREGROUND, Frame, FrameResult, Prompt
-from etam_ros.runtime import Stages
+from etam_ros.runtime import Stages, open_eager_stages, open_stages
 
+EAGER: Final = "eager"
+"""The way that is torch without captures, to be held against."""
 COLUMNS: Final = (
     "runs_on", "objects", "part", "p50_ms", "p99_ms", "frames_per_s", "ratio", "agreement",
     "peak_mib",
@@ -55,6 +57,23 @@ class Measured:
         return 1e3 / self.timings["step"].p50_ms
 
 
+def open_way(
+    model: str, weights: str, backend: str, precision: str, device: str,
+    *, engine_dir: str = "", on_step: Callable[[str], None] | None = None,
+) -> Stages:  # fmt: skip
+    """`open_stages` for one of several ways, of which EAGER is one.
+
+    Raises:
+        ConfigError, BackendError, WeightsError: as `open_stages`.
+    """
+    if backend == EAGER:
+        return open_eager_stages(model, weights=weights, precision=precision, device=device)
+    return open_stages(
+        model, weights=weights, backend=backend, precision=precision, device=device,
+        engine_dir=engine_dir, on_step=on_step,
+    )  # fmt: skip
+
+
 def measure_side_by_side(
     ways: Mapping[str, Stages],
     reference: str,
@@ -78,6 +97,8 @@ def measure_side_by_side(
         what was measured, in the order of `ways`.
     """
     pictures = [Frame(picture) for picture in synthetic_pictures(source_hw, objects)]
+    for stages in ways.values():
+        stages.warm_up(objects)
     clocks = {name: FrameClock(stages, objects) for name, stages in ways.items()}
     for clock in clocks.values():
         clock.tracker.step(pictures[0])

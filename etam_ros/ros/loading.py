@@ -88,6 +88,7 @@ def load_tracking(
     try:
         go_on()
         timed = TimedStages(stages)
+        timed.warm_up(settings.tracker.max_objects)
         _warm_up(Tracker(timed), timed.sizes.image_size, go_on)
     except BaseException:
         stages.close()

@@ -1,105 +1,57 @@
 """Engines: exported models on a runtime, built, judged by the parity gate, and opened.
 
-What the gate said lies beside the export, for each backend, precision, library version and CPU,
-as long as no file changes; an engine without a verdict is judged before it is used.
+What the gate said lies beside the export, for each backend, precision, library version, CPU or
+GPU, as long as no file changes; an engine without a verdict is judged before it is used.
 """
 
 from __future__ import annotations
 
-import json
-import logging
-import os
-import platform
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from functools import partial
-from importlib import metadata
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 
 from etam_ros.errors import BackendError
-from etam_ros.runtime.exported import ExportedModel, OnStep, engine_folder, locked
+from etam_ros.runtime.cpu_engines import (
+    CpuEngine,
+    choose_cpu_precision,
+    has_bf16,
+    installed_version,
+)
+from etam_ros.runtime.engine_request import CPU_LIBRARIES, GPU_BACKENDS, EngineRequest
+from etam_ros.runtime.exported import ExportedModel, OnStep
+from etam_ros.runtime.gpu_engines import GpuEngine, choose_gpu_precision, is_importable
 from etam_ros.runtime.parity import ParityReport, check_parity
 from etam_ros.runtime.stages import Stages
+from etam_ros.runtime.verdicts import read_verdict, write_verdict
 
-VERDICTS: Final = "parity.json"
-LIBRARIES: Final = {"onnx": "onnxruntime", "openvino": "openvino"}
-FASTEST_FIRST: Final = (("openvino", "bf16"), ("openvino", "fp32"), ("onnx", "fp32"))
+FASTEST_ON_CPU: Final = (("openvino", "bf16"), ("openvino", "fp32"), ("onnx", "fp32"))
 """What `auto` tries on a CPU, before torch."""
-
-logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class EngineRequest:
-    """An engine that somebody wants.
-
-    Attributes:
-        model, weights: as in `open_stages`.
-        backend: onnx or openvino.
-        precision: in which it computes: fp32 or bf16.
-        engine_dir: folder of all engines; empty for the default one.
-        threads: of the CPU; 0: as many as torch uses.
-    """
-
-    model: str
-    weights: str
-    backend: str
-    precision: str
-    engine_dir: str = ""
-    threads: int = 0
-
-    @property
-    def command(self) -> str:
-        """What builds it."""
-        weights = f" --weights {self.weights}" if self.weights else ""
-        folder = f" --engine-dir {self.engine_dir}" if self.engine_dir else ""
-        return (
-            f"etam build {self.model} --backend {self.backend} --precision {self.precision}"
-            f"{weights}{folder}"
-        )
-
-    def verdict_key(self, exported: ExportedModel) -> str:
-        """What a verdict of the gate holds for."""
-        library = LIBRARIES[self.backend]
-        runs_on = f"{library} {_version(library)}, {_cpu()}"
-        return f"{self.backend} {self.precision}, {runs_on}, files {exported.state}"
+FASTEST_ON_GPU: Final = tuple((backend, "fp16") for backend in GPU_BACKENDS)
+"""What `auto` tries on CUDA, before torch."""
+Engine = CpuEngine | GpuEngine
 
 
-def choose_cpu_precision(backend: str, precision: str) -> str:
-    """The precision in which a backend computes here; auto is bf16 where the CPU is made for it.
+def choose_precision(backend: str, precision: str) -> str:
+    """The precision in which a backend computes; auto is what is fast there.
 
     Raises:
         BackendError: it cannot.
     """
-    fast_bf16 = backend == "openvino" and has_bf16()
-    if precision == "auto":
-        return "bf16" if fast_bf16 else "fp32"
-    if precision == "fp32" or (precision == "bf16" and fast_bf16):
-        return precision
-    choices = "fp32 or bf16" if fast_bf16 else "fp32"
-    raise BackendError(
-        f"precision is {precision}, which {backend} does not compute on this CPU: use {choices}"
-    )
-
-
-def has_bf16() -> bool:
-    """Whether the CPU multiplies bf16."""
-    return any(
-        getattr(torch.cpu, f"_is_{name}_supported", bool)() for name in ("avx512_bf16", "amx_tile")
-    )
+    if backend in GPU_BACKENDS:
+        return choose_gpu_precision(precision)
+    return choose_cpu_precision(backend, precision)
 
 
 def open_engine(
     request: EngineRequest, *, build: bool, on_step: OnStep | None = None, judge: bool = True
 ) -> Stages:
-    """Open an engine; export and judge it first where that was not done yet.
+    """Open an engine; export, build and judge it first where that was not done yet.
 
     Args:
         request: which.
-        build: False refuses what was not exported yet.
+        build: False refuses what was not built yet.
         on_step: is told what is being done, if anything takes time.
         judge: False opens it whatever the gate says, to look at it.
 
@@ -107,17 +59,13 @@ def open_engine(
         BackendError: the library is missing, there is no engine, or the gate refuses it.
         ConfigError, WeightsError: as `open_stages`.
     """
-    opener = _opener(request)
-    exported = _export(request, build, on_step)
-    if exported is None:
-        raise BackendError(
-            f"{request.model} is not exported for {request.backend} yet: run `{request.command}`"
-        )
-    stages = opener(exported)
+    engine = _engine(request)
+    exported = _built(engine, build, on_step)
+    stages = engine.open(exported)
     try:
-        failures = _verdict(exported, request)
+        failures = read_verdict(exported, engine.verdict_key(exported))
         if judge and failures is None:
-            failures = judge_engine(exported, request, stages, on_step).failures
+            failures = _judge(engine, exported, stages, on_step).failures
     except BaseException:
         stages.close()
         raise
@@ -138,45 +86,65 @@ def verify_engine(
     Raises:
         BackendError, ConfigError, WeightsError: as `open_engine`.
     """
-    with open_engine(request, build=build, on_step=on_step, judge=False) as stages:
-        exported = _export(request, build=False, on_step=None)
-        assert exported is not None  # it is open
-        return judge_engine(exported, request, stages, on_step)
+    engine = _engine(request)
+    exported = _built(engine, build, on_step)
+    with engine.open(exported) as stages:
+        return _judge(engine, exported, stages, on_step)
+
+
+def build_elsewhere(request: EngineRequest, *, on_step: OnStep | None = None) -> bool:
+    """Build plans for a GPU that is not here; nothing judges them until they are there.
+
+    Returns:
+        False, and nothing is done, where the request is for this machine.
+
+    Raises:
+        BackendError, ConfigError, WeightsError: as `open_engine`.
+    """
+    engine = _engine(request)
+    if not isinstance(engine, GpuEngine) or engine.runs_here:
+        return False
+    _built(engine, build=True, on_step=on_step)
+    return True
 
 
 def fastest_ready(
-    model: str, weights: str, engine_dir: str, precision: str
+    model: str, weights: str, engine_dir: str, precision: str, *, device: str
 ) -> Callable[[], Stages] | None:
-    """The first of `FASTEST_FIRST` that is installed, built and passed; None: torch it is.
+    """The fastest engine that is installed, built and passed; None: torch it is.
 
     Args:
         model, weights, engine_dir: as in `EngineRequest`.
         precision: asked for, or auto.
+        device: cpu or cuda.
     """
-    for backend, computed in FASTEST_FIRST:
+    for backend, computed in _candidates(device, precision):
         request = EngineRequest(model, weights, backend, computed, engine_dir)
-        if precision in ("auto", computed) and not why_not(request):
+        if not why_not(request):
             return partial(open_engine, request, build=False)
     return None
 
 
 def why_not(request: EngineRequest) -> str:
     """Why `auto` does not take an engine; empty: it does."""
-    if not _is_installed(LIBRARIES[request.backend]):
+    if not is_installed(request.backend):
         return "not installed"
-    if request.precision == "bf16" and not has_bf16():
+    if not request.on_gpu and request.precision == "bf16" and not has_bf16():
         return "this CPU has no bf16"
-    exported = _export(request, build=False, on_step=None)
-    failures = None if exported is None else _verdict(exported, request)
+    engine = _engine(request)
+    exported = engine.export(build=False, on_step=None)
+    failures = None
+    if exported is not None and engine.build(exported, build=False, on_step=None):
+        failures = read_verdict(exported, engine.verdict_key(exported))
     if failures is None:
         return f"not built, `{request.command}` does"
     return "refused by the parity gate" if failures else ""
 
 
 def explain_auto(model: str) -> str:
-    """What backend `auto` is on this machine's CPU, and why nothing faster."""
+    """What backend `auto` is on this machine, and why nothing faster."""
     reasons: list[str] = []
-    for backend, precision in FASTEST_FIRST:
+    for backend, precision in _candidates("cuda" if torch.cuda.is_available() else "cpu", "auto"):
         request = EngineRequest(model, "", backend, precision)
         reason = why_not(request)
         if not reason:
@@ -188,102 +156,78 @@ def explain_auto(model: str) -> str:
 def ways_here(device: str) -> list[tuple[str, str]]:
     """Backends and precisions that can run on this machine, the reference first."""
     if device == "cuda" or (device == "auto" and torch.cuda.is_available()):
-        return [("torch", precision) for precision in ("fp32", "bf16", "fp16")]
+        torch_ways = [("torch", precision) for precision in ("fp32", "bf16", "fp16")]
+        plans = [way for way in reversed(FASTEST_ON_GPU) if is_installed(way[0])]
+        return [("eager", "fp32"), ("eager", "fp16"), *torch_ways, *plans]
     found = [("torch", "fp32")]
-    for backend, precision in reversed(FASTEST_FIRST):
+    for backend, precision in reversed(FASTEST_ON_CPU):
         usable = precision == "fp32" or has_bf16()
-        if usable and _is_installed(LIBRARIES[backend]):
+        if usable and is_installed(backend):
             found.append((backend, precision))
     return found
 
 
-def judge_engine(
-    exported: ExportedModel, request: EngineRequest, stages: Stages, on_step: OnStep | None
+def is_installed(backend: str) -> bool:
+    """Whether the library of a backend is there."""
+    if backend in GPU_BACKENDS:
+        return is_importable(backend)
+    return installed_version(CPU_LIBRARIES[backend]) != ""
+
+
+def _candidates(device: str, precision: str) -> list[tuple[str, str]]:
+    """Backends and precisions for `auto`, the fastest first."""
+    if device == "cuda":
+        return [
+            (backend, usual if precision == "auto" else precision)
+            for backend, usual in FASTEST_ON_GPU
+        ]
+    return [way for way in FASTEST_ON_CPU if precision in ("auto", way[1])]
+
+
+def _engine(request: EngineRequest) -> Engine:
+    return GpuEngine(request) if request.on_gpu else CpuEngine(request)
+
+
+def _built(engine: Engine, build: bool, on_step: OnStep | None) -> ExportedModel:
+    """The export of an engine, with what is built from it beside it."""
+    request = engine.request
+    exported = engine.export(build, on_step)
+    if exported is None:
+        raise BackendError(
+            f"{request.model} is not exported for {request.backend} yet: run `{request.command}`"
+        )
+    if not engine.build(exported, build, on_step):
+        assert isinstance(engine, GpuEngine)  # nothing else builds
+        raise BackendError(
+            f"{request.model} has no {engine.others(exported)}: run `{request.command}`"
+        )
+    return exported
+
+
+def _judge(
+    engine: Engine, exported: ExportedModel, stages: Stages, on_step: OnStep | None
 ) -> ParityReport:
-    """Run the gate, and keep what it says beside the export."""
+    """Run the gate against torch on the same device, and keep what it says."""
     from etam_ros.runtime.torch_stages import open_torch_stages
 
+    request = engine.request
     if on_step is not None:
         on_step(f"comparing {stages.name} with torch")
-    with open_torch_stages(
-        request.model, weights=request.weights, precision="fp32", device="cpu"
-    ) as reference:
+    exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+    with (
+        exact,
+        open_torch_stages(
+            request.model,
+            weights=request.weights,
+            precision="fp32",
+            device=stages.device.type,
+        ) as reference,
+    ):
         report = check_parity(
             stages,
             reference,
             request.precision,
             judges_masks=not request.weights.startswith("random:"),
         )
-    verdict = {"failures": report.failures, "report": asdict(report)}
-    with locked(exported.folder):
-        verdicts = _verdicts(exported)
-        verdicts[request.verdict_key(exported)] = verdict
-        path = exported.folder / VERDICTS
-        making = path.with_suffix(f".{os.getpid()}")
-        making.write_text(json.dumps(verdicts, indent=1) + "\n")
-        making.replace(path)
+    write_verdict(exported, engine.verdict_key(exported), report)
     return report
-
-
-def _opener(request: EngineRequest) -> Callable[[ExportedModel], Stages]:
-    """What opens an export; a missing library is said before anything is exported."""
-    threads = request.threads or torch.get_num_threads()
-    if request.backend == "onnx":
-        from etam_ros.runtime.onnx_stages import import_onnxruntime, open_onnx_stages
-
-        import_onnxruntime()
-        return lambda exported: open_onnx_stages(exported, threads)
-    from etam_ros.runtime.openvino_stages import import_openvino, open_openvino_stages
-
-    import_openvino()
-    return lambda exported: open_openvino_stages(exported, threads, request.precision)
-
-
-def _export(request: EngineRequest, build: bool, on_step: OnStep | None) -> ExportedModel | None:
-    from etam_ros.runtime.export import export_model
-
-    return export_model(  # OpenVINO reduces the precision by itself
-        request.model,
-        request.weights,
-        "fp32",
-        engine_folder(request.engine_dir),
-        build=build,
-        on_step=on_step,
-    )
-
-
-def _verdict(exported: ExportedModel, request: EngineRequest) -> list[str] | None:
-    """What the gate found off, or None where it has not looked yet."""
-    try:
-        return list(_verdicts(exported)[request.verdict_key(exported)]["failures"])
-    except (KeyError, TypeError):
-        return None
-
-
-def _verdicts(exported: ExportedModel) -> dict[str, Any]:
-    try:
-        found = json.loads((exported.folder / VERDICTS).read_text())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _is_installed(library: str) -> bool:
-    return _version(library) != ""
-
-
-def _version(library: str) -> str:
-    try:
-        return metadata.version(library)
-    except metadata.PackageNotFoundError:
-        return ""
-
-
-def _cpu() -> str:
-    """The CPU's name; verdicts do not travel with a folder to another one."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from etam_ros.model import EfficientTAM
 from etam_ros.model.config import ModelConfig
-from etam_ros.runtime.exported import BY_LENGTH, READ_FIRST
+from etam_ros.runtime.exported import BY_LENGTH, DECODED, READ_FIRST
 
 REDUCED: Final = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -173,7 +173,7 @@ def graphs(network: EfficientTAM, precision: str, layout: str) -> list[Graph]:
             {},
         ),
         Graph("look", _Look(network, dtype), {"feature": feature}, ("seen",), {}),
-        _read_graph("read", network, dtype, 3, layout),
+        read_graph("read", network, dtype, 3, layout),
         Graph(
             "decode_mask",
             _DecodeMask(network),
@@ -184,7 +184,7 @@ def graphs(network: EfficientTAM, precision: str, layout: str) -> list[Graph]:
                 "mask_logits": logits,
                 "has_mask": torch.zeros(2),
             },
-            ("mask_logits_out", "iou_scores", "pointers", "object_score_logits"),
+            DECODED,
             {
                 "feature": {0: "B"},
                 "points": {0: "B", 1: "P"},
@@ -206,11 +206,11 @@ def graphs(network: EfficientTAM, precision: str, layout: str) -> list[Graph]:
         ),
     ]
     if config.memory_pooling != "none":
-        made.append(_read_graph(READ_FIRST, network, dtype, 1, layout))
+        made.append(read_graph(READ_FIRST, network, dtype, 1, layout))
     return made
 
 
-def _read_graph(
+def read_graph(
     name: str, network: EfficientTAM, dtype: torch.dtype, memories: int, layout: str
 ) -> Graph:
     """The graph of `read` for any number of memories, or for one."""

@@ -34,6 +34,8 @@ BY_LENGTH: Final = "by_length"
 PADDED: Final = "padded"
 READ_FIRST: Final = "read_first"
 """Graph of models that do not pool a single memory."""
+DECODED: Final = ("mask_logits_out", "iou_scores", "pointers", "object_score_logits")
+"""What the graph decode_mask gives, in the order of `DecodedMasks`."""
 MANIFEST: Final = "manifest.json"
 CONSTANTS: Final = "constants.safetensors"
 OnStep = Callable[[str], None]
@@ -93,6 +95,14 @@ class ExportedModel:
         files = [self.file(graph).stat() for graph in self.graphs]
         described = ",".join(f"{file.st_size}:{file.st_mtime_ns}" for file in files)
         return hashlib.sha256(described.encode()).hexdigest()[:12]
+
+    @property
+    def content(self) -> str:
+        """Changes when what is in one of the files does, wherever the folder is copied to."""
+        digest = hashlib.sha256()
+        for graph in self.graphs:
+            digest.update(hashlib.sha256(self.file(graph).read_bytes()).digest())
+        return digest.hexdigest()[:12]
 
     def constants(self, device: torch.device) -> StageConstants:
         """The values that the tracker applies."""

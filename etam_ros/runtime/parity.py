@@ -276,8 +276,9 @@ def _batch(banks: list[_Bank], memory_frames: int) -> MemoryBatch:
         ages = [memory_frames - 1, *range(len(some) - 2, -1, -1)]
         index[row, : len(some)] = torch.tensor(ages, device=like.device)
         held[row, : len(others)] = torch.stack(others)
-    count = torch.tensor([len(others) for others in pointers], device=like.device)
-    return MemoryBatch(memories, index, held, count)
+    lengths = tuple(zip(map(len, slots), map(len, pointers), strict=True))
+    count = torch.tensor([used for _, used in lengths], device=like.device)
+    return MemoryBatch(memories, index, held, count, lengths)
 
 
 def clip_frame(

@@ -76,17 +76,22 @@ class MemoryBatch:
             memory_frames - 1 for conditioning frames; -1 marks an empty slot.
         pointers: (B, R, D) float32.
         pointer_count: (B,) int64, pointers in use; they come first.
-        memory_counts, pointer_counts: B numbers of memories and of pointers in use, as the host
-            knows them without asking the device; the memories in use come first too. Empty where
-            whoever made the batch does not say.
+        lengths: memories and pointers in use of each object, known without asking the device;
+            empty where whoever made the batch does not tell.
     """
 
     memories: Tensor
     temporal_index: Tensor
     pointers: Tensor
     pointer_count: Tensor
-    memory_counts: tuple[int, ...] = ()
-    pointer_counts: tuple[int, ...] = ()
+    lengths: tuple[tuple[int, int], ...] = ()
+
+    def known_lengths(self) -> tuple[tuple[int, int], ...]:
+        """`lengths`; where they are not told, the device is asked and waited for."""
+        if self.lengths:
+            return self.lengths
+        memories = (self.temporal_index >= 0).sum(dim=1).tolist()
+        return tuple(zip(memories, self.pointer_count.tolist(), strict=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,6 +199,9 @@ class Stages(ABC):
 
     @abstractmethod
     def _encode_memory(self, feature: Tensor, mask_logits: Tensor, binarize: Tensor) -> Tensor: ...
+
+    def warm_up(self, objects: int) -> None:  # noqa: B027 (a backend may need none)
+        """Get ready to follow up to so many objects, so that no frame waits for it later."""
 
     def close(self) -> None:  # noqa: B027 (a backend may hold nothing)
         """Free what the backend holds; the stages cannot be called afterwards."""

@@ -1,9 +1,10 @@
 """TensorRT's plans of an export: built, kept beside it, found again.
 
     EXPORT/tensorrt_rtx-1.7.1.116-sm89/
-        plans.json              PlanKey, and size and hash of every plan; written last
+        plans.json              PlanKey, and the hash of every plan; written last
         encode_image.plan, ...
-        timing.cache            of the builder, where it keeps one
+        timing.cache            of TensorRT's builder
+        kernels.cache           what TensorRT for RTX has compiled on the GPU
 
 A plan belongs to one version of the library and one kind of GPU: the key is looked at before
 anything of a plan is read. The precision lies in the graphs: networks are strongly typed.
@@ -15,19 +16,18 @@ import hashlib
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from etam_ros.errors import BackendError
 from etam_ros.runtime.exported import ExportedModel, OnStep, locked
+from etam_ros.runtime.fixed_stages import BUCKETS
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Of the folder; raised whenever plans are built in another way."""
 KEY_FILE: Final = "plans.json"
 TIMING_CACHE: Final = "timing.cache"
-BUCKETS: Final = (1, 2, 4, 8, 16)
-"""Numbers of objects that plans are built for, a profile each; others are padded up."""
 LENGTHS: Final = {"M": (1, 7, 10), "R": (1, 16, 19), "P": (1, 1, 64)}
 """Least, usual and most memories, pointers and points of an object."""
 DEFAULT_TARGETS: Final = "default"
@@ -42,7 +42,7 @@ class PlanKey:
         flavour: tensorrt or tensorrt_rtx.
         version: of the library.
         target: compute capability as sm89, or DEFAULT_TARGETS.
-        files: state of the export they are built from.
+        files: content of the export they are built from.
         workspace_mib: most memory that a layer may use while it runs; 0: no limit.
         format: of the folder.
     """
@@ -72,6 +72,11 @@ class Plans:
         """The plan of a graph."""
         return self.folder / f"{graph}.plan"
 
+    @property
+    def state(self) -> str:
+        """Changes when the plans are built again and come out differently."""
+        return _hash((self.folder / KEY_FILE).read_bytes())[:12]
+
 
 def find_plans(exported: ExportedModel, key: PlanKey) -> Plans | None:
     """The plans of a key, or None where they are missing, damaged or of another key."""
@@ -87,6 +92,16 @@ def find_plans(exported: ExportedModel, key: PlanKey) -> Plans | None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return Plans(folder, tuple(told["plans"])) if whole else None
+
+
+def limits_built(exported: ExportedModel, key: PlanKey) -> list[int]:
+    """The limits of memory with which there are plans that fit a key otherwise, newest first."""
+    free = replace(key, workspace_mib=0).folder
+    folders = [exported.folder / free, *exported.folder.glob(f"{free}-*mib")]
+    built = [folder / KEY_FILE for folder in folders if (folder / KEY_FILE).is_file()]
+    built.sort(key=lambda file: file.stat().st_mtime_ns, reverse=True)
+    ends = [file.parent.name.removeprefix(free) for file in built]
+    return [int(end[1:-3]) if end else 0 for end in ends if not end or end[1:-3].isdigit()]
 
 
 def build_plans(
@@ -148,6 +163,7 @@ def _build(library: Any, onnx_file: Path, key: PlanKey, timing_cache: Path) -> b
             f"({parser.get_error(0).desc()[:160]}): delete {onnx_file.parent} to export again"
         )
     config = builder.create_builder_config()
+    config.clear_flag(library.BuilderFlag.TF32)  # fp32 is what the mask decoder needs
     for profile in _profiles(builder, network):
         config.add_optimization_profile(profile)
     if key.workspace_mib:
@@ -200,12 +216,18 @@ def _profiles(builder: Any, network: Any) -> list[Any]:
 
 
 def _range(tensor: Any, index: int, objects: int) -> tuple[int, int, int]:
-    """Least, usual and greatest length of a free dimension: objects come first."""
+    """Least, usual and greatest length of a free dimension."""
+    letter = letter_of(tensor.name, index)
+    return (objects, objects, objects) if letter == "B" else LENGTHS[letter]
+
+
+def letter_of(name: str, index: int) -> str:
+    """What the length of a graph's input means: objects come first."""
     if index == 0:
-        return objects, objects, objects
-    if tensor.name in ("points", "labels"):
-        return LENGTHS["P"]
-    return LENGTHS["R" if "pointers" in tensor.name else "M"]
+        return "B"
+    if name in ("points", "labels"):
+        return "P"
+    return "R" if "pointers" in name else "M"
 
 
 def _hash(content: bytes) -> str:

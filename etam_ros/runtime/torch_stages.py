@@ -63,8 +63,30 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
     return DTYPES[precision]
 
 
+def sizes_of(network: EfficientTAM) -> StageSizes:
+    """What the tracker has to know of a network."""
+    config = network.config
+    return StageSizes(
+        image_size=config.image_size,
+        grid=config.grid,
+        hidden_dim=config.hidden_dim,
+        memory_dim=config.memory_dim,
+        memory_frames=config.memory_frames,
+        carries_masks=config.carries_masks,
+    )
+
+
+def constants_of(network: EfficientTAM) -> StageConstants:
+    """What the tracker applies of a network, on its device."""
+    return StageConstants(
+        no_memory=network.no_mem_embed.detach().float().reshape(1, -1, 1, 1),
+        mask_prompt_weight=network.mask_downsample.weight.detach().float(),
+        mask_prompt_bias=network.mask_downsample.bias.detach().float(),  # type: ignore[union-attr]
+    )
+
+
 class TorchStages(Stages):
-    """A network on PyTorch.
+    """A network on PyTorch, launched operation by operation.
 
     Reduced precision covers the encoder, the memory attention and the memory encoder. The mask
     decoder stays in float32: its choices (best IoU, presence) flip in bf16, and it is 1 % of the
@@ -82,26 +104,15 @@ class TorchStages(Stages):
         device: torch.device,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        config = network.config
-        self.sizes = StageSizes(
-            image_size=config.image_size,
-            grid=config.grid,
-            hidden_dim=config.hidden_dim,
-            memory_dim=config.memory_dim,
-            memory_frames=config.memory_frames,
-            carries_masks=config.carries_masks,
-        )
+        self.sizes = sizes_of(network)
         precision = next(name for name, value in DTYPES.items() if value is dtype)
-        self.name = f"{config.name} on torch, {device.type}, {precision}"
+        torch_is = "eager torch" if device.type == "cuda" else "torch"
+        self.name = f"{network.config.name} on {torch_is}, {device.type}, {precision}"
         self.device = device
         self.dtype = dtype
         self.network = network.fix().to(device)
         self.threads = torch.get_num_threads()
-        self.constants = StageConstants(
-            no_memory=network.no_mem_embed.detach().float().reshape(1, -1, 1, 1),
-            mask_prompt_weight=network.mask_downsample.weight.detach().float(),
-            mask_prompt_bias=network.mask_downsample.bias.detach().float(),  # type: ignore[union-attr]
-        )
+        self.constants = constants_of(network)
         for part in (network.image_encoder, network.memory_attention, network.memory_encoder):
             _cast_parameters(part, dtype)
 

@@ -140,17 +140,16 @@ def pack(
         device: where the batch shall live.
         before: an earlier batch, whose memory is used again where it has the same shape.
     """
-    memory_counts = tuple(len(view.features) for view in views)
-    pointer_counts = tuple(len(view.pointers) for view in views)
-    shape = (len(views), max(memory_counts), sizes.memory_dim, sizes.grid, sizes.grid)
+    lengths = tuple((len(view.features), len(view.pointers)) for view in views)
+    slots, pointer_slots = (max(counts) for counts in zip(*lengths, strict=True))
+    shape = (len(views), slots, sizes.memory_dim, sizes.grid, sizes.grid)
     if before is not None and before.memories.shape == shape:
         memories = before.memories
     else:
         memories = torch.empty(shape, device=device)
-    pointers = torch.empty(len(views), max(pointer_counts), sizes.hidden_dim, device=device)
+    pointers = torch.empty(len(views), pointer_slots, sizes.hidden_dim, device=device)
     _stack([view.features for view in views], memories)
     _stack([view.pointers for view in views], pointers)
-    slots = memories.shape[1]
     temporal_index = [
         view.temporal_index + [EMPTY_SLOT] * (slots - len(view.features)) for view in views
     ]
@@ -158,9 +157,8 @@ def pack(
         memories,
         upload(torch.tensor(temporal_index), device),
         pointers,
-        upload(torch.tensor(pointer_counts), device),
-        memory_counts,
-        pointer_counts,
+        upload(torch.tensor([count for _, count in lengths]), device),
+        lengths,
     )
 
 

@@ -19,10 +19,13 @@ from onnx import numpy_helper
 from etam_ros import Frame, Prompt, Tracker, open_stages
 from etam_ros.errors import BackendError
 from etam_ros.runtime import engines
-from etam_ros.runtime.engines import EngineRequest, has_bf16, verify_engine
+from etam_ros.runtime.cpu_engines import has_bf16
+from etam_ros.runtime.engine_request import EngineRequest
+from etam_ros.runtime.engines import verify_engine
 from etam_ros.runtime.export import export_model
 from etam_ros.runtime.exported import MANIFEST
 from etam_ros.runtime.parity import clip_frame
+from etam_ros.runtime.verdicts import VERDICTS
 
 TINY = EngineRequest("tiny_test", "random:0", "onnx", "fp32")
 GRAPHS = ("encode_image", "look", "read", "decode_mask", "encode_memory")
@@ -41,7 +44,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def engine_dir(exported: Path, tmp_path: Path) -> Path:
     """A copy of it, to be spoilt."""
     copy = Path(shutil.copytree(exported, tmp_path / "engines"))
-    (export_folder(copy) / engines.VERDICTS).unlink(missing_ok=True)
+    (export_folder(copy) / VERDICTS).unlink(missing_ok=True)
     return copy
 
 
@@ -151,14 +154,14 @@ def test_auto_takes_the_fastest_that_passed(
     assert open_auto(engine_dir) == "onnx"
     verify_engine(replace(request, backend="openvino"), build=False)
     assert open_auto(engine_dir) == "openvino"
-    monkeypatch.setattr(engines, "_is_installed", lambda library: library == "onnxruntime")
+    monkeypatch.setattr(engines, "is_installed", lambda backend: backend == "onnx")
     assert open_auto(engine_dir) == "onnx"
 
 
 def test_auto_leaves_what_failed(engine_dir: Path) -> None:
     request = replace(TINY, engine_dir=str(engine_dir))
     verify_engine(request, build=False)
-    path = export_folder(engine_dir) / engines.VERDICTS
+    path = export_folder(engine_dir) / VERDICTS
     verdicts = json.loads(path.read_text())
     (verdict,) = verdicts.values()
     verdict["failures"] = ["masks agree with 0.2"]
@@ -266,7 +269,8 @@ def test_two_processes_that_build_at_once_make_one(tmp_path: Path) -> None:
             {"backend": "onnx", "build_engines": False},
             r"not exported for onnx yet: run `etam build",
         ),
-        ({"backend": "tensorrt"}, "does not have yet"),
+        ({"backend": "tensorrt", "device": "cpu"}, "device is cpu, which tensorrt does not use"),
+        ({"backend": "onnx", "device": "cuda"}, "device is cuda, which onnx does not use"),
     ],
 )
 def test_what_cannot_be_is_refused(

@@ -29,7 +29,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> ExportedModel:
 
 @pytest.fixture(scope="module")
 def key(exported: ExportedModel) -> PlanKey:
-    return PlanKey("tensorrt_rtx", tensorrt_rtx.__version__, "sm89", exported.state)
+    return PlanKey("tensorrt_rtx", tensorrt_rtx.__version__, "sm89", exported.content)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_a_truncated_plan_is_built_again_by_two_processes_at_once(
         "from etam_ros.runtime.tensorrt_plans import PlanKey, build_plans\n"
         "exported = export_model('tiny_test', 'random:0', 'fp16', Path(sys.argv[1]), "
         "layout=PADDED, build=False)\n"
-        "key = PlanKey('tensorrt_rtx', tensorrt_rtx.__version__, 'sm89', exported.state)\n"
+        "key = PlanKey('tensorrt_rtx', tensorrt_rtx.__version__, 'sm89', exported.content)\n"
         "build_plans(exported, key, tensorrt_rtx, print)\n"
     )
     children = [
@@ -133,4 +133,10 @@ def test_an_unknown_target_is_said_with_those_there_are(
 def test_a_graph_that_is_none_is_said(copy: ExportedModel, key: PlanKey) -> None:
     copy.file("encode_image").write_bytes(b"no graph")
     with pytest.raises(BackendError, match=r"cannot read .*encode_image.onnx .* to export again"):
-        build_plans(copy, replace(key, files=copy.state), tensorrt_rtx)
+        build_plans(copy, replace(key, files=copy.content), tensorrt_rtx)
+
+
+def test_a_copied_folder_has_the_same_plans(copy: ExportedModel, key: PlanKey) -> None:
+    for file in copy.folder.glob("*.onnx"):
+        file.touch()  # copying changes times
+    assert find_plans(copy, replace(key, files=copy.content)) is not None

@@ -105,5 +105,5 @@ def test_packing_pads_and_marks_but_never_duplicates() -> None:
     assert batch.memories.shape == (2, 3, 2, 4, 4)
     assert batch.temporal_index.tolist() == [[6, 1, 0], [6, -1, -1]]
     assert batch.pointer_count.tolist() == [3, 1]
-    assert (batch.memory_counts, batch.pointer_counts) == ((3, 1), (3, 1))
+    assert batch.lengths == ((3, 3), (1, 1))
     assert not batch.memories[1, 1:].any()

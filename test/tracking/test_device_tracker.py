@@ -154,7 +154,6 @@ class SilentStages(Stages):
             hidden_dim=4,
             memory_dim=2,
             memory_frames=7,
-            edge_radius=2,
             carries_masks=True,
         )
         self.constants = StageConstants(

@@ -1,0 +1,206 @@
+"""Who may open plans: keys, refusals, auto, and GPUs elsewhere; no plan is built or loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from etam_ros.cli.build import build
+from etam_ros.errors import BackendError
+from etam_ros.model.checkpoint import load_network
+from etam_ros.model.config import TINY_TEST
+from etam_ros.runtime import engines, gpu_engines, open_stages
+from etam_ros.runtime.engine_request import EngineRequest
+from etam_ros.runtime.export import OPSET
+from etam_ros.runtime.exported import (
+    PADDED,
+    ExportedModel,
+    ExportKey,
+    hash_weights,
+    write_export,
+)
+from etam_ros.runtime.parity import ParityReport
+from etam_ros.runtime.tensorrt_plans import DEFAULT_TARGETS, KEY_FILE, PlanKey
+from etam_ros.runtime.torch_stages import constants_of, sizes_of
+from etam_ros.runtime.verdicts import write_verdict
+
+VERSION = "1.7.1"
+
+
+@pytest.fixture
+def exported(tmp_path: Path) -> ExportedModel:
+    """An export of tiny_test as it lies on a disk; its graphs are empty words."""
+    network = load_network(TINY_TEST, "random:0")
+    weights = hash_weights(network.state_dict())
+    key = ExportKey("tiny_test", weights, "fp16", OPSET, PADDED)
+
+    def export(folder: Path) -> list[str]:
+        (folder / "look.onnx").write_bytes(b"a graph")
+        return ["look"]
+
+    return write_export(tmp_path, key, sizes_of(network), constants_of(network), export)
+
+
+def write_plans(exported: ExportedModel, key: PlanKey) -> None:
+    """Plans of a key as they lie on a disk."""
+    folder = exported.folder / key.folder
+    folder.mkdir()
+    plan = f"for {key.target}".encode()
+    (folder / "look.plan").write_bytes(plan)
+    told = {"key": asdict(key), "plans": {"look": hashlib.sha256(plan).hexdigest()}}
+    (folder / KEY_FILE).write_text(json.dumps(told))
+
+
+@pytest.fixture
+def key(exported: ExportedModel) -> PlanKey:
+    return PlanKey("tensorrt_rtx", VERSION, "sm89", exported.content)
+
+
+@pytest.fixture
+def library(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """TensorRT for RTX as far as keys are concerned."""
+    capabilities = SimpleNamespace(SM89=1, SM120=2)
+    found = SimpleNamespace(
+        __name__="tensorrt_rtx", __version__=VERSION, ComputeCapability=capabilities
+    )
+    monkeypatch.setattr(gpu_engines, "import_library", lambda backend: found)
+    return found
+
+
+@pytest.fixture
+def rtx_4090(library: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """A machine that says that it has a GPU, on which no plan is ever loaded."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (8, 9))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA GeForce RTX 4090")
+    monkeypatch.setattr(gpu_engines.GpuEngine, "open", lambda *_: pytest.fail("was loaded"))
+    return monkeypatch
+
+
+def request_for(exported: ExportedModel) -> EngineRequest:
+    return EngineRequest(
+        "tiny_test", "random:0", "tensorrt_rtx", "fp16", str(exported.folder.parent)
+    )
+
+
+class BuiltError(Exception):
+    """Plans of this key would be built now."""
+
+    def __init__(self, key: PlanKey) -> None:
+        super().__init__(key.folder)
+        self.key = key
+
+
+@pytest.mark.parametrize("differs", ["GPU", "version", "workspace", "export"])
+def test_plans_of_another_key_are_refused_with_the_command_or_built(
+    exported: ExportedModel,
+    key: PlanKey,
+    library: SimpleNamespace,
+    rtx_4090: pytest.MonkeyPatch,
+    differs: str,
+) -> None:
+    write_plans(exported, key)
+    request, wanted = request_for(exported), "1.7.1 for sm89 ("
+    if differs == "GPU":
+        rtx_4090.setattr(torch.cuda, "get_device_capability", lambda: (12, 0))
+        wanted = "1.7.1 for sm120 ("
+    elif differs == "version":
+        library.__version__ = "9.9.9"
+        wanted = "9.9.9 for sm89 ("
+    elif differs == "workspace":
+        request, wanted = replace(request, workspace_mib=256), "for sm89 within 256 MiB ("
+    else:
+        exported.file("look").write_bytes(b"A graph")
+    with pytest.raises(BackendError) as refused:
+        engines.open_engine(request, build=False)
+    (line,) = str(refused.value).splitlines()
+    assert wanted in line
+    assert "there are plans of another key: tensorrt_rtx-1.7.1-sm89)" in line
+    assert "run `etam build tiny_test --backend tensorrt_rtx --precision fp16 --weights" in line
+    assert ("--workspace-mib 256" in line) == (differs == "workspace")
+
+    def built(exported: ExportedModel, key: PlanKey, *_: object) -> None:
+        raise BuiltError(key)
+
+    rtx_4090.setattr(gpu_engines, "build_plans", built)
+    with pytest.raises(BuiltError) as wants:
+        engines.open_engine(request, build=True)
+    assert wants.value.key.workspace_mib == (256 if differs == "workspace" else 0)
+
+
+@pytest.mark.usefixtures("rtx_4090")
+def test_plans_built_within_a_limit_are_found_by_who_names_none(
+    exported: ExportedModel, key: PlanKey
+) -> None:
+    write_plans(exported, replace(key, workspace_mib=256))
+
+    def found(limit: int | None) -> bool:
+        engine = gpu_engines.GpuEngine(replace(request_for(exported), workspace_mib=limit))
+        return engine.build(exported, build=False, on_step=None)
+
+    assert [found(limit) for limit in (None, 256, 0, 512)] == [True, True, False, False]
+
+
+def test_a_gpu_that_the_library_has_no_name_for_gets_plans_for_any(
+    exported: ExportedModel, key: PlanKey, rtx_4090: pytest.MonkeyPatch
+) -> None:
+    rtx_4090.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
+    write_plans(exported, replace(key, target=DEFAULT_TARGETS))
+    engine = gpu_engines.GpuEngine(request_for(exported))
+    assert engine.build(exported, build=False, on_step=None)
+
+
+def test_auto_takes_plans_that_passed_on_this_gpu(
+    exported: ExportedModel, key: PlanKey, rtx_4090: pytest.MonkeyPatch
+) -> None:
+    rtx_4090.setattr(engines, "is_installed", lambda backend: backend == "tensorrt_rtx")
+    write_plans(exported, key)
+
+    def ready() -> bool:
+        folder = str(exported.folder.parent)
+        found = engines.fastest_ready("tiny_test", "random:0", folder, "auto", device="cuda")
+        return found is not None
+
+    assert not ready()  # nobody judged them here yet
+    engine = gpu_engines.GpuEngine(request_for(exported))
+    passed = ParityReport("", "fp16", (), 1.0, 1.0, 1.0, 0.0)
+    write_verdict(exported, engine.verdict_key(exported), passed)
+    assert ready()
+    rtx_4090.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA L4")
+    assert not ready()  # the same capability, another GPU
+    refused = replace(passed, agreement=0.5)
+    write_verdict(exported, engine.verdict_key(exported), refused)
+    assert engines.why_not(request_for(exported)) == "refused by the parity gate"
+
+
+no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="is about machines without a GPU")
+
+
+@no_gpu
+@pytest.mark.usefixtures("library")
+def test_plans_for_a_gpu_elsewhere_are_not_judged_and_that_is_said(
+    exported: ExportedModel, key: PlanKey, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_plans(exported, key)
+    folder = str(exported.folder.parent)
+    build("tiny_test", "tensorrt_rtx", "auto", "random:0", folder, target="sm89")
+    said = " ".join(capsys.readouterr().out.split())
+    assert "tiny_test is built for sm89 in" in said
+    assert "nothing was judged: copy the folder there, and run `etam verify tiny_test" in said
+    with pytest.raises(BackendError, match="tensorrt builds for the GPU it runs on alone"):
+        build("tiny_test", "tensorrt", "auto", "random:0", folder, target="sm89")
+
+
+@no_gpu
+@pytest.mark.parametrize("backend", ["tensorrt", "tensorrt_rtx"])
+def test_without_a_gpu_one_line_says_so(tmp_path: Path, backend: str) -> None:
+    with pytest.raises(BackendError, match=f"is {backend}, which needs an NVIDIA GPU") as refused:
+        open_stages("tiny_test", weights="random:0", backend=backend, engine_dir=str(tmp_path))
+    assert "\n" not in str(refused.value)
+    assert ("--target sm89" in str(refused.value)) == (backend == "tensorrt_rtx")
