@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Final
 
 from etam_ros.errors import BackendError
@@ -80,7 +80,16 @@ def _follow(load: Load) -> int:
             tracker.step(Frame(pictures[index % len(pictures)]))
         if on_gpu:  # what PyTorch and other libraries hold by now they keep
             return int(free_before - torch.cuda.mem_get_info()[0]) // BYTES_PER_MIB
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // KIB_PER_MIB
+    return _resident_kib() // KIB_PER_MIB
+
+
+def _resident_kib() -> int:
+    """Most resident memory that this process had; `getrusage` would count the parent's, too."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name == "VmHWM":
+            return int(value.split()[0])
+    raise BackendError("this system does not tell a process's peak memory: expected Linux")
 
 
 def main() -> int:

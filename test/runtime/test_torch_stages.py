@@ -155,7 +155,7 @@ def test_timed_stages_add_up_and_start_again(stages: Stages) -> None:
     ("arguments", "error", "words"),
     [
         ({"backend": "caffe"}, ConfigError, "expected one of auto, torch"),
-        ({"backend": "tensorrt"}, BackendError, "does not have yet"),
+        ({"backend": "tensorrt"}, BackendError, "is not installed|needs an NVIDIA GPU"),
         ({"precision": "int8"}, ConfigError, "expected one of auto, fp32"),
         ({"precision": "fp16", "device": "cpu"}, BackendError, "use fp32 or bf16"),
         ({"device": "tpu"}, ConfigError, "expected one of auto, cpu, cuda"),
