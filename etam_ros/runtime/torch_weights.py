@@ -13,7 +13,7 @@ from etam_ros.model.checkpoint import random_seed
 from etam_ros.model.config import ETAM_NANO, TINY_TEST
 
 OFFICIAL_REPOSITORY: Final = "yunyangx/efficient-track-anything"
-PARAMETERS: Final = {"nano": 2_866_551, "s": 34_055_842, "ti": 17_866_018}
+PARAMETERS: Final = {"nano": 2_866_295, "s": 34_055_842, "ti": 17_866_018}
 SHIPPED: Final = ETAM_NANO.name
 _SHIPPED_FOLDER: Final = Path(__file__).resolve().parents[1] / "weights"
 
