@@ -83,5 +83,6 @@ def joined_processes(device: str) -> Iterator[Processes]:
     distributed.init_process_group("nccl" if on_gpu else "gloo")
     try:
         yield Processes(rank, count, place)
+        distributed.barrier()  # who left earlier would cut off the one that still writes
     finally:
         distributed.destroy_process_group()
