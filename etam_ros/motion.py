@@ -34,9 +34,8 @@ class Motion:
         self, before: list[Brightness], now: list[Brightness], side: int, device: torch.device
     ) -> None:
         flows = [_backward_flow(*pair, side) for pair in zip(before, now, strict=True)]
-        self.places = upload(
-            _grid(side) + torch.from_numpy(np.stack(flows)), device
-        )  # (B, G, G, 2)
+        places = _grid(side) + torch.from_numpy(np.stack(flows))  # (B, G, G, 2)
+        self.places = upload(places, device)
 
     def of(self, index: Tensor) -> Motion:
         """The same for other rows: (N,) int64, which picture each is of."""

@@ -121,6 +121,10 @@ def train(
     max_clicks: Annotated[
         int, typer.Option(help="Most corrections of a frame.", rich_help_panel=_PROMPTS)
     ] = 3,
+    wear: Annotated[
+        float,
+        typer.Option(help="Share of carried masks that are disturbed.", rich_help_panel=_PROMPTS),
+    ] = 0.25,
     seed: Annotated[
         int, typer.Option(help="Of weights, clips and prompts.", rich_help_panel=_MACHINE)
     ] = 0,

@@ -177,7 +177,8 @@ class Tracker:
             brightness = brightness_of(frame.image, sizes.image_size)
         if last is None:
             return CurrentFrame(1, frame, feature, brightness)
-        if brightness is not None and last.brightness is not None:
+        followed = len(self._objects) > 0
+        if followed and brightness is not None and last.brightness is not None:
             pair = [last.brightness], [brightness]
             motion = Motion(*pair, sizes.mask_size, self.stages.device)
         jump_ns = frame.stamp_ns - last.frame.stamp_ns
