@@ -9,6 +9,8 @@ Letters: B pictures, N masks, S network input size, G = 4h side of the low-resol
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 import torch
@@ -16,55 +18,83 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from etam_ros.colours import colours_of, follow_colours
 from etam_ros.device_memory import upload
 
 Brightness = NDArray[np.uint8]
 
 
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """What of a picture carries masks.
+
+    Attributes:
+        brightness: (S, S) uint8, in which motion is seen.
+        colours: (G * G,) int64, which outlines follow.
+    """
+
+    brightness: Brightness
+    colours: NDArray[np.int64]
+
+
+def sight_of(image: NDArray[np.uint8], size: int, side: int) -> Sight:
+    """What of a picture (H, W, 3) uint8 RGB carries masks; size is S, side is G."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    if grey.shape != (size, size):
+        grey = cv2.resize(grey, (size, size), interpolation=cv2.INTER_AREA)
+    return Sight(np.asarray(grey, np.uint8), colours_of(image, side))
+
+
 class Motion:
-    """How pictures have moved since the ones before.
+    """How pictures have moved since the ones before, and what they look like now.
 
     Args:
-        before, now: B pairs of (S, S) uint8 brightness, from `brightness_of`.
+        before, now: B pairs of pictures.
         side: G.
         device: of the masks.
     """
 
     def __init__(
-        self, before: list[Brightness], now: list[Brightness], side: int, device: torch.device
+        self, before: list[Sight], now: list[Sight], side: int, device: torch.device
     ) -> None:
-        flows = [_backward_flow(*pair, side) for pair in zip(before, now, strict=True)]
+        flows = [
+            _backward_flow(last.brightness, this.brightness, side)
+            for last, this in zip(before, now, strict=True)
+        ]
         places = _grid(side) + torch.from_numpy(np.stack(flows))  # (B, G, G, 2)
         self.places = upload(places, device)
+        colours = np.stack([this.colours for this in now])  # (B, G * G)
+        self.colours = upload(torch.from_numpy(colours), device)
 
     def of(self, index: Tensor) -> Motion:
         """The same for other rows: (N,) int64, which picture each is of."""
         motion = object.__new__(Motion)
-        motion.places = self.places[index.to(self.places.device)]
+        index = index.to(self.places.device)
+        motion.places, motion.colours = self.places[index], self.colours[index]
         return motion
 
     def carry(self, mask_logits: Tensor) -> Tensor:
-        """Move masks along.
+        """Move masks along, and their outlines to where the colours change.
 
         Args:
             mask_logits: (N, 1, G, G) of the pictures before, a row for each picture, or any
                 number for one picture.
 
         Returns:
-            (N, 1, G, G) float32; what comes into view from outside is as the border was.
+            (N, 1, G, G) float32.
         """
+        return self.settle(self.move(mask_logits))
+
+    def move(self, mask_logits: Tensor) -> Tensor:
+        """Move masks along flow alone; what comes into view from outside is as the border was."""
         places = self.places.expand(len(mask_logits), -1, -1, -1)
         return functional.grid_sample(
             mask_logits.float(), places, padding_mode="border", align_corners=False
         )
 
-
-def brightness_of(image: NDArray[np.uint8], size: int) -> Brightness:
-    """A picture (H, W, 3) uint8 RGB as motion is seen in it: (S, S) uint8, S the given size."""
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    if grey.shape != (size, size):
-        grey = cv2.resize(grey, (size, size), interpolation=cv2.INTER_AREA)
-    return np.asarray(grey, np.uint8)
+    def settle(self, mask_logits: Tensor) -> Tensor:
+        """Move outlines of masks of the pictures now to where the colours change."""
+        return follow_colours(mask_logits, self.colours)
 
 
 def _backward_flow(before: Brightness, now: Brightness, side: int) -> NDArray[np.float32]:

@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from etam_ros.motion import Brightness, Motion, brightness_of
+from etam_ros.colours import follow_colours
+from etam_ros.motion import Motion, Sight, sight_of
 
 SIZE, SIDE = 224, 112
 
@@ -22,9 +23,9 @@ def texture(seed: int) -> NDArray[np.uint8]:
     return np.asarray(spread.clip(0, 255), np.uint8)
 
 
-def view(picture: NDArray[np.uint8], x: int, y: int) -> Brightness:
+def view(picture: NDArray[np.uint8], x: int, y: int) -> Sight:
     """What lies at (x, y) of it."""
-    return brightness_of(np.ascontiguousarray(picture[y : y + SIZE, x : x + SIZE]), SIZE)
+    return sight_of(np.ascontiguousarray(picture[y : y + SIZE, x : x + SIZE]), SIZE, SIDE)
 
 
 def disc(x: float, y: float, radius: float = 20.0) -> Tensor:
@@ -38,7 +39,7 @@ def overlap(a: Tensor, b: Tensor) -> float:
     return float((first & second).sum() / (first | second).sum())
 
 
-def motion(*pairs: tuple[Brightness, Brightness]) -> Motion:
+def motion(*pairs: tuple[Sight, Sight]) -> Motion:
     before, now = (list(each) for each in zip(*pairs, strict=True))
     return Motion(before, now, SIDE, torch.device("cpu"))
 
@@ -47,14 +48,14 @@ def motion(*pairs: tuple[Brightness, Brightness]) -> Motion:
 def test_masks_move_as_the_picture_does(dx: int, dy: int) -> None:
     picture = texture(1)
     moved = motion((view(picture, 100, 100), view(picture, 100 - dx, 100 - dy)))
-    carried = moved.carry(disc(50, 60))
+    carried = moved.move(disc(50, 60))
     assert overlap(carried, disc(50 + dx / 2, 60 + dy / 2)) > 0.97
 
 
 def test_a_picture_that_stands_still_leaves_masks_as_they_are() -> None:
     still = view(texture(2), 30, 40)
     mask = torch.randn(3, 1, SIDE, SIDE)
-    assert torch.allclose(motion((still, still)).carry(mask), mask, atol=1e-4)
+    assert torch.allclose(motion((still, still)).move(mask), mask, atol=1e-4)
 
 
 def test_rows_take_the_motion_of_their_own_picture() -> None:
@@ -62,14 +63,27 @@ def test_rows_take_the_motion_of_their_own_picture() -> None:
     first = view(picture, 100, 100)
     both = motion((first, view(picture, 92, 100)), (first, view(picture, 100, 108)))
     masks = disc(50, 50).expand(3, -1, -1, -1)
-    carried = both.of(torch.tensor([1, 0, 1])).carry(masks)
+    carried = both.of(torch.tensor([1, 0, 1])).move(masks)
     for row, (x, y) in enumerate([(50, 46), (54, 50), (50, 46)]):
         assert overlap(carried[row : row + 1], disc(x, y)) > 0.97
 
 
+def test_carried_masks_are_moved_and_then_follow_the_colours_of_their_own_picture() -> None:
+    picture = texture(5)
+    first, dark = view(picture, 100, 100), picture.copy()
+    dark[..., 0] //= 4
+    both = motion((first, view(picture, 92, 100)), (first, view(dark, 100, 108)))
+    masks = disc(50, 50).expand(2, -1, -1, -1)
+    expected = [
+        follow_colours(both.of(torch.tensor([row])).move(masks[:1]), both.colours[row : row + 1])
+        for row in range(2)
+    ]
+    assert torch.equal(both.carry(masks), torch.cat(expected))
+
+
 def test_brightness_has_the_size_of_the_networks_input() -> None:
     picture = texture(4)
-    found = brightness_of(picture, SIZE)
+    found = sight_of(picture, SIZE, SIDE).brightness
     assert found.shape == (SIZE, SIZE)
     halved = cv2.resize(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), (SIZE, SIZE))
     assert np.abs(found.astype(int) - halved).max() <= 2

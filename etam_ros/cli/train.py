@@ -56,8 +56,12 @@ def train(
     ] = 0,
     frames: Annotated[
         int,
-        typer.Option(help="Frames of a clip; 1: photographs.", rich_help_panel=_CLIPS),
+        typer.Option(help="Frames of a clip; 1: stills.", rich_help_panel=_CLIPS),
     ] = 4,
+    stills: Annotated[
+        float,
+        typer.Option(help="Share of steps on single frames.", rich_help_panel=_CLIPS),
+    ] = 0.0,
     stretch: Annotated[
         int,
         typer.Option(help="Cut from clips so many times as long.", rich_help_panel=_CLIPS),

@@ -37,7 +37,10 @@ class ModelConfig:
             with ln 4 added to the attention logits (variant 1) or to the keys (variant 2).
         decoder_depth, decoder_heads, decoder_mlp_dim: of the mask decoder's transformer.
         carries_masks: the decoder sees each object's mask of the frame before, moved as the
-            picture has moved (`etam_ros.motion`); the official models follow by memories alone.
+            picture has moved and fitted to its colours (`etam_ros.motion`); the official models
+            follow by memories alone.
+        proposes_masks: the decoder sees what colours say of a first click or box
+            (`etam_ros.proposals`); the official models see the prompt alone.
 
     Raises:
         ConfigError: the sizes do not fit each other.
@@ -64,6 +67,7 @@ class ModelConfig:
     decoder_heads: int = 8
     decoder_mlp_dim: int = 2048
     carries_masks: bool = False
+    proposes_masks: bool = False
 
     def __post_init__(self) -> None:
         rules = {
@@ -129,6 +133,7 @@ ETAM_NANO: Final = ModelConfig(
     memory_pooling="logits",
     decoder_mlp_dim=512,
     carries_masks=True,
+    proposes_masks=True,
 )
 """Our own small model, whose weights ship with the package."""
 

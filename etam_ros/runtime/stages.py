@@ -35,6 +35,7 @@ class StageSizes:
         memory_dim: E.
         memory_frames: temporal positions; the last one is for conditioning frames.
         carries_masks: the decoder expects each object's mask of the frame before, moved along.
+        proposes_masks: the decoder expects what colours say of a first click or box.
     """
 
     image_size: int
@@ -43,6 +44,7 @@ class StageSizes:
     memory_dim: int
     memory_frames: int
     carries_masks: bool = False
+    proposes_masks: bool = False
 
     @property
     def mask_size(self) -> int:

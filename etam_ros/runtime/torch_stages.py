@@ -73,6 +73,7 @@ def sizes_of(network: EfficientTAM) -> StageSizes:
         memory_dim=config.memory_dim,
         memory_frames=config.memory_frames,
         carries_masks=config.carries_masks,
+        proposes_masks=config.proposes_masks,
     )
 
 

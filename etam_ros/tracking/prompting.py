@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from etam_ros.errors import PromptError
-from etam_ros.records import FOREGROUND, Prompt
+from etam_ros.proposals import pictured, propose
+from etam_ros.records import FOREGROUND, Frame, Prompt
 from etam_ros.runtime.stages import (
     POINT_BACKGROUND,
     POINT_BOX_MAX,
@@ -23,6 +24,7 @@ from etam_ros.runtime.stages import (
     POINT_FOREGROUND,
     POINT_NONE,
     Stages,
+    StageSizes,
 )
 from etam_ros.tracking.choosing import ChosenMasks
 from etam_ros.transforms import mask_to_network, points_to_network
@@ -67,20 +69,31 @@ class PointPrompt:
         self, source_hw: tuple[int, int], size: int, device: torch.device
     ) -> tuple[Tensor, Tensor]:
         """Points (1, P, 2) float32 in network pixels and labels (1, P) int64, corners first."""
-        corners = self.box or ()
-        box_labels = (POINT_BOX_MIN, POINT_BOX_MAX) if self.box else ()
-        points = points_to_network([*corners, *self.points], source_hw, size)
-        labels = [*box_labels, *self.labels]
+        points, labels = self.placed(source_hw, size)
         return (
             torch.tensor([points], dtype=torch.float32, device=device),
             torch.tensor([labels], device=device),
         )
+
+    def placed(self, source_hw: tuple[int, int], size: int) -> tuple[list[Point], list[int]]:
+        """Box corners and clicks in a picture of size x size pixels, and their labels."""
+        corners = self.box or ()
+        box_labels = (POINT_BOX_MIN, POINT_BOX_MAX) if self.box else ()
+        points = points_to_network([*corners, *self.points], source_hw, size)
+        return points, [*box_labels, *self.labels]
 
 
 def no_points(batch: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """What a frame without a prompt gives the decoder: one empty point per object."""
     points = torch.zeros(batch, 1, 2, device=device)
     return points, torch.full((batch, 1), POINT_NONE, device=device)
+
+
+def propose_mask(frame: Frame, points: PointPrompt, sizes: StageSizes) -> Tensor:
+    """What colours say of a first prompt: (1, 1, 4h, 4w) logits, on the host."""
+    side = sizes.mask_size
+    placed = zip(*points.placed(frame.hw, side), strict=True)
+    return torch.from_numpy(propose(pictured(frame.image, side), list(placed)))[None]
 
 
 def take_mask(stages: Stages, feature: Tensor, mask: NDArray[np.bool_]) -> ChosenMasks:

@@ -13,14 +13,20 @@ from torch import Tensor
 
 from etam_ros.config import TrackerConfig
 from etam_ros.errors import PromptError
-from etam_ros.motion import Brightness, Motion, brightness_of
+from etam_ros.motion import Motion, Sight, sight_of
 from etam_ros.records import Frame, FrameResult, ObjectState, Prompt
 from etam_ros.runtime import MemoryBatch, Stages
 from etam_ros.tracking.bank import Memory, pack
 from etam_ros.tracking.choosing import ChosenMasks, choose_masks
 from etam_ros.tracking.device_pixels import DevicePixels
 from etam_ros.tracking.objects import ObjectTable, TrackedObject
-from etam_ros.tracking.prompting import PointPrompt, check_inside, no_points, take_mask
+from etam_ros.tracking.prompting import (
+    PointPrompt,
+    check_inside,
+    no_points,
+    propose_mask,
+    take_mask,
+)
 from etam_ros.tracking.publishing import Drawing, HostPixels, Pixels
 from etam_ros.transforms import one_thread
 
@@ -31,13 +37,13 @@ MAX_PREVIOUS_LOGIT = 32.0
 class CurrentFrame:
     """The newest stepped frame: its number and time, its encoded picture, and how it moved.
 
-    Only a model that carries masks needs brightness and motion; the first frame has no motion.
+    Only a model that carries masks needs sight and motion; the first frame has no motion.
     """
 
     number: int
     frame: Frame
     feature: Tensor  # (1, D, h, w)
-    brightness: Brightness | None = None
+    sight: Sight | None = None
     motion: Motion | None = None
     time_went_back: bool = False
 
@@ -172,22 +178,21 @@ class Tracker:
         last = self._current
         image = self._pixels.load(frame.image)  # (1, 3, S, S)
         feature = self.stages.encode_image(image)
-        sizes, brightness, motion = self.stages.sizes, None, None
+        sizes, sight, motion = self.stages.sizes, None, None
         if sizes.carries_masks:
-            brightness = brightness_of(frame.image, sizes.image_size)
+            sight = sight_of(frame.image, sizes.image_size, sizes.mask_size)
         if last is None:
-            return CurrentFrame(1, frame, feature, brightness)
+            return CurrentFrame(1, frame, feature, sight)
         followed = len(self._objects) > 0
-        if followed and brightness is not None and last.brightness is not None:
-            pair = [last.brightness], [brightness]
-            motion = Motion(*pair, sizes.mask_size, self.stages.device)
+        if followed and sight is not None and last.sight is not None:
+            motion = Motion([last.sight], [sight], sizes.mask_size, self.stages.device)
         jump_ns = frame.stamp_ns - last.frame.stamp_ns
         went_back = jump_ns < 0 and frame.stamp_ns != 0
         if went_back:
             for tracked in self._objects:
                 tracked.bank.clear_recent()
                 tracked.last_seen_ns += jump_ns
-        return CurrentFrame(last.number + 1, frame, feature, brightness, motion, went_back)
+        return CurrentFrame(last.number + 1, frame, feature, sight, motion, went_back)
 
     def _read_memory(self, current: CurrentFrame) -> MemoryBatch:
         sizes = self.stages.sizes
@@ -245,9 +250,13 @@ class Tracker:
         self, current: CurrentFrame, tracked: TrackedObject, points: PointPrompt
     ) -> ChosenMasks:
         """Decode one object with clicks or a box, on top of the mask it has on this frame."""
-        size = self.stages.sizes.image_size
-        coordinates, labels = points.to_network(current.frame.hw, size, current.feature.device)
-        previous = None if tracked.mask_logits is None else as_prompt(tracked.mask_logits)
+        sizes, device = self.stages.sizes, current.feature.device
+        coordinates, labels = points.to_network(current.frame.hw, sizes.image_size, device)
+        previous = None
+        if tracked.mask_logits is not None:
+            previous = as_prompt(tracked.mask_logits)
+        elif sizes.proposes_masks:
+            previous = propose_mask(current.frame, points, sizes).to(device)
         decoded = self.stages.decode_mask(tracked.conditioned, coordinates, labels, previous)
         return choose_masks(decoded, ambiguous=points.ambiguous)
 

@@ -24,7 +24,7 @@ ATTEMPTS: Final = 20
 SIDE_STEP_PX: Final = 32
 """Between the sides of one run: every patch size divides it, and grids stay even."""
 _SEED_BITS: Final = 62
-_SIDE_STREAM: Final = 0x51DE
+_SHAPE_STREAM: Final = 0x51DE
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,24 +35,33 @@ class ClipBatch:
     masks: Tensor
 
 
+@dataclass(frozen=True)
+class StepShape:
+    """What a step is made of: B clips on each process, T frames, S."""
+
+    clips: int
+    frames: int
+    side: int
+
+
 class ClipDataset(Dataset[tuple[Tensor, Tensor]]):
-    """Clips by number and side, each with K objects that can be prompted on its first frame."""
+    """Clips by number, T and S, each with K objects that can be prompted on its first frame."""
 
     def __init__(self, source: ClipSource, config: TrainingConfig) -> None:
         self.source, self.config = source, config
 
-    def __getitem__(self, sample: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """(T, S, S, 3) uint8 pictures and (K, T, S, S) bool masks of a sample: number and S."""
-        (index, side), config = sample, self.config
+    def __getitem__(self, sample: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
+        """(T, S, S, 3) uint8 pictures and (K, T, S, S) bool masks of a sample: number, T, S."""
+        (index, frames, side), config = sample, self.config
         rng = np.random.default_rng((config.seed, index))
         for _ in range(ATTEMPTS):
             clip = self.source.clip(
                 int(rng.integers(2**_SEED_BITS)),
-                frames=config.frames * config.stretch,
+                frames=frames * config.stretch,
                 size=side,
             )
-            start = int(rng.integers(config.frames * (config.stretch - 1) + 1))
-            shown = slice(start, start + config.frames)
+            start = int(rng.integers(frames * (config.stretch - 1) + 1))
+            shown = slice(start, start + frames)
             clip = TrainingClip(clip.images[shown], clip.masks[:, shown])
             for step in (1, -1):  # where nothing is in view at first, time runs backwards
                 masks = _pick(clip, step, config, rng)
@@ -68,13 +77,19 @@ class ClipDataset(Dataset[tuple[Tensor, Tensor]]):
 def _pick(
     clip: TrainingClip, step: int, config: TrainingConfig, rng: np.random.Generator
 ) -> NDArray[np.bool_] | None:
-    """K masks of objects that are in view on the first frame, or None; few are repeated."""
+    """K masks of objects that are in view on the first frame, or None; few are repeated.
+
+    On stills large ones come first, as wholes are clicked on sooner than their parts.
+    """
     masks = clip.masks[:, ::step]
     area = masks[:, 0].sum(axis=(1, 2))
     candidates = np.flatnonzero(area >= max(1.0, config.smallest * masks[0, 0].size))
     if not len(candidates):
         return None
     order = rng.permutation(candidates)
+    if len(clip.images) == 1:
+        lots = rng.random(len(order)) ** (1.0 / np.sqrt(area[order]))
+        order = order[np.argsort(-lots)]
     return np.ascontiguousarray(masks[np.resize(order, config.objects)])
 
 
@@ -96,11 +111,13 @@ def batches(
         steps: how many batches.
         rank, processes: which of how many processes this one is.
     """
-    numbers = []
-    for step in range(steps):
-        first = first_sample + step * processes * config.batch
-        start, side = first + rank * config.batch, side_of(config, first)
-        numbers.append([(index, side) for index in range(start, start + config.batch)])
+    numbers, first = [], first_sample
+    for _ in range(steps):
+        shape = shape_of(config, first)
+        start = first + rank * shape.clips
+        indices = range(start, start + shape.clips)
+        numbers.append([(index, shape.frames, shape.side) for index in indices])
+        first += processes * shape.clips
     workers = min(config.workers, steps)
     loader = DataLoader(
         ClipDataset(source, config),
@@ -115,11 +132,17 @@ def batches(
         yield ClipBatch(images, masks)
 
 
-def side_of(config: TrainingConfig, first_sample: int) -> int:
-    """S of the step that begins with a sample, the same in all processes."""
+def shape_of(config: TrainingConfig, first_sample: int) -> StepShape:
+    """The shape of the step that begins with a sample, the same in all processes.
+
+    A step of stills has as many pictures as one of clips.
+    """
     sides = range(config.size, max(config.largest, config.size) + 1, SIDE_STEP_PX)
-    rng = np.random.default_rng((_SIDE_STREAM, config.seed, first_sample))
-    return sides[int(rng.integers(len(sides)))]
+    rng = np.random.default_rng((_SHAPE_STREAM, config.seed, first_sample))
+    side = sides[int(rng.integers(len(sides)))]
+    if rng.random() < config.stills:
+        return StepShape(config.batch * config.frames, 1, side)
+    return StepShape(config.batch, config.frames, side)
 
 
 def _collate(samples: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:

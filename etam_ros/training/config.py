@@ -32,7 +32,14 @@ class TrainingConfig(Checked):
         minimum=0,
         maximum=2048,
     )
-    frames: int = option(4, "T, frames of a clip; 1 trains on photographs.", minimum=1, maximum=64)
+    frames: int = option(4, "T, frames of a clip; 1 trains on stills.", minimum=1, maximum=64)
+    stills: float = option(
+        0.0,
+        "Share of steps on single frames, as many as the clips of a step have: they teach clicks "
+        "and boxes.",
+        minimum=0.0,
+        maximum=1.0,
+    )
     stretch: int = option(
         1,
         "T frames are cut out of clips this many times as long: things move less between them, "

@@ -13,12 +13,14 @@ from typing import Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from etam_ros.model import EfficientTAM
 from etam_ros.model.network import MEMORY_BIAS, MEMORY_SCALE
-from etam_ros.motion import Motion, brightness_of
+from etam_ros.motion import Motion, sight_of
+from etam_ros.proposals import pictured, propose
 from etam_ros.training.prompting import (
     BOX,
     CLICK,
@@ -129,6 +131,9 @@ class Rollout:
         self.decodes: list[Decode] = []
         self.prompts: dict[int, list[list[Click]]] = {0: [[] for _ in rngs]}
         self.bank = Bank()
+        self.first_images: NDArray[np.uint8] | None = (
+            None  # (B, S, S, 3), where masks are proposed
+        )
         self.motions: list[Motion] = []  # from each frame to the next, where masks are carried
         self.objects = 0  # of each clip
 
@@ -141,6 +146,8 @@ class Rollout:
         batch, frames = images.shape[:2]
         objects = self.objects = len(self.rngs) // batch
         features = self.encode(images)  # (B, T, D, h, w)
+        if self.network.config.proposes_masks:
+            self.first_images = images[:, 0].cpu().numpy()
         seen = self.network.look(features[:, 1:].flatten(0, 1))  # (B * (T - 1), L, D)
         seen = seen.view(batch, frames - 1, *seen.shape[1:])
         outputs: list[Tensor] = []
@@ -175,10 +182,11 @@ class Rollout:
         config = self.network.config
         if config.carries_masks:
             clips = images.transpose(0, 1).cpu().numpy()  # (T, B, S, S, 3)
-            greys = [[brightness_of(image, len(image)) for image in frame] for frame in clips]
+            side = config.mask_size
+            sights = [[sight_of(image, len(image), side) for image in frame] for frame in clips]
             self.motions = [
-                Motion(before, now, config.mask_size, self.device)
-                for before, now in itertools.pairwise(greys)
+                Motion(before, now, side, self.device)
+                for before, now in itertools.pairwise(sights)
             ]
         return features.view(images.shape[0], images.shape[1], *features.shape[1:])
 
@@ -228,8 +236,28 @@ class Rollout:
                 corners = jittered_box(truth, self.rngs[row])
                 for corner, label in zip(corners, BOX_LABELS, strict=True):
                     self.prompts[0][row].append((*corner, label))
-        chosen = self.decode(conditioned[rows], rows, 0, kind, ambiguous=kind == CLICK)
+        chosen = self.decode(
+            conditioned[rows],
+            rows,
+            0,
+            kind,
+            ambiguous=kind == CLICK,
+            previous=self.propose(rows),
+        )
         return self.correct(conditioned[rows], chosen, rows, 0, self.plan.first_clicks)
+
+    def propose(self, rows: list[int]) -> Tensor | None:
+        """What colours say of the first prompts of n rows: (n, 1, 4h, 4w)."""
+        if self.first_images is None:
+            return None
+        side = self.network.config.mask_size
+        scale = side / self.masks.shape[-1]
+        proposals = []
+        for row in rows:
+            picture = pictured(self.first_images[row // self.objects], side)
+            points = [((x * scale, y * scale), label) for x, y, label in self.prompts[0][row]]
+            proposals.append(propose(picture, points))
+        return torch.from_numpy(np.stack(proposals)).to(self.device)
 
     def correct(
         self, conditioned: Tensor, chosen: Chosen, rows: list[int], frame: int, clicks: int
@@ -260,8 +288,9 @@ class Rollout:
         previous = None
         if self.motions:
             clips = torch.arange(len(rows), device=self.device) // self.objects
-            previous = self.motions[frame - 1].of(clips).carry(as_prompt(before))
-            previous = worn(previous, self.rngs, self.wear, self.objects)
+            motion = self.motions[frame - 1].of(clips)
+            moved = worn(motion.move(as_prompt(before)), self.rngs, self.wear, self.objects)
+            previous = motion.settle(moved)
         return self.decode(conditioned, rows, frame, "tracked", ambiguous=True, previous=previous)
 
     def decode(

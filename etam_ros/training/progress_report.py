@@ -60,7 +60,8 @@ class Meter:
     def clear(self) -> None:
         """Begin anew."""
         self._sums = torch.zeros(12, device=self._device, dtype=torch.float64)
-        self._gradient_norm, self._steps, self._began = 0.0, 0, time.monotonic()
+        self._gradient_norm, self._steps, self._clips = 0.0, 0, 0
+        self._began = time.monotonic()
 
     @torch.no_grad()
     def add_decode(
@@ -81,13 +82,14 @@ class Meter:
         update[9], update[10] = right.sum(), len(right)
         self._sums += update
 
-    def add_step(self, gradient_norm: float) -> None:
-        """Count a step."""
+    def add_step(self, gradient_norm: float, clips: int) -> None:
+        """Count a step, and the clips that all processes took for it."""
         self._steps += 1
+        self._clips += clips
         self._gradient_norm += gradient_norm
 
-    def report(self, step: int, lr: float, clips: int, sums: Tensor | None = None) -> Report:
-        """The means; `clips` is what a step takes, `sums` those of all processes."""
+    def report(self, step: int, lr: float, sums: Tensor | None = None) -> Report:
+        """The means; `sums` are those of all processes."""
         values = (self._sums if sums is None else sums).tolist()
         steps = max(1, self._steps)
         seconds = max(1e-9, time.monotonic() - self._began)
@@ -99,7 +101,7 @@ class Meter:
             presence_right=_ratio(values[9], values[10]),
             lr=lr,
             gradient_norm=self._gradient_norm / steps,
-            clips_per_s=clips * self._steps / seconds,
+            clips_per_s=self._clips / seconds,
         )
 
     @property

@@ -58,8 +58,13 @@ def row_random(config: TrainingConfig, step: int, row: int) -> np.random.Generat
 def plan_prompts(
     config: TrainingConfig, step: int, rngs: list[np.random.Generator], frames: int
 ) -> PromptPlan:
-    """Decide who is prompted how; the first draw of each row's generator is its kind."""
+    """Decide who is prompted how; the first draw of each row's generator is its kind.
+
+    On clips of one frame nobody is given a mask: there is nothing to learn from it.
+    """
     bounds = np.cumsum([config.mask_prompts, config.click_prompts])
+    if frames == 1 and config.mask_prompts < 1.0:
+        bounds = (bounds - config.mask_prompts) / (1.0 - config.mask_prompts)
     kinds = tuple((MASK, CLICK, BOX)[int((rng.random() >= bounds).sum())] for rng in rngs)
     rng = np.random.default_rng((_STEP_STREAM, config.seed, step))
     corrected, again = rng.random(2)

@@ -95,9 +95,10 @@ class Trainer:
         else:
             self._note_bad_step()
         self.optimizer.zero_grad()
-        self.meter.add_step(norm)
+        clips = len(batch.images) * self.processes.count
+        self.meter.add_step(norm, clips)
         self.done += 1
-        self.samples += self.config.batch * self.processes.count
+        self.samples += clips
         return seen
 
     def forward(self, batch: ClipBatch) -> tuple[Tensor, Pass]:
@@ -153,8 +154,7 @@ class Trainer:
     def report(self) -> Report:
         """Numbers since the report before; every process has to ask."""
         sums = self.processes.average(self.meter.sums)
-        clips = self.config.batch * self.processes.count
-        report = self.meter.report(self.done, self.lr, clips, sums)
+        report = self.meter.report(self.done, self.lr, sums)
         self.meter.clear()
         return report
 

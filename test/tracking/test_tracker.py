@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,23 @@ def test_the_encoder_runs_once_per_frame_and_objects_are_batched(
     assert {name: stages.calls[name] - before[name] for name in before} == dict.fromkeys(before, 1)
     assert [state.object_id for state in result.objects] == [1, 2, 3]
     assert len(stages.banks[-1].memories) == 3
+
+
+def test_a_first_click_comes_with_a_proposal_where_the_model_wants_one(
+    tracker: Tracker, stages: FakeStages
+) -> None:
+    tracker.step(frame())
+    tracker.add_prompt(click(1))
+    assert stages.decoded[-1][3] is None
+    stages.sizes = replace(stages.sizes, proposes_masks=True)
+    tracker.add_prompt(click(2))
+    proposal = stages.decoded[-1][3]
+    assert proposal is not None
+    assert proposal.shape == (1, 1, 16, 16)
+    tracker.add_prompt(click(2, x=20))  # from here on, the mask that it has
+    previous = stages.decoded[-1][3]
+    assert previous is not None
+    assert torch.equal(previous[0, 0], square(4, 12))
 
 
 def test_a_frame_without_objects_is_only_encoded(tracker: Tracker, stages: FakeStages) -> None:

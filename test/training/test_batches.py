@@ -10,7 +10,7 @@ import torch
 
 from etam_ros.errors import ConfigError
 from etam_ros.model import model_config
-from etam_ros.training.batches import SIDE_STEP_PX, ClipDataset, batches, side_of
+from etam_ros.training.batches import SIDE_STEP_PX, ClipDataset, StepShape, batches, shape_of
 from etam_ros.training.config import TrainingConfig
 from etam_ros.training.initial_weights import new_network, resized
 from etam_ros.training.samples import TrainingClip
@@ -31,7 +31,7 @@ class Counting:
 
 
 def shown(config: TrainingConfig, index: int) -> list[int]:
-    images, _ = ClipDataset(Counting(), config)[index, config.size]
+    images, _ = ClipDataset(Counting(), config)[index, config.frames, config.size]
     return [int(image[0, 0, 0]) for image in images]
 
 
@@ -45,13 +45,13 @@ def test_frames_are_cut_from_anywhere_in_a_longer_clip() -> None:
 def test_small_objects_are_left_out() -> None:
     config = replace(CONFIG, smallest=0.1)
     for index in range(10):
-        _, masks = ClipDataset(Counting(), config)[index, config.size]
+        _, masks = ClipDataset(Counting(), config)[index, config.frames, config.size]
         assert masks[0, 0].sum() == 256
 
 
 def test_sides_vary_between_steps_and_agree_between_processes() -> None:
     config = replace(CONFIG, largest=96)
-    sides = [side_of(config, first) for first in range(0, 200, 4)]
+    sides = [shape_of(config, first).side for first in range(0, 200, 4)]
     assert set(sides) == {32, 64, 96}
     for rank in range(2):
         found = [
@@ -60,9 +60,27 @@ def test_sides_vary_between_steps_and_agree_between_processes() -> None:
                 Counting(), config, first_sample=0, steps=6, rank=rank, processes=2
             )
         ]
-        assert found == [side_of(config, 4 * step) for step in range(6)]
-    assert side_of(CONFIG, 7) == CONFIG.size
+        assert found == [shape_of(config, 4 * step).side for step in range(6)]
+    assert shape_of(CONFIG, 7) == StepShape(CONFIG.batch, CONFIG.frames, CONFIG.size)
     assert SIDE_STEP_PX % 32 == 0
+
+
+def test_a_share_of_the_steps_is_made_of_as_many_stills() -> None:
+    config = replace(CONFIG, stills=0.4)
+    found = list(batches(Counting(), config, first_sample=0, steps=30))
+    shapes = [tuple(batch.images.shape[:2]) for batch in found]
+    clips, stills = (config.batch, config.frames), (config.batch * config.frames, 1)
+    assert set(shapes) == {clips, stills}
+    assert 6 <= shapes.count(stills) <= 18
+    later = batches(Counting(), config, first_sample=sum(n for n, _ in shapes[:7]), steps=23)
+    assert [tuple(batch.images.shape[:2]) for batch in later] == shapes[7:]
+
+
+def test_on_stills_large_objects_are_prompted_sooner() -> None:
+    config = replace(CONFIG, objects=1, stills=1.0, batch=60)
+    (batch,) = batches(Counting(), config, first_sample=0, steps=1)
+    large = int((batch.masks.flatten(1).sum(dim=1) == 256).sum())
+    assert 0.75 * len(batch.masks) < large < len(batch.masks)  # sides 16 and 2: 8 to 1
 
 
 def test_a_largest_side_below_the_smallest_is_refused() -> None:

@@ -29,7 +29,11 @@ TRACKER = TrackerConfig(fill_hole_area=0, conditioning_memories=0)
 @pytest.fixture(scope="module")
 def network():
     config = replace(
-        model_config("tiny_test"), patch_size=8, memory_pooling="logits", carries_masks=True
+        model_config("tiny_test"),
+        patch_size=8,
+        memory_pooling="logits",
+        carries_masks=True,
+        proposes_masks=True,
     )
     return new_network(config, size=SIZE, seed=3)
 
@@ -118,8 +122,10 @@ def test_gradients_reach_every_weight(network, clip):
     network.zero_grad()
     loss.backward()
     idle = {name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()}
-    # A row that is always in view needs no pointer for what is hidden; some values are never used.
-    assert idle <= {"no_mem_pos_enc", "no_obj_ptr"} | {
+    # A row that is always in view needs no pointer for what is hidden, one whose masks are
+    # proposed and carried nothing that stands for no mask; some values are never used.
+    no_mask = "sam_prompt_encoder.no_mask_embed.weight"
+    assert idle <= {"no_mem_pos_enc", "no_obj_ptr", no_mask} | {
         name for name in idle if "point_embeddings.0" in name
     }
 

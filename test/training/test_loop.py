@@ -31,6 +31,7 @@ from flat_clips import FlatClips  # noqa: E402
 TINY = TrainingConfig(
     model="tiny_test", size=32, frames=2, batch=2, steps=6, warmup=2, workers=0, log_every=2,
     corrections=0.5, second_prompts=0.5, bce_share=0.5, precision="fp32", save_every_s=0.0,
+    stills=0.4,  # which makes one of the six steps one of stills
 )  # fmt: skip
 
 
@@ -146,7 +147,7 @@ def test_one_clip_can_be_learned_by_heart(tmp_path):
     config = replace(
         TINY, out=str(tmp_path), size=64, frames=2, batch=1, objects=2, steps=260, warmup=10,
         lr=1e-3, clip=0.3, ema=0.9, bce_share=1.0, log_every=40, save_every_s=1e9,
-        second_prompts=0.0, corrections=0.0,
+        second_prompts=0.0, corrections=0.0, stills=0.0,
     )  # fmt: skip
     train(config, FlatClips(only=4))
     last = read_log(tmp_path / "log.csv")[-1]
@@ -155,7 +156,7 @@ def test_one_clip_can_be_learned_by_heart(tmp_path):
 
 
 def test_sample_i_is_the_same_whoever_makes_it():
-    config = replace(TINY, batch=3, frames=3)
+    config = replace(TINY, batch=3, frames=3, stills=0.0)
     alone = list(batches(FlatClips(), config, first_sample=0, steps=4))
     by_workers = batches(FlatClips(), replace(config, workers=1), first_sample=6, steps=2)
     for batch, expected in zip(by_workers, alone[2:], strict=True):
@@ -181,7 +182,7 @@ class LateObjects:
 
 
 def test_every_row_can_be_prompted_on_its_first_frame():
-    images, masks = ClipDataset(LateObjects(), TINY)[0, TINY.size]
+    images, masks = ClipDataset(LateObjects(), TINY)[0, TINY.frames, TINY.size]
     assert masks.shape == (2, 2, 32, 32)
     assert masks[:, 0].flatten(1).any(dim=1).all()
     assert images[0].min() == 255
@@ -194,7 +195,7 @@ def test_clips_without_objects_are_an_error_of_one_line():
             return TrainingClip(images, np.zeros((1, frames, size, size), bool))
 
     with pytest.raises(TrainingError, match="no object on their first or last frame") as error:
-        ClipDataset(Nothing(), TINY)[0, TINY.size]
+        ClipDataset(Nothing(), TINY)[0, TINY.frames, TINY.size]
     assert "\n" not in str(error.value)
 
 

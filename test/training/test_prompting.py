@@ -100,7 +100,9 @@ def test_first_prompts_come_in_the_shares_asked_for():
     assert {plan.second_clicks for plan in plans} == {1, 2}
 
 
-def test_a_photograph_has_no_second_frame():
-    config = TrainingConfig(second_prompts=1.0)
-    plan = plan_prompts(config, 0, [row_random(config, 0, 0)], 1)
+def test_a_still_has_no_second_frame_and_no_mask_prompts():
+    config = TrainingConfig(second_prompts=1.0, mask_prompts=0.5, click_prompts=0.25)
+    plan = plan_prompts(config, 0, [row_random(config, 0, row) for row in range(400)], 1)
     assert plan.second_frame is None
+    assert set(plan.kinds) == {CLICK, BOX}
+    assert plan.kinds.count(CLICK) / 400 == pytest.approx(0.5, abs=0.1)

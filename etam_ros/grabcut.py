@@ -1,7 +1,8 @@
 """Masks by colour alone, from a prompt or near a mask that is known: GrabCut.
 
-What one can do without a network, for baselines. Source: Rother, Kolmogorov, Blake, "GrabCut":
-interactive foreground extraction using iterated graph cuts, SIGGRAPH 2004, as OpenCV has it.
+What one can do without a network: baselines, and what proposals are made of. Source: Rother,
+Kolmogorov, Blake, "GrabCut": interactive foreground extraction using iterated graph cuts,
+SIGGRAPH 2004, as OpenCV has it.
 Letters: H, W height and width of the picture in pixels.
 """
 
@@ -94,12 +95,13 @@ def mask_in_box(image: Image, box: tuple[float, float, float, float]) -> Mask:
     return _enlarged(found, image.shape)
 
 
-def mask_at_clicks(image: Image, clicks: Sequence[Click]) -> Mask:
+def mask_at_clicks(image: Image, clicks: Sequence[Click], *, reach: float = 1.0) -> Mask:
     """The object under clicks: colours near them against those of the rest.
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        clicks: (x, y) in pixels and FOREGROUND or BACKGROUND, the first on the object.
+        clicks: (x, y) in pixels and FOREGROUND or BACKGROUND, at least one on the object.
+        reach: how large an object is looked for; 1 suits one of a fifth of the diagonal.
 
     Returns:
         (H, W) bool, the connected parts in which clicks on the object lie.
@@ -111,9 +113,9 @@ def mask_at_clicks(image: Image, clicks: Sequence[Click]) -> Mask:
     on_it = [point for point, label in points if label == FOREGROUND]
     for radius, state in ((_FAR, cv2.GC_PR_BGD), (_NEAR, cv2.GC_PR_FGD)):
         for point in on_it:
-            states[disc_at(states.shape, point, radius * diagonal)] = state
+            states[disc_at(states.shape, point, reach * radius * diagonal)] = state
     for point, label in points:
-        touched = disc_at(states.shape, point, _TOUCHED * diagonal)
+        touched = disc_at(states.shape, point, reach * _TOUCHED * diagonal)
         states[touched] = cv2.GC_FGD if label == FOREGROUND else cv2.GC_BGD
     found = _bodies_at(_grab_cut(small, states, 1), on_it)
     return _enlarged(found, image.shape)
