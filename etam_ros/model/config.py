@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from etam_ros.errors import ConfigError
@@ -41,6 +41,9 @@ class ModelConfig:
             follow by memories alone.
         proposes_masks: the decoder sees what colours say of a first click or box
             (`etam_ros.proposals`); the official models see the prompt alone.
+        answers_once: mask 0 answers every prompt and every frame; the official models choose
+            among the other three where a prompt can mean several things.
+        weights_of: name of the model whose weights it runs, if not its own.
 
     Raises:
         ConfigError: the sizes do not fit each other.
@@ -68,6 +71,8 @@ class ModelConfig:
     decoder_mlp_dim: int = 2048
     carries_masks: bool = False
     proposes_masks: bool = False
+    answers_once: bool = False
+    weights_of: str = ""
 
     def __post_init__(self) -> None:
         rules = {
@@ -91,6 +96,11 @@ class ModelConfig:
                 raise ConfigError(f"model {self.name!r} does not fit: expected that {rule}")
 
     @property
+    def weights_name(self) -> str:
+        """Under which its weights are known."""
+        return self.weights_of or self.name
+
+    @property
     def grid(self) -> int:
         """h = w, tokens per side of the feature grid."""
         return self.image_size // self.patch_size
@@ -111,7 +121,13 @@ def _official() -> dict[str, ModelConfig]:
             ("_512x512", 512, "none"),
         ):
             name = f"efficienttam_{size}{suffix}"
-            models[name] = ModelConfig(name, image_size, embed_dim, heads, memory_pooling=pooling)
+            config = ModelConfig(name, image_size, embed_dim, heads, memory_pooling=pooling)
+            models[name] = config
+            if pooling == "none":
+                pooled = replace(
+                    config, name=f"{name}_pooled", memory_pooling="logits", weights_of=name
+                )
+                models[pooled.name] = pooled
     return models
 
 
@@ -134,11 +150,12 @@ ETAM_NANO: Final = ModelConfig(
     decoder_mlp_dim=512,
     carries_masks=True,
     proposes_masks=True,
+    answers_once=True,
 )
 """Our own small model, whose weights ship with the package."""
 
 MODELS: Final[Mapping[str, ModelConfig]] = {ETAM_NANO.name: ETAM_NANO, **_official()}
-"""Ours and the official configurations by name."""
+"""Ours, the official configurations, and these with pooled attention, by name."""
 
 TINY_TEST: Final = ModelConfig(
     "tiny_test",

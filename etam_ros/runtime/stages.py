@@ -36,6 +36,7 @@ class StageSizes:
         memory_frames: temporal positions; the last one is for conditioning frames.
         carries_masks: the decoder expects each object's mask of the frame before, moved along.
         proposes_masks: the decoder expects what colours say of a first click or box.
+        answers_once: mask 0 is the only one that was trained.
     """
 
     image_size: int
@@ -45,6 +46,7 @@ class StageSizes:
     memory_frames: int
     carries_masks: bool = False
     proposes_masks: bool = False
+    answers_once: bool = False
 
     @property
     def mask_size(self) -> int:

@@ -74,6 +74,7 @@ def sizes_of(network: EfficientTAM) -> StageSizes:
         memory_frames=config.memory_frames,
         carries_masks=config.carries_masks,
         proposes_masks=config.proposes_masks,
+        answers_once=config.answers_once,
     )
 
 

@@ -52,7 +52,7 @@ def list_weights() -> list[WeightsEntry]:
         WeightsEntry(
             name=name,
             repository="" if name == SHIPPED else OFFICIAL_REPOSITORY,
-            filename=f"{name}.safetensors" if name == SHIPPED else f"{name}.pt",
+            filename=_filename(name),
             image_size=config.image_size,
             parameters=PARAMETERS[name.split("_")[1]],
             local_path=_local(name),
@@ -99,7 +99,7 @@ def download_weights(name: str) -> Path:
     from huggingface_hub import hf_hub_download
 
     try:
-        return Path(hf_hub_download(OFFICIAL_REPOSITORY, f"{name}.pt"))
+        return Path(hf_hub_download(OFFICIAL_REPOSITORY, _filename(name)))
     except Exception as error:  # the hub raises its own, the network's and the disk's types
         reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
         raise WeightsError(
@@ -119,11 +119,15 @@ def resolve_weights(model: str, weights: str) -> str:
     return weights
 
 
+def _filename(name: str) -> str:
+    return f"{model_config(name).weights_name}.{'safetensors' if name == SHIPPED else 'pt'}"
+
+
 def _local(name: str) -> Path | None:
     if name == SHIPPED:
-        path = _SHIPPED_FOLDER / f"{name}.safetensors"
+        path = _SHIPPED_FOLDER / _filename(name)
         return path if path.is_file() else None
     from huggingface_hub import try_to_load_from_cache
 
-    found = try_to_load_from_cache(OFFICIAL_REPOSITORY, f"{name}.pt")
+    found = try_to_load_from_cache(OFFICIAL_REPOSITORY, _filename(name))
     return Path(found) if isinstance(found, str) else None

@@ -34,7 +34,9 @@ class ChosenMasks:
     pointers: Tensor
 
 
-def choose_masks(decoded: DecodedMasks, *, ambiguous: bool) -> ChosenMasks:
+def choose_masks(
+    decoded: DecodedMasks, *, ambiguous: bool, answers_once: bool = False
+) -> ChosenMasks:
     """Pick a mask for each object, without the host knowing which.
 
     Args:
@@ -42,19 +44,24 @@ def choose_masks(decoded: DecodedMasks, *, ambiguous: bool) -> ChosenMasks:
         ambiguous: no or one click was given: the best of masks 1 to 3 by its IoU estimate.
             Otherwise mask 0, or the best of the others where mask 0 is unstable; the pointer
             stays mask 0's.
+        answers_once: mask 0 in any case; see StageSizes.
     """
     rows = torch.arange(len(decoded.iou_scores), device=decoded.iou_scores.device)
     best = decoded.iou_scores[:, 1:].argmax(dim=1) + 1  # (B,)
-    chosen = best
-    if not ambiguous:
-        chosen = best.masked_fill(is_stable(decoded.mask_logits[:, 0]), 0)
+    first = torch.zeros_like(best)
+    if answers_once:
+        chosen = pointed = first
+    elif ambiguous:
+        chosen = pointed = best
+    else:
+        chosen, pointed = best.masked_fill(is_stable(decoded.mask_logits[:, 0]), 0), first
     mask_logits = decoded.mask_logits[rows, chosen][:, None]  # (B, 1, 4h, 4w)
     present = decoded.object_score_logits > 0  # (B, 1)
     iou_scores = decoded.iou_scores[rows, chosen]  # (B,)
     return ChosenMasks(
         mask_logits=mask_logits.masked_fill(~present[:, :, None, None], NO_OBJECT_LOGIT),
         scores=torch.stack((decoded.object_score_logits[:, 0], iou_scores), dim=1),
-        pointers=decoded.pointers[rows, best if ambiguous else torch.zeros_like(best)],
+        pointers=decoded.pointers[rows, pointed],
     )
 
 

@@ -209,7 +209,8 @@ class Tracker:
         if current.motion is not None:
             carried = current.motion.carry(as_prompt(torch.cat(self._mask_logits())))
         decoded = self.stages.decode_mask(conditioned, points, labels, carried)
-        chosen = choose_masks(decoded, ambiguous=True)
+        once = self.stages.sizes.answers_once
+        chosen = choose_masks(decoded, ambiguous=True, answers_once=once)
         logits = self._pixels.fill_holes(chosen.mask_logits, self.config.fill_hole_area)
         for row, tracked in enumerate(self._objects):
             tracked.conditioned = conditioned[row : row + 1]
@@ -258,7 +259,7 @@ class Tracker:
         elif sizes.proposes_masks:
             previous = propose_mask(current.frame, points, sizes).to(device)
         decoded = self.stages.decode_mask(tracked.conditioned, coordinates, labels, previous)
-        return choose_masks(decoded, ambiguous=points.ambiguous)
+        return choose_masks(decoded, ambiguous=points.ambiguous, answers_once=sizes.answers_once)
 
     def _mask_logits(self) -> list[Tensor]:
         """Of each object, (1, 1, 4h, 4w)."""

@@ -48,7 +48,8 @@ class Decode:
     Attributes:
         frame: index of the frame.
         rows: (n,) int64.
-        mask_logits: (n, M, 4h, 4w): masks 1 to 3 of an ambiguous decode, or mask 0.
+        mask_logits: (n, M, 4h, 4w): masks 1 to 3 of an ambiguous decode, or mask 0; always mask 0
+            of a model that answers once.
         iou_scores: (n, M).
         object_score_logits: (n,).
         kind: what was asked: MASK never, CLICK, BOX, "correction" or "tracked".
@@ -306,7 +307,8 @@ class Rollout:
         """Decode n rows with the prompts they have, note it, and choose what goes on."""
         points = None if kind == "tracked" else [self.prompts[frame][row] for row in rows]
         mask_logits, iou_scores, tokens, scores = self._decoder(conditioned, points, previous)
-        used = slice(1, None) if ambiguous else slice(0, 1)
+        several = ambiguous and not self.network.config.answers_once
+        used = slice(1, None) if several else slice(0, 1)
         mask_logits, iou_scores = mask_logits[:, used], iou_scores[:, used]
         index = torch.tensor(rows, device=self.device)
         self.decodes.append(Decode(frame, index, mask_logits, iou_scores, scores[:, 0], kind))

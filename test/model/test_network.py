@@ -30,11 +30,23 @@ NAMES = {
 
 
 def test_the_eight_official_configurations_are_there() -> None:
-    assert set(MODELS) == NAMES | {"etam_nano"}
+    pooled = {f"{name}_pooled" for name in NAMES if not name.endswith(("_1", "_2"))}
+    assert set(MODELS) == NAMES | pooled | {"etam_nano"}
     for name in NAMES:
         config = MODELS[name]
         assert config.image_size == (512 if name.endswith("512x512") else 1024)
         assert config.embed_dim // config.heads == 64
+
+
+def test_pooled_configurations_run_the_weights_of_the_unpooled() -> None:
+    pooled, plain = (
+        model_config(f"efficienttam_ti{name}") for name in ("_512x512_pooled", "_512x512")
+    )
+    assert pooled.weights_name == plain.weights_name == plain.name
+    assert replace(pooled, name=plain.name, memory_pooling="none", weights_of="") == plain
+    with torch.device("meta"):
+        layouts = [EfficientTAM(config).state_dict() for config in (pooled, plain)]
+    assert layouts[0].keys() == layouts[1].keys()
 
 
 @pytest.mark.parametrize("size", ["s", "ti"])

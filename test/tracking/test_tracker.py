@@ -251,6 +251,17 @@ def test_one_click_takes_the_best_of_three_and_two_clicks_the_single_mask(
     assert state.iou_score == pytest.approx(0.9)
 
 
+def test_a_model_that_answers_once_never_chooses(tracker: Tracker, stages: FakeStages) -> None:
+    stages.sizes = replace(stages.sizes, answers_once=True)
+    stages.iou_scores = torch.tensor([0.2, 0.5, 0.8, 0.6])
+    stages.mask_for = lambda frame, row: square(4, 12, 0.01)  # unstable
+    tracker.step(frame())
+    assert tracker.add_prompt(click()).pointer.tolist() == [10.0] * 4
+    followed = tracker.step(frame()).objects[0]
+    assert followed.pointer.tolist() == [20.0] * 4
+    assert followed.iou_score == pytest.approx(0.2)
+
+
 def test_an_unstable_single_mask_gives_way_and_its_pointer_stays(
     tracker: Tracker, stages: FakeStages
 ) -> None:

@@ -94,6 +94,15 @@ def test_a_pass_is_what_the_tracker_does(network, clip, kind):
     torch.testing.assert_close(seen.mask_logits[0], expected, rtol=1e-4, atol=1e-4)
 
 
+def test_a_model_that_answers_once_is_trained_on_that_answer(network, clip):
+    once = new_network(replace(network.config, answers_once=True), size=SIZE, seed=3)
+    plan = PromptPlan((CLICK,), first_clicks=0, second_frame=None, second_clicks=0)
+    seen = roll(once, clip, plan)
+    assert {decode.mask_logits.shape[1] for decode in seen.decodes} == {1}
+    expected = track(once, clip, prompt_of(CLICK, seen.prompts[0][0], clip.masks[0, 0]))
+    torch.testing.assert_close(seen.mask_logits[0], expected, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("clicks", [1, 2])
 def test_a_corrected_frame_is_what_the_tracker_does(network, clip, clicks):
     plan = PromptPlan((MASK,), first_clicks=0, second_frame=2, second_clicks=clicks)
