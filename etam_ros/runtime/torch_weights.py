@@ -47,7 +47,7 @@ def model_names() -> list[str]:
 
 
 def list_weights() -> list[WeightsEntry]:
-    """Every model, with the place of its weights where they ship or have been downloaded."""
+    """All weights, with their place where they ship or have been downloaded."""
     return [
         WeightsEntry(
             name=name,
@@ -58,6 +58,7 @@ def list_weights() -> list[WeightsEntry]:
             local_path=_local(name),
         )
         for name, config in MODELS.items()
+        if not config.weights_of
     ]
 
 
