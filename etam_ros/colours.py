@@ -45,7 +45,7 @@ def colours_of(image: NDArray[np.uint8], side: int) -> NDArray[np.int64]:
     """
     small = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA).astype(np.int64)
     red, green, blue = np.moveaxis(small * LEVELS // 256, -1, 0)
-    return ((red * LEVELS + green) * LEVELS + blue).ravel()
+    return np.asarray((red * LEVELS + green) * LEVELS + blue, np.int64).ravel()
 
 
 def follow_colours(mask_logits: Tensor, colours: Tensor) -> Tensor:
@@ -68,7 +68,7 @@ def follow_colours(mask_logits: Tensor, colours: Tensor) -> Tensor:
     look = telling.gather(1, index).view_as(mask)
     place = 2.0 * _mean(mask, BAND) - 1.0
     found = _mean(look, 1) + _NEARNESS * place
-    near = (_widest(mask, BAND) > 0) & (_widest(1.0 - mask, BAND) > 0)
+    near = place.abs() < 1.0  # both sides of the outline are within reach
     moved = torch.where(near, found, mask_logits.float())
     before, after = mask.sum((1, 2, 3)), (moved > 0).sum((1, 2, 3))
     fits = (after <= before * _LARGEST_CHANGE) & (after >= before / _LARGEST_CHANGE)
@@ -84,7 +84,8 @@ def _shares(where: Tensor, index: Tensor) -> Tensor:
 def _mean(values: Tensor, reach: int) -> Tensor:
     """Mean over squares of 2 reach + 1 cells, as far as they lie in the picture."""
     side = 2 * reach + 1
-    return functional.avg_pool2d(values, side, 1, reach, count_include_pad=False)
+    rows = functional.avg_pool2d(values, (side, 1), 1, (reach, 0), count_include_pad=False)
+    return functional.avg_pool2d(rows, (1, side), 1, (0, reach), count_include_pad=False)
 
 
 def _widest(values: Tensor, reach: int) -> Tensor:

@@ -39,10 +39,11 @@ class Sight:
 
 def sight_of(image: NDArray[np.uint8], size: int, side: int) -> Sight:
     """What of a picture (H, W, 3) uint8 RGB carries masks; size is S, side is G."""
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    if grey.shape != (size, size):
-        grey = cv2.resize(grey, (size, size), interpolation=cv2.INTER_AREA)
-    return Sight(np.asarray(grey, np.uint8), colours_of(image, side))
+    small = image
+    if image.shape[:2] != (size, size):
+        small = np.asarray(cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
+    grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
+    return Sight(grey, colours_of(small, side))
 
 
 class Motion:
