@@ -40,7 +40,7 @@ class ModelConfig:
             picture has moved and fitted to its colours (`etam_ros.motion`); the official models
             follow by memories alone.
         proposes_masks: the decoder sees what colours say of a first click or box
-            (`etam_ros.proposals`); the official models see the prompt alone.
+            (`etam_ros.tracking.proposals`); the official models see the prompt alone.
         answers_once: mask 0 answers every prompt and every frame; the official models choose
             among the other three where a prompt can mean several things.
         weights_of: name of the model whose weights it runs, if not its own.

@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from etam_ros.errors import PromptError
-from etam_ros.proposals import pictured, propose
 from etam_ros.records import FOREGROUND, Frame, Prompt
 from etam_ros.runtime.stages import (
     POINT_BACKGROUND,
@@ -27,6 +26,7 @@ from etam_ros.runtime.stages import (
     StageSizes,
 )
 from etam_ros.tracking.choosing import ChosenMasks
+from etam_ros.tracking.proposals import pictured, propose
 from etam_ros.transforms import mask_to_network, points_to_network
 
 MASK_PROMPT_LOGIT = 10.0

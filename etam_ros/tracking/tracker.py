@@ -17,7 +17,7 @@ from etam_ros.motion import Motion, Sight, sight_of
 from etam_ros.records import Frame, FrameResult, ObjectState, Prompt
 from etam_ros.runtime import MemoryBatch, Stages
 from etam_ros.tracking.bank import Memory, pack
-from etam_ros.tracking.choosing import ChosenMasks, choose_masks
+from etam_ros.tracking.choosing import ChosenMasks, choose_masks, drawn_where_it_pays
 from etam_ros.tracking.device_pixels import DevicePixels
 from etam_ros.tracking.objects import ObjectTable, TrackedObject
 from etam_ros.tracking.prompting import (
@@ -259,7 +259,11 @@ class Tracker:
         elif sizes.proposes_masks:
             previous = propose_mask(current.frame, points, sizes).to(device)
         decoded = self.stages.decode_mask(tracked.conditioned, coordinates, labels, previous)
-        return choose_masks(decoded, ambiguous=points.ambiguous, answers_once=sizes.answers_once)
+        chosen = choose_masks(decoded, ambiguous=points.ambiguous, answers_once=sizes.answers_once)
+        if sizes.answers_once and points.ambiguous:
+            logits = drawn_where_it_pays(chosen.mask_logits)
+            chosen = replace(chosen, mask_logits=logits)
+        return chosen
 
     def _mask_logits(self) -> list[Tensor]:
         """Of each object, (1, 1, 4h, 4w)."""

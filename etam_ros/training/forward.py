@@ -20,7 +20,8 @@ from torch.nn import functional
 from etam_ros.model import EfficientTAM
 from etam_ros.model.network import MEMORY_BIAS, MEMORY_SCALE
 from etam_ros.motion import Motion, sight_of
-from etam_ros.proposals import pictured, propose
+from etam_ros.tracking.choosing import drawn_where_it_pays
+from etam_ros.tracking.proposals import pictured, propose
 from etam_ros.training.prompting import (
     BOX,
     CLICK,
@@ -307,7 +308,8 @@ class Rollout:
         """Decode n rows with the prompts they have, note it, and choose what goes on."""
         points = None if kind == "tracked" else [self.prompts[frame][row] for row in rows]
         mask_logits, iou_scores, tokens, scores = self._decoder(conditioned, points, previous)
-        several = ambiguous and not self.network.config.answers_once
+        once = self.network.config.answers_once
+        several = ambiguous and not once
         used = slice(1, None) if several else slice(0, 1)
         mask_logits, iou_scores = mask_logits[:, used], iou_scores[:, used]
         index = torch.tensor(rows, device=self.device)
@@ -317,6 +319,8 @@ class Rollout:
         pointers = self.network.obj_ptr_proj(tokens[:, used][each, best])
         present = scores > 0 if self.taught is None else self.taught[index, frame][:, None]
         logits = mask_logits[each, best][:, None]  # (n, 1, 4h, 4w)
+        if once and ambiguous and points is not None:
+            logits = drawn_where_it_pays(logits)
         return Chosen(
             torch.where(present[..., None, None], logits, NO_OBJECT_LOGIT),
             torch.where(present, pointers, self.network.no_obj_ptr),

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from etam_ros.proposals import SURE, pictured, propose
 from etam_ros.runtime.stages import (
     POINT_BACKGROUND,
     POINT_BOX_MAX,
     POINT_BOX_MIN,
     POINT_FOREGROUND,
 )
+from etam_ros.tracking.proposals import SURE, pictured, propose
 
 SIDE = 112
 MIDDLE = (60.0, 50.0)
