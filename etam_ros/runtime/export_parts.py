@@ -133,25 +133,24 @@ class _DecodeMask(nn.Module):
 
 
 class _EncodeMemory(nn.Module):
-    """Feature (1, D, h, w) and logits (B, 1, 4h, 4w) -> memories (B, E, h, w)."""
+    """Feature (1, D, h, w) and logits (B, 1, 4h, 4w) -> memories (B, E, h, w); in float32."""
 
-    def __init__(self, network: EfficientTAM, dtype: torch.dtype) -> None:
+    def __init__(self, network: EfficientTAM) -> None:
         super().__init__()
-        self.network, self.dtype = network, dtype
+        self.network = network
 
     def forward(self, feature: Tensor, mask_logits: Tensor, binarize: Tensor) -> Tensor:
-        return self.network.encode_memory(
-            feature.to(self.dtype), mask_logits.to(self.dtype), binarize
-        ).float()
+        return self.network.encode_memory(feature, mask_logits, binarize)
 
 
 def reduce_precision(network: EfficientTAM, precision: str) -> torch.dtype:
-    """Bring the weights of all but the mask decoder to a precision, in place.
+    """Bring the weights of image encoder and memory attention to a precision, in place.
 
-    The decoder's choices (best IoU, presence) flip in bf16, and it is 1 % of the arithmetic.
+    The mask decoder's choices (best IoU, presence) flip in bf16, and what the memory encoder
+    rounds is read in every later frame; both together are few of the operations.
     """
     dtype = REDUCED[precision]
-    for part in (network.image_encoder, network.memory_attention, network.memory_encoder):
+    for part in (network.image_encoder, network.memory_attention):
         for parameter in part.parameters():
             parameter.data = parameter.data.to(dtype)
     return dtype
@@ -195,7 +194,7 @@ def graphs(network: EfficientTAM, precision: str, layout: str) -> list[Graph]:
         ),
         Graph(
             "encode_memory",
-            _EncodeMemory(network, dtype),
+            _EncodeMemory(network),
             {
                 "feature": feature,
                 "mask_logits": logits,

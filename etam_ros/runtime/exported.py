@@ -28,7 +28,7 @@ from etam_ros.errors import BackendError
 from etam_ros.paths import checkout_folder
 from etam_ros.runtime.stages import StageConstants, StageSizes
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Of the folder; raised whenever what an export holds changes."""
 BY_LENGTH: Final = "by_length"
 PADDED: Final = "padded"
@@ -52,7 +52,7 @@ class ExportKey:
         precision: of the graphs: fp32, bf16 or fp16.
         opset: of the graphs.
         layout: of banks: exact BY_LENGTH, or PADDED with the empty slots named.
-        format: of the folder.
+        format: of the folder, and of what its graphs compute.
     """
 
     model: str

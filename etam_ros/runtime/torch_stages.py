@@ -90,9 +90,9 @@ def constants_of(network: EfficientTAM) -> StageConstants:
 class TorchStages(Stages):
     """A network on PyTorch, launched operation by operation.
 
-    Reduced precision covers the encoder, the memory attention and the memory encoder. The mask
-    decoder stays in float32: its choices (best IoU, presence) flip in bf16, and it is 1 % of the
-    arithmetic. Buffers, which hold position tables, stay in float32 too.
+    Reduced precision covers the image encoder and the memory attention. The mask decoder stays in
+    float32, because its choices (best IoU, presence) flip in bf16, and the memory encoder, because
+    what it rounds is read in every later frame. Buffers, which hold position tables, do too.
 
     Attributes:
         threads: how many compute on a CPU, as many as torch had when the network was opened; the
@@ -115,7 +115,7 @@ class TorchStages(Stages):
         self.network = network.fix().to(device)
         self.threads = torch.get_num_threads()
         self.constants = constants_of(network)
-        for part in (network.image_encoder, network.memory_attention, network.memory_encoder):
+        for part in (network.image_encoder, network.memory_attention):
             _cast_parameters(part, dtype)
 
     @torch.inference_mode()
@@ -176,8 +176,6 @@ class TorchStages(Stages):
 
     @torch.inference_mode()
     def _encode_memory(self, feature: Tensor, mask_logits: Tensor, binarize: Tensor) -> Tensor:
-        feature = feature.to(self.dtype)
-        mask_logits = mask_logits.to(self.dtype)
         one_by_one = self.device.type == "cpu"
         with _computing_on(self.threads):
             parts = [
@@ -188,7 +186,7 @@ class TorchStages(Stages):
                 )
                 for rows in self._chunks(len(mask_logits))
             ]
-        return torch.cat(parts).float()
+        return torch.cat(parts)
 
     def _chunks(self, batch: int) -> list[slice]:
         """As `_rows_of_equal_length`, where every row has the same length."""
