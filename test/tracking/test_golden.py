@@ -47,13 +47,21 @@ def test_trajectory_matches_the_official_model(case: GoldenCase, tmp_path: Path)
         assert_trajectory(case, stages)
 
 
-@pytest.mark.parametrize("case", ["click_and_box", "refine_and_add"], indirect=True)
+@pytest.mark.parametrize(
+    ("case", "backend"),
+    [("click_and_box", "onnx"), ("refine_and_add", "onnx"), ("click_and_box", "openvino")],
+    indirect=["case"],
+)
 def test_exported_graphs_give_the_same_trajectory(
-    case: GoldenCase, tmp_path: Path, engine_dir: Path
+    case: GoldenCase, backend: str, tmp_path: Path, engine_dir: Path
 ) -> None:
     weights = case.save_weights(tmp_path / "weights.pt")
     with open_stages(
-        case.model, weights=str(weights), backend="onnx", engine_dir=str(engine_dir)
+        case.model,
+        weights=str(weights),
+        backend=backend,
+        precision="fp32",
+        engine_dir=str(engine_dir),
     ) as stages:
         assert_trajectory(case, stages)
 
