@@ -11,9 +11,8 @@ from torch import Tensor
 from etam_ros.errors import BackendError
 from etam_ros.runtime.exported import ExportedModel
 from etam_ros.runtime.graph_stages import GraphRunner, GraphStages
+from etam_ros.runtime.stages import IN_FLOAT32
 
-IN_FLOAT32: Final = ("decode_mask",)
-"""Graphs whose choices flip in bf16; they are 1 % of the arithmetic."""
 CACHE: Final = "openvino_cache"
 
 

@@ -25,6 +25,7 @@ from etam_ros.runtime.engines import verify_engine
 from etam_ros.runtime.export import export_model
 from etam_ros.runtime.exported import MANIFEST
 from etam_ros.runtime.parity import clip_frame
+from etam_ros.runtime.stages import IN_FLOAT32
 from etam_ros.runtime.verdicts import VERDICTS
 
 TINY = EngineRequest("tiny_test", "random:0", "onnx", "fp32")
@@ -225,7 +226,7 @@ def test_reduced_graphs_keep_norms_and_softmax_in_float32(tmp_path: Path, precis
         products = [types.get(n.output[0]) for n in model.graph.node if n.op_type == "MatMul"]
         if graph in ("encode_image", "look", "read"):
             assert reduced in products
-        if graph in ("decode_mask", "encode_memory"):
+        if graph in IN_FLOAT32:
             assert reduced not in types.values()
 
 
