@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from etam_ros.colours import colours_of, follow_colours
 from etam_ros.device_memory import upload
+from etam_ros.transforms import reduced
 
 Brightness = NDArray[np.uint8]
 
@@ -39,9 +40,7 @@ class Sight:
 
 def sight_of(image: NDArray[np.uint8], size: int, side: int) -> Sight:
     """What of a picture (H, W, 3) uint8 RGB carries masks; size is S, side is G."""
-    small = image
-    if image.shape[:2] != (size, size):
-        small = np.asarray(cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
+    small = reduced(image, size)
     grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
     return Sight(grey, colours_of(small, side))
 
@@ -100,7 +99,7 @@ class Motion:
 
 def _backward_flow(before: Brightness, now: Brightness, side: int) -> NDArray[np.float32]:
     """(G, G, 2) float32: from a place now to where it was before, in half sides."""
-    method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     flow = np.asarray(method.calc(now, before, None), np.float32)  # type: ignore[call-overload]
     small = cv2.resize(flow, (side, side), interpolation=cv2.INTER_AREA)
     return np.asarray(small * np.float32(2.0 / now.shape[0]), np.float32)

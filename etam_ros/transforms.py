@@ -73,14 +73,23 @@ class ImageLoader:
         pixels = upload(torch.from_numpy(np.ascontiguousarray(image)), values.device)
         pixels = pixels.permute(2, 0, 1)[None]  # (1, 3, H, W), channels last in memory
         if pixels.shape != values.shape:
-            pixels = functional.interpolate(
-                pixels.float() if self._in_float else pixels,
-                size=values.shape[-2:],
-                mode="bilinear",
-                align_corners=False,
-                antialias=True,
-            )
+            pixels = _reduce(pixels.float() if self._in_float else pixels, values.shape[-1])
         return values.copy_(pixels).div_(255.0).sub_(self._mean).div_(self._std)
+
+
+def reduced(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """A picture (H, W, 3) uint8 as the image encoder sees it: (S, S, 3), S the given size."""
+    if image.shape[:2] == (size, size):
+        return image
+    pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
+    return np.ascontiguousarray(_reduce(pixels, size)[0].permute(1, 2, 0).numpy())
+
+
+def _reduce(pixels: Tensor, size: int) -> Tensor:
+    """(1, 3, H, W) -> (1, 3, S, S) of the same type."""
+    return functional.interpolate(
+        pixels, size=(size, size), mode="bilinear", align_corners=False, antialias=True
+    )
 
 
 def image_to_tensor(image: NDArray[np.uint8], size: int, device: torch.device) -> Tensor:

@@ -146,7 +146,6 @@ ETAM_NANO: Final = ModelConfig(
     memory_ffn_dim=512,
     memory_frames=2,
     object_pointers=8,
-    memory_pooling="logits",
     decoder_mlp_dim=512,
     carries_masks=True,
     proposes_masks=True,
