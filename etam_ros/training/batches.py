@@ -88,7 +88,7 @@ def _pick(
         return None
     order = rng.permutation(candidates)
     if len(clip.images) == 1:
-        lots = rng.random(len(order)) ** (1.0 / np.sqrt(area[order]))
+        lots = rng.random(len(order)) ** (1.0 / np.sqrt(area[order]))  # odds go by their sides
         order = order[np.argsort(-lots)]
     return np.ascontiguousarray(masks[np.resize(order, config.objects)])
 

@@ -133,9 +133,7 @@ class Rollout:
         self.decodes: list[Decode] = []
         self.prompts: dict[int, list[list[Click]]] = {0: [[] for _ in rngs]}
         self.bank = Bank()
-        self.first_images: NDArray[np.uint8] | None = (
-            None  # (B, S, S, 3), where masks are proposed
-        )
+        self.first_images: NDArray[np.uint8] | None = None  # (B, S, S, 3), to propose masks
         self.motions: list[Motion] = []  # from each frame to the next, where masks are carried
         self.objects = 0  # of each clip
 
