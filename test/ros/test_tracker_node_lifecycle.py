@@ -82,8 +82,8 @@ def test_a_wrong_parameter_is_one_line_and_exit_2(start_tracker, arguments):
 def test_signals_during_configure_end_it_with_exit_0(
     start_tracker, make_client, ros, number, times
 ):
+    client = make_client()  # first: the state that it waits for lasts a second
     process = start_tracker("-p", "model:=efficienttam_ti_512x512", "-p", "weights:=random:0")
-    client = make_client()
     client.wait_for_state("configuring")
     segments = process.shared_memory()
     assert process.end(*[number] * times) == 0, process.log
