@@ -9,7 +9,7 @@ from pathlib import Path
 from etam_ros.training.batches import ClipBatch, batches
 from etam_ros.training.checkpoints import load_checkpoint
 from etam_ros.training.config import TrainingConfig
-from etam_ros.training.forward import Pass
+from etam_ros.training.passes import Pass
 from etam_ros.training.processes import joined_processes
 from etam_ros.training.progress_report import Log, Report
 from etam_ros.training.sample_pictures import write_samples

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from etam_ros.errors import TrainingError
-from etam_ros.training.forward import Decode
 from etam_ros.training.losses import RowLosses, mask_iou
+from etam_ros.training.passes import Decode
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from etam_ros.errors import TrainingError
 from etam_ros.training.batches import ClipBatch
-from etam_ros.training.forward import Pass
+from etam_ros.training.passes import Pass
 from etam_ros.training.prompting import MASK, NO_POINT, Click
 
 MAX_ROWS: Final = 8

@@ -20,7 +20,7 @@ from etam_ros.model import EfficientTAM
 from etam_ros.training.batches import ClipBatch
 from etam_ros.training.checkpoints import save_checkpoint
 from etam_ros.training.config import FINE_TUNING_LAYER_DECAY, TrainingConfig
-from etam_ros.training.forward import Pass, Rollout
+from etam_ros.training.forward import Rollout
 from etam_ros.training.initial_weights import first_network, resized
 from etam_ros.training.losses import row_losses
 from etam_ros.training.optimization import (
@@ -30,6 +30,7 @@ from etam_ros.training.optimization import (
     make_optimizer,
     set_learning_rate,
 )
+from etam_ros.training.passes import Pass
 from etam_ros.training.processes import Processes
 from etam_ros.training.progress_report import Meter, Report
 from etam_ros.training.prompting import plan_prompts, row_random

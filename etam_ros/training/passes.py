@@ -1,0 +1,67 @@
+"""What one pass over a batch of clips holds: decodes, what goes on of them, and memories.
+
+Letters: N rows, n some of them, T frames, h = w feature grid, D hidden dim, M masks of a decode.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from etam_ros.training.prompting import Click
+
+
+@dataclass(frozen=True, eq=False)
+class Decode:
+    """What the decoder said once of some rows.
+
+    Attributes:
+        frame: index of the frame.
+        rows: (n,) int64.
+        mask_logits: (n, M, 4h, 4w): masks 1 to 3 of an ambiguous decode, or mask 0; always mask 0
+            of a model that answers once.
+        iou_scores: (n, M).
+        object_score_logits: (n,).
+        kind: what was asked: MASK never, CLICK, BOX, "correction" or "tracked".
+    """
+
+    frame: int
+    rows: Tensor
+    mask_logits: Tensor
+    iou_scores: Tensor
+    object_score_logits: Tensor
+    kind: str
+
+
+@dataclass(eq=False)
+class Chosen:
+    """What goes on of n rows: logits (n, 1, 4h, 4w) and pointers (n, D)."""
+
+    mask_logits: Tensor
+    pointers: Tensor
+
+
+@dataclass(eq=False)
+class Bank:
+    """Memories of all rows: conditioning ones, and the others by frame."""
+
+    conditioning: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    recent: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """What became of a batch.
+
+    Attributes:
+        decodes: all of them, in order.
+        mask_logits: (N, T, 4h, 4w) of the masks that went on, detached.
+        prompts: clicks and box corners of each row, by frame; none of rows that got a mask.
+        kinds: of each row's first prompt.
+    """
+
+    decodes: list[Decode]
+    mask_logits: Tensor
+    prompts: dict[int, list[list[Click]]]
+    kinds: tuple[str, ...]
