@@ -162,6 +162,8 @@ class TrackerNode:
             self._worker.pause(paused)
 
     def _configure(self) -> None:
+        node = self.settings.node
+        self.node.get_logger().info(f"loading {node.model} for backend {node.backend}")
         self.statistics = Statistics(self.settings.diagnostics.window, time.monotonic_ns())
         load = partial(load_tracking, self.settings, on_step=self._on_engine_step)
         self._worker = Worker(load, self)

@@ -63,6 +63,13 @@ class TrackerProcess:
     def log(self) -> str:
         return self.log_path.read_text(errors="replace")
 
+    def wait_for_log(self, words: str) -> None:
+        """Wait until the process has logged something."""
+        end = time.monotonic() + DEADLINE_S
+        while words not in self.log:
+            assert time.monotonic() < end, f"gave up waiting for {words!r} in:\n{self.log}"
+            time.sleep(0.01)
+
     def shared_memory(self) -> set[Path]:
         """The segments that the middleware of this process has made and uses."""
         maps = Path(f"/proc/{self.process.pid}/maps").read_text()
