@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
+
+from etam_ros.boxes import box_max, box_mean
 
 LEVELS: Final = 12
 """Of red, green and blue each: K is their product."""
@@ -61,13 +62,13 @@ def follow_colours(mask_logits: Tensor, colours: Tensor) -> Tensor:
         than half or double, is left as it is.
     """
     mask = (mask_logits > 0).float()
-    beside = _widest(mask, AROUND) - mask
+    beside = box_max(mask, AROUND) - mask
     index = colours.expand(len(mask), -1)
     inside, outside = _shares(mask, index), _shares(beside, index)
     telling = (inside / outside).log().clamp(-_MOST_TELLING, _MOST_TELLING)  # (N, K)
     look = telling.gather(1, index).view_as(mask)
-    place = 2.0 * _mean(mask, BAND) - 1.0
-    found = _mean(look, 1) + _NEARNESS * place
+    place = 2.0 * box_mean(mask, BAND) - 1.0
+    found = box_mean(look, 1) + _NEARNESS * place
     near = place.abs() < 1.0  # both sides of the outline are within reach
     moved = torch.where(near, found, mask_logits.float())
     before, after = mask.sum((1, 2, 3)), (moved > 0).sum((1, 2, 3))
@@ -79,17 +80,3 @@ def _shares(where: Tensor, index: Tensor) -> Tensor:
     """How large a share each colour has of a region, none of them zero: (N, K)."""
     counts = where.new_zeros(len(where), COLOURS).scatter_add_(1, index, where.flatten(1))
     return (counts + 0.5) / (counts.sum(dim=1, keepdim=True) + 1.0)
-
-
-def _mean(values: Tensor, reach: int) -> Tensor:
-    """Mean over squares of 2 reach + 1 cells, as far as they lie in the picture."""
-    side = 2 * reach + 1
-    rows = functional.avg_pool2d(values, (side, 1), 1, (reach, 0), count_include_pad=False)
-    return functional.avg_pool2d(rows, (1, side), 1, (0, reach), count_include_pad=False)
-
-
-def _widest(values: Tensor, reach: int) -> Tensor:
-    """Maximum over squares of 2 reach + 1 cells, along one axis after the other."""
-    side = 2 * reach + 1
-    rows = functional.max_pool2d(values, (side, 1), 1, (reach, 0))
-    return functional.max_pool2d(rows, (1, side), 1, (0, reach))

@@ -107,6 +107,13 @@ def train(
             rich_help_panel=_LEARNING,
         ),
     ] = 0.33,
+    taught_presence: Annotated[
+        float,
+        typer.Option(
+            help="First share in which memories go by true presence; 0 suits fine-tuning.",
+            rich_help_panel=_LEARNING,
+        ),
+    ] = 0.33,
     mask_prompts: Annotated[
         float, typer.Option(help="Share of first prompts.", rich_help_panel=_PROMPTS)
     ] = 0.5,

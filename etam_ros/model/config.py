@@ -43,6 +43,8 @@ class ModelConfig:
             (`etam_ros.tracking.proposals`); the official models see the prompt alone.
         answers_once: mask 0 answers every prompt and every frame; the official models choose
             among the other three where a prompt can mean several things.
+        follows_edges: masks are drawn at the size of its input, along the edges of the picture
+            (`etam_ros.edges`); those of the official models are resized.
         weights_of: name of the model whose weights it runs, if not its own.
 
     Raises:
@@ -72,6 +74,7 @@ class ModelConfig:
     carries_masks: bool = False
     proposes_masks: bool = False
     answers_once: bool = False
+    follows_edges: bool = False
     weights_of: str = ""
 
     def __post_init__(self) -> None:
@@ -150,6 +153,7 @@ ETAM_NANO: Final = ModelConfig(
     carries_masks=True,
     proposes_masks=True,
     answers_once=True,
+    follows_edges=True,
 )
 """Our own small model, whose weights ship with the package."""
 

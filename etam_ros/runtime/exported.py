@@ -28,7 +28,7 @@ from etam_ros.errors import BackendError
 from etam_ros.paths import checkout_folder
 from etam_ros.runtime.stages import StageConstants, StageSizes
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Of the folder; raised whenever what an export holds changes."""
 BY_LENGTH: Final = "by_length"
 PADDED: Final = "padded"

@@ -39,6 +39,7 @@ class StageSizes:
         carries_masks: the decoder expects each object's mask of the frame before, moved along.
         proposes_masks: the decoder expects what colours say of a first click or box.
         answers_once: mask 0 is the only one that was trained.
+        follows_edges: masks are drawn along the edges of the picture.
     """
 
     image_size: int
@@ -49,6 +50,7 @@ class StageSizes:
     carries_masks: bool = False
     proposes_masks: bool = False
     answers_once: bool = False
+    follows_edges: bool = False
 
     @property
     def mask_size(self) -> int:

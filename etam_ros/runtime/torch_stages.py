@@ -75,6 +75,7 @@ def sizes_of(network: EfficientTAM) -> StageSizes:
         carries_masks=config.carries_masks,
         proposes_masks=config.proposes_masks,
         answers_once=config.answers_once,
+        follows_edges=config.follows_edges,
     )
 
 

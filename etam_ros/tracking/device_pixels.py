@@ -1,7 +1,8 @@
 """The pixels of stages that run on a GPU: batched operations that the host only launches.
 
 What the host needs of a frame comes in one copy at its end, the only thing that it waits for.
-Letters: N objects, n of them at a time, H, W source height and width, h = w feature grid.
+Letters: N objects, n of them at a time, H, W source height and width, h = w feature grid, G side
+of what is drawn: 4h, or network input size of a model that follows edges.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def _paint(
     """Give each pixel to the object of highest logit, the earlier one of equals.
 
     Args:
-        mask_logits: (N, 1, 4h, 4w).
+        mask_logits: (N, 1, G, G).
         ids: (N,) int32.
         source_hw: (H, W).
         config: threshold and what to do where masks overlap.

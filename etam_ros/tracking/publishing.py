@@ -2,7 +2,7 @@
 
 On the host; `device_pixels` does the same where a GPU runs the network.
 Letters: N objects, B some of them, H, W source height and width, h = w feature grid, S network
-input size.
+input size, G side of what is drawn: 4h, or S of a model that follows edges.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Pixels(Protocol):
 
         Args:
             object_ids: N ids.
-            mask_logits: N tensors (1, 1, 4h, 4w), very negative for occluded objects.
+            mask_logits: N tensors (1, 1, G, G), very negative for occluded objects.
             scores: N tensors (2,).
             source_hw: (H, W).
             config: threshold and what to do where masks overlap.
@@ -148,7 +148,7 @@ class Canvas:
 
         Args:
             object_ids: N ids.
-            mask_logits: N tensors (4h, 4w), very negative for occluded objects.
+            mask_logits: N tensors (G, G), very negative for occluded objects.
             source_hw: (H, W).
             config: threshold and what to do where masks overlap.
 

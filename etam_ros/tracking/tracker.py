@@ -6,18 +6,19 @@ Letters: N objects, D hidden dim, E memory dim, h = w feature grid, S network in
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from etam_ros.config import TrackerConfig
+from etam_ros.edges import follow_edges
 from etam_ros.errors import PromptError
-from etam_ros.motion import Motion, Sight, sight_of
 from etam_ros.records import Frame, FrameResult, ObjectState, Prompt
 from etam_ros.runtime import MemoryBatch, Stages
 from etam_ros.tracking.bank import Memory, pack
 from etam_ros.tracking.choosing import ChosenMasks, choose_masks, drawn_where_it_pays
+from etam_ros.tracking.current_frame import CurrentFrame, look_at
 from etam_ros.tracking.device_pixels import DevicePixels
 from etam_ros.tracking.objects import ObjectTable, TrackedObject
 from etam_ros.tracking.prompting import (
@@ -31,21 +32,6 @@ from etam_ros.tracking.publishing import Drawing, HostPixels, Pixels
 from etam_ros.transforms import one_thread
 
 MAX_PREVIOUS_LOGIT = 32.0
-
-
-@dataclass(frozen=True, eq=False)
-class CurrentFrame:
-    """The newest stepped frame: its number and time, its encoded picture, and how it moved.
-
-    Only a model that carries masks needs sight and motion; the first frame has no motion.
-    """
-
-    number: int
-    frame: Frame
-    feature: Tensor  # (1, D, h, w)
-    sight: Sight | None = None
-    motion: Motion | None = None
-    time_went_back: bool = False
 
 
 class Tracker:
@@ -108,7 +94,7 @@ class Tracker:
         Returns:
             the state of every object, in this frame's pixels.
         """
-        current = self._encode(frame)
+        current = self._look_at(frame)
         if len(self._objects):
             bank = self._read_memory(current)
             conditioned = self.stages.attend_memory(current.feature, bank)
@@ -173,26 +159,15 @@ class Tracker:
         self._objects.clear()
         self._publish_again()
 
-    def _encode(self, frame: Frame) -> CurrentFrame:
+    def _look_at(self, frame: Frame) -> CurrentFrame:
         """Encode the picture; drop recent memories when time went back."""
-        last = self._current
-        image = self._pixels.load(frame.image)  # (1, 3, S, S)
-        feature = self.stages.encode_image(image)
-        sizes, sight, motion = self.stages.sizes, None, None
-        if sizes.carries_masks:
-            sight = sight_of(frame.image, sizes.image_size, sizes.mask_size)
-        if last is None:
-            return CurrentFrame(1, frame, feature, sight)
         followed = len(self._objects) > 0
-        if followed and sight is not None and last.sight is not None:
-            motion = Motion([last.sight], [sight], sizes.mask_size, self.stages.device)
-        jump_ns = frame.stamp_ns - last.frame.stamp_ns
-        went_back = jump_ns < 0 and frame.stamp_ns != 0
-        if went_back:
+        current = look_at(frame, self._current, self.stages, self._pixels, followed=followed)
+        if current.jump_ns < 0:
             for tracked in self._objects:
                 tracked.bank.clear_recent()
-                tracked.last_seen_ns += jump_ns
-        return CurrentFrame(last.number + 1, frame, feature, sight, motion, went_back)
+                tracked.last_seen_ns += current.jump_ns
+        return current
 
     def _read_memory(self, current: CurrentFrame) -> MemoryBatch:
         sizes = self.stages.sizes
@@ -274,9 +249,12 @@ class Tracker:
     def _draw(self, current: CurrentFrame) -> Callable[[], Drawing]:
         """Begin to draw every object of the frame: resize, settle overlaps, measure."""
         scores = [tracked.scores for tracked in self._objects if tracked.scores is not None]
-        return self._pixels.draw(
-            self._objects.ids, self._mask_logits(), scores, current.frame.hw, self.config
-        )
+        planes = self._mask_logits()
+        if current.image is not None and planes:
+            threshold = self.config.mask_threshold
+            finer = follow_edges(torch.cat(planes), current.image, threshold)
+            planes = list(torch.split(finer, 1))
+        return self._pixels.draw(self._objects.ids, planes, scores, current.frame.hw, self.config)
 
     def _publish(self, current: CurrentFrame, drawing: Drawing) -> FrameResult:
         """Make the result of a frame from its drawing."""
@@ -295,7 +273,7 @@ class Tracker:
             image_hw=frame.hw,
             objects=tuple(states),
             label_image=drawing.label_image,
-            time_went_back=current.time_went_back,
+            time_went_back=current.jump_ns < 0,
         )
         return self._result
 

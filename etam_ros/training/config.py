@@ -81,8 +81,14 @@ class TrainingConfig(Checked):
     clip: float = option(1.0, "Largest gradient norm; 0 never clips.", minimum=0.0, maximum=1e6)
     bce_share: float = option(
         0.33,
-        "First share of the run with cross-entropy in place of focal loss and true in place of "
-        "predicted presence; 0 suits fine-tuning.",
+        "First share of the run with cross-entropy in place of focal loss; 0 suits fine-tuning.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    taught_presence: float = option(
+        0.33,
+        "First share of the run in which memories go by true and not by predicted presence; 0 "
+        "suits fine-tuning.",
         minimum=0.0,
         maximum=1.0,
     )

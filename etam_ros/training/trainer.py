@@ -35,7 +35,7 @@ from etam_ros.training.processes import Processes
 from etam_ros.training.progress_report import Meter, Report
 from etam_ros.training.prompting import plan_prompts, row_random
 
-BCE_FADE: Final = 0.05
+FADE: Final = 0.05
 """Share of the run over which cross-entropy gives way to focal loss."""
 MAX_BAD_STEPS: Final = 20
 
@@ -72,10 +72,14 @@ class Trainer:
     @property
     def bce_share(self) -> float:
         """1 at first, 0 after the first `config.bce_share` of the run."""
-        if not self.config.bce_share:
+        return self._fading(self.config.bce_share)
+
+    def _fading(self, share: float) -> float:
+        """1 in the first share of the run, then falling to 0."""
+        if not share:
             return 0.0
-        past = self.done / self.config.steps - self.config.bce_share
-        return min(1.0, max(0.0, 1.0 - past / BCE_FADE))
+        past = self.done / self.config.steps - share
+        return min(1.0, max(0.0, 1.0 - past / FADE))
 
     def step(self, batch: ClipBatch) -> Pass:
         """Learn from one batch.
@@ -115,7 +119,7 @@ class Trainer:
             plan_prompts(config, self.done, rngs, frames),
             rngs,
             truth_clicks=config.truth_clicks,
-            teach_presence=self.bce_share > 0.0,
+            teach_presence=self._fading(self.config.taught_presence) > 0.0,
             wear=config.wear,
         )
         with torch.autocast(device.type, self.dtype, enabled=self.dtype is not torch.float32):

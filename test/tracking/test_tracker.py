@@ -262,6 +262,22 @@ def test_a_model_that_answers_once_never_chooses(tracker: Tracker, stages: FakeS
     assert followed.iou_score == pytest.approx(0.2)
 
 
+def test_a_model_that_follows_edges_draws_along_them_and_remembers_what_it_decoded(
+    tracker: Tracker, stages: FakeStages
+) -> None:
+    """The mask ends in the middle of a bright square's cells, which the picture puts right."""
+    stages.sizes = replace(stages.sizes, follows_edges=True)
+    image = np.zeros((SIZE, SIZE, 3), np.uint8)
+    image[14:50, 14:50] = 220
+    tracker.step(Frame(image))
+    state = tracker.add_prompt(click())
+    assert state.box == (14, 14, 50, 50)
+    assert state.mask.all()
+    assert torch.equal(state.mask_logits, square(4, 12))
+    stages.sizes = replace(stages.sizes, follows_edges=False)
+    assert tracker.step(Frame(image)).objects[0].box == (16, 16, 48, 48)
+
+
 def test_an_unstable_single_mask_gives_way_and_its_pointer_stays(
     tracker: Tracker, stages: FakeStages
 ) -> None:

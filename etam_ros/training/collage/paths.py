@@ -1,4 +1,5 @@
-"""Where things go: they wander, cross the picture, leave and return, or pass behind something.
+"""Where things go: they wander, cross the picture, leave and return, pass behind something, or
+something comes over them.
 
 Units as in `motion`: the picture has area 1 about (0, 0); T frames.
 """
@@ -84,3 +85,26 @@ def _hidden(rng: Rng, share: Floats, start: Floats, towards: Floats, side: float
     along = share / turn if not chance(rng, 0.3) else 1.0 - np.abs(share - turn) / turn
     path = start[:, None] + (towards * reach)[:, None] * along
     return Way(path[0], path[1], (float(middle[0]), float(middle[1])), hider)
+
+
+def covering_way(rng: Rng, way: Way, side: float, hider: float) -> Way:
+    """The way of what comes over a thing, stays before it wherever it goes, and may leave again.
+
+    Args:
+        rng: for everything.
+        way: of the thing.
+        side: square root of the thing's area.
+        hider: square root of the area of what comes over it.
+    """
+    share = np.linspace(0.0, 1.0, len(way.x))
+    angle, turn = rng.uniform(-np.pi, np.pi), rng.uniform(-0.6, 0.6)
+    slide = rng.uniform(0.12, 0.4)  # how long it takes to come, and to go
+    there = slide + rng.uniform(0.0, 0.5)
+    gone = there + rng.uniform(0.15, 0.9)
+    reach = (side + hider) * rng.uniform(0.7, 1.0)
+    coming = np.maximum(there - share, 0.0) / slide * reach
+    going = np.maximum(share - gone, 0.0) / slide * reach
+    return Way(
+        way.x + coming * np.cos(angle) - going * np.cos(angle + turn),
+        way.y + coming * np.sin(angle) - going * np.sin(angle + turn),
+    )

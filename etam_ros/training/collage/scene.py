@@ -27,7 +27,7 @@ from etam_ros.training.collage.motion import (
     log_uniform,
     poses,
 )
-from etam_ros.training.collage.paths import Way, find_way
+from etam_ros.training.collage.paths import Way, covering_way, find_way
 from etam_ros.training.collage.props import Props
 from etam_ros.training.collage.sprites import Cutout
 from etam_ros.training.collage.views import Lifted, Shot, background, natural, tracked
@@ -35,6 +35,8 @@ from etam_ros.training.collage.views import Lifted, Shot, background, natural, t
 _SMALLEST, _LARGEST = 0.005, 0.6  # share of the picture that an object covers
 _MOST_IDS: Final = 4
 _TRACKED: Final = 0.15  # share of the other clips in which footage has an object of its own
+_COVERED: Final = 0.4  # share of clips in which other things come over the objects
+_FEWEST_TO_COVER: Final = 4  # frames
 _NATURAL: Final = 0.4  # share of clips that are photographs with things of their own
 
 
@@ -87,7 +89,8 @@ def plan_scene(rng: Rng, props: Props, frames: int, size: int, *, easy: bool = F
     else:
         backdrop = background(rng, props, shot)
         count = int(rng.integers(1, 5))
-    stage = _Stage(rng, props, shot, backdrop)
+    covered = not easy and frames >= _FEWEST_TO_COVER and chance(rng, _COVERED)
+    stage = _Stage(rng, props, shot, backdrop, covered=covered)
     if lifted is not None:
         stage.put_back(lifted)
     stage.fill(1 if easy else count, plain=easy)
@@ -103,8 +106,11 @@ def plan_scene(rng: Rng, props: Props, frames: int, size: int, *, easy: bool = F
 class _Stage:
     """Collects what stands before the background."""
 
-    def __init__(self, rng: Rng, props: Props, shot: Shot, backdrop: Backdrop) -> None:
+    def __init__(
+        self, rng: Rng, props: Props, shot: Shot, backdrop: Backdrop, *, covered: bool
+    ) -> None:
         self.rng, self.props, self.shot, self.backdrop = rng, props, shot, backdrop
+        self.covered = covered
         self.layers: list[Layer] = []
         self.slots = len(backdrop.slots)
 
@@ -129,10 +135,22 @@ class _Stage:
             way = find_way(rng, self.shot.times, self.shot.aspect, np.sqrt(area), plain=plain)
             self.place(cutout, area, way, upright=upright, named=named)
             if way.hidden_at is not None:
-                hider, stands = self.props.thing(rng, behind)
                 x, y = (np.full_like(way.x, value) for value in way.hidden_at)
                 named = ids < _MOST_IDS and chance(rng, 0.3)
-                self.place(hider, way.hider_side**2, Way(x, y), upright=stands, named=named)
+                ids += named
+                self.hide(Way(x, y), way.hider_side, named=named)
+            elif self.covered:
+                self.cover(way, float(np.sqrt(area)))
+
+    def cover(self, way: Way, side: float) -> None:
+        """Let something come over a thing that goes that way."""
+        hider = side * self.rng.uniform(1.8, 3.0)
+        self.hide(covering_way(self.rng, way, side, hider), hider, named=False)
+
+    def hide(self, way: Way, side: float, *, named: bool) -> None:
+        """Put something on a way on which it hides another thing at times."""
+        hider, upright = self.props.thing(self.rng, self.backdrop.frames[0])
+        self.place(hider, side**2, way, upright=upright, named=named)
 
     def place(self, cutout: Cutout, area: float, way: Way, *, upright: bool, named: bool) -> None:
         """Put a thing of that area on its way."""
@@ -168,8 +186,8 @@ class _Stage:
         zero = np.zeros_like(turn)
         growth, turn = growth / growth[0], turn - turn[0]
         around = poses(zero, zero, turn, growth, growth)
-        around[:, 0, 2] = middle[0] + way.x - way.x[0]
-        around[:, 1, 2] = middle[1] + way.y - way.y[0]
+        way = Way(middle[0] + way.x - way.x[0], middle[1] + way.y - way.y[0])
+        around[:, 0, 2], around[:, 1, 2] = way.x, way.y
         centre = np.eye(3)
         centre[:2, 2] = -middle[:2]
         bends = Ripple.random(rng, shot.times, rng.uniform(0.01, 0.08))
@@ -181,6 +199,8 @@ class _Stage:
             ratio = np.array(cutout.alpha.shape) / np.array(smaller.alpha.shape)
             place, cutout = place @ np.diag([ratio[1], ratio[0], 1.0]), smaller
         self._lay(cutout, place, ripple, named=True)
+        if self.covered:
+            self.cover(way, side)
 
     def _changes(self) -> tuple[Floats, Floats]:
         """(T,) growth and turn over time."""
