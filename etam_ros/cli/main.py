@@ -61,7 +61,8 @@ VERBS: Final = {
     ),
     "train": Verb(
         "Train a model on made-up clips, or fine-tune one on your own recordings.",
-        "etam train --init etam_nano --data recordings --bce-share 0 --lr 1e-4 --out tuned",
+        "etam train --init etam_nano --data recordings --bce-share 0 --taught-presence 0 "
+        "--lr 1e-4 --out tuned",
         _TRAIN,
     ),
     "pretrain": Verb(

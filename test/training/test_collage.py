@@ -15,7 +15,7 @@ from etam_ros.training.collage import CollageSource
 from etam_ros.training.collage.backdrop import Backdrop
 from etam_ros.training.collage.layers import SOLID, Layer, lay, streak
 from etam_ros.training.collage.motion import Ripple, camera, frame_times, poses, squash
-from etam_ros.training.collage.paths import find_way
+from etam_ros.training.collage.paths import Way, covering_way, find_way
 from etam_ros.training.collage.scene import plan_scene
 from etam_ros.training.collage.sprites import Cutout, cut, draw_shape
 from etam_ros.training.material import Partition, Photograph
@@ -250,6 +250,23 @@ def test_ways_lead_behind_things_and_out_and_back():
         left += int(away.any() and not away[-1])
     assert hidden > 8
     assert left > 4
+
+
+def test_what_covers_a_thing_comes_to_it_stays_with_it_and_may_leave():
+    times = np.linspace(0.0, 1.0, 60)
+    way = Way(0.3 * times, np.full(60, -0.1))
+    stayed, left = 0, 0
+    for seed in range(40):
+        hider = covering_way(np.random.default_rng(seed), way, side=0.2, hider=0.4)
+        away = np.hypot(hider.x - way.x, hider.y - way.y)
+        assert away[0] >= 0.4, "at first the thing can be seen"
+        over = np.flatnonzero(away == 0.0)
+        assert len(over) > 5
+        assert (np.diff(over) == 1).all()
+        stayed += over[-1] == 59
+        left += away[-1] > 0.3
+    assert stayed > 5
+    assert left > 5
 
 
 def test_times_go_forward_at_many_speeds():

@@ -18,8 +18,10 @@ from etam_ros.errors import TrainingError
 from etam_ros.training.batches import ClipDataset, batches
 from etam_ros.training.checkpoints import load_checkpoint
 from etam_ros.training.config import TrainingConfig
+from etam_ros.training.forward import Rollout
 from etam_ros.training.initial_weights import first_network
 from etam_ros.training.loop import train
+from etam_ros.training.losses import row_losses
 from etam_ros.training.progress_report import read_log
 from etam_ros.training.samples import TrainingClip
 from etam_ros.training.trainer import small_truth
@@ -71,6 +73,24 @@ def whole_run(tmp_path_factory):
     return final_state(out)
 
 
+def test_cross_entropy_and_true_presence_last_a_share_of_the_run_each(monkeypatch, tmp_path):
+    taught, entropy = [], []
+
+    def spy_on_rollout(*args, teach_presence, **options):
+        taught.append(teach_presence)
+        return Rollout(*args, teach_presence=teach_presence, **options)
+
+    def spy_on_losses(*args, bce_share):
+        entropy.append(bce_share)
+        return row_losses(*args, bce_share=bce_share)
+
+    monkeypatch.setattr("etam_ros.training.trainer.Rollout", spy_on_rollout)
+    monkeypatch.setattr("etam_ros.training.trainer.row_losses", spy_on_losses)
+    train(replace(TINY, out=str(tmp_path), bce_share=1.0, taught_presence=0.4), FlatClips())
+    assert taught == [True, True, True, False, False, False]
+    assert set(entropy) == {1.0}
+
+
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 def test_a_stopped_run_goes_on_exactly(optimizer, whole_run, tmp_path):
     config = replace(TINY, out=str(tmp_path / "stopped"), optimizer=optimizer)
@@ -93,8 +113,10 @@ torch.set_num_threads(1)
 from dataclasses import replace
 from flat_clips import FlatClips  # noqa: E402
 from test_loop import TINY
+from etam_ros.training.forward import Rollout
 from etam_ros.training.initial_weights import first_network
 from etam_ros.training.loop import train
+from etam_ros.training.losses import row_losses
 train(replace(TINY, out=sys.argv[1], log_every=1), FlatClips(), on_report=lambda r: print(r.step, flush=True))
 """  # noqa: E501
 
