@@ -20,6 +20,9 @@ NO_OBJECT_LOGIT: Final = -1024.0
 LINES: Final = (-4.0, 2.0, 25)
 """First and last logit at which a line is tried, and how many there are."""
 
+CARRIED_GAIN: Final = 0.5
+"""Logits that followed masks are raised by, where they are carried."""
+
 
 @dataclass(frozen=True, eq=False)
 class ChosenMasks:
@@ -89,6 +92,21 @@ def drawn_where_it_pays(mask_logits: Tensor) -> Tensor:
     line = lines[(both / either.clamp(min=1e-6)).argmax(dim=1)]  # (B,)
     there = mask_logits > NO_OBJECT_LOGIT
     return torch.where(there, mask_logits - line[:, None, None, None], mask_logits)
+
+
+def kept_from_shrinking(mask_logits: Tensor) -> Tensor:
+    """Raise the masks of a followed frame, for models that carry them.
+
+    What is carried loses a little of its rim and of its thin parts in every frame, because the
+    network hedges there, and the next frame begins with what is left.
+
+    Args:
+        mask_logits: (B, 1, 4h, 4w).
+
+    Returns:
+        the same plus CARRIED_GAIN; occluded ones as they are.
+    """
+    return torch.where(mask_logits > NO_OBJECT_LOGIT, mask_logits + CARRIED_GAIN, mask_logits)
 
 
 def is_stable(mask_logits: Tensor) -> Tensor:

@@ -17,7 +17,12 @@ from etam_ros.errors import PromptError
 from etam_ros.records import Frame, FrameResult, ObjectState, Prompt
 from etam_ros.runtime import MemoryBatch, Stages
 from etam_ros.tracking.bank import Memory, pack
-from etam_ros.tracking.choosing import ChosenMasks, choose_masks, drawn_where_it_pays
+from etam_ros.tracking.choosing import (
+    ChosenMasks,
+    choose_masks,
+    drawn_where_it_pays,
+    kept_from_shrinking,
+)
 from etam_ros.tracking.current_frame import CurrentFrame, look_at
 from etam_ros.tracking.device_pixels import DevicePixels
 from etam_ros.tracking.objects import ObjectTable, TrackedObject
@@ -184,8 +189,10 @@ class Tracker:
         if current.motion is not None:
             carried = current.motion.carry(as_prompt(torch.cat(self._mask_logits())))
         decoded = self.stages.decode_mask(conditioned, points, labels, carried)
-        once = self.stages.sizes.answers_once
-        chosen = choose_masks(decoded, ambiguous=True, answers_once=once)
+        sizes = self.stages.sizes
+        chosen = choose_masks(decoded, ambiguous=True, answers_once=sizes.answers_once)
+        if sizes.carries_masks:
+            chosen = replace(chosen, mask_logits=kept_from_shrinking(chosen.mask_logits))
         logits = self._pixels.fill_holes(chosen.mask_logits, self.config.fill_hole_area)
         for row, tracked in enumerate(self._objects):
             tracked.conditioned = conditioned[row : row + 1]

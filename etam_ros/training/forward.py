@@ -19,7 +19,7 @@ from torch.nn import functional
 from etam_ros.model import EfficientTAM
 from etam_ros.model.network import MEMORY_BIAS, MEMORY_SCALE
 from etam_ros.motion import Motion, sight_of
-from etam_ros.tracking.choosing import drawn_where_it_pays
+from etam_ros.tracking.choosing import drawn_where_it_pays, kept_from_shrinking
 from etam_ros.tracking.proposals import pictured, propose
 from etam_ros.training.passes import Bank, Chosen, Decode, Pass
 from etam_ros.training.prompting import (
@@ -236,7 +236,12 @@ class Rollout:
             motion = self.motions[frame - 1].of(clips)
             moved = worn(motion.move(as_prompt(before)), self.rngs, self.wear, self.objects)
             previous = motion.settle(moved)
-        return self.decode(conditioned, rows, frame, "tracked", ambiguous=True, previous=previous)
+        chosen = self.decode(
+            conditioned, rows, frame, "tracked", ambiguous=True, previous=previous
+        )
+        if self.motions:
+            chosen = Chosen(kept_from_shrinking(chosen.mask_logits), chosen.pointers)
+        return chosen
 
     def decode(
         self,

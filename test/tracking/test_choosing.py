@@ -6,7 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from etam_ros.tracking.choosing import LINES, NO_OBJECT_LOGIT, drawn_where_it_pays
+from etam_ros.tracking.choosing import (
+    CARRIED_GAIN,
+    LINES,
+    NO_OBJECT_LOGIT,
+    drawn_where_it_pays,
+    kept_from_shrinking,
+)
 
 
 def expected_overlap(logits: Tensor, line: float) -> float:
@@ -55,3 +61,9 @@ def test_gradients_pass_as_they_are() -> None:
     drawn_where_it_pays(logits).sum().backward()
     assert logits.grad is not None
     assert (logits.grad == 1.0).all()
+
+
+def test_followed_masks_are_raised_and_occluded_ones_stay() -> None:
+    logits = torch.tensor([-0.4, 3.0, NO_OBJECT_LOGIT]).view(3, 1, 1, 1)
+    raised = kept_from_shrinking(logits).flatten().tolist()
+    assert raised == pytest.approx([CARRIED_GAIN - 0.4, CARRIED_GAIN + 3.0, NO_OBJECT_LOGIT])

@@ -13,6 +13,7 @@ import torch
 
 from etam_ros import Frame, Prompt, Tracker, TrackerConfig
 from etam_ros.errors import ObjectError, PromptError
+from etam_ros.tracking.choosing import CARRIED_GAIN
 
 sys.path.insert(0, str(Path(__file__).parent))
 from fake_stages import SIZE, FakeStages, square
@@ -260,6 +261,19 @@ def test_a_model_that_answers_once_never_chooses(tracker: Tracker, stages: FakeS
     followed = tracker.step(frame()).objects[0]
     assert followed.pointer.tolist() == [20.0] * 4
     assert followed.iou_score == pytest.approx(0.2)
+
+
+def test_a_model_that_carries_masks_keeps_followed_ones_from_shrinking(
+    tracker: Tracker, stages: FakeStages
+) -> None:
+    stages.sizes = replace(stages.sizes, carries_masks=True)
+    tracker.step(frame())
+    prompted = tracker.add_prompt(click())
+    assert torch.equal(prompted.mask_logits, square(4, 12)), "a prompt is answered as it is"
+    followed = tracker.step(frame()).objects[0]
+    assert torch.equal(followed.mask_logits, square(4, 12) + CARRIED_GAIN)
+    remembered, _ = stages.remembered[-1]
+    assert torch.equal(remembered[0, 0], square(4, 12) + CARRIED_GAIN)
 
 
 def test_a_model_that_follows_edges_draws_along_them_and_remembers_what_it_decoded(
