@@ -29,6 +29,8 @@ TRUST: Final = 4.0
 FEWEST: Final = 12
 """Cells of a mask, else it would be smoothed away."""
 _NEVER_ZERO: Final = 1e-3
+_MATRIX: Final = ([0, 3, 5], [3, 1, 4], [5, 4, 2])
+"""Where a symmetric matrix stands among rr, gg, bb, rg, gb, br."""
 
 
 def follow_edges(mask_logits: Tensor, image: Tensor, line: float = 0.0) -> Tensor:
@@ -92,9 +94,9 @@ def _fit(values: Tensor, guide: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         (N, 1, G, G) in 0..1.
     """
     mean, level = box_mean(guide, REACH), box_mean(values, REACH)
-    spread = box_mean(_products(guide), REACH) - _products(mean)  # (1, 9, G, G)
-    flat = FLATNESS * torch.eye(3, device=guide.device).view(1, 9, 1, 1)
-    red, green, blue = torch.split(spread + flat, 3, dim=1)  # rows of 3 x 3 matrices
+    spread = box_mean(_products(guide), REACH) - _products(mean)  # (1, 6, G, G)
+    spread[:, :3] += FLATNESS
+    red, green, blue = (spread[:, row] for row in _MATRIX)  # rows of 3 x 3 matrices
     sides = ((green, blue), (blue, red), (red, green))
     columns = [torch.linalg.cross(*pair, dim=1) for pair in sides]
     size = (red * columns[0]).sum(dim=1, keepdim=True)  # determinants: inverses are columns / size
@@ -107,5 +109,5 @@ def _fit(values: Tensor, guide: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _products(values: Tensor) -> Tensor:
-    """Each of three channels times each: (1, 3, G, G) -> (1, 9, G, G)."""
-    return (values[:, :, None] * values[:, None]).flatten(1, 2)
+    """Each of three channels squared, then each times the next: (1, 3, G, G) -> (1, 6, G, G)."""
+    return torch.cat((values.square(), values * values.roll(-1, dims=1)), dim=1)
