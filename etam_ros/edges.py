@@ -29,8 +29,6 @@ TRUST: Final = 4.0
 FEWEST: Final = 12
 """Cells of a mask, else it would be smoothed away."""
 _NEVER_ZERO: Final = 1e-3
-_MATRIX: Final = ([0, 3, 5], [3, 1, 4], [5, 4, 2])
-"""Where a symmetric matrix stands among rr, gg, bb, rg, gb, br."""
 
 
 def follow_edges(mask_logits: Tensor, image: Tensor, line: float = 0.0) -> Tensor:
@@ -96,7 +94,9 @@ def _fit(values: Tensor, guide: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     mean, level = box_mean(guide, REACH), box_mean(values, REACH)
     spread = box_mean(_products(guide), REACH) - _products(mean)  # (1, 6, G, G)
     spread[:, :3] += FLATNESS
-    red, green, blue = (spread[:, row] for row in _MATRIX)  # rows of 3 x 3 matrices
+    rr, gg, bb, rg, gb, br = spread.unbind(dim=1)
+    rows = ((rr, rg, br), (rg, gg, gb), (br, gb, bb))  # of 3 x 3 matrices
+    red, green, blue = (torch.stack(row, dim=1) for row in rows)  # (1, 3, G, G) each
     sides = ((green, blue), (blue, red), (red, green))
     columns = [torch.linalg.cross(*pair, dim=1) for pair in sides]
     size = (red * columns[0]).sum(dim=1, keepdim=True)  # determinants: inverses are columns / size
