@@ -143,10 +143,14 @@ def _bench_tracker(
     found: list[Measured] = []
     with ExitStack() as stack:
         opened: dict[str, Stages] = {}
+        ways_of: dict[str, Way] = {}  # auto may turn out to be a precision that is named too
         for backend, precision in ways:
             with working(f"opening {backend}") as on_step:
-                stages = open_way(model, weights, backend, precision, device, on_step=on_step)
-            opened[_short(stages.name)] = stack.enter_context(stages)
+                stages = stack.enter_context(
+                    open_way(model, weights, backend, precision, device, on_step=on_step)
+                )
+            opened.setdefault(_short(stages.name), stages)
+            ways_of.setdefault(_short(stages.name), (backend, precision))
         first = next(iter(opened))
         for objects in counts:
             with frame_progress("tracker", (FILLING_FRAMES + frames) * len(opened)) as advance:
@@ -157,7 +161,7 @@ def _bench_tracker(
             if memory:
                 measured = [
                     _with_memory(each, model, weights, way, device)
-                    for each, way in zip(measured, ways, strict=True)
+                    for each, way in zip(measured, ways_of.values(), strict=True)
                 ]
             found += measured
             what = "1 object" if objects == 1 else f"{objects} objects"

@@ -60,6 +60,15 @@ def test_backends_take_turns_and_are_held_against_one(etam, tmp_path, monkeypatc
     assert picture.std() > 10
 
 
+def test_a_way_that_is_named_twice_is_measured_once(etam) -> None:
+    finished = etam(
+        *TINY, "--node-frames", "0", "--backend", "torch", "--objects", "1", "--against",
+        "torch:fp32",
+    )  # fmt: skip
+    assert finished.returncode == 0, finished.stderr
+    assert len(rows(finished.stdout)["step"]) == 1
+
+
 def test_the_node_is_measured_at_both_sizes(etam) -> None:
     pytest.importorskip("rclpy")
     finished = etam(*TINY, "--node-frames", "3", "--backend", "torch")
