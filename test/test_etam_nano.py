@@ -13,9 +13,9 @@ from safetensors import safe_open
 from etam_ros import Frame, Prompt, Tracker, TrackerConfig, open_stages
 from etam_ros.evaluation.metrics import region_similarity
 from etam_ros.runtime import Stages
-from etam_ros.runtime.torch_weights import weights_file
-from etam_ros.training.collage import CollageSource
-from etam_ros.training.samples import TrainingClip
+from etam_ros.runtime.backends.torch.weights import weights_file
+from etam_ros.synthetic.collage import CollageSource
+from etam_ros.synthetic.samples import TrainingClip
 
 TEST_SEEDS = range(2**50, 2**50 + 10)  # training draws its own at random from 2**62
 FRAMES = 8

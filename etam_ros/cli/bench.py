@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from etam_ros.evaluation.side_by_side import Measured
+    from etam_ros.benchmark.side_by_side import Measured
     from etam_ros.runtime import Stages
 
 SIZES = {"720p": (720, 1280), "1080p": (1080, 1920)}
@@ -72,7 +72,7 @@ def bench(
     from rich.console import Console
 
     from etam_ros.errors import WeightsError
-    from etam_ros.runtime.torch_weights import resolve_weights
+    from etam_ros.runtime.backends.torch.weights import resolve_weights
 
     try:
         weights = resolve_weights(model, weights)
@@ -89,11 +89,11 @@ def bench(
         model, weights, ways, device, _counts(objects), frames, memory, console
     )
     if table is not None:
-        from etam_ros.evaluation.side_by_side import write_csv
+        from etam_ros.benchmark.side_by_side import write_csv
 
         write_csv(measured, table)
     if plot is not None:
-        from etam_ros.evaluation.side_by_side import draw
+        from etam_ros.benchmark.side_by_side import draw
 
         draw(measured, f"{model}, 720p, {frames} frames", plot)
     if node_frames:
@@ -136,9 +136,9 @@ def _bench_tracker(
     console: Console,
 ) -> list[Measured]:
     """Measure and print, a table for each number of objects."""
-    from etam_ros.cli.progress import frame_progress, working
-    from etam_ros.evaluation.benchmark import FILLING_FRAMES
-    from etam_ros.evaluation.side_by_side import measure_side_by_side, open_way
+    from etam_ros.benchmark.benchmark import FILLING_FRAMES
+    from etam_ros.benchmark.side_by_side import measure_side_by_side, open_way
+    from etam_ros.cli.terminal.progress import frame_progress, working
 
     found: list[Measured] = []
     with ExitStack() as stack:
@@ -171,8 +171,8 @@ def _bench_tracker(
 
 def _with_memory(measured: Measured, model: str, weights: str, way: Way, device: str) -> Measured:
     """The same with the peak memory of a process that runs it alone."""
-    from etam_ros.cli.progress import working
-    from etam_ros.evaluation.peak_memory import Load, peak_memory_mib
+    from etam_ros.benchmark.peak_memory import Load, peak_memory_mib
+    from etam_ros.cli.terminal.progress import working
 
     load = Load(model, weights, *way, device, measured.objects, SIZES["720p"])
     with working(f"memory of {measured.name}"):
@@ -215,11 +215,11 @@ def _table(title: str) -> Table:
 def _bench_node(
     model: str, weights: str, backend: str, precision: str, device: str, frames: int
 ) -> Table | str:
-    from etam_ros.cli.progress import frame_progress
-    from etam_ros.evaluation.benchmark import FILLING_FRAMES
+    from etam_ros.benchmark.benchmark import FILLING_FRAMES
+    from etam_ros.cli.terminal.progress import frame_progress
 
     try:
-        from etam_ros.ros.overhead_probe import ProbePlan, measure_overhead
+        from etam_ros.ros.harness.overhead_probe import ProbePlan, measure_overhead
     except ImportError as error:
         return f"node: not measured, {error}: `etam doctor` says how to get ROS"
     table = _table(f"node: 1 object, {frames} frames each")

@@ -63,7 +63,7 @@ def build(
 
     Example: etam build etam_nano --backend tensorrt_rtx --target sm89
     """
-    from etam_ros.cli.progress import working
+    from etam_ros.cli.terminal.progress import working
     from etam_ros.errors import ConfigError
     from etam_ros.runtime.engines import build_elsewhere
     from etam_ros.runtime.exported import engine_folder
@@ -117,8 +117,8 @@ def judge(request: EngineRequest, *, build: bool) -> None:
     """Run the gate, show what it found, and exit with 1 if it refuses."""
     from rich.console import Console
 
-    from etam_ros.cli.parity_table import parity_table
-    from etam_ros.cli.progress import working
+    from etam_ros.cli.terminal.parity_table import parity_table
+    from etam_ros.cli.terminal.progress import working
     from etam_ros.runtime.engines import verify_engine
 
     with working(f"{request.model} on {request.backend}") as on_step:

@@ -13,15 +13,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from etam_ros.cli.errors import EXIT_INTERRUPTED
+from etam_ros.cli.terminal.errors import EXIT_INTERRUPTED
 from etam_ros.config import DEFAULT_MODEL
 from etam_ros.errors import PromptError, SourceError, WeightsError
 
 if TYPE_CHECKING:
-    from etam_ros.evaluation.demo_listener import ClipTruth, DemoListener
-    from etam_ros.evaluation.demo_report import DemoReport
+    from etam_ros.demo.listener import ClipTruth, DemoListener
+    from etam_ros.demo.processes import DemoCounts
+    from etam_ros.demo.report import DemoReport
     from etam_ros.records import Prompt
-    from etam_ros.ros.demo import DemoCounts
 
 _UNTRAINED: Final = "random:0"
 _FRAMES: Final = 90
@@ -104,8 +104,8 @@ def demo(
     node published. The made-up clip has ground truth: the report says how well each object was
     followed. In a SOURCE, say where to click; otherwise it clicks in the middle.
     """
-    from etam_ros.cli.interrupts import stop_on_interrupt
-    from etam_ros.ros.demo import require_rclpy
+    from etam_ros.cli.terminal.interrupts import stop_on_interrupt
+    from etam_ros.demo.processes import require_rclpy
 
     require_rclpy()
     prompts = _prompts(click or [], box or [])
@@ -130,8 +130,8 @@ def demo(
 
 def _run(plan: Plan, material: Material, stop: Callable[[], bool]) -> DemoReport:
     """Play, click and listen, with a line that says what is being done."""
-    from etam_ros.evaluation.demo_listener import DemoListener
-    from etam_ros.ros.demo import DemoSettings, Listener, run_demo
+    from etam_ros.demo.listener import DemoListener
+    from etam_ros.demo.processes import DemoSettings, Listener, run_demo
 
     parameters = (("model", plan.model), ("weights", plan.weights))
     settings = DemoSettings(
@@ -160,7 +160,7 @@ def _run(plan: Plan, material: Material, stop: Callable[[], bool]) -> DemoReport
 def _report(
     plan: Plan, material: Material, listener: DemoListener, counts: DemoCounts
 ) -> DemoReport:
-    from etam_ros.evaluation.demo_report import DemoReport
+    from etam_ros.demo.report import DemoReport
 
     return DemoReport(
         source=material.name,
@@ -178,7 +178,7 @@ def _report(
 
 def _leave(report: DemoReport, out: Path) -> None:
     """Write report.md and show it."""
-    from etam_ros.evaluation.demo_report import SCORE_COLUMNS
+    from etam_ros.demo.report import SCORE_COLUMNS
 
     try:
         (out / "report.md").write_text(report.markdown(), encoding="utf-8")
@@ -201,7 +201,7 @@ def _weights(model: str, weights: str) -> str:
     """The weights asked for, else the model's own if they are here, else random ones."""
     if weights:
         return weights
-    from etam_ros.runtime.torch_weights import weights_file
+    from etam_ros.runtime.backends.torch.weights import weights_file
 
     try:
         return str(weights_file(model))
@@ -247,7 +247,7 @@ def _start_folder(out: Path) -> None:
 
 def _given(source: str) -> Material:
     """A source of the user's, looked at once so that mistakes show at once."""
-    from etam_ros.evaluation.sources import open_source
+    from etam_ros.media.sources import open_source
 
     with open_source(source) as frames:
         return Material(source, source, frames.fps)
@@ -255,12 +255,12 @@ def _given(source: str) -> Material:
 
 def _made_up(seed: int, frames: int, out: Path) -> Material:
     """Make up a clip, write it as a folder of JPEGs, and learn its truth as it will be read."""
-    from etam_ros.cli.progress import frame_progress
-    from etam_ros.evaluation.contact_sheet import write_jpeg
-    from etam_ros.evaluation.demo_listener import ClipTruth
-    from etam_ros.evaluation.label_png import encode_label_png
-    from etam_ros.evaluation.sources import open_source
-    from etam_ros.training.clips import generate_clip
+    from etam_ros.cli.terminal.progress import frame_progress
+    from etam_ros.demo.listener import ClipTruth
+    from etam_ros.drawing.contact_sheet import write_jpeg
+    from etam_ros.media.label_png import encode_label_png
+    from etam_ros.media.sources import open_source
+    from etam_ros.synthetic.scene.clips import generate_clip
 
     clip = generate_clip(seed, frames=frames)
     pictures, masks = out / "clip" / "frames", out / "clip" / "masks"

@@ -12,7 +12,7 @@ import typer
 from etam_ros import __version__
 
 if TYPE_CHECKING:
-    from etam_ros.cli.findings import Finding
+    from etam_ros.cli.terminal.findings import Finding
 
 _MARKS: Final = {
     "ok": "[green]ok[/green]",
@@ -30,7 +30,7 @@ def doctor(
 
     Exit code 0 if the tracker runs on this machine, 1 if not.
     """
-    from etam_ros.cli.findings import NEEDED_BY_NODE, NEEDED_TO_TRACK, find_all
+    from etam_ros.cli.terminal.findings import NEEDED_BY_NODE, NEEDED_TO_TRACK, find_all
 
     findings = find_all()
     fine = {item.name for item in findings if item.status == "ok"}

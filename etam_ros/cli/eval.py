@@ -132,8 +132,8 @@ _Found = tuple[Callable[[str], "Table"], dict[str, dict[str, Any]]]
 
 def _videos(job: _Job, model: str, stages: Stages | None, chosen: list[Sequence]) -> _Found:
     """Judge every method on every sequence."""
-    from etam_ros.cli.eval_tables import sequence_table
-    from etam_ros.cli.progress import frame_progress
+    from etam_ros.cli.terminal.eval_tables import sequence_table
+    from etam_ros.cli.terminal.progress import frame_progress
     from etam_ros.evaluation.baselines import BaselineFollower
     from etam_ros.evaluation.followers import TrackerFollower
     from etam_ros.evaluation.scoring import as_json, score_follower
@@ -172,8 +172,8 @@ def _on_result(
 
 def _images(job: _Job, model: str, stages: Stages | None) -> _Found:
     """Judge every method on every photograph."""
-    from etam_ros.cli.eval_tables import image_table
-    from etam_ros.cli.progress import frame_progress
+    from etam_ros.cli.terminal.eval_tables import image_table
+    from etam_ros.cli.terminal.progress import frame_progress
     from etam_ros.evaluation.image_folders import find_labelled_images
     from etam_ros.evaluation.image_scoring import (
         BaselineSegmenter,

@@ -32,7 +32,7 @@ def export(
     outputs are float32 in every precision. What is there already is not made again. Prints the
     folder.
     """
-    from etam_ros.cli.progress import working
+    from etam_ros.cli.terminal.progress import working
     from etam_ros.errors import ConfigError
     from etam_ros.runtime.export import export_model
     from etam_ros.runtime.export_parts import REDUCED

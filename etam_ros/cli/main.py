@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from etam_ros import __version__
-from etam_ros.cli.errors import EXIT_BUG, exit_code
+from etam_ros.cli.terminal.errors import EXIT_BUG, exit_code
 
 _FOLLOW: Final = "Follow objects"
 _TRAIN: Final = "Train"

@@ -10,6 +10,6 @@ def node(ctx: typer.Context) -> int:
 
     Its parameters, topics and services are told in docs/ros.md.
     """
-    from etam_ros.ros.tracker_node import run
+    from etam_ros.ros.tracker.executable import run
 
     return run(ctx.args)

@@ -72,7 +72,7 @@ def play(
         reliability=reliability,
         wait_for_subscribers=wait_for_subscribers,
     )
-    from etam_ros.ros.player import play as play_source
+    from etam_ros.ros.player.executable import play as play_source
 
     with _progress() as on_frame:
         play_source(config, ctx.args, transport_profile=transport_profile, on_frame=on_frame)

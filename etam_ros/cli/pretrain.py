@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from etam_ros.training.pretraining import Pretraining
+    from etam_ros.training.pretraining.loop import Pretraining
 
 _RUN = "The run"
 _MACHINE = "This machine"
@@ -93,10 +93,10 @@ def pretrain(
     for `etam train --init`. The feature error is 1 for a student that always answers the mean.
     Ctrl-C saves and ends; the same command goes on.
     """
-    from etam_ros.cli.interrupts import stop_on_interrupt
-    from etam_ros.cli.progress import step_progress
-    from etam_ros.training.pretraining import pretrain as run_pretraining
-    from etam_ros.training.pretraining_config import PretrainingConfig
+    from etam_ros.cli.terminal.interrupts import stop_on_interrupt
+    from etam_ros.cli.terminal.progress import step_progress
+    from etam_ros.training.pretraining.config import PretrainingConfig
+    from etam_ros.training.pretraining.loop import pretrain as run_pretraining
 
     config = PretrainingConfig(
         teacher=teacher,
@@ -134,7 +134,7 @@ def pretrain(
 def _report(run: Pretraining) -> None:
     from rich.console import Console
 
-    from etam_ros.training.encoder_file import ENCODER_FILE
+    from etam_ros.training.pretraining.encoder_file import ENCODER_FILE
 
     config = run.config
     left = config.steps - run.step

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from etam_ros.cli.errors import EXIT_INTERRUPTED
+from etam_ros.cli.terminal.errors import EXIT_INTERRUPTED
 from etam_ros.config import DEFAULT_MODEL, OverlayConfig, TrackerConfig
 from etam_ros.errors import PromptError
 
 if TYPE_CHECKING:
-    from etam_ros.evaluation.sources import FrameSource
-    from etam_ros.evaluation.track_run import RunSummary, TrackRun
+    from etam_ros.media.sources import FrameSource
+    from etam_ros.offline.track_run import RunSummary, TrackRun
     from etam_ros.runtime import Stages
 
 _HOW_TO_PROMPT = (
@@ -64,9 +64,9 @@ def track(
     if prompts is None:
         raise PromptError(f"no prompts given: add --prompts FILE, a JSON list as {_HOW_TO_PROMPT}")
     # Everything heavy comes now, so that help and typing errors are quick.
-    from etam_ros.evaluation.output_folder import check_output_folder
-    from etam_ros.evaluation.sources import open_source
-    from etam_ros.evaluation.track_run import TrackRun
+    from etam_ros.media.sources import open_source
+    from etam_ros.offline.output_folder import check_output_folder
+    from etam_ros.offline.track_run import TrackRun
 
     run = TrackRun(prompts)
     with open_source(source) as frames:
@@ -97,9 +97,9 @@ def _run(
     overlay: OverlayConfig | None,
     save_logits: bool,
 ) -> RunSummary:
-    from etam_ros.cli.interrupts import stop_on_interrupt
-    from etam_ros.cli.progress import frame_progress
-    from etam_ros.evaluation.track_output import TrackOutput
+    from etam_ros.cli.terminal.interrupts import stop_on_interrupt
+    from etam_ros.cli.terminal.progress import frame_progress
+    from etam_ros.offline.track_output import TrackOutput
     from etam_ros.tracking import Tracker
 
     # Logits are saved to be compared: nothing filled in, nothing forgotten.

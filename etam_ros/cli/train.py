@@ -166,11 +166,11 @@ def train(
     """
     options = {name: value for name, value in locals().items() if name != "data"}
     options["out"] = str(out)
-    from etam_ros.cli.interrupts import stop_on_interrupt
-    from etam_ros.cli.progress import step_progress
+    from etam_ros.cli.terminal.interrupts import stop_on_interrupt
+    from etam_ros.cli.terminal.progress import step_progress
     from etam_ros.training.config import TrainingConfig
+    from etam_ros.training.data.sources import training_source
     from etam_ros.training.loop import train as run_training
-    from etam_ros.training.sources import training_source
 
     config = TrainingConfig(**options)
     source = training_source(data or [])

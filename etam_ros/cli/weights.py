@@ -22,7 +22,7 @@ Name = Annotated[str, typer.Argument(help="A name that `etam weights list` shows
 @app.command("list", epilog="[bold]Example:[/bold] etam weights list")
 def list_names() -> None:
     """List the models, and where their weights lie on this machine."""
-    from etam_ros.runtime.torch_weights import list_weights
+    from etam_ros.runtime.backends.torch.weights import list_weights
 
     row = "{:<25}{:>8}{:>12}  {}"
     typer.secho(row.format("name", "input", "parameters", "on this machine"), bold=True)
@@ -36,7 +36,7 @@ def list_names() -> None:
 def get(name: Name) -> None:
     """Download the weights of a model, and print where they lie."""
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # a failure is told in one line, ours
-    from etam_ros.runtime.torch_weights import download_weights
+    from etam_ros.runtime.backends.torch.weights import download_weights
 
     typer.echo(str(download_weights(_known(name))))
 
@@ -44,14 +44,14 @@ def get(name: Name) -> None:
 @app.command(epilog="[bold]Example:[/bold] etam weights path efficienttam_ti_512x512")
 def path(name: Name) -> None:
     """Print where the weights of a model lie, and nothing else."""
-    from etam_ros.runtime.torch_weights import weights_file
+    from etam_ros.runtime.backends.torch.weights import weights_file
 
     typer.echo(str(weights_file(_known(name))))
 
 
 def _known(name: str) -> str:
     """The name, if there is such a model; a .pt at its end is forgiven."""
-    from etam_ros.runtime.torch_weights import model_names
+    from etam_ros.runtime.backends.torch.weights import model_names
 
     names = model_names()
     wanted = name.removesuffix(".pt")

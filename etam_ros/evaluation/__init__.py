@@ -1,1 +1,1 @@
-"""Sources, overlays, videos and tables: everything around a run that needs no ROS."""
+"""How good masks are: ground truth, metrics, protocols and sheets."""

@@ -19,9 +19,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from etam_ros.cues.grabcut import mask_at_clicks, mask_in_band, mask_in_box
 from etam_ros.errors import ConfigError
 from etam_ros.evaluation.truth_prompts import box_of, correcting_click
-from etam_ros.grabcut import mask_at_clicks, mask_in_band, mask_in_box
 from etam_ros.records import Frame
 
 BASELINES: Final = ("copy", "flow", "grabcut")

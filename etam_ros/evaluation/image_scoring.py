@@ -15,12 +15,12 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from etam_ros.cues.grabcut import disc_at, ellipse_in
 from etam_ros.errors import ConfigError, PromptError
 from etam_ros.evaluation.baselines import first_mask
 from etam_ros.evaluation.image_folders import LabelledImage
 from etam_ros.evaluation.metrics import region_similarity
 from etam_ros.evaluation.truth_prompts import box_of, correcting_click, prompt_object
-from etam_ros.grabcut import disc_at, ellipse_in
 from etam_ros.records import Frame
 from etam_ros.runtime import Stages
 from etam_ros.tracking import Tracker

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from etam_ros.drawing.contact_sheet import contact_sheet, thumbnail, write_jpeg
+from etam_ros.drawing.palette import object_colour
 from etam_ros.errors import SourceError
-from etam_ros.evaluation.colours import object_colour
-from etam_ros.evaluation.contact_sheet import contact_sheet, thumbnail, write_jpeg
 from etam_ros.evaluation.sequences import Sequence
 from etam_ros.records import Frame
 

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etam_ros.errors import SourceError
-from etam_ros.evaluation.label_png import read_mask_values
-from etam_ros.evaluation.sources import images_in, open_source
+from etam_ros.media.label_png import read_mask_values
+from etam_ros.media.sources import images_in, open_source
 from etam_ros.records import Frame
 
 NOT_JUDGED = 255

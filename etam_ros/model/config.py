@@ -37,14 +37,14 @@ class ModelConfig:
             with ln 4 added to the attention logits (variant 1) or to the keys (variant 2).
         decoder_depth, decoder_heads, decoder_mlp_dim: of the mask decoder's transformer.
         carries_masks: the decoder sees each object's mask of the frame before, moved as the
-            picture has moved and fitted to its colours (`etam_ros.motion`); the official models
-            follow by memories alone.
+            picture has moved and fitted to its colours (`etam_ros.cues.optical_flow`); the
+            official models follow by memories alone.
         proposes_masks: the decoder sees what colours say of a first click or box
-            (`etam_ros.tracking.proposals`); the official models see the prompt alone.
+            (`etam_ros.cues.proposals`); the official models see the prompt alone.
         answers_once: mask 0 answers every prompt and every frame; the official models choose
             among the other three where a prompt can mean several things.
         follows_edges: masks are drawn at the size of its input, along the edges of the picture
-            (`etam_ros.edges`); those of the official models are resized.
+            (`etam_ros.cues.guided_filter`); those of the official models are resized.
         weights_of: name of the model whose weights it runs, if not its own.
 
     Raises:

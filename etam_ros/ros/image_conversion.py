@@ -21,7 +21,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from etam_ros.errors import ImageError
-from etam_ros.image_header import read_header
+from etam_ros.media.image_header import read_header
 from etam_ros.ros.image_encodings import (
     LAYOUTS,
     NV24,

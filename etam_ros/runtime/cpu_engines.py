@@ -24,11 +24,11 @@ class CpuEngine:
     def __init__(self, request: EngineRequest) -> None:
         self.request = request
         if request.backend == "onnx":
-            from etam_ros.runtime.onnx_stages import import_onnxruntime
+            from etam_ros.runtime.backends.onnxruntime.stages import import_onnxruntime
 
             import_onnxruntime()
         else:
-            from etam_ros.runtime.openvino_stages import import_openvino
+            from etam_ros.runtime.backends.openvino.stages import import_openvino
 
             import_openvino()
 
@@ -50,10 +50,10 @@ class CpuEngine:
         """The stages."""
         threads = self.request.threads or torch.get_num_threads()
         if self.request.backend == "onnx":
-            from etam_ros.runtime.onnx_stages import open_onnx_stages
+            from etam_ros.runtime.backends.onnxruntime.stages import open_onnx_stages
 
             return open_onnx_stages(exported, threads)
-        from etam_ros.runtime.openvino_stages import open_openvino_stages
+        from etam_ros.runtime.backends.openvino.stages import open_openvino_stages
 
         return open_openvino_stages(exported, threads, self.request.precision)
 

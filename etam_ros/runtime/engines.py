@@ -208,7 +208,7 @@ def _judge(
     engine: Engine, exported: ExportedModel, stages: Stages, on_step: OnStep | None
 ) -> ParityReport:
     """Run the gate against torch on the same device, and keep what it says."""
-    from etam_ros.runtime.torch_stages import open_torch_stages
+    from etam_ros.runtime.backends.torch.stages import open_torch_stages
 
     request = engine.request
     if on_step is not None:

@@ -15,6 +15,8 @@ import torch
 from etam_ros.errors import BackendError
 from etam_ros.model import EfficientTAM, model_config
 from etam_ros.model.checkpoint import load_network
+from etam_ros.runtime.backends.torch.stages import TorchStages
+from etam_ros.runtime.backends.torch.weights import resolve_weights
 from etam_ros.runtime.export_parts import Graph, graphs
 from etam_ros.runtime.exported import (
     BY_LENGTH,
@@ -25,8 +27,6 @@ from etam_ros.runtime.exported import (
     hash_weights,
     write_export,
 )
-from etam_ros.runtime.torch_stages import TorchStages
-from etam_ros.runtime.torch_weights import resolve_weights
 
 OPSET: Final = 18
 

@@ -13,10 +13,7 @@ from typing import Any, Final
 import torch
 
 from etam_ros.errors import BackendError
-from etam_ros.runtime.engine_request import EngineRequest
-from etam_ros.runtime.exported import PADDED, ExportedModel, OnStep, engine_folder
-from etam_ros.runtime.stages import Stages
-from etam_ros.runtime.tensorrt_plans import (
+from etam_ros.runtime.backends.tensorrt.plans import (
     DEFAULT_TARGETS,
     PlanKey,
     Plans,
@@ -24,6 +21,9 @@ from etam_ros.runtime.tensorrt_plans import (
     find_plans,
     limits_built,
 )
+from etam_ros.runtime.engine_request import EngineRequest
+from etam_ros.runtime.exported import PADDED, ExportedModel, OnStep, engine_folder
+from etam_ros.runtime.stages import Stages
 
 GPU_PRECISIONS: Final = ("fp16", "bf16", "fp32")
 """What plans compute in; auto is the first."""
@@ -74,8 +74,8 @@ class GpuEngine:
 
     def open(self, exported: ExportedModel) -> Stages:
         """The stages, on plans that are there."""
+        from etam_ros.runtime.backends.tensorrt.programs import TensorRTPrograms
         from etam_ros.runtime.fixed_stages import FixedStages
-        from etam_ros.runtime.tensorrt_programs import TensorRTPrograms
 
         plans = self._plans(exported)
         assert plans is not None  # `build` saw to them
@@ -147,10 +147,10 @@ def import_library(backend: str) -> Any:
         BackendError: it is not installed, or too old.
     """
     if backend == "tensorrt":
-        from etam_ros.runtime.tensorrt_library import import_tensorrt
+        from etam_ros.runtime.backends.tensorrt.library import import_tensorrt
 
         return import_tensorrt()
-    from etam_ros.runtime.tensorrt_rtx_library import import_tensorrt_rtx
+    from etam_ros.runtime.backends.tensorrt.rtx_library import import_tensorrt_rtx
 
     return import_tensorrt_rtx()
 

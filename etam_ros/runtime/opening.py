@@ -58,9 +58,9 @@ def open_stages(
         if value not in choices:
             raise ConfigError(f"{name} is {value!r}, expected one of {', '.join(choices)}")
     from etam_ros.runtime import engines
+    from etam_ros.runtime.backends.torch.programs import open_torch_programs
+    from etam_ros.runtime.backends.torch.stages import choose_device, open_torch_stages
     from etam_ros.runtime.gpu_engines import check_gpu
-    from etam_ros.runtime.torch_programs import open_torch_programs
-    from etam_ros.runtime.torch_stages import choose_device, open_torch_stages
 
     if backend in GPU_BACKENDS:
         if device == "cpu":
@@ -90,6 +90,6 @@ def open_eager_stages(
 
     Arguments and errors as of `open_stages`.
     """
-    from etam_ros.runtime.torch_stages import open_torch_stages
+    from etam_ros.runtime.backends.torch.stages import open_torch_stages
 
     return open_torch_stages(model, weights=weights, precision=precision, device=device)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from etam_ros.motion import Motion, Sight, sight_of
+from etam_ros.cues.optical_flow import Motion, Sight, sight_of
 from etam_ros.records import Frame
 from etam_ros.runtime import Stages
 from etam_ros.tracking.publishing import Pixels

@@ -11,8 +11,8 @@ from torch import Tensor
 from etam_ros.errors import ObjectError
 from etam_ros.records import MAX_OBJECT_ID, NEW_OBJECT, ObjectState
 from etam_ros.tracking.bank import MemoryBank
-from etam_ros.tracking.choosing import ChosenMasks
-from etam_ros.tracking.prompting import PointPrompt
+from etam_ros.tracking.mask_selection import ChosenMasks
+from etam_ros.tracking.prompt_inputs import PointPrompt
 from etam_ros.tracking.publishing import MeasuredMask
 
 

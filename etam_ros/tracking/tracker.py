@@ -12,21 +12,21 @@ import torch
 from torch import Tensor
 
 from etam_ros.config import TrackerConfig
-from etam_ros.edges import follow_edges
+from etam_ros.cues.guided_filter import follow_edges
 from etam_ros.errors import PromptError
 from etam_ros.records import Frame, FrameResult, ObjectState, Prompt
 from etam_ros.runtime import MemoryBatch, Stages
 from etam_ros.tracking.bank import Memory, pack
-from etam_ros.tracking.choosing import (
+from etam_ros.tracking.cuda_postprocessor import DevicePixels
+from etam_ros.tracking.current_frame import CurrentFrame, look_at
+from etam_ros.tracking.mask_selection import (
     ChosenMasks,
     choose_masks,
     drawn_where_it_pays,
     kept_from_shrinking,
 )
-from etam_ros.tracking.current_frame import CurrentFrame, look_at
-from etam_ros.tracking.device_pixels import DevicePixels
 from etam_ros.tracking.objects import ObjectTable, TrackedObject
-from etam_ros.tracking.prompting import (
+from etam_ros.tracking.prompt_inputs import (
     PointPrompt,
     check_inside,
     no_points,

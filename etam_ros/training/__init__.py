@@ -1,1 +1,1 @@
-"""Clips and, later, losses and the training loop."""
+"""Clips become weights: losses, the loop, and what it writes."""

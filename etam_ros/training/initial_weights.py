@@ -143,7 +143,7 @@ def read_beginning(init: str) -> Beginning:
         return Beginning(init, weights, metadata.get("model", ""), part and f"{part}.")
     if path.suffix in WEIGHTS_SUFFIXES or len(path.parts) > 1:
         raise WeightsError(f"weights file {path} does not exist: check the path given to --init")
-    from etam_ros.runtime.torch_weights import resolve_weights
+    from etam_ros.runtime.backends.torch.weights import resolve_weights
 
     return Beginning(init, read_state_dict(Path(resolve_weights(init, ""))), init)
 

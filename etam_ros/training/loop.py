@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from etam_ros.training.batches import ClipBatch, batches
+from etam_ros.synthetic.samples import ClipSource
 from etam_ros.training.checkpoints import load_checkpoint
 from etam_ros.training.config import TrainingConfig
+from etam_ros.training.data.batches import ClipBatch, batches
 from etam_ros.training.passes import Pass
 from etam_ros.training.processes import joined_processes
 from etam_ros.training.progress_report import Log, Report
 from etam_ros.training.sample_pictures import write_samples
-from etam_ros.training.samples import ClipSource
 from etam_ros.training.trainer import Trainer
 from etam_ros.training.weights_out import write_weights
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from etam_ros.training.prompting import Click
+from etam_ros.training.prompt_sampling import Click
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,9 +18,9 @@ import torch
 from etam_ros.config import option_of
 from etam_ros.errors import EtamError
 from etam_ros.training.config import TrainingConfig
+from etam_ros.training.data.sources import training_source
 from etam_ros.training.loop import train
 from etam_ros.training.progress_report import Report
-from etam_ros.training.sources import training_source
 
 
 def parser() -> argparse.ArgumentParser:

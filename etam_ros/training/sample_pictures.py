@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etam_ros.errors import TrainingError
-from etam_ros.training.batches import ClipBatch
+from etam_ros.training.data.batches import ClipBatch
 from etam_ros.training.passes import Pass
-from etam_ros.training.prompting import MASK, NO_POINT, Click
+from etam_ros.training.prompt_sampling import MASK, NO_POINT, Click
 
 MAX_ROWS: Final = 8
 TILE_PX: Final = 160

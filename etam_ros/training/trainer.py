@@ -17,10 +17,9 @@ from torch.nn import functional
 
 from etam_ros.errors import TrainingError
 from etam_ros.model import EfficientTAM
-from etam_ros.training.batches import ClipBatch
 from etam_ros.training.checkpoints import save_checkpoint
 from etam_ros.training.config import FINE_TUNING_LAYER_DECAY, TrainingConfig
-from etam_ros.training.forward import Rollout
+from etam_ros.training.data.batches import ClipBatch
 from etam_ros.training.initial_weights import first_network, resized
 from etam_ros.training.losses import row_losses
 from etam_ros.training.optimization import (
@@ -33,7 +32,8 @@ from etam_ros.training.optimization import (
 from etam_ros.training.passes import Pass
 from etam_ros.training.processes import Processes
 from etam_ros.training.progress_report import Meter, Report
-from etam_ros.training.prompting import plan_prompts, row_random
+from etam_ros.training.prompt_sampling import plan_prompts, row_random
+from etam_ros.training.rollout import Rollout
 
 FADE: Final = 0.05
 """Share of the run over which cross-entropy gives way to focal loss."""

@@ -8,7 +8,7 @@ import re
 import cv2
 import pytest
 
-from etam_ros.evaluation.benchmark import WHOLE
+from etam_ros.benchmark.benchmark import WHOLE
 from etam_ros.runtime import STAGE_NAMES
 
 TINY = ("bench", "--model", "tiny_test", "--frames", "2")

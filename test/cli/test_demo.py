@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from etam_ros.cli.main import run
-from etam_ros.evaluation.label_png import read_mask_values
+from etam_ros.media.label_png import read_mask_values
 
 pytest.importorskip("rclpy")
 

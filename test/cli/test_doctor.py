@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from etam_ros.cli.findings import Piece, find_all
+from etam_ros.cli.terminal.findings import Piece, find_all
 
 
 def findings_of(done):

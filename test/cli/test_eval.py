@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from etam_ros.cli.main import run
-from etam_ros.evaluation.label_png import encode_label_png
+from etam_ros.media.label_png import encode_label_png
 
 
 @pytest.fixture

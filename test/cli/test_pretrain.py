@@ -13,7 +13,7 @@ import pytest
 from safetensors import safe_open
 
 from etam_ros.cli.pretrain import pretrain
-from etam_ros.training.pretraining_config import PretrainingConfig
+from etam_ros.training.pretraining.config import PretrainingConfig
 
 TINY = (
     "--teacher", "tiny_test", "--teacher-weights", "random:1", "--student", "tiny_test",

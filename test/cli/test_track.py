@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from etam_ros.cli.main import run
-from etam_ros.evaluation.label_png import encode_label_png, read_mask_values
+from etam_ros.media.label_png import encode_label_png, read_mask_values
 
 COLUMNS = [
     "frame", "stamp_ns", "id", "label", "occluded", "visibility", "iou_score", "cx", "cy",

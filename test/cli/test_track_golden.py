@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from etam_ros.cli.main import run
-from etam_ros.evaluation.label_png import encode_label_png
+from etam_ros.media.label_png import encode_label_png
 
 GOLDEN = Path(__file__).parents[3] / "shared" / "golden"
 CASE = "clicks_and_mask"

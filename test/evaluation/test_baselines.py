@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 import pytest
 
+from etam_ros.cues.grabcut import disc_at, mask_at_clicks, mask_in_band, mask_in_box
 from etam_ros.errors import ConfigError
 from etam_ros.evaluation.baselines import BASELINES, BaselineFollower, first_mask
-from etam_ros.evaluation.label_png import encode_label_png
 from etam_ros.evaluation.metrics import region_similarity
 from etam_ros.evaluation.scoring import score_follower
 from etam_ros.evaluation.sequences import Sequence, find_sequences
-from etam_ros.grabcut import disc_at, mask_at_clicks, mask_in_band, mask_in_box
+from etam_ros.media.label_png import encode_label_png
 from etam_ros.records import Frame
 
 HW = (120, 160)

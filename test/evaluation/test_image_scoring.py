@@ -18,9 +18,9 @@ from etam_ros.evaluation.image_scoring import (
     mean_iou,
     score_image,
 )
-from etam_ros.evaluation.label_png import encode_label_png
 from etam_ros.evaluation.metrics import region_similarity
 from etam_ros.evaluation.truth_prompts import correcting_click, full_mask
+from etam_ros.media.label_png import encode_label_png
 from etam_ros.records import Frame
 
 HW = (100, 120)

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from etam_ros import open_stages
 from etam_ros.errors import SourceError
-from etam_ros.evaluation.label_png import encode_label_png
 from etam_ros.evaluation.metrics import boundary_accuracy, region_similarity
 from etam_ros.evaluation.scoring import as_json, score_sequence
 from etam_ros.evaluation.sequences import find_sequences
 from etam_ros.evaluation.truth_prompts import PROMPT_KINDS, box_of, correcting_click
+from etam_ros.media.label_png import encode_label_png
 
 HW = (64, 96)
 

@@ -20,7 +20,7 @@ from etam_ros.model.config import TINY_TEST
 from etam_ros.model.image_encoder import join_windows, split_windows
 from etam_ros.model.memory_attention import BankTokens, RotaryCrossAttention
 from etam_ros.model.positions import HalvedLinear, rotary_table, rotate
-from etam_ros.runtime.torch_weights import PARAMETERS
+from etam_ros.runtime.backends.torch.weights import PARAMETERS
 
 NAMES = {
     f"efficienttam_{size}{suffix}"

@@ -34,7 +34,7 @@ from sensor_msgs.msg import Image  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
 from std_srvs.srv import SetBool, Trigger  # noqa: E402
 
-from etam_ros.ros.isolation import isolated_domain  # noqa: E402
+from etam_ros.ros.harness.isolation import isolated_domain  # noqa: E402
 from etam_ros.ros.transport import VARIABLES  # noqa: E402
 
 DEADLINE_S = 60.0
@@ -53,7 +53,13 @@ class TrackerProcess:
     def __init__(self, environment: dict[str, str], log: Path, *ros_arguments: str) -> None:
         self.log_path = log
         self._segments_of_others = set(Path("/dev/shm").glob("fastrtps_*"))
-        command = [sys.executable, "-m", "etam_ros.ros.tracker_node", "--ros-args", *ros_arguments]
+        command = [
+            sys.executable,
+            "-m",
+            "etam_ros.ros.tracker.executable",
+            "--ros-args",
+            *ros_arguments,
+        ]
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 command, stdout=output, stderr=subprocess.STDOUT, env=environment

@@ -12,7 +12,7 @@ from rclpy.qos import ReliabilityPolicy
 
 from etam_ros.config import NodeConfig
 from etam_ros.paths import share_file
-from etam_ros.ros.image_subscription import choose_reliability
+from etam_ros.ros.tracker.image_subscription import choose_reliability
 from etam_ros.ros.transport import PROFILE, VARIABLES, apply_profile
 
 RELIABLE, BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
@@ -55,7 +55,9 @@ def test_the_reliability_follows_the_publishers_only_on_auto(wanted, offered, ch
 
 
 def test_the_node_imports_no_torch_before_it_serves_signals():
-    program = "import etam_ros.ros.tracker_node, sys; print({'torch', 'rclpy'} & set(sys.modules))"
+    program = (
+        "import etam_ros.ros.tracker.executable, sys; print({'torch', 'rclpy'} & set(sys.modules))"
+    )
     command = [sys.executable, "-c", program]
     result = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ)
     assert result.stdout.strip() == "set()"

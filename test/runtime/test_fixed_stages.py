@@ -11,10 +11,10 @@ from etam_ros.errors import StageError
 from etam_ros.model.checkpoint import load_network
 from etam_ros.model.config import TINY_TEST, model_config
 from etam_ros.runtime import MemoryBatch, Stages
+from etam_ros.runtime.backends.torch.programs import TorchPrograms, torch_programs_stages
+from etam_ros.runtime.backends.torch.stages import TorchStages, constants_of, sizes_of
+from etam_ros.runtime.backends.torch.weights import resolve_weights
 from etam_ros.runtime.fixed_stages import BUCKETS, FixedStages, bucket_of
-from etam_ros.runtime.torch_programs import TorchPrograms, torch_programs_stages
-from etam_ros.runtime.torch_stages import TorchStages, constants_of, sizes_of
-from etam_ros.runtime.torch_weights import resolve_weights
 from etam_ros.tracking.bank import BankView, pack
 
 CPU = torch.device("cpu")

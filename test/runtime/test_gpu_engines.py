@@ -16,6 +16,8 @@ from etam_ros.errors import BackendError
 from etam_ros.model.checkpoint import load_network
 from etam_ros.model.config import TINY_TEST
 from etam_ros.runtime import engines, gpu_engines, open_stages
+from etam_ros.runtime.backends.tensorrt.plans import DEFAULT_TARGETS, KEY_FILE, PlanKey
+from etam_ros.runtime.backends.torch.stages import constants_of, sizes_of
 from etam_ros.runtime.engine_request import EngineRequest
 from etam_ros.runtime.export import OPSET
 from etam_ros.runtime.exported import (
@@ -26,8 +28,6 @@ from etam_ros.runtime.exported import (
     write_export,
 )
 from etam_ros.runtime.parity import ParityReport
-from etam_ros.runtime.tensorrt_plans import DEFAULT_TARGETS, KEY_FILE, PlanKey
-from etam_ros.runtime.torch_stages import constants_of, sizes_of
 from etam_ros.runtime.verdicts import write_verdict
 
 VERSION = "1.7.1"

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from etam_ros import Frame, FrameResult, Prompt, Tracker, TrackerConfig, open_stages
 from etam_ros.runtime import DecodedMasks, MemoryBatch, StageConstants, Stages, StageSizes
-from etam_ros.tracking import device_pixels
-from etam_ros.tracking.device_pixels import DevicePixels
+from etam_ros.tracking import cuda_postprocessor
+from etam_ros.tracking.cuda_postprocessor import DevicePixels
 from etam_ros.tracking.holes import LARGEST_ON_DEVICE
 from etam_ros.tracking.publishing import EMPTY_MASK, Drawing, HostPixels, measure
 
@@ -199,8 +199,8 @@ def no_values(monkeypatch: pytest.MonkeyPatch) -> None:
         count = len(object_ids)
         return Drawing(np.zeros((96, 128), np.uint16), [EMPTY_MASK] * count, [(1.0, 1.0)] * count)
 
-    monkeypatch.setattr(device_pixels, "Download", Unread)
-    monkeypatch.setattr(device_pixels, "_read", unread)
+    monkeypatch.setattr(cuda_postprocessor, "Download", Unread)
+    monkeypatch.setattr(cuda_postprocessor, "_read", unread)
     monkeypatch.setattr(Tensor, "pin_memory", lambda tensor: tensor)
     monkeypatch.setattr(torch, "autocast", lambda device, enabled: nullcontext())
 

@@ -13,7 +13,7 @@ import torch
 
 from etam_ros import Frame, Prompt, Tracker, TrackerConfig
 from etam_ros.errors import ObjectError, PromptError
-from etam_ros.tracking.choosing import CARRIED_GAIN
+from etam_ros.tracking.mask_selection import CARRIED_GAIN
 
 sys.path.insert(0, str(Path(__file__).parent))
 from fake_stages import SIZE, FakeStages, square

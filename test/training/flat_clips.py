@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from etam_ros.training.samples import TrainingClip
+from etam_ros.synthetic.samples import TrainingClip
 
 
 class FlatClips:

@@ -1,0 +1,1 @@
+"""How fast every way to run a model is, and what it takes."""

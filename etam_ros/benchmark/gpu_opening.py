@@ -1,0 +1,83 @@
+"""What it takes to open a way to run a model on a GPU, and which GPU that is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from etam_ros.benchmark.gpu_clock import MIB
+from etam_ros.benchmark.side_by_side import open_way
+from etam_ros.runtime import Stages
+from etam_ros.runtime.engines import is_installed
+from etam_ros.runtime.gpu_engines import driver_version, import_library
+
+
+def open_timed(
+    model: tuple[str, str], way: tuple[str, str], device: str, engine_dir: str, objects: int
+) -> tuple[dict[str, float | None], Stages]:
+    """Open and warm up one way.
+
+    Args:
+        model: its name and weights.
+        way: backend and precision.
+        device, engine_dir: as in `open_stages`.
+        objects: to warm up for.
+
+    Returns:
+        the seconds and the device's memory it took, and its stages.
+    """
+    steps: list[str] = []
+
+    def open_it() -> Stages:
+        return open_way(*model, *way, device, engine_dir=engine_dir, on_step=steps.append)
+
+    free = _free_bytes()
+    build_s, stages = _timed(open_it)
+    load_s = build_s
+    if steps:  # something was built: what the next start takes is another number
+        stages.close()
+        load_s, stages = _timed(open_it)
+    warm_s, _ = _timed(lambda: _warm(stages, objects))
+    took = {
+        "build_s": round(build_s, 2) if steps else None,
+        "load_s": round(load_s, 2),
+        "warm_up_s": round(warm_s, 2),
+        "held_mib": round((free - _free_bytes()) / MIB),
+    }
+    return took, stages
+
+
+def _free_bytes() -> int:
+    """What is free on the GPU, without what PyTorch keeps for later."""
+    if not torch.cuda.is_available():
+        return 0
+    torch.cuda.empty_cache()
+    return torch.cuda.mem_get_info()[0]
+
+
+def _warm(stages: Stages, objects: int) -> None:
+    stages.warm_up(objects)
+    stages.synchronize()
+
+
+def _timed(call: Callable[[], Any]) -> tuple[float, Any]:
+    start_s = time.perf_counter()
+    result = call()
+    return time.perf_counter() - start_s, result
+
+
+def machine() -> dict[str, str]:
+    """GPU and versions."""
+    found = {"torch": str(torch.__version__)}
+    if torch.cuda.is_available():
+        properties = torch.cuda.get_device_properties(0)
+        found["GPU"] = f"{properties.name}, sm{properties.major}{properties.minor}"
+        found["memory"] = f"{properties.total_memory / 2**30:.0f} GiB"
+        found["CUDA"] = f"{torch.version.cuda}, driver {driver_version()}"
+    for backend in ("tensorrt", "tensorrt_rtx"):
+        if is_installed(backend):
+            found[backend] = str(import_library(backend).__version__)
+    return found

@@ -1,0 +1,1 @@
+"""What verbs share: progress, tables, findings, errors."""

@@ -1,0 +1,1 @@
+"""What classical vision says beside the network: flow, colours, edges, GrabCut."""

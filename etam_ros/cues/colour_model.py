@@ -1,0 +1,82 @@
+"""Outlines that follow colours: near the outline of a mask, each pixel goes by what it looks like.
+
+A mask that is carried along optical flow frays, because flow is least certain at outlines. The
+colours inside and just outside, counted over the whole mask, say which side a pixel near the
+outline belongs to. This is the colour term of GrabCut (Rother et al., SIGGRAPH 2004) with
+histograms and without a graph cut: few, fixed operations for all masks at once, on any device.
+
+Letters: N masks, G = 4h side of the low-resolution masks in cells, K colours.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from etam_ros.cues.box_filter import box_max, box_mean
+
+LEVELS: Final = 12
+"""Of red, green and blue each: K is their product."""
+COLOURS: Final = LEVELS**3
+BAND: Final = 4
+"""Cells to each side of an outline that may change sides."""
+AROUND: Final = 10
+"""Cells around a mask that are counted as what it is not."""
+FEWEST: Final = 6
+"""Cells of a mask, else it has too few colours to count."""
+_MOST_TELLING: Final = 4.0  # log-odds that one colour can give
+_NEARNESS: Final = 2.0  # log-odds of lying well inside, against the same outside
+_LARGEST_CHANGE: Final = 2.0  # of the area, else the colours led astray
+
+
+def colours_of(image: NDArray[np.uint8], side: int) -> NDArray[np.int64]:
+    """Which colour each cell of a picture has.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        side: G.
+
+    Returns:
+        (G * G,) in 0..K - 1.
+    """
+    small = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA).astype(np.int64)
+    red, green, blue = np.moveaxis(small * LEVELS // 256, -1, 0)
+    return np.asarray((red * LEVELS + green) * LEVELS + blue, np.int64).ravel()
+
+
+def follow_colours(mask_logits: Tensor, colours: Tensor) -> Tensor:
+    """Move outlines to where the colours change.
+
+    Args:
+        mask_logits: (N, 1, G, G), roughly right.
+        colours: (N, G * G) or (1, G * G) int64 of the masks' pictures, on the same device.
+
+    Returns:
+        (N, 1, G, G) float32: log-odds of colour and place within BAND of an outline, elsewhere
+        the logits as they were; a mask that is too small, or that would shrink or grow by more
+        than half or double, is left as it is.
+    """
+    mask = (mask_logits > 0).float()
+    beside = box_max(mask, AROUND) - mask
+    index = colours.expand(len(mask), -1)
+    inside, outside = _shares(mask, index), _shares(beside, index)
+    telling = (inside / outside).log().clamp(-_MOST_TELLING, _MOST_TELLING)  # (N, K)
+    look = telling.gather(1, index).view_as(mask)
+    place = 2.0 * box_mean(mask, BAND) - 1.0
+    found = box_mean(look, 1) + _NEARNESS * place
+    near = place.abs() < 1.0  # both sides of the outline are within reach
+    moved = torch.where(near, found, mask_logits.float())
+    before, after = mask.sum((1, 2, 3)), (moved > 0).sum((1, 2, 3))
+    fits = (after <= before * _LARGEST_CHANGE) & (after >= before / _LARGEST_CHANGE)
+    return torch.where((fits & (before >= FEWEST))[:, None, None, None], moved, mask_logits)
+
+
+def _shares(where: Tensor, index: Tensor) -> Tensor:
+    """How large a share each colour has of a region, none of them zero: (N, K)."""
+    counts = where.new_zeros(len(where), COLOURS).scatter_add_(1, index, where.flatten(1))
+    return (counts + 0.5) / (counts.sum(dim=1, keepdim=True) + 1.0)

@@ -1,0 +1,112 @@
+"""Masks carried along optical flow, for models that follow objects so.
+
+A memory tells well which object is where, and badly how its outline runs. The mask of the frame
+before tells that, once it is moved as the picture has moved: dense inverse search (Kroeger et al.:
+Fast Optical Flow using Dense Inverse Search, ECCV 2016) in OpenCV's implementation says how.
+
+Letters: B pictures, N masks, S network input size, G = 4h side of the low-resolution masks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from etam_ros.cues.colour_model import colours_of, follow_colours
+from etam_ros.device_memory import upload
+from etam_ros.transforms import reduced
+
+Brightness = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """What of a picture carries masks.
+
+    Attributes:
+        brightness: (S, S) uint8, in which motion is seen.
+        colours: (G * G,) int64, which outlines follow.
+    """
+
+    brightness: Brightness
+    colours: NDArray[np.int64]
+
+
+def sight_of(image: NDArray[np.uint8], size: int, side: int) -> Sight:
+    """What of a picture (H, W, 3) uint8 RGB carries masks; size is S, side is G."""
+    small = reduced(image, size)
+    grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
+    return Sight(grey, colours_of(small, side))
+
+
+class Motion:
+    """How pictures have moved since the ones before, and what they look like now.
+
+    Args:
+        before, now: B pairs of pictures.
+        side: G.
+        device: of the masks.
+    """
+
+    def __init__(
+        self, before: list[Sight], now: list[Sight], side: int, device: torch.device
+    ) -> None:
+        flows = [
+            _backward_flow(last.brightness, this.brightness, side)
+            for last, this in zip(before, now, strict=True)
+        ]
+        places = _grid(side) + torch.from_numpy(np.stack(flows))  # (B, G, G, 2)
+        self.places = upload(places, device)
+        colours = np.stack([this.colours for this in now])  # (B, G * G)
+        self.colours = upload(torch.from_numpy(colours), device)
+
+    def of(self, index: Tensor) -> Motion:
+        """The same for other rows: (N,) int64, which picture each is of."""
+        motion = object.__new__(Motion)
+        index = index.to(self.places.device)
+        motion.places, motion.colours = self.places[index], self.colours[index]
+        return motion
+
+    def carry(self, mask_logits: Tensor) -> Tensor:
+        """Move masks along, and their outlines to where the colours change.
+
+        Args:
+            mask_logits: (N, 1, G, G) of the pictures before, a row for each picture, or any
+                number for one picture.
+
+        Returns:
+            (N, 1, G, G) float32.
+        """
+        return self.settle(self.move(mask_logits))
+
+    def move(self, mask_logits: Tensor) -> Tensor:
+        """Move masks along flow alone; what comes into view from outside is as the border was."""
+        places = self.places.expand(len(mask_logits), -1, -1, -1)
+        return functional.grid_sample(
+            mask_logits.float(), places, padding_mode="border", align_corners=False
+        )
+
+    def settle(self, mask_logits: Tensor) -> Tensor:
+        """Move outlines of masks of the pictures now to where the colours change."""
+        return follow_colours(mask_logits, self.colours)
+
+
+def _backward_flow(before: Brightness, now: Brightness, side: int) -> NDArray[np.float32]:
+    """(G, G, 2) float32: from a place now to where it was before, in half sides."""
+    method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    flow = np.asarray(method.calc(now, before, None), np.float32)  # type: ignore[call-overload]
+    small = cv2.resize(flow, (side, side), interpolation=cv2.INTER_AREA)
+    return np.asarray(small * np.float32(2.0 / now.shape[0]), np.float32)
+
+
+def _grid(side: int) -> Tensor:
+    """(1, G, G, 2): x and y of every cell's middle, from -1 to 1 over the picture."""
+    middle = (torch.arange(side) + 0.5) * (2.0 / side) - 1.0
+    y, x = torch.meshgrid(middle, middle, indexing="ij")
+    return torch.stack((x, y), dim=-1)[None]

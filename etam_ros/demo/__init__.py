@@ -1,0 +1,1 @@
+"""The demo: its clip, its processes, who listens, and the report."""

@@ -1,0 +1,1 @@
+"""Pictures for people: overlays, colours of objects, contact sheets."""

@@ -1,0 +1,1 @@
+"""Pictures and videos on disk: sources of frames, label PNGs, video files."""

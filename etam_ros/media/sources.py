@@ -1,0 +1,311 @@
+"""Where frames come from: video files, folders of images, cameras. Needs no ROS.
+
+    with open_source("clip.mp4") as source:
+        for frame in source:
+            ...
+
+Frames are decoded when they are asked for, one at a time.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+import av
+import cv2
+import numpy as np
+from av.error import FFmpegError
+from numpy.typing import NDArray
+
+from etam_ros.errors import ImageError, SourceError
+from etam_ros.media.image_header import is_jpeg_or_png, read_header
+from etam_ros.records import Frame
+
+DEFAULT_FPS: Final = 30.0
+IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+_BAG_SUFFIXES: Final = (".mcap", ".db3", ".bag")
+_CAMERA: Final = re.compile(r"(?:/dev/video)?([0-9]+)", re.ASCII)
+_EXPECTED: Final = "a video file, a folder of images, or the index of a camera"
+_NS_PER_S: Final = 1_000_000_000
+
+
+class FrameSource(ABC):
+    """A sequence of frames that can be gone through again and again.
+
+    Each iteration starts at the first frame (a camera goes on where it is) and ends the one
+    before it.
+
+    Attributes:
+        name: what the source is called, for messages and file names.
+        fps: frames per second; of a folder or a camera that does not tell, what was asked for.
+        frame_count: frames in all, or None where the source does not know.
+        live: frames come when they come, and wait for nobody.
+    """
+
+    def __init__(
+        self, name: str, fps: float, frame_count: int | None, *, live: bool = False
+    ) -> None:
+        self.name = name
+        self.fps = fps
+        self.frame_count = frame_count
+        self.live = live
+        self._running: Generator[Frame, None, None] | None = None
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Start over.
+
+        Raises:
+            SourceError: a frame cannot be read; the message says which.
+        """
+        self._end_iteration()
+        self._running = self._read()
+        return self._running
+
+    def __enter__(self) -> FrameSource:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back files and devices. Can be called again."""
+        self._end_iteration()
+
+    def _end_iteration(self) -> None:
+        if self._running is not None:
+            self._running.close()
+            self._running = None
+
+    @abstractmethod
+    def _read(self) -> Generator[Frame, None, None]:
+        """Frames from the first on."""
+
+
+class VideoSource(FrameSource):
+    """A video file, turned upright by its metadata. Stamps count from its first frame."""
+
+    def __init__(self, path: Path, fps: float | None) -> None:
+        self._path = path
+        try:
+            with _opened(path) as container:
+                stream = _video_stream(container, path)
+                rate = stream.average_rate or stream.guessed_rate
+                count = stream.frames or None
+        except (FFmpegError, OSError) as error:
+            raise _not_a_video(path, error) from error
+        super().__init__(path.name, float(fps or rate or DEFAULT_FPS), count)
+
+    def _read(self) -> Generator[Frame, None, None]:
+        number = 0
+        try:
+            with _opened(self._path) as container:
+                stream = _video_stream(container, self._path)
+                stream.thread_type = "AUTO"
+                first_pts, stamp_ns = None, -1
+                period_ns = round(_NS_PER_S / self.fps)
+                for picture in container.decode(stream):
+                    first_pts = picture.pts if first_pts is None else first_pts
+                    earliest_ns, stamp_ns = stamp_ns, number * period_ns
+                    if picture.pts is not None and picture.time_base is not None:
+                        stamp_ns = round((picture.pts - first_pts) * picture.time_base * _NS_PER_S)
+                    if stamp_ns <= earliest_ns:  # time stands still in some files
+                        stamp_ns = earliest_ns + period_ns
+                    yield Frame(_upright(picture), stamp_ns)
+                    number += 1
+        except (FFmpegError, OSError) as error:
+            raise SourceError(
+                f"video {self._path} cannot be decoded behind frame {number} ({_reason(error)}), "
+                "expected a whole file: repair it, or cut it there"
+            ) from error
+        if not number:
+            raise SourceError(f"video {self._path} has no frames, expected at least one")
+
+
+def _opened(path: Path) -> Any:
+    return av.open(str(path), metadata_errors="replace")  # titles in any encoding
+
+
+def _video_stream(container: Any, path: Path) -> Any:
+    if not container.streams.video:
+        raise SourceError(f"{path} has no pictures in it, expected {_EXPECTED}")
+    stream = container.streams.video[0]
+    if stream.codec_context is None:  # decoding would end the process
+        raise SourceError(
+            f"video {path} is in a codec that PyAV cannot decode, or damaged, expected H.264 or "
+            "another common one: convert it"
+        )
+    return stream
+
+
+def _upright(picture: Any) -> NDArray[np.uint8]:
+    """RGB of a decoded picture, turned as its file asks for."""
+    image: NDArray[np.uint8] = picture.to_ndarray(format="rgb24")
+    quarters = round(picture.rotation / 90) % 4  # counter-clockwise, as numpy's
+    return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else image
+
+
+def _not_a_video(path: Path, error: Exception) -> SourceError:
+    return SourceError(f"{path} cannot be opened ({_reason(error)}), expected {_EXPECTED}")
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)
+
+
+class FolderSource(FrameSource):
+    """The images of a folder, or one image, in natural order: img2 before img10."""
+
+    def __init__(self, path: Path, fps: float | None) -> None:
+        self._paths = [path] if path.is_file() else images_in(path)
+        super().__init__(path.name or str(path), fps or DEFAULT_FPS, len(self._paths))
+
+    def _read(self) -> Generator[Frame, None, None]:
+        for number, path in enumerate(self._paths):
+            yield Frame(_read_image(path), round(number * _NS_PER_S / self.fps))
+
+
+def images_in(folder: Path) -> list[Path]:
+    """The images of a folder in natural order.
+
+    Raises:
+        SourceError: there are none, or the folder cannot be read.
+    """
+    try:
+        paths = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    except OSError as error:
+        raise SourceError(f"folder {folder} cannot be listed: {_reason(error)}") from error
+    images = [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES]
+    if not images:
+        raise SourceError(
+            f"folder {folder} holds no images, expected files of "
+            f"{', '.join(suffix[1:] for suffix in IMAGE_SUFFIXES)} in it: give the folder that "
+            "holds them"
+        )
+    return sorted(images, key=_natural_order)
+
+
+def _natural_order(path: Path) -> tuple[list[tuple[str, int]], str]:
+    parts = re.findall(r"([^0-9]*)([0-9]*)", path.name.lower())
+    return [(text, int(digits or -1)) for text, digits in parts], path.name
+
+
+def _read_image(path: Path) -> NDArray[np.uint8]:
+    """An image file as (H, W, 3) RGB, turned upright by its metadata."""
+    decoded = None
+    reason = "no picture that OpenCV can decode"
+    try:
+        data = path.read_bytes()
+        if is_jpeg_or_png(data):
+            read_header(data)  # OpenCV gives half a picture for half a file, depending on its age
+        if data:
+            decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except OSError as error:
+        reason = _reason(error)
+    except (ImageError, cv2.error) as error:
+        reason = str(error).partition(", expected")[0].strip()
+    if decoded is None:
+        raise SourceError(
+            f"image {path} cannot be read: {' '.join(reason.split())}: replace it or take it out"
+        )
+    return _rgb(decoded)
+
+
+def _rgb(bgr: NDArray[Any]) -> NDArray[np.uint8]:
+    rgb: NDArray[Any] = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    return rgb
+
+
+class CameraSource(FrameSource):
+    """A camera at this machine, through OpenCV. Stamps are wall-clock time."""
+
+    def __init__(self, index: int, fps: float | None) -> None:
+        device = Path(f"/dev/video{index}")
+        known = not sys.platform.startswith("linux") or device.exists()
+        self._capture = cv2.VideoCapture(index) if known else None
+        if self._capture is None or not self._capture.isOpened():
+            raise SourceError(
+                f"camera {index} cannot be opened, expected {device} to be a camera that no other "
+                "program uses: plug it in, or see what there is with `ls /dev/video*`"
+            )
+        if fps:
+            self._capture.set(cv2.CAP_PROP_FPS, fps)
+        told = self._capture.get(cv2.CAP_PROP_FPS)
+        usable = math.isfinite(told) and told > 0
+        super().__init__(
+            f"camera {index}", told if usable else fps or DEFAULT_FPS, None, live=True
+        )
+
+    def _read(self) -> Generator[Frame, None, None]:
+        while self._capture is not None:
+            done, bgr = self._capture.read()
+            stamp_ns = time.time_ns()
+            if not done:
+                raise SourceError(f"{self.name} gives no more frames: is it still plugged in?")
+            yield Frame(_rgb(bgr), stamp_ns)
+
+    def close(self) -> None:
+        """Give the camera back."""
+        super().close()
+        if self._capture is not None:
+            self._capture.release()
+            self._capture = None
+
+
+def open_source(source: str | int | Path, *, fps: float | None = None) -> FrameSource:
+    """Open a source of frames.
+
+    Args:
+        source: a video file; a folder of images, or one image; the index of a camera, as a
+            number, as digits, or as /dev/videoN.
+        fps: frames per second, above 0; stamps a folder, is asked of a camera, and stands for
+            the rate that a video file gives. None: the source's own; 30 for a folder.
+
+    Returns:
+        The source, to be closed, or used in a `with`.
+
+    Raises:
+        SourceError: there is none, or it cannot be read.
+    """
+    if fps is not None and not (math.isfinite(fps) and fps > 0):
+        raise SourceError(f"rate is {fps} frames a second, expected a number above 0")
+    path = Path(source if isinstance(source, Path) else str(source))
+    if not str(source).strip() or (isinstance(source, int) and source < 0):
+        raise SourceError(f"source is {source!r}, expected {_EXPECTED}")
+    try:
+        is_there, is_ordinary = path.exists(), path.is_file() or path.is_dir()
+    except (OSError, ValueError) as error:  # no rights, too long, or a zero byte
+        raise SourceError(f"{str(path)!r} cannot be opened: {_reason(error)}") from error
+    camera = _CAMERA.fullmatch(str(source))
+    if camera and (isinstance(source, int) or not is_ordinary):
+        return CameraSource(int(camera[1]), fps)
+    if not is_there:
+        raise SourceError(f"{path} does not exist, expected {_EXPECTED}")
+    if _is_bag(path):
+        raise SourceError(
+            f"{path} is a bag; bags as a source come later: play it with `ros2 bag play {path}` "
+            "into `etam node`, or give a video file or a folder of images"
+        )
+    if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES:
+        return FolderSource(path, fps)
+    return VideoSource(path, fps)
+
+
+def _is_bag(path: Path) -> bool:
+    if path.is_file():
+        return path.suffix.lower() in _BAG_SUFFIXES
+    return (path / "metadata.yaml").is_file() or any(
+        any(path.glob(f"*{suffix}")) for suffix in _BAG_SUFFIXES
+    )

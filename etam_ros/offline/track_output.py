@@ -1,0 +1,130 @@
+"""Everything that `etam track` leaves behind, written frame by frame."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from etam_ros.config import OverlayConfig
+from etam_ros.drawing.overlay import draw_overlay
+from etam_ros.errors import SourceError
+from etam_ros.media.label_png import encode_label_png
+from etam_ros.media.video_writer import VideoWriter
+from etam_ros.offline.logits_file import LogitsFile
+from etam_ros.offline.output_folder import (
+    COLUMNS,
+    LOGITS,
+    MASKS,
+    OBJECTS,
+    OVERLAY,
+    start_output_folder,
+)
+from etam_ros.records import Frame, FrameResult, ObjectState
+
+
+class TrackOutput:
+    """Writes masks, the table of objects, the overlay video and the logits; a context manager.
+
+    Leaving the `with` block finishes every file, also after an error or Ctrl-C.
+
+    Args:
+        folder: made if it is not there; files of an earlier run in it are removed.
+        fps: of the overlay video.
+        overlay: how it is drawn, or None for no video.
+        save_logits: also write logits.npz.
+
+    Raises:
+        SourceError: something cannot be written.
+    """
+
+    def __init__(
+        self, folder: Path, *, fps: float, overlay: OverlayConfig | None, save_logits: bool
+    ) -> None:
+        self._folder = folder
+        self._overlay = overlay
+        self._video = VideoWriter(folder / OVERLAY, fps) if overlay is not None else None
+        with self._one_line():
+            start_output_folder(folder)
+            self._table_file = (folder / OBJECTS).open("w", encoding="utf-8", newline="")
+            self._table = csv.writer(self._table_file)
+            self._table.writerow(COLUMNS)
+            self._logits = LogitsFile(folder / LOGITS) if save_logits else None
+
+    def write(self, frame_index: int, frame: Frame, result: FrameResult) -> None:
+        """Append one frame.
+
+        Args:
+            frame_index: its place in the source, from 0.
+            frame: the picture.
+            result: after all prompts of that frame.
+
+        Raises:
+            SourceError: something cannot be written.
+            ImageError: an object id is over 255.
+        """
+        with self._one_line():
+            label_png = encode_label_png(result.label_image)
+            (self._folder / MASKS / f"{frame_index:05d}.png").write_bytes(label_png)
+            for state in result.objects:
+                self._table.writerow(object_row(frame_index, result.stamp_ns, state))
+            self._table_file.flush()
+            if self._logits is not None:
+                self._logits.write(frame_index, result)
+        if self._video is not None and self._overlay is not None:
+            self._video.write(draw_overlay(frame.image, result, self._overlay))
+
+    def close(self) -> None:
+        """Finish every file."""
+        with self._one_line(), ExitStack() as stack:  # each is closed, whatever the others do
+            if self._video is not None:
+                stack.callback(self._video.close)
+            if self._logits is not None:
+                stack.callback(self._logits.close)
+            stack.callback(self._table_file.close)
+
+    def __enter__(self) -> TrackOutput:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self.close()
+        except SourceError:
+            if kind is None:  # else the first error is the one to show
+                raise
+
+    @contextmanager
+    def _one_line(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            where = error.filename or self._folder
+            reason = error.strerror or str(error)
+            raise SourceError(
+                f"cannot write {where}: {reason}: make room or choose another --out"
+            ) from None
+
+
+def object_row(frame_index: int, stamp_ns: int, state: ObjectState) -> list[str | int | float]:
+    """One row of objects.csv; what an occluded object does not have is empty."""
+    row: list[str | int | float] = [
+        frame_index,
+        stamp_ns,
+        state.object_id,
+        state.label,
+        int(state.occluded),
+        round(state.visibility, 6),
+        round(state.iou_score, 6),
+    ]
+    if state.occluded or not all(math.isfinite(value) for value in state.centroid):
+        return [*row, "", "", "", "", "", "", state.area]
+    cx, cy = state.centroid
+    return [*row, round(cx, 3), round(cy, 3), *state.box, state.area]

@@ -1,0 +1,122 @@
+"""One run of `etam track`: every frame through the tracker, prompts on their frames."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from etam_ros.errors import ObjectError, PromptError
+from etam_ros.media.label_png import LARGEST_ID
+from etam_ros.media.sources import FrameSource
+from etam_ros.offline.prompts_file import PromptSchedule, TimedPrompt, read_prompts
+from etam_ros.offline.track_output import TrackOutput
+from etam_ros.records import Frame
+from etam_ros.tracking import Tracker
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a run did.
+
+    Attributes:
+        frames: frames tracked and written.
+        object_ids: every object that was followed, in the order in which they appeared.
+        seconds: from the first frame to the last.
+        stopped: it was asked to stop before the source ended.
+    """
+
+    frames: int
+    object_ids: tuple[int, ...]
+    seconds: float
+    stopped: bool
+
+    @property
+    def fps(self) -> float:
+        """Frames per second of the whole run, decoding and writing included."""
+        return self.frames / self.seconds if self.seconds > 0 else 0.0
+
+
+class TrackRun:
+    """Tracks a source with the prompts of a file.
+
+    Args:
+        prompts_path: the prompts file.
+
+    Raises:
+        PromptError: it is malformed, or asks for ids that mask pictures cannot hold.
+    """
+
+    def __init__(self, prompts_path: Path) -> None:
+        self._path = prompts_path
+        prompts = read_prompts(prompts_path)
+        for item in prompts:
+            if item.prompt.object_id > LARGEST_ID:
+                raise PromptError(
+                    f"{prompts_path} entry {item.entry}, field object_id: "
+                    f"{item.prompt.object_id}, but mask pictures hold ids up to {LARGEST_ID}"
+                )
+        self._schedule = PromptSchedule(prompts)
+
+    def run(
+        self,
+        source: FrameSource,
+        tracker: Tracker,
+        output: TrackOutput,
+        *,
+        on_frame: Callable[[], None] = lambda: None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> RunSummary:
+        """Track every frame of the source.
+
+        Args:
+            source: where the frames come from.
+            tracker: fresh or reset.
+            output: takes each frame with its result.
+            on_frame: called after each frame, for progress.
+            stop: asked after each frame; true ends the run.
+
+        Raises:
+            PromptError: a prompt does not fit its frame; names its entry.
+            SourceError: a frame cannot be read, or the output not be written.
+        """
+        seen: dict[int, None] = {}  # an ordered set
+        frames, stopped, started = 0, False, time.perf_counter()
+        for index, frame in enumerate(source):
+            self._track(index, frame, tracker, output)
+            seen.update(dict.fromkeys(tracker.object_ids))
+            frames = index + 1
+            on_frame()
+            if stop():
+                stopped = True
+                break
+        return RunSummary(frames, tuple(seen), time.perf_counter() - started, stopped)
+
+    def check_all_prompted(self, frames: int) -> None:
+        """Raise PromptError if a prompt's frame never came; the output is whole without it."""
+        left = self._schedule.left
+        if not left:
+            return
+        others = f" (and {len(left) - 1} more)" if len(left) > 1 else ""
+        had = f"which had frames 0 to {frames - 1}" if frames else "which had none"
+        raise PromptError(
+            f"{self._path} entry {left[0].entry}{others} is for {left[0].when}, which is not in "
+            f"the source, {had}: the output is complete, but without it"
+        )
+
+    def _track(self, index: int, frame: Frame, tracker: Tracker, output: TrackOutput) -> None:
+        """One frame: step, then its prompts in order, then write what stands after them."""
+        tracker.step(frame)
+        for item in self._schedule.take(index, frame):
+            self._prompt(item, tracker)
+        result = tracker.result
+        if result is not None:
+            output.write(index, frame, result)
+
+    def _prompt(self, item: TimedPrompt, tracker: Tracker) -> None:
+        try:
+            tracker.add_prompt(item.prompt)
+        except PromptError as error:
+            kind = ObjectError if isinstance(error, ObjectError) else PromptError
+            raise kind(f"{self._path} entry {item.entry} ({item.when}): {error}") from None

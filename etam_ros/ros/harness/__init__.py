@@ -1,0 +1,1 @@
+"""Processes of tests, demos and benchmarks: started apart from others, never left behind."""

@@ -1,0 +1,213 @@
+"""The node `player`: publishes the frames of a source at a steady rate."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, Final
+
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.duration import Duration
+from rclpy.exceptions import ParameterException
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
+
+from etam_ros.config import PlayerConfig, option_of
+from etam_ros.errors import ConfigError
+from etam_ros.media.sources import open_source
+from etam_ros.records import Frame
+from etam_ros.ros.camera_info import camera_info_from_file
+from etam_ros.ros.image_conversion import compressed_message, image_message
+
+DEPTH: Final = 5
+"""Frames kept for reliable subscribers that are behind."""
+LOOK_PERIOD_S: Final = 0.02
+ACKNOWLEDGE_S: Final = 10.0
+"""How long the end waits for subscribers that have not confirmed the last frames."""
+
+OnFrame = Callable[[int, "int | None"], None]
+
+
+class PlayerNode(Node):
+    """`/player`: publishes `image`, `image/compressed` and `camera_info`.
+
+    Args:
+        defaults: values of parameters that the ROS arguments do not set.
+
+    Raises:
+        ConfigError: a parameter cannot be.
+        SourceError: the source cannot be opened.
+    """
+
+    def __init__(self, defaults: PlayerConfig) -> None:
+        super().__init__("player")
+        self.config = self._declare(defaults)
+        self._info = (
+            camera_info_from_file(self.config.camera_info) if self.config.camera_info else None
+        )
+        self._source = open_source(self.config.source, fps=self.config.rate_hz or None)
+        self._raw: Publisher | None = None
+        self._compressed: Publisher | None = None
+        topic = self.resolve_topic_name("image")
+        if self.config.transport != "compressed":
+            self._raw = self._publisher(Image, topic)
+        if self.config.transport != "raw":
+            self._compressed = self._publisher(CompressedImage, f"{topic}/compressed")
+        self._infos = self._publisher(CameraInfo, "camera_info") if self._info else None
+
+    def _declare(self, defaults: PlayerConfig) -> PlayerConfig:
+        declarations: list[Any] = [
+            (
+                item.name,
+                getattr(defaults, item.name),
+                ParameterDescriptor(description=option_of(item).description, read_only=True),
+            )
+            for item in fields(PlayerConfig)
+        ]
+        try:
+            declared = self.declare_parameters("", declarations)
+        except ParameterException as error:
+            raise ConfigError(" ".join(str(error).split())) from error
+        config = PlayerConfig(**{parameter.name: parameter.value for parameter in declared})
+        if not config.source:
+            raise ConfigError(
+                "source is empty, expected a video file, a folder of images or the index of a "
+                "camera: set it with -p source:=..."
+            )
+        return config
+
+    def _publisher(self, message_type: Any, topic: str) -> Publisher:
+        reliability = ReliabilityPolicy[self.config.reliability.upper()]
+        profile = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=DEPTH, reliability=reliability)
+        return self.create_publisher(message_type, topic, profile)
+
+    @property
+    def _images(self) -> list[Publisher]:
+        return [publisher for publisher in (self._raw, self._compressed) if publisher is not None]
+
+    @property
+    def subscribers(self) -> int:
+        """How many subscribe to the images, in either form."""
+        return sum(publisher.get_subscription_count() for publisher in self._images)
+
+    def play(self, stop: threading.Event, on_frame: OnFrame | None = None) -> int:
+        """Publish all frames, again and again if asked to.
+
+        Args:
+            stop: ends it before the next frame.
+            on_frame: called after each with the frames published so far and those in all, the
+                latter None where nobody knows.
+
+        Returns:
+            How many frames were published.
+
+        Raises:
+            SourceError: a frame cannot be read.
+        """
+        while self.subscribers < self.config.wait_for_subscribers and not stop.is_set():
+            stop.wait(LOOK_PERIOD_S)
+        topics = ", ".join(publisher.topic_name for publisher in self._images)
+        self.get_logger().info(
+            f"playing {self._source.name} at {self._source.fps:g} Hz on {topics}"
+        )
+        published = 0
+        pace = Pace(0.0 if self._source.live else 1.0 / self._source.fps)
+        total = None if self.config.loop else self._source.frame_count
+        while not stop.is_set():
+            for frame in self._source:
+                messages = self._messages(frame)
+                now_s = time.monotonic()
+                if stop.wait(max(pace.deadline_s(now_s) - now_s, 0.0)):
+                    break
+                self._publish(messages)
+                published += 1
+                if on_frame is not None:
+                    on_frame(published, total)
+            if not self.config.loop:
+                break
+        self._wait_for_subscribers_to_have_all(stop)
+        late = f", {pace.late} of them late" if pace.late else ""
+        self.get_logger().info(f"published {published} frames{late}")
+        return published
+
+    def _messages(self, frame: Frame) -> list[tuple[Publisher, Any]]:
+        """The messages of one frame, yet without a stamp; they share their header."""
+        header = Header(frame_id=self.config.frame_id)
+        messages: list[tuple[Publisher, Any]] = []
+        if self._info is not None and self._infos is not None:
+            self._info.header = header
+            self._check_size(frame)
+            messages.append((self._infos, self._info))
+        if self._raw is not None and self._raw.get_subscription_count():
+            messages.append((self._raw, image_message(frame.image, "rgb8", header)))
+        if self._compressed is not None and self._compressed.get_subscription_count():
+            quality = self.config.jpeg_quality
+            jpeg = compressed_message(frame.image, header, jpeg_quality=quality)
+            messages.append((self._compressed, jpeg))
+        return messages
+
+    def _publish(self, messages: list[tuple[Publisher, Any]]) -> None:
+        stamp = self.get_clock().now().to_msg()
+        for publisher, message in messages:
+            message.header.stamp = stamp
+            publisher.publish(message)
+
+    def _check_size(self, frame: Frame) -> None:
+        calibrated = (self._info.height, self._info.width) if self._info else frame.hw
+        if calibrated != frame.hw:
+            self.get_logger().warning(
+                f"frames are {frame.hw[1]}x{frame.hw[0]} pixels, {self.config.camera_info} is for "
+                f"{calibrated[1]}x{calibrated[0]}: it is published as it is",
+                once=True,
+            )
+
+    def _wait_for_subscribers_to_have_all(self, stop: threading.Event) -> None:
+        deadline_s = time.monotonic() + ACKNOWLEDGE_S
+        slice_ = Duration(seconds=0.1)
+        for publisher in self._images:
+            while not stop.is_set() and not publisher.wait_for_all_acked(slice_):
+                if time.monotonic() > deadline_s:
+                    self.get_logger().warning(
+                        f"a subscriber of {publisher.topic_name} has not confirmed the last "
+                        f"frames for {ACKNOWLEDGE_S:g} s: ending without it"
+                    )
+                    return
+
+    def close(self) -> None:
+        """Give back the source and leave ROS."""
+        self._source.close()
+        self.destroy_node()
+
+
+class Pace:
+    """Keeps a steady rate by absolute deadlines.
+
+    One frame a little late does not delay those after it. One that is late by more than a
+    period moves them all: frames are neither dropped nor sent in a burst. A live source sets its
+    own pace: its period is 0.
+
+    Args:
+        period_s: seconds from one frame to the next.
+
+    Attributes:
+        late: frames that missed their deadline by more than a period.
+    """
+
+    def __init__(self, period_s: float) -> None:
+        self._period_s = period_s
+        self._next_s: float | None = None
+        self.late = 0
+
+    def deadline_s(self, now_s: float) -> float:
+        """When to publish the next frame, which is ready at `now_s`, both in seconds."""
+        deadline_s = now_s if self._next_s is None else self._next_s
+        if self._period_s and now_s > deadline_s + self._period_s:
+            self.late += 1
+            deadline_s = now_s
+        self._next_s = deadline_s + self._period_s
+        return deadline_s

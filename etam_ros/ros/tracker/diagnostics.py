@@ -1,0 +1,159 @@
+"""What the node says of itself on /diagnostics."""
+
+from __future__ import annotations
+
+import math
+import resource
+from dataclasses import dataclass
+from pathlib import Path
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.node import Node
+
+from etam_ros.ros.tracker.image_subscription import ImageSource
+from etam_ros.ros.tracker.results import reliable
+from etam_ros.ros.tracker.statistics import Snapshot
+
+TOPIC = "/diagnostics"
+
+
+@dataclass(frozen=True)
+class NodeReport:
+    """The node at one moment.
+
+    Attributes:
+        state: unconfigured, loading, inactive, active, paused or finalized.
+        engine: what was loaded, empty if nothing is.
+        objects: how many are followed.
+        image_timeout_s: silence after which images are stale.
+        source: the camera, None while nothing is subscribed.
+        numbers: counts and times.
+        new_troubles: bad images and failed frames since the report before.
+    """
+
+    state: str
+    engine: str
+    objects: int
+    image_timeout_s: float
+    source: ImageSource | None
+    numbers: Snapshot
+    new_troubles: int
+
+
+class DiagnosticsPublisher:
+    """Publishes a report, under the full name of its node."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._publisher = node.create_publisher(DiagnosticArray, TOPIC, reliable(10))
+
+    def publish(self, report: NodeReport) -> None:
+        """Publish one report."""
+        message = DiagnosticArray(status=statuses(self._node.get_fully_qualified_name(), report))
+        message.header.stamp = self._node.get_clock().now().to_msg()
+        self._publisher.publish(message)
+
+
+def statuses(node_name: str, report: NodeReport) -> list[DiagnosticStatus]:
+    """The entries of one report: images, tracking, engine."""
+    return [
+        _status(node_name, "images", _images_level(report), _images_values(report)),
+        _status(node_name, "tracking", _tracking_level(report), _tracking_values(report)),
+        _status(
+            node_name,
+            "engine",
+            (DiagnosticStatus.OK, report.state),
+            {
+                "state": report.state,
+                "engine": report.engine or "none",
+                "memory_mb": f"{resident_mb():.0f}",
+            },
+        ),
+    ]
+
+
+def _images_level(report: NodeReport) -> tuple[bytes, str]:
+    source, numbers = report.source, report.numbers
+    if source is None:
+        return DiagnosticStatus.OK, f"not subscribed: the node is {report.state}"
+    if numbers.silent_s > report.image_timeout_s:
+        nobody = f"nobody publishes on {source.topic}"
+        reason = source.problem or (nobody if not source.publishers else "the camera is silent")
+        return DiagnosticStatus.STALE, f"no image for {numbers.silent_s:.1f} s: {reason}"
+    if source.problem:
+        return DiagnosticStatus.WARN, source.problem
+    if report.new_troubles and numbers.bad_images:
+        return DiagnosticStatus.WARN, f"bad image: {numbers.last_bad_image}"
+    return DiagnosticStatus.OK, f"{numbers.input_hz:.1f} Hz"
+
+
+def _images_values(report: NodeReport) -> dict[str, str]:
+    source, numbers = report.source, report.numbers
+    return {
+        "topic": source.topic if source else "none",
+        "reliability": source.reliability if source else "none",
+        "publishers": str(source.publishers if source else 0),
+        "rate_hz": f"{numbers.input_hz:.2f}",
+        "silent_s": f"{numbers.silent_s:.2f}",
+        "received": str(numbers.received),
+        "dropped": str(numbers.dropped),
+        "bad_images": str(numbers.bad_images),
+        "last_bad_image": numbers.last_bad_image,
+        "problem": source.problem if source else "",
+    }
+
+
+def _tracking_level(report: NodeReport) -> tuple[bytes, str]:
+    numbers = report.numbers
+    if report.new_troubles and numbers.failed_frames:
+        return DiagnosticStatus.WARN, f"frame lost: {numbers.last_failure}"
+    if report.state != "active":
+        return DiagnosticStatus.OK, report.state
+    return DiagnosticStatus.OK, f"{numbers.output_hz:.1f} Hz, {report.objects} objects"
+
+
+def _tracking_values(report: NodeReport) -> dict[str, str]:
+    numbers = report.numbers
+    values = {
+        "objects": str(report.objects),
+        "rate_hz": f"{numbers.output_hz:.2f}",
+        "age_of_results_s": f"{numbers.age_s:.2f}",
+        "frames": str(numbers.processed),
+        "latency_p50_ms": _milliseconds(numbers.latency_p50_ms),
+        "latency_p99_ms": _milliseconds(numbers.latency_p99_ms),
+        "waiting_p50_ms": _milliseconds(numbers.waiting_p50_ms),
+        "overhead_p50_ms": _milliseconds(numbers.overhead_p50_ms),
+    }
+    for stage, spent_ms in numbers.stages_p50_ms.items():
+        values[f"{stage}_p50_ms"] = _milliseconds(spent_ms)
+    return values | {
+        "failed_frames": str(numbers.failed_frames),
+        "last_failure": numbers.last_failure,
+        "refused_prompts": str(numbers.refused_prompts),
+        "last_refusal": numbers.last_refusal,
+    }
+
+
+def _status(
+    node_name: str, part: str, level: tuple[bytes, str], values: dict[str, str]
+) -> DiagnosticStatus:
+    return DiagnosticStatus(
+        level=level[0],
+        name=f"{node_name}: {part}",
+        message=level[1],
+        hardware_id=node_name,
+        values=[KeyValue(key=key, value=value) for key, value in values.items()],
+    )
+
+
+def _milliseconds(value: float) -> str:
+    return "none" if math.isnan(value) else f"{value:.2f}"
+
+
+def resident_mb() -> float:
+    """Memory of this process in RAM, in megabytes; its highest so far where /proc is missing."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return pages * resource.getpagesize() / 1e6

@@ -1,0 +1,284 @@
+"""The one thread that owns the tracker: frames come through a single slot, requests in a queue.
+
+A newer frame takes the place of one that still waits. Requests (prompts, removals, reset) are
+served before the next frame, and at once while no frames come.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future, InvalidStateError
+from concurrent.futures import TimeoutError as FutureTimeoutError  # built in only from 3.11
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+
+from etam_ros.errors import EtamError, PromptError
+from etam_ros.records import Frame, FrameResult
+from etam_ros.ros.image_conversion import image_from_compressed, image_from_message
+from etam_ros.ros.messages import stamp_ns
+from etam_ros.ros.parameters import Settings
+from etam_ros.ros.tracker.loading import Tracking
+from etam_ros.ros.tracker.statistics import FrameTimes, Statistics
+
+MAX_REQUESTS: Final = 64
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class ReceivedImage:
+    """A message as it came, and when, by the monotonic clock."""
+
+    message: Image | CompressedImage
+    received_ns: int
+
+
+@dataclass(frozen=True)
+class ProcessedFrame:
+    """A frame that went through the tracker, on its way out.
+
+    Attributes:
+        result: what the tracker says of it.
+        image: (H, W, 3) uint8 RGB; may be a view of the message's data.
+        header: the image message's own.
+        received_ns: monotonic time at which the message came.
+    """
+
+    result: FrameResult
+    image: NDArray[np.uint8]
+    header: Header
+    received_ns: int
+
+
+class WorkerOwner(Protocol):
+    """What the worker tells its node; all of it is called in the worker's thread."""
+
+    settings: Settings
+    statistics: Statistics
+
+    def publish(self, processed: ProcessedFrame) -> None:
+        """Give out the results of one frame."""
+
+    def on_bad_frame(self, error: EtamError) -> None:
+        """One frame was lost; the next one may be good."""
+
+    def on_crash(self, error: BaseException) -> None:
+        """The worker ended because of something nobody expected."""
+
+
+@dataclass(frozen=True)
+class _Request:
+    action: Callable[[Tracking], Any]
+    future: Future[Any]
+
+
+class Worker:
+    """Runs the tracker in a thread of its own, from `start` to `stop`.
+
+    Args:
+        load: makes the tracker, in the worker's thread; gets a function that says whether to
+            give up.
+        owner: told of results and troubles.
+
+    Attributes:
+        object_count: objects followed now; any thread may read it.
+    """
+
+    def __init__(self, load: Callable[[Callable[[], bool]], Tracking], owner: WorkerOwner) -> None:
+        self.object_count = 0
+        self._load = load
+        self._owner = owner
+        self._wake = threading.Condition()  # guards all that follows
+        self._slot: ReceivedImage | None = None
+        self._requests: deque[_Request] = deque()
+        self._active = False
+        self._paused = False
+        self._stopping = False
+        self._ready: Future[str] = Future()
+        # A daemon: a library that loads or computes in C cannot be interrupted, and the process
+        # must be able to end without waiting for it.
+        self._thread = threading.Thread(target=self._run, name="tracker", daemon=True)
+
+    def start(self) -> None:
+        """Begin to load."""
+        self._thread.start()
+
+    def wait_until_loaded(self) -> str:
+        """Block until frames can come.
+
+        Returns:
+            the name of what was loaded: model, backend, device, precision.
+
+        Raises:
+            EtamError: loading failed.
+            CancelledError: `stop` was called.
+        """
+        return self._ready.result()
+
+    def activate(self) -> None:
+        """Take frames from now on."""
+        with self._wake:
+            self._active, self._paused = True, False
+
+    def deactivate(self) -> None:
+        """Take no more frames, forget the one that waits, and publish nothing more."""
+        with self._wake:
+            self._active, self._slot = False, None
+
+    def pause(self, paused: bool) -> None:
+        """Ignore frames, forgetting the one that waits, or take them again."""
+        with self._wake:
+            self._paused = paused
+            if paused:
+                self._slot = None
+
+    def offer(self, message: Image | CompressedImage) -> None:
+        """Put a message into the slot; called for each image that arrives."""
+        received_ns = time.monotonic_ns()
+        self._owner.statistics.on_received(received_ns)
+        with self._wake:
+            if not self._active or self._paused:
+                return
+            if self._slot is not None:
+                self._owner.statistics.on_dropped()
+            self._slot = ReceivedImage(message, received_ns)
+            self._wake.notify()
+        time.sleep(0)  # hands the interpreter to the worker; the executor has no hurry
+
+    def submit(self, action: Callable[[Tracking], Answer]) -> Future[Answer]:
+        """Have something done with the tracker between two frames.
+
+        Returns:
+            the answer to come; cancel it to withdraw a request that has not begun.
+
+        Raises:
+            PromptError: too many requests wait already, or the node ends.
+        """
+        request = _Request(action, Future())
+        with self._wake:
+            if self._stopping:
+                raise PromptError("the node ends: nothing more can be asked of it")
+            if len(self._requests) >= MAX_REQUESTS:
+                raise PromptError(
+                    f"{MAX_REQUESTS} requests wait already, expected fewer: send them more slowly"
+                )
+            self._requests.append(request)
+            self._wake.notify()
+        return request.future
+
+    def stop(self) -> None:
+        """Ask the thread to end, and take back all that waits; returns at once."""
+        with self._wake:
+            self._stopping = True
+            self._active = False
+            self._slot = None
+            waiting = [request.future for request in self._requests]
+            self._requests.clear()
+            self._wake.notify()
+        for future in waiting:
+            future.cancel()
+        self._ready.cancel()
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait for the thread to end; False when it has not by then."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            tracking = self._load(lambda: self._stopping)
+        except BaseException as error:
+            with suppress(InvalidStateError):  # cancelled by `stop`
+                self._ready.set_exception(error)
+            return
+        try:
+            with suppress(InvalidStateError):
+                self._ready.set_result(tracking.stages.name)
+            self._serve(tracking)
+        except BaseException as error:
+            self._owner.on_crash(error)
+        finally:
+            tracking.close()
+
+    def _serve(self, tracking: Tracking) -> None:
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._stopping or self._requests or self._slot)
+                if self._stopping:
+                    return
+                request = self._requests.popleft() if self._requests else None
+                received = None
+                if request is None:
+                    received, self._slot = self._slot, None
+            tracking.tracker.config = self._owner.settings.tracker
+            if request is not None:
+                _answer(request, tracking)
+            elif received is not None:
+                self._process(received, tracking)
+            self.object_count = len(tracking.tracker.object_ids)
+
+    def _process(self, received: ReceivedImage, tracking: Tracking) -> None:
+        """Take one frame through the tracker; a bad one is reported and forgotten."""
+        taken_ns = time.monotonic_ns()
+        tracking.stages.take()  # the time of prompts since the last frame
+        message = received.message
+        try:
+            image = _read(message, int(self._owner.settings.images.max_megapixels * 1e6))
+            frame = Frame(image, stamp_ns(message.header.stamp), message.header.frame_id)
+            result = tracking.tracker.step(frame)
+            tracking.newest = message.header
+            if self._active:
+                stages_ms = tracking.stages.take()
+                self._owner.publish(
+                    ProcessedFrame(result, image, message.header, received.received_ns)
+                )
+                self._owner.statistics.on_processed(
+                    FrameTimes(received.received_ns, taken_ns, time.monotonic_ns(), stages_ms)
+                )
+        except EtamError as error:
+            self._owner.on_bad_frame(error)
+
+
+def _read(message: Image | CompressedImage, max_pixels: int) -> NDArray[np.uint8]:
+    if isinstance(message, CompressedImage):
+        return image_from_compressed(message, max_pixels=max_pixels)
+    return image_from_message(message, max_pixels=max_pixels)
+
+
+def _answer(request: _Request, tracking: Tracking) -> None:
+    """Do what was asked, unless it was withdrawn; whoever asked gets what went wrong."""
+    if not request.future.set_running_or_notify_cancel():
+        return
+    try:
+        request.future.set_result(request.action(tracking))
+    except BaseException as error:
+        request.future.set_exception(error)
+        if not isinstance(error, EtamError):
+            raise
+
+
+def wait_for_answer(future: Future[Answer], timeout_s: float) -> Answer:
+    """Wait for the answer to a request, and withdraw it when there is none in time.
+
+    Raises:
+        EtamError: the request was refused, timed out, or the node ends.
+    """
+    try:
+        return future.result(timeout_s)
+    except FutureTimeoutError:
+        outcome = "it was not applied" if future.cancel() else "it may still be applied"
+        raise PromptError(
+            f"no answer within prompt_timeout_s = {timeout_s:g} s, {outcome}: a frame takes "
+            "longer, or the node is busy"
+        ) from None
+    except CancelledError:
+        raise PromptError("the node ends: the request was not applied") from None

@@ -1,0 +1,100 @@
+"""PyTorch's programs: the graphs of an export, run by PyTorch itself.
+
+On CUDA they are captured, which saves the launching of a thousand small kernels a frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from etam_ros.model import EfficientTAM, model_config
+from etam_ros.model.checkpoint import load_network
+from etam_ros.runtime.backends.torch.stages import (
+    DTYPES,
+    choose_device,
+    choose_dtype,
+    constants_of,
+    sizes_of,
+)
+from etam_ros.runtime.backends.torch.weights import resolve_weights
+from etam_ros.runtime.export_parts import Graph, graphs, read_graph
+from etam_ros.runtime.exported import BY_LENGTH, PADDED
+from etam_ros.runtime.fixed_stages import READ_FULL, FixedStages
+from etam_ros.runtime.programs import Input, Launch, Programs
+
+EXAMPLE_MEMORIES: Final = 2
+
+
+def open_torch_programs(model: str, *, weights: str, precision: str, device: str) -> FixedStages:
+    """Load a model onto PyTorch in fixed shapes; arguments as in `open_stages`."""
+    place = choose_device(device)
+    dtype = choose_dtype(precision, place)
+    computed = next(name for name, value in DTYPES.items() if value is dtype)
+    network = load_network(model_config(model), resolve_weights(model, weights))
+    return torch_programs_stages(network, computed, place)
+
+
+def torch_programs_stages(
+    network: EfficientTAM, precision: str, device: torch.device
+) -> FixedStages:
+    """A network, which is fixed and brought to the precision in place, in fixed shapes."""
+    programs = TorchPrograms(network, precision, device)
+    name = f"{network.config.name} on torch, {device.type}, {precision}"
+    return FixedStages(programs, sizes_of(network), constants_of(network), name)
+
+
+class TorchPrograms(Programs):
+    """The graphs of a network as PyTorch modules.
+
+    Args:
+        network: is fixed, brought to the precision and moved in place.
+        precision: fp32, bf16 or fp16; the mask decoder stays in fp32.
+        device: where to.
+    """
+
+    def __init__(self, network: EfficientTAM, precision: str, device: torch.device) -> None:
+        made = {graph.name: graph for graph in graphs(network, precision, PADDED)}
+        # Attention without a mask has the faster kernels.
+        full = read_graph("read", network, DTYPES[precision], EXAMPLE_MEMORIES, BY_LENGTH)
+        made[READ_FULL] = replace(full, name=READ_FULL)
+        network.to(device)
+        self.device = device
+        self.longest = {}
+        self.inputs = {name: _inputs(graph) for name, graph in made.items()}
+        self._modules = {name: graph.module.eval() for name, graph in made.items()}
+
+    def prepare(self, graph: str, buffers: Mapping[str, Tensor]) -> Launch:
+        """The module on these buffers."""
+        module = self._modules[graph]
+        arguments = tuple(buffers.values())
+
+        def launch() -> tuple[Tensor, ...]:
+            found = module(*arguments)
+            return found if isinstance(found, tuple) else (found,)
+
+        return launch
+
+    def close(self) -> None:
+        """Free the weights."""
+        self._modules.clear()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def _inputs(graph: Graph) -> dict[str, Input]:
+    """What a graph takes, with the letters of its free dimensions."""
+    return {
+        name: Input(
+            tuple(
+                graph.free.get(name, {}).get(index, length)
+                for index, length in enumerate(example.shape)
+            ),
+            example.dtype,
+        )
+        for name, example in graph.inputs.items()
+    }

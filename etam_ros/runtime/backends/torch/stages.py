@@ -1,0 +1,216 @@
+"""The stages on PyTorch, eager, on a CPU or a CUDA device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from etam_ros.errors import BackendError
+from etam_ros.model import EfficientTAM, model_config
+from etam_ros.model.checkpoint import load_network
+from etam_ros.runtime.backends.torch.weights import resolve_weights
+from etam_ros.runtime.stages import (
+    DecodedMasks,
+    MemoryBatch,
+    StageConstants,
+    Stages,
+    StageSizes,
+)
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def open_torch_stages(model: str, *, weights: str, precision: str, device: str) -> TorchStages:
+    """Load a model onto PyTorch; arguments as in `open_stages`."""
+    place = choose_device(device)
+    dtype = choose_dtype(precision, place)
+    network = load_network(model_config(model), resolve_weights(model, weights))
+    return TorchStages(network, device=place, dtype=dtype)
+
+
+def choose_device(device: str) -> torch.device:
+    """auto is CUDA where there is one.
+
+    Raises:
+        BackendError: CUDA is asked for and PyTorch cannot use it.
+    """
+    usable = torch.cuda.is_available()
+    if device == "cuda" and not usable:
+        raise BackendError(
+            "device is cuda, but PyTorch finds no CUDA device here: use cpu, or install a torch "
+            "built for your GPU (`etam doctor` shows what is there)"
+        )
+    return torch.device("cuda" if usable and device != "cpu" else "cpu")
+
+
+def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """auto is fp32 on a CPU, bf16 on a GPU that has it.
+
+    Raises:
+        BackendError: the device has no such arithmetic.
+    """
+    on_gpu = device.type == "cuda"
+    has_bf16 = not on_gpu or torch.cuda.is_bf16_supported()
+    if precision == "auto":
+        return torch.bfloat16 if on_gpu and has_bf16 else torch.float32
+    if precision == "fp16" and not on_gpu:
+        raise BackendError("precision is fp16, which torch runs on CUDA alone: use fp32 or bf16")
+    if precision == "bf16" and not has_bf16:
+        raise BackendError("precision is bf16, which this GPU lacks: use fp32 or fp16")
+    return DTYPES[precision]
+
+
+def sizes_of(network: EfficientTAM) -> StageSizes:
+    """What the tracker has to know of a network."""
+    config = network.config
+    return StageSizes(
+        image_size=config.image_size,
+        grid=config.grid,
+        hidden_dim=config.hidden_dim,
+        memory_dim=config.memory_dim,
+        memory_frames=config.memory_frames,
+        carries_masks=config.carries_masks,
+        proposes_masks=config.proposes_masks,
+        answers_once=config.answers_once,
+        follows_edges=config.follows_edges,
+    )
+
+
+def constants_of(network: EfficientTAM) -> StageConstants:
+    """What the tracker applies of a network, on its device."""
+    return StageConstants(
+        no_memory=network.no_mem_embed.detach().float().reshape(1, -1, 1, 1),
+        mask_prompt_weight=network.mask_downsample.weight.detach().float(),
+        mask_prompt_bias=network.mask_downsample.bias.detach().float(),  # type: ignore[union-attr]
+    )
+
+
+class TorchStages(Stages):
+    """A network on PyTorch, launched operation by operation.
+
+    Reduced precision covers the image encoder and the memory attention. The mask decoder stays in
+    float32, because its choices (best IoU, presence) flip in bf16, and the memory encoder, because
+    what it rounds is read in every later frame. Buffers, which hold position tables, do too.
+
+    Attributes:
+        threads: how many compute on a CPU, as many as torch had when the network was opened; the
+            caller may have turned to one meanwhile.
+    """
+
+    def __init__(
+        self,
+        network: EfficientTAM,
+        *,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.sizes = sizes_of(network)
+        precision = next(name for name, value in DTYPES.items() if value is dtype)
+        torch_is = "eager torch" if device.type == "cuda" else "torch"
+        self.name = f"{network.config.name} on {torch_is}, {device.type}, {precision}"
+        self.device = device
+        self.dtype = dtype
+        self.network = network.fix().to(device)
+        self.threads = torch.get_num_threads()
+        self.constants = constants_of(network)
+        for part in (network.image_encoder, network.memory_attention):
+            _cast_parameters(part, dtype)
+
+    @torch.inference_mode()
+    def _encode_image(self, image: Tensor) -> Tensor:
+        with _computing_on(self.threads):
+            return self.network.encode_image(image.to(self.dtype)).float()
+
+    @torch.inference_mode()
+    def _attend_memory(self, feature: Tensor, bank: MemoryBatch) -> Tensor:
+        feature = feature.to(self.dtype)
+        conditioned = feature.new_empty(
+            (len(bank.temporal_index), *feature.shape[1:]), dtype=torch.float32
+        )
+        with _computing_on(self.threads):
+            seen = self.network.look(feature)
+        for rows in self._rows_of_equal_length(bank):
+            first = rows[0]
+            used = bank.temporal_index[first] >= 0
+            pointers = int(bank.pointer_count[first])
+            with _computing_on(self.threads):
+                conditioned[rows] = self.network.read(
+                    seen,
+                    bank.memories[rows][:, used].to(self.dtype),
+                    bank.temporal_index[rows][:, used],
+                    bank.pointers[rows, :pointers].to(self.dtype),
+                ).float()
+        return conditioned
+
+    def _rows_of_equal_length(self, bank: MemoryBatch) -> list[list[int]]:
+        """Which objects run together: exact by length, without padding.
+
+        On a CPU each runs alone: a batch gains nothing there, and rounding that depends on the
+        batch would let one object touch another.
+        """
+        if self.device.type == "cpu":
+            return [[row] for row in range(len(bank.temporal_index))]
+        groups: dict[tuple[object, ...], list[int]] = {}
+        used = (bank.temporal_index >= 0).tolist()
+        for row, key in enumerate(zip(map(tuple, used), bank.pointer_count.tolist(), strict=True)):
+            groups.setdefault(key, []).append(row)
+        return list(groups.values())
+
+    @torch.inference_mode()
+    def _decode_mask(
+        self, feature: Tensor, points: Tensor, labels: Tensor, mask_logits: Tensor | None
+    ) -> DecodedMasks:
+        with _computing_on(self.threads):
+            parts = [
+                self.network.decode_mask(
+                    feature[rows],
+                    points[rows],
+                    labels[rows],
+                    None if mask_logits is None else mask_logits[rows],
+                )
+                for rows in self._chunks(len(feature))
+            ]
+        return DecodedMasks(*(torch.cat(values) for values in zip(*parts, strict=True)))
+
+    @torch.inference_mode()
+    def _encode_memory(self, feature: Tensor, mask_logits: Tensor, binarize: Tensor) -> Tensor:
+        one_by_one = self.device.type == "cpu"
+        with _computing_on(self.threads):
+            parts = [
+                self.network.encode_memory(
+                    feature,
+                    mask_logits[rows],
+                    bool(binarize[rows]) if one_by_one else binarize[rows],
+                )
+                for rows in self._chunks(len(mask_logits))
+            ]
+        return torch.cat(parts)
+
+    def _chunks(self, batch: int) -> list[slice]:
+        """As `_rows_of_equal_length`, where every row has the same length."""
+        size = 1 if self.device.type == "cpu" else batch
+        return [slice(start, start + size) for start in range(0, batch, size)]
+
+    def close(self) -> None:
+        """Free the weights."""
+        del self.network
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+@contextmanager
+def _computing_on(threads: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _cast_parameters(module: nn.Module, dtype: torch.dtype) -> None:
+    for parameter in module.parameters():
+        parameter.data = parameter.data.to(dtype)

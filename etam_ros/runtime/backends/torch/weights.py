@@ -1,0 +1,134 @@
+"""Weights by name: which there are, where they lie, how to get them."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from etam_ros.errors import WeightsError
+from etam_ros.model import MODELS, model_config
+from etam_ros.model.checkpoint import random_seed
+from etam_ros.model.config import ETAM_NANO, TINY_TEST
+
+OFFICIAL_REPOSITORY: Final = "yunyangx/efficient-track-anything"
+PARAMETERS: Final = {"nano": 2_866_295, "s": 34_055_842, "ti": 17_866_018}
+SHIPPED: Final = ETAM_NANO.name
+_SHIPPED_FOLDER: Final = Path(__file__).resolve().parents[3] / "weights"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class WeightsEntry:
+    """One model whose weights can be had by name.
+
+    Attributes:
+        name: of model and weights.
+        repository, filename: where huggingface_hub finds them; repository is empty for weights
+            that ship with the package.
+        image_size: S, pixels per side of the network's input.
+        parameters: how many numbers the file holds.
+        local_path: where the file lies on this machine, or None.
+    """
+
+    name: str
+    repository: str
+    filename: str
+    image_size: int
+    parameters: int
+    local_path: Path | None
+
+
+def model_names() -> list[str]:
+    """Names that `open_stages` takes."""
+    return list(MODELS)
+
+
+def list_weights() -> list[WeightsEntry]:
+    """All weights, with their place where they ship or have been downloaded."""
+    return [
+        WeightsEntry(
+            name=name,
+            repository="" if name == SHIPPED else OFFICIAL_REPOSITORY,
+            filename=_filename(name),
+            image_size=config.image_size,
+            parameters=PARAMETERS[name.split("_")[1]],
+            local_path=_local(name),
+        )
+        for name, config in MODELS.items()
+        if not config.weights_of
+    ]
+
+
+def weights_file(name: str) -> Path:
+    """The weights of a model: shipped, or downloaded.
+
+    Raises:
+        ConfigError: no model has that name.
+        WeightsError: they have not been downloaded.
+    """
+    model_config(name)
+    path = _local(name)
+    if path is None and name == SHIPPED:
+        raise WeightsError(
+            f"weights of {name} are missing in {_SHIPPED_FOLDER}, where they ship with etam_ros: "
+            "install the package again"
+        )
+    if path is None:
+        raise WeightsError(
+            f"weights of {name} are not on this machine: run `etam weights get {name}`, "
+            "or name a file with --weights (parameter `weights` of the node)"
+        )
+    return path
+
+
+def download_weights(name: str) -> Path:
+    """Download the weights of an official model into huggingface_hub's cache.
+
+    Returns:
+        the file; at once for weights that ship with the package.
+
+    Raises:
+        ConfigError: no model has that name.
+        WeightsError: the download failed.
+    """
+    model_config(name)
+    if name == SHIPPED:
+        return weights_file(name)
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(hf_hub_download(OFFICIAL_REPOSITORY, _filename(name)))
+    except Exception as error:  # the hub raises its own, the network's and the disk's types
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+        raise WeightsError(
+            f"weights of {name} could not be downloaded from {OFFICIAL_REPOSITORY} ({reason}): "
+            "check the network, or copy the file here and name it with --weights"
+        ) from error
+
+
+def resolve_weights(model: str, weights: str) -> str:
+    """What `load_network` shall read: a given path or seed, or the model's own file."""
+    if not weights:
+        return str(weights_file(model))
+    if random_seed(weights) is not None and model != TINY_TEST.name:
+        logger.warning(
+            "weights are %s: untrained, the masks mean nothing; for tests and speed only", weights
+        )
+    return weights
+
+
+def _filename(name: str) -> str:
+    return f"{model_config(name).weights_name}.{'safetensors' if name == SHIPPED else 'pt'}"
+
+
+def _local(name: str) -> Path | None:
+    if name == SHIPPED:
+        path = _SHIPPED_FOLDER / _filename(name)
+        return path if path.is_file() else None
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(OFFICIAL_REPOSITORY, _filename(name))
+    return Path(found) if isinstance(found, str) else None

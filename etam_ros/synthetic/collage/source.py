@@ -1,0 +1,90 @@
+"""The source of collages: a scene is planned from a seed, then drawn frame by frame."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etam_ros.errors import ConfigError
+from etam_ros.synthetic.collage.finish import grain_pool
+from etam_ros.synthetic.collage.layers import lay
+from etam_ros.synthetic.collage.procedural import procedural_material, textures
+from etam_ros.synthetic.collage.props import Props
+from etam_ros.synthetic.collage.scene import Scene, plan_scene
+from etam_ros.synthetic.material.records import Material
+from etam_ros.synthetic.samples import TrainingClip
+
+_STREAM: Final = 0xC0A6E
+_ATTEMPTS: Final = 12
+_SMALLEST_SHARE: Final = 0.0008  # of the first frame that an object covers there
+_SMALLEST_PX: Final = 16
+
+
+class CollageSource:
+    """Endless clips of cut-out and drawn things over moving backgrounds.
+
+    Every object can be seen on the first frame; later it may be hidden, leave and return.
+
+    Args:
+        material: photographs and footage to draw from; None: everything is drawn.
+    """
+
+    def __init__(self, material: Material | None = None) -> None:
+        self._props = Props.of(material or procedural_material(), textures(), grain_pool())
+
+    def clip(self, seed: int, *, frames: int, size: int) -> TrainingClip:
+        """The clip of a seed.
+
+        Args:
+            seed: from 0 up.
+            frames: T, at least 1.
+            size: S in pixels, at least 16.
+
+        Raises:
+            ConfigError: an argument that cannot be.
+        """
+        if seed < 0 or frames < 1 or size < _SMALLEST_PX:
+            raise ConfigError(
+                f"clip of seed {seed}, {frames} frames, {size} px is asked for, expected a seed "
+                f"from 0, frames from 1 and a size from {_SMALLEST_PX} up"
+            )
+        for attempt in range(_ATTEMPTS):
+            rng = np.random.default_rng([_STREAM, seed, attempt])
+            easy = attempt > _ATTEMPTS // 2
+            scene = plan_scene(rng, self._props, frames, size, easy=easy)
+            clip = _drawn(scene, frames, size)
+            if clip is not None:
+                return clip
+        return _last_resort(seed, frames, size)
+
+
+def _drawn(scene: Scene, frames: int, size: int) -> TrainingClip | None:
+    """The scene as a clip, or None where no object can be seen on the first frame."""
+    masks = np.zeros((scene.slots, frames, size, size), np.bool_)
+    images = np.zeros((frames, size, size, 3), np.uint8)
+    for frame in range(frames):
+        there = masks[:, frame]
+        picture = scene.backdrop.draw(frame, size, there)
+        for layer in scene.layers:
+            lay(layer, frame, picture, there)
+        images[frame] = scene.finish.apply(picture, frame)
+        for mask in there:
+            scene.finish.black_out(mask)
+        if frame == 0:
+            areas = there.sum(axis=(1, 2))
+            kept = scene.order[areas[scene.order] >= max(9.0, _SMALLEST_SHARE * size * size)]
+            if not len(kept):
+                return None
+    return TrainingClip(images, masks[kept])
+
+
+def _last_resort(seed: int, frames: int, size: int) -> TrainingClip:
+    """A bright square that stands still on noise: no seed is without a clip."""
+    rng = np.random.default_rng([_STREAM, seed])
+    images = rng.integers(0, 128, (frames, size, size, 3), dtype=np.uint8)
+    masks: NDArray[np.bool_] = np.zeros((1, frames, size, size), np.bool_)
+    masks[:, :, size // 4 : size // 2, size // 4 : size // 2] = True
+    images[masks[0]] += np.uint8(100)
+    return TrainingClip(images, masks)

@@ -1,0 +1,1 @@
+"""What collages are made of: photographs, footage, and the things in them."""

@@ -1,0 +1,1 @@
+"""Drawn clips: lit things that move over a floor, before a camera."""

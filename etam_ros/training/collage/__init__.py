@@ -1,5 +1,0 @@
-"""Clips put together from photographs, footage and drawn things, fast enough to train on."""
-
-from etam_ros.training.collage.source import CollageSource
-
-__all__ = ["CollageSource"]

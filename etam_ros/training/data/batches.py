@@ -1,0 +1,156 @@
+"""Clips by the batch: sample i of a run is a function of (seed, i), whoever makes it.
+
+Letters: B clips, K objects of each, N = B * K rows, T frames, S side in pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from etam_ros.errors import TrainingError
+from etam_ros.synthetic.samples import ClipSource, TrainingClip
+from etam_ros.training.config import TrainingConfig
+
+ATTEMPTS: Final = 20
+SIDE_STEP_PX: Final = 32
+"""Between the sides of one run: every patch size divides it, and grids stay even."""
+_SEED_BITS: Final = 62
+_SHAPE_STREAM: Final = 0x51DE
+
+
+@dataclass(frozen=True, eq=False)
+class ClipBatch:
+    """images: (B, T, S, S, 3) uint8; masks: (N, T, S, S) bool, visible on the first frame."""
+
+    images: Tensor
+    masks: Tensor
+
+
+@dataclass(frozen=True)
+class StepShape:
+    """What a step is made of: B clips on each process, T frames, S."""
+
+    clips: int
+    frames: int
+    side: int
+
+
+class ClipDataset(Dataset[tuple[Tensor, Tensor]]):
+    """Clips by number, T and S, each with K objects that can be prompted on its first frame."""
+
+    def __init__(self, source: ClipSource, config: TrainingConfig) -> None:
+        self.source, self.config = source, config
+
+    def __getitem__(self, sample: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
+        """(T, S, S, 3) uint8 pictures and (K, T, S, S) bool masks of a sample: number, T, S."""
+        (index, frames, side), config = sample, self.config
+        rng = np.random.default_rng((config.seed, index))
+        for _ in range(ATTEMPTS):
+            clip = self.source.clip(
+                int(rng.integers(2**_SEED_BITS)),
+                frames=frames * config.stretch,
+                size=side,
+            )
+            start = int(rng.integers(frames * (config.stretch - 1) + 1))
+            shown = slice(start, start + frames)
+            clip = TrainingClip(clip.images[shown], clip.masks[:, shown])
+            for step in (1, -1):  # where nothing is in view at first, time runs backwards
+                masks = _pick(clip, step, config, rng)
+                if masks is not None:
+                    images = np.ascontiguousarray(clip.images[::step])
+                    return torch.from_numpy(images), torch.from_numpy(masks)
+        raise TrainingError(
+            f"{ATTEMPTS} clips in a row show no object on their first or last frame: expected "
+            "clips with objects, check what --data names"
+        )
+
+
+def _pick(
+    clip: TrainingClip, step: int, config: TrainingConfig, rng: np.random.Generator
+) -> NDArray[np.bool_] | None:
+    """K masks of objects that are in view on the first frame, or None; few are repeated.
+
+    On stills large ones come first, as wholes are clicked on sooner than their parts.
+    """
+    masks = clip.masks[:, ::step]
+    area = masks[:, 0].sum(axis=(1, 2))
+    candidates = np.flatnonzero(area >= max(1.0, config.smallest * masks[0, 0].size))
+    if not len(candidates):
+        return None
+    order = rng.permutation(candidates)
+    if len(clip.images) == 1:
+        lots = rng.random(len(order)) ** (1.0 / np.sqrt(area[order]))  # odds go by their sides
+        order = order[np.argsort(-lots)]
+    return np.ascontiguousarray(masks[np.resize(order, config.objects)])
+
+
+def batches(
+    source: ClipSource,
+    config: TrainingConfig,
+    *,
+    first_sample: int,
+    steps: int,
+    rank: int = 0,
+    processes: int = 1,
+) -> Iterator[ClipBatch]:
+    """The batches of one process, in order.
+
+    Args:
+        source: of the clips; copied into each worker.
+        config: B, K, T, S, seed and workers.
+        first_sample: number of the first sample of the first step, over all processes.
+        steps: how many batches.
+        rank, processes: which of how many processes this one is.
+    """
+    numbers, first = [], first_sample
+    for _ in range(steps):
+        shape = shape_of(config, first)
+        start = first + rank * shape.clips
+        indices = range(start, start + shape.clips)
+        numbers.append([(index, shape.frames, shape.side) for index in indices])
+        first += processes * shape.clips
+    workers = min(config.workers, steps)
+    loader = DataLoader(
+        ClipDataset(source, config),
+        batch_sampler=numbers,
+        num_workers=workers,
+        collate_fn=_collate,
+        worker_init_fn=_quiet_worker,
+        prefetch_factor=4 if workers else None,
+        pin_memory=torch.cuda.is_available() and config.device != "cpu",
+    )
+    for images, masks in loader:
+        yield ClipBatch(images, masks)
+
+
+def shape_of(config: TrainingConfig, first_sample: int) -> StepShape:
+    """The shape of the step that begins with a sample, the same in all processes.
+
+    A step of stills has as many pictures as one of clips.
+    """
+    sides = range(config.size, max(config.largest, config.size) + 1, SIDE_STEP_PX)
+    rng = np.random.default_rng((_SHAPE_STREAM, config.seed, first_sample))
+    side = sides[int(rng.integers(len(sides)))]
+    if rng.random() < config.stills:
+        return StepShape(config.batch * config.frames, 1, side)
+    return StepShape(config.batch, config.frames, side)
+
+
+def _collate(samples: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    images, masks = zip(*samples, strict=True)
+    return torch.stack(images), torch.cat(masks)
+
+
+def _quiet_worker(_worker: int) -> None:
+    """One thread for each worker: they are many already."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)

@@ -1,0 +1,244 @@
+"""Training clips from recordings with ground truth: videos, and photographs under a moving camera.
+
+Letters: H, W height and width of a source picture in pixels; T frames; K objects; S side of a
+clip in pixels.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from etam_ros.errors import SourceError
+from etam_ros.synthetic.samples import TrainingClip
+from etam_ros.training.data.views import (
+    Box,
+    View,
+    close_up,
+    jitter_colours,
+    look,
+    look_at_mask,
+    random_views,
+)
+
+Image = NDArray[np.uint8]
+Labels = NDArray[np.uint16]
+
+MAX_OBJECTS: Final = 6
+_STREAM: Final = 0xDA7A  # keeps these draws apart from those of other sources
+_TRIES: Final = 6
+_FASTEST: Final = 8  # frames from one of a clip to the next
+_CACHE_BYTES: Final = 256 << 20
+_LONGEST_PX: Final = 512  # of kept pictures, or twice the clip's side where that is more
+_ENOUGH: Final = 0.0005  # of the view, for the object around which it was chosen
+
+
+class LabelledFrames(Protocol):
+    """Pictures in the order of time, each with its object ids; a photograph is one."""
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def read(self, index: int) -> tuple[Image, NDArray[np.integer]]:
+        """The picture (H, W, 3) uint8 RGB and its ids (H, W), 0 the background.
+
+        Raises:
+            EtamError: it cannot be read.
+        """
+        ...
+
+
+class LabelledClips:
+    """A ClipSource of recordings.
+
+    A clip is a random crop of frames at a random distance from each other, forwards or
+    backwards; a recording with fewer frames goes to and fro. Photographs, and some videos, are
+    seen by a moving camera. At least one object is visible on the first frame; objects that come
+    later are not asked for.
+
+    Args:
+        recordings: at least one of them shows an object.
+        what: the name of them all, for messages.
+
+    Raises:
+        SourceError: no recording shows an object.
+        EtamError: a recording cannot be read.
+    """
+
+    def __init__(self, recordings: Sequence[LabelledFrames], what: str) -> None:
+        self._recordings = list(recordings)
+        self._kept: OrderedDict[tuple[int, int, int], tuple[Image, Labels]] = OrderedDict()
+        self._bytes = 0
+        lengths = [max(len(recording), 1) for recording in self._recordings]
+        self._bounds = np.cumsum(np.sqrt(lengths))
+        if not any(self._shows_object(index) for index in range(len(self._recordings))):
+            raise SourceError(
+                f"{what} shows no object in any of its masks, expected ids above 0 (255 is not "
+                "judged): look at the masks, or leave it out"
+            )
+
+    def __getstate__(self) -> dict[str, object]:
+        """For workers: without the pictures that are kept."""
+        return {**self.__dict__, "_kept": OrderedDict(), "_bytes": 0}
+
+    def clip(self, seed: int, *, frames: int, size: int) -> TrainingClip:
+        """The clip of a seed; see `ClipSource`.
+
+        Raises:
+            EtamError: a file cannot be read; the message names it.
+        """
+        rng = np.random.default_rng([_STREAM, seed])
+        draw = rng.random() * self._bounds[-1]
+        first = int(np.searchsorted(self._bounds, draw, side="right"))
+        count = len(self._recordings)
+        for number in (min(first, count - 1) + step for step in range(count)):
+            clip = self._from_recording(rng, number % count, frames, size)
+            if clip is not None:
+                return clip
+        raise SourceError("no recording shows an object any more: were files changed?")
+
+    def _from_recording(
+        self, rng: np.random.Generator, number: int, frames: int, size: int
+    ) -> TrainingClip | None:
+        """A clip of one recording, or None where it shows no object at all."""
+        longest = max(_LONGEST_PX, 2 * size)
+        length = len(self._recordings[number])
+        for _ in range(_TRIES):
+            indices = _times(rng, length, frames)
+            clip = self._view(rng, number, indices, size, longest)
+            if clip is not None:
+                return clip
+        start = int(rng.integers(length))
+        for step in range(length):  # objects are rare, or tiny: go and look for one
+            index = (start + step) % length
+            _, labels = self._read(number, index, longest)
+            ids = np.unique(labels[labels > 0])
+            if len(ids):
+                view = close_up(_box(labels == rng.choice(ids)))
+                times = _bounce(index + np.arange(frames), length)
+                return self._clip(rng, number, times, [view] * frames, size)
+        return None
+
+    def _view(
+        self,
+        rng: np.random.Generator,
+        number: int,
+        indices: NDArray[np.intp],
+        size: int,
+        longest: int,
+    ) -> TrainingClip | None:
+        """A clip around a random object of the first frame, or None where none is seen."""
+        _, labels = self._read(number, int(indices[0]), longest)
+        ids = np.unique(labels[labels > 0])
+        if not len(ids):
+            return None
+        target = labels == rng.choice(ids)
+        moving = len(self._recordings[number]) == 1 or rng.random() < 0.3
+        hw = labels.shape[0], labels.shape[1]
+        views = random_views(rng, hw, _box(target), frames=len(indices), moving=moving)
+        if np.count_nonzero(look_at_mask(target, views[0], size)) < _ENOUGH * size * size:
+            return None
+        return self._clip(rng, number, indices, views, size)
+
+    def _clip(
+        self,
+        rng: np.random.Generator,
+        number: int,
+        indices: NDArray[np.intp],
+        views: list[View],
+        size: int,
+    ) -> TrainingClip | None:
+        longest = max(_LONGEST_PX, 2 * size)
+        pictures = [self._read(number, int(index), longest) for index in indices]
+        colour = tuple(int(value) for value in rng.integers(0, 256, 3) * (rng.random() < 0.5))
+        images = np.stack(
+            [
+                look(image, view, size, (colour[0], colour[1], colour[2]))
+                for (image, _), view in zip(pictures, views, strict=True)
+            ]
+        )
+        labels = pictures[0][1]
+        masks = []
+        for object_id in rng.permutation(np.unique(labels[labels > 0])):
+            if look_at_mask(labels == object_id, views[0], size).any():
+                masks.append(
+                    [
+                        look_at_mask(seen == object_id, view, size)
+                        for (_, seen), view in zip(pictures, views, strict=True)
+                    ]
+                )
+            if len(masks) == MAX_OBJECTS:
+                break
+        if not masks:
+            return None
+        return TrainingClip(jitter_colours(rng, images), np.array(masks))
+
+    def _shows_object(self, number: int) -> bool:
+        recording = self._recordings[number]
+        return any(recording.read(index)[1].any() for index in range(len(recording)))
+
+    def _read(self, number: int, index: int, longest: int) -> tuple[Image, Labels]:
+        """A picture with its ids, at most `longest` pixels wide and high; the last are kept."""
+        key = number, index, longest
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        image, labels = self._recordings[number].read(index)
+        name = f"{self._recordings[number].name}, frame {index}"
+        pair = self._kept[key] = _modest(image, labels, longest, name)
+        self._bytes += pair[0].nbytes + pair[1].nbytes
+        while self._bytes > _CACHE_BYTES and len(self._kept) > 1:
+            _, (old, old_labels) = self._kept.popitem(last=False)
+            self._bytes -= old.nbytes + old_labels.nbytes
+        return pair
+
+
+def _modest(
+    image: Image, labels: NDArray[np.integer], longest: int, name: str
+) -> tuple[Image, Labels]:
+    if image.shape[:2] != labels.shape:
+        raise SourceError(
+            f"{name}: the mask is {labels.shape[1]}x{labels.shape[0]}, its picture "
+            f"{image.shape[1]}x{image.shape[0]}, expected the same size"
+        )
+    scale = longest / max(labels.shape)
+    ids = labels.astype(np.uint16)
+    if scale >= 1:
+        return image, ids
+    width, height = (max(1, round(side * scale)) for side in labels.shape[::-1])
+    small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    few = cv2.resize(ids, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+    return np.asarray(small, np.uint8), np.asarray(few, np.uint16)
+
+
+def _times(rng: np.random.Generator, length: int, frames: int) -> NDArray[np.intp]:
+    """Indices of T frames of a recording, evenly spaced."""
+    most = max(1, min(_FASTEST, (length - 1) // max(1, frames - 1)))
+    stride = int(np.exp(rng.uniform(0, np.log(most + 1))))
+    span = min(stride * (frames - 1), length - 1)
+    start = int(rng.integers(length - span))
+    indices = _bounce(start + stride * np.arange(frames), length)
+    if span < stride * (frames - 1) or rng.random() < 0.5:
+        return indices
+    return indices[::-1]
+
+
+def _bounce(indices: NDArray[np.intp], length: int) -> NDArray[np.intp]:
+    """Turn round at both ends of a recording."""
+    period = max(1, 2 * (length - 1))
+    phase = indices % period
+    return np.asarray(np.minimum(phase, period - phase) if length > 1 else 0 * phase, np.intp)
+
+
+def _box(mask: NDArray[np.bool_]) -> Box:
+    ys, xs = np.nonzero(mask)
+    return float(xs.min()), float(ys.min()), float(xs.max() + 1), float(ys.max() + 1)

@@ -1,0 +1,1 @@
+"""A light image encoder learns the features of a better one."""

@@ -1,0 +1,113 @@
+"""The teacher of pretraining: a frozen image encoder, and the targets made from its features.
+
+Letters: B pictures, S side of the student's input in pixels, h = w the student's token grid,
+L = h * w, D channels of the teacher's feature.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from etam_ros.model import model_config
+from etam_ros.model.image_encoder import ImageEncoder
+from etam_ros.transforms import IMAGE_MEAN, IMAGE_STD
+
+SMALLEST_DEVIATION = 1e-3
+
+
+def pictures_to_tensor(pictures: Tensor, size: int) -> Tensor:
+    """Resize and normalise a batch for an image encoder, as `image_to_tensor` does for one.
+
+    Args:
+        pictures: (B, H, W, 3) uint8, RGB.
+        size: side of the encoder's input in pixels.
+
+    Returns:
+        (B, 3, size, size) float32, ImageNet mean and deviation.
+    """
+    values = pictures.permute(0, 3, 1, 2).float().contiguous()  # (B, 3, H, W)
+    if values.shape[-2:] != (size, size):
+        values = functional.interpolate(
+            values, size=(size, size), mode="bilinear", align_corners=False, antialias=True
+        )
+    mean = torch.tensor(IMAGE_MEAN, device=values.device).view(1, 3, 1, 1)
+    std = torch.tensor(IMAGE_STD, device=values.device).view(1, 3, 1, 1)
+    return (values / 255.0 - mean) / std
+
+
+class FeatureTeacher(nn.Module):
+    """A frozen image encoder with its features as targets for a student's grid.
+
+    Each channel is standardised over a calibration set of pictures, so that no channel weighs
+    more by its scale and an error of 1 is that of a student who always answers the mean.
+
+    Args:
+        encoder: the teacher's.
+        channels: D.
+        image_size: side of its input in pixels.
+        grid: h = w of the student.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, encoder: ImageEncoder, channels: int, image_size: int, grid: int) -> None:
+        super().__init__()
+        self.encoder = encoder.eval().requires_grad_(False)
+        self.image_size = image_size
+        self.grid = grid
+        self.channels = channels
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("deviation", torch.ones(channels))
+
+    @torch.no_grad()
+    def features(self, pictures: Tensor) -> Tensor:
+        """(B, H, W, 3) uint8 -> (B, L, D), resized to the student's grid."""
+        feature: Tensor = self.encoder(pictures_to_tensor(pictures, self.image_size)).float()
+        if feature.shape[-1] != self.grid:
+            feature = functional.interpolate(
+                feature,
+                size=(self.grid, self.grid),
+                mode="bilinear",
+                align_corners=False,
+                antialias=True,
+            )
+        return feature.flatten(2).transpose(1, 2)
+
+    def calibrate(self, pictures: Tensor) -> None:
+        """Measure mean and deviation of each channel; pictures (B, H, W, 3) uint8."""
+        features = torch.cat([self.features(picture[None]) for picture in pictures])
+        self.mean.copy_(features.mean(dim=(0, 1)))
+        deviation = features.std(dim=(0, 1))
+        self.deviation.copy_(deviation.clamp_min(SMALLEST_DEVIATION))
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Targets: (B, H, W, 3) uint8 -> (B, L, D), standardised."""
+        return (self.features(pictures) - self.mean) / self.deviation
+
+
+def load_teacher(model: str, weights: str, *, image_size: int | None, grid: int) -> FeatureTeacher:
+    """Load the image encoder of any model that we have.
+
+    Args:
+        model: name of the teacher.
+        weights: path, random:SEED, or empty for the model's own.
+        image_size: side of its input in pixels, or None for the model's own.
+        grid: h = w of the student.
+
+    Raises:
+        ConfigError: no such model, or it does not take that size.
+        WeightsError: the weights are missing, damaged or for another model.
+    """
+    from etam_ros.model.checkpoint import load_network
+    from etam_ros.runtime.backends.torch.weights import resolve_weights
+
+    config = model_config(model)
+    if image_size is not None:
+        config = replace(config, image_size=image_size)
+    network = load_network(config, resolve_weights(model, weights))
+    return FeatureTeacher(network.image_encoder, config.hidden_dim, config.image_size, grid)

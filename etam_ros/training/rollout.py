@@ -1,0 +1,319 @@
+"""One differentiable pass over a batch of clips, as the tracker would go over them.
+
+Letters: B clips, K objects of each, N = B * K rows (clip by clip), n some of the rows, T frames, S
+network input size, h = w feature grid, D hidden dim, E memory dim, M masks of a decode.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from etam_ros.cues.optical_flow import Motion, sight_of
+from etam_ros.cues.proposals import pictured, propose
+from etam_ros.model import EfficientTAM
+from etam_ros.model.network import MEMORY_BIAS, MEMORY_SCALE
+from etam_ros.tracking.mask_selection import drawn_where_it_pays, kept_from_shrinking
+from etam_ros.training.mask_corruption import worn
+from etam_ros.training.passes import Bank, Chosen, Decode, Pass
+from etam_ros.training.prompt_sampling import (
+    BOX,
+    CLICK,
+    MASK,
+    NO_POINT,
+    Click,
+    PromptPlan,
+    correcting_click,
+    first_click,
+    jittered_box,
+)
+from etam_ros.transforms import IMAGE_MEAN, IMAGE_STD
+
+MASK_PROMPT_LOGIT: Final = 10.0
+MAX_PREVIOUS_LOGIT: Final = 32.0
+NO_OBJECT_LOGIT: Final = -1024.0
+BOX_LABELS: Final = (2, 3)
+
+
+class Rollout:
+    """Goes over the frames of a batch; its methods are the tracker's steps, for all rows at once.
+
+    Differences from the tracker: nothing is filled, a prompted frame's hard mask passes gradients
+    as if it were soft, and presence may be the true one.
+
+    Args:
+        network: in training mode or not.
+        masks: (N, T, S, S) bool, on the host.
+        plan: of prompts.
+        rngs: N generators.
+        truth_clicks: share of correction clicks drawn from the truth.
+        teach_presence: memories go by the true presence, not by the predicted one.
+        wear: share of carried masks that are disturbed.
+    """
+
+    def __init__(
+        self,
+        network: EfficientTAM,
+        masks: Tensor,
+        plan: PromptPlan,
+        rngs: Sequence[np.random.Generator],
+        *,
+        truth_clicks: float,
+        teach_presence: bool,
+        wear: float = 0.0,
+    ) -> None:
+        self.network, self.plan, self.rngs = network, plan, rngs
+        self.truth_clicks, self.wear = truth_clicks, wear
+        self.device = network.no_mem_embed.device
+        self.masks = masks.numpy()
+        visible = masks.flatten(2).any(dim=2).to(self.device)  # (N, T)
+        self.taught = visible if teach_presence else None
+        self.decodes: list[Decode] = []
+        self.prompts: dict[int, list[list[Click]]] = {0: [[] for _ in rngs]}
+        self.bank = Bank()
+        self.first_images: NDArray[np.uint8] | None = None  # (B, S, S, 3), to propose masks
+        self.motions: list[Motion] = []  # from each frame to the next, where masks are carried
+        self.objects = 0  # of each clip
+
+    def run(self, images: Tensor) -> Pass:
+        """Follow every row through its clip.
+
+        Args:
+            images: (B, T, S, S, 3) uint8, on the network's device.
+        """
+        batch, frames = images.shape[:2]
+        objects = self.objects = len(self.rngs) // batch
+        features = self.encode(images)  # (B, T, D, h, w)
+        if self.network.config.proposes_masks:
+            self.first_images = images[:, 0].cpu().numpy()
+        seen = self.network.look(features[:, 1:].flatten(0, 1))  # (B * (T - 1), L, D)
+        seen = seen.view(batch, frames - 1, *seen.shape[1:])
+        outputs: list[Tensor] = []
+        chosen = None
+        for frame in range(frames):
+            feature = features[:, frame].repeat_interleave(objects, dim=0)
+            prompted = frame in (0, self.plan.second_frame)
+            if chosen is None:
+                chosen = self.prompt_first(feature)
+            else:
+                conditioned = self.attend(
+                    seen[:, frame - 1].repeat_interleave(objects, dim=0), frame
+                )
+                chosen = self.track(conditioned, frame, chosen)
+                if prompted:
+                    rows = list(range(len(self.rngs)))
+                    chosen = self.correct(
+                        conditioned, chosen, rows, frame, self.plan.second_clicks
+                    )
+            if frame + 1 < frames:
+                self.remember(feature, chosen, frame, prompted)
+            outputs.append(chosen.mask_logits.detach())
+        return Pass(self.decodes, torch.cat(outputs, dim=1), self.prompts, self.plan.kinds)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """(B, T, S, S, 3) uint8 -> (B, T, D, h, w)."""
+        mean = torch.tensor(IMAGE_MEAN, device=images.device)
+        std = torch.tensor(IMAGE_STD, device=images.device)
+        pixels = (images.flatten(0, 1).float() / 255.0 - mean) / std  # (B * T, S, S, 3)
+        pixels = pixels.permute(0, 3, 1, 2).contiguous()  # (B * T, 3, S, S)
+        features = self.network.encode_image(pixels)
+        config = self.network.config
+        if config.carries_masks:
+            clips = images.transpose(0, 1).cpu().numpy()  # (T, B, S, S, 3)
+            side = config.mask_size
+            sights = [[sight_of(image, len(image), side) for image in frame] for frame in clips]
+            self.motions = [
+                Motion(before, now, side, self.device)
+                for before, now in itertools.pairwise(sights)
+            ]
+        return features.view(images.shape[0], images.shape[1], *features.shape[1:])
+
+    def prompt_first(self, feature: Tensor) -> Chosen:
+        """Prompt all rows on the first frame, each kind together: a box has one point more."""
+        conditioned = feature + self.network.no_mem_embed.reshape(1, -1, 1, 1)
+        rows_of: dict[str, list[int]] = {MASK: [], CLICK: [], BOX: []}
+        for row, kind in enumerate(self.plan.kinds):
+            rows_of[kind].append(row)
+        order, parts = [], []
+        for kind, rows in rows_of.items():
+            if not rows:
+                continue
+            if kind == MASK:
+                part = self.take_masks(feature, rows)
+            else:
+                part = self.prompt_points(conditioned, rows, kind)
+            order += rows
+            parts.append(part)
+        back = torch.tensor(np.argsort(order), device=self.device)
+        return Chosen(
+            torch.cat([part.mask_logits.float() for part in parts])[back],
+            torch.cat([part.pointers.float() for part in parts])[back],
+        )
+
+    def take_masks(self, feature: Tensor, rows: list[int]) -> Chosen:
+        """Take mask prompts as they are; the pointer comes from the raw feature."""
+        config = self.network.config
+        targets = torch.from_numpy(self.masks[rows, 0]).to(self.device).float()[:, None]
+        dense = self.network.mask_downsample(targets)  # (n, 1, 4h, 4w)
+        _, _, tokens, _ = self._decoder(feature[rows], None, dense)
+        logits = functional.interpolate(
+            targets * (2 * MASK_PROMPT_LOGIT) - MASK_PROMPT_LOGIT,
+            size=(config.mask_size, config.mask_size),
+            mode="bilinear",
+            antialias=True,
+        )
+        return Chosen(logits, self.network.obj_ptr_proj(tokens[:, 0]))
+
+    def prompt_points(self, conditioned: Tensor, rows: list[int], kind: str) -> Chosen:
+        """Prompt rows with a click or a box each, then correct them where it is planned."""
+        for row in rows:
+            truth = self.masks[row, 0]
+            if kind == CLICK:
+                self.prompts[0][row].append(first_click(truth, self.rngs[row]))
+            else:
+                corners = jittered_box(truth, self.rngs[row])
+                for corner, label in zip(corners, BOX_LABELS, strict=True):
+                    self.prompts[0][row].append((*corner, label))
+        chosen = self.decode(
+            conditioned[rows],
+            rows,
+            0,
+            kind,
+            ambiguous=kind == CLICK,
+            previous=self.propose(rows),
+        )
+        return self.correct(conditioned[rows], chosen, rows, 0, self.plan.first_clicks)
+
+    def propose(self, rows: list[int]) -> Tensor | None:
+        """What colours say of the first prompts of n rows: (n, 1, 4h, 4w)."""
+        if self.first_images is None:
+            return None
+        side = self.network.config.mask_size
+        scale = side / self.masks.shape[-1]
+        proposals = []
+        for row in rows:
+            picture = pictured(self.first_images[row // self.objects], side)
+            points = [((x * scale, y * scale), label) for x, y, label in self.prompts[0][row]]
+            proposals.append(propose(picture, points))
+        return torch.from_numpy(np.stack(proposals)).to(self.device)
+
+    def correct(
+        self, conditioned: Tensor, chosen: Chosen, rows: list[int], frame: int, clicks: int
+    ) -> Chosen:
+        """Click where each row is wrong, and decode again on top of its mask; (n, D, h, w)."""
+        prompts = self.prompts.setdefault(frame, [[] for _ in self.rngs])
+        for _ in range(clicks):
+            size = (self.network.config.image_size,) * 2
+            logits = functional.interpolate(
+                chosen.mask_logits.detach().float(), size=size, mode="bilinear"
+            )
+            masks = (logits[:, 0] > 0).cpu().numpy()
+            for mask, row in zip(masks, rows, strict=True):
+                click = correcting_click(
+                    mask, self.masks[row, frame], self.rngs[row], self.truth_clicks
+                )
+                prompts[row].append(click)
+            previous = as_prompt(chosen)
+            ambiguous = len(prompts[rows[0]]) <= 1
+            chosen = self.decode(
+                conditioned, rows, frame, "correction", ambiguous=ambiguous, previous=previous
+            )
+        return chosen
+
+    def track(self, conditioned: Tensor, frame: int, before: Chosen) -> Chosen:
+        """Decode all rows without a prompt but, where masks are carried, the ones before."""
+        rows = list(range(len(self.rngs)))
+        previous = None
+        if self.motions:
+            clips = torch.arange(len(rows), device=self.device) // self.objects
+            motion = self.motions[frame - 1].of(clips)
+            moved = worn(motion.move(as_prompt(before)), self.rngs, self.wear, self.objects)
+            previous = motion.settle(moved)
+        chosen = self.decode(
+            conditioned, rows, frame, "tracked", ambiguous=True, previous=previous
+        )
+        if self.motions:
+            chosen = Chosen(kept_from_shrinking(chosen.mask_logits), chosen.pointers)
+        return chosen
+
+    def decode(
+        self,
+        conditioned: Tensor,
+        rows: list[int],
+        frame: int,
+        kind: str,
+        *,
+        ambiguous: bool,
+        previous: Tensor | None = None,
+    ) -> Chosen:
+        """Decode n rows with the prompts they have, note it, and choose what goes on."""
+        points = None if kind == "tracked" else [self.prompts[frame][row] for row in rows]
+        mask_logits, iou_scores, tokens, scores = self._decoder(conditioned, points, previous)
+        once = self.network.config.answers_once
+        several = ambiguous and not once
+        used = slice(1, None) if several else slice(0, 1)
+        mask_logits, iou_scores = mask_logits[:, used], iou_scores[:, used]
+        index = torch.tensor(rows, device=self.device)
+        self.decodes.append(Decode(frame, index, mask_logits, iou_scores, scores[:, 0], kind))
+        best = iou_scores.detach().argmax(dim=1)  # (n,)
+        each = torch.arange(len(rows), device=self.device)
+        pointers = self.network.obj_ptr_proj(tokens[:, used][each, best])
+        present = scores > 0 if self.taught is None else self.taught[index, frame][:, None]
+        logits = mask_logits[each, best][:, None]  # (n, 1, 4h, 4w)
+        if once and ambiguous and points is not None:
+            logits = drawn_where_it_pays(logits)
+        return Chosen(
+            torch.where(present[..., None, None], logits, NO_OBJECT_LOGIT),
+            torch.where(present, pointers, self.network.no_obj_ptr),
+        )
+
+    def _decoder(
+        self, feature: Tensor, points: list[list[Click]] | None, dense: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        encoder = self.network.sam_prompt_encoder
+        given = points or [[(0.0, 0.0, NO_POINT)]] * len(feature)
+        values = torch.tensor(given, dtype=torch.float32, device=self.device)  # (n, P, 3)
+        sparse = encoder.embed_points(values[..., :2], values[..., 2].long())
+        return self.network.sam_mask_decoder(  # type: ignore[no-any-return]
+            feature, encoder.grid_positions(), sparse, encoder.embed_mask(dense), dense
+        )
+
+    def attend(self, seen: Tensor, frame: int) -> Tensor:
+        """Condition all rows on their banks: (N, L, D) -> (N, D, h, w)."""
+        span = self.network.config.memory_frames - 1
+        recent = [key for key in self.bank.recent if frame - key <= span]
+        memories = [memory for memory, _ in self.bank.conditioning]
+        memories += [self.bank.recent[key][0] for key in recent]
+        ages = [span] * len(self.bank.conditioning) + [frame - key - 1 for key in recent]
+        pointers = [pointer for _, pointer in self.bank.conditioning]
+        pointers += [pointer for _, pointer in reversed(self.bank.recent.values())]
+        temporal_index = torch.tensor(ages, device=self.device).expand(len(seen), -1)
+        return self.network.read(
+            seen, torch.stack(memories, dim=1), temporal_index, torch.stack(pointers, dim=1)
+        )
+
+    def remember(self, feature: Tensor, chosen: Chosen, frame: int, prompted: bool) -> None:
+        """Write a memory of each row: hard masks of prompted frames, soft ones of the others."""
+        size = (self.network.config.image_size,) * 2
+        logits = functional.interpolate(chosen.mask_logits, size=size, mode="bilinear")
+        mask = logits.sigmoid()  # (N, 1, S, S)
+        if prompted:
+            mask = (logits > 0).to(mask.dtype) + mask - mask.detach()
+        memory = self.network.memory_encoder(feature, mask * MEMORY_SCALE + MEMORY_BIAS)
+        entry = (memory, chosen.pointers.to(memory.dtype))
+        if prompted:
+            self.bank.conditioning.append(entry)
+        else:
+            self.bank.recent[frame] = entry
+
+
+def as_prompt(chosen: Chosen) -> Tensor:
+    """A mask as the decoder takes it back: (n, 1, 4h, 4w)."""
+    return chosen.mask_logits.clamp(-MAX_PREVIOUS_LOGIT, MAX_PREVIOUS_LOGIT)

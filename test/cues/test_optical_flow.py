@@ -1,0 +1,90 @@
+"""Masks carried along optical flow, against pictures whose motion is known."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from etam_ros.cues.colour_model import follow_colours
+from etam_ros.cues.optical_flow import Motion, Sight, sight_of
+
+SIZE, SIDE = 224, 112
+
+
+def texture(seed: int) -> NDArray[np.uint8]:
+    """(2 S, 2 S, 3) uint8, smooth enough to be followed."""
+    noise = np.random.default_rng(seed).integers(0, 256, (2 * SIZE, 2 * SIZE, 3), np.uint8)
+    blurred = cv2.GaussianBlur(noise, (0, 0), 3.0).astype(np.float32)
+    spread = (blurred - blurred.mean()) / blurred.std() * 50 + 128
+    return np.asarray(spread.clip(0, 255), np.uint8)
+
+
+def view(picture: NDArray[np.uint8], x: int, y: int) -> Sight:
+    """What lies at (x, y) of it."""
+    return sight_of(np.ascontiguousarray(picture[y : y + SIZE, x : x + SIZE]), SIZE, SIDE)
+
+
+def disc(x: float, y: float, radius: float = 20.0) -> Tensor:
+    """(1, 1, G, G) logits of a disc about (x, y), in cells."""
+    rows, columns = torch.meshgrid(torch.arange(SIDE), torch.arange(SIDE), indexing="ij")
+    return (radius - ((columns - x) ** 2 + (rows - y) ** 2).sqrt())[None, None]
+
+
+def overlap(a: Tensor, b: Tensor) -> float:
+    first, second = a > 0, b > 0
+    return float((first & second).sum() / (first | second).sum())
+
+
+def motion(*pairs: tuple[Sight, Sight]) -> Motion:
+    before, now = (list(each) for each in zip(*pairs, strict=True))
+    return Motion(before, now, SIDE, torch.device("cpu"))
+
+
+@pytest.mark.parametrize(("dx", "dy"), [(0, 0), (6, 0), (0, -4), (-9, 7)])
+def test_masks_move_as_the_picture_does(dx: int, dy: int) -> None:
+    picture = texture(1)
+    moved = motion((view(picture, 100, 100), view(picture, 100 - dx, 100 - dy)))
+    carried = moved.move(disc(50, 60))
+    assert overlap(carried, disc(50 + dx / 2, 60 + dy / 2)) > 0.97
+
+
+def test_a_picture_that_stands_still_leaves_masks_as_they_are() -> None:
+    still = view(texture(2), 30, 40)
+    mask = torch.randn(3, 1, SIDE, SIDE)
+    assert torch.allclose(motion((still, still)).move(mask), mask, atol=1e-4)
+
+
+def test_rows_take_the_motion_of_their_own_picture() -> None:
+    picture = texture(3)
+    first = view(picture, 100, 100)
+    both = motion((first, view(picture, 92, 100)), (first, view(picture, 100, 108)))
+    masks = disc(50, 50).expand(3, -1, -1, -1)
+    carried = both.of(torch.tensor([1, 0, 1])).move(masks)
+    for row, (x, y) in enumerate([(50, 46), (54, 50), (50, 46)]):
+        assert overlap(carried[row : row + 1], disc(x, y)) > 0.97
+
+
+def test_carried_masks_are_moved_and_then_follow_the_colours_of_their_own_picture() -> None:
+    picture = texture(5)
+    first, dark = view(picture, 100, 100), picture.copy()
+    dark[..., 0] //= 4
+    both = motion((first, view(picture, 92, 100)), (first, view(dark, 100, 108)))
+    masks = disc(50, 50).expand(2, -1, -1, -1)
+    expected = [
+        follow_colours(both.of(torch.tensor([row])).move(masks[:1]), both.colours[row : row + 1])
+        for row in range(2)
+    ]
+    assert torch.equal(both.carry(masks), torch.cat(expected))
+
+
+def test_brightness_has_the_size_of_the_networks_input() -> None:
+    picture = texture(4)
+    found = sight_of(picture, SIZE, SIDE).brightness
+    assert found.shape == (SIZE, SIZE)
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    halved = cv2.resize(grey, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    assert np.abs(found.astype(int) - halved).mean() <= 2

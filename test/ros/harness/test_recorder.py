@@ -1,0 +1,119 @@
+"""The recorder puts messages together by stamp, in whatever order they come."""
+
+import numpy as np
+import pytest
+
+rclpy = pytest.importorskip("rclpy")
+
+from builtin_interfaces.msg import Time  # noqa: E402
+from rclpy.context import Context  # noqa: E402
+from std_msgs.msg import Header  # noqa: E402
+
+from etam_ros.records import FrameResult, ObjectState  # noqa: E402
+from etam_ros.ros.harness.isolation import isolated_domain  # noqa: E402
+from etam_ros.ros.harness.recorder import Recorder, result_from_messages  # noqa: E402
+from etam_ros.ros.image_conversion import image_message  # noqa: E402
+from etam_ros.ros.messages import objects_message  # noqa: E402
+
+HW = (40, 60)
+
+
+def header(number):
+    return Header(stamp=Time(sec=number), frame_id="camera")
+
+
+def image(number):
+    return np.full((*HW, 3), number, np.uint8)
+
+
+def result(number):
+    labels = np.zeros(HW, np.uint16)
+    labels[5:15, 10 : 20 + number] = 3
+    mask = np.ones((10, 10 + number), bool)
+    mask[0, 0] = False
+    labels[5, 10] = 0
+    seen = ObjectState(
+        3, "cup", False, 0.9, 0.8, int(mask.sum()), (10, 5, 20 + number, 15), (14.5, 9.5), mask, 0,
+        2.0, None, None,
+    )  # fmt: skip
+    nothing = (float("nan"), float("nan"))
+    hidden = ObjectState(
+        7, "", True, 0.1, 0.2, 0, (0, 0, 0, 0), nothing, np.zeros((0, 0), bool), 10**9, -2.0,
+        None, None,
+    )  # fmt: skip
+    return FrameResult(number, number * 10**9, "camera", HW, (seen, hidden), labels)
+
+
+@pytest.fixture
+def heard(monkeypatch):
+    """A recorder that nobody talks to, and what it hands out."""
+    with isolated_domain() as environment:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        context = Context()
+        rclpy.init(context=context, args=[])
+        sightings = []
+        recorder = Recorder(context, "/tracker", sightings.append)
+        yield recorder, sightings
+        recorder.destroy_node()
+        rclpy.try_shutdown(context=context)
+
+
+def send(recorder, number, *parts):
+    for part in parts:
+        if part == "image":
+            recorder._on_image(image_message(image(number), "rgb8", header(number)))
+        elif part == "objects":
+            recorder._on_objects(objects_message(result(number), header(number), dropped_frames=0))
+        else:
+            labels = image_message(result(number).label_image, "16UC1", header(number))
+            recorder._on_label_image(labels)
+
+
+def test_a_result_comes_back_from_its_messages_as_it_was():
+    before = result(4)
+    message = objects_message(before, header(4), dropped_frames=0)
+    for labels in (before.label_image, None):
+        after = result_from_messages(message, labels, HW)
+        assert after.stamp_ns == 4 * 10**9
+        assert np.array_equal(after.label_image, before.label_image)
+        seen, hidden = after.objects
+        assert (seen.object_id, seen.label, seen.occluded) == (3, "cup", False)
+        assert seen.box == before.objects[0].box
+        assert np.array_equal(seen.mask, before.objects[0].mask)
+        assert hidden.occluded
+        assert hidden.mask.size == 0
+        assert hidden.time_since_seen_ns == 10**9
+
+
+@pytest.mark.parametrize(
+    "order", [("image", "objects", "labels"), ("labels", "objects", "image"),
+              ("objects", "labels", "image")]
+)  # fmt: skip
+def test_the_order_of_topics_does_not_matter(heard, order):
+    recorder, sightings = heard
+    send(recorder, 1, *order)
+    send(recorder, 2, *order)
+    assert [sighting.index for sighting in sightings] == [0, 1]
+    assert [int(sighting.image[0, 0, 0]) for sighting in sightings] == [1, 2]
+    assert recorder.complete
+
+
+def test_images_without_a_result_are_counted_and_forgotten(heard):
+    recorder, sightings = heard
+    for number in range(1, 9):
+        send(recorder, number, "image")
+    assert not recorder.complete
+    send(recorder, 5, "labels", "objects")
+    assert [sighting.index for sighting in sightings] == [4]
+    assert recorder.images == 8
+    assert len(recorder._waiting) == 3
+
+
+def test_a_lost_label_image_is_painted_from_the_objects(heard):
+    recorder, sightings = heard
+    send(recorder, 1, "image", "objects")
+    assert sightings == []  # it may still come
+    send(recorder, 2, "image", "labels", "objects")
+    assert [sighting.index for sighting in sightings] == [0, 1]
+    assert np.array_equal(sightings[0].result.label_image, result(1).label_image)

@@ -1,0 +1,111 @@
+"""Counts and windows of the node."""
+
+import math
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
+
+from etam_ros.ros.tracker.diagnostics import NodeReport, statuses
+from etam_ros.ros.tracker.image_subscription import ImageSource
+from etam_ros.ros.tracker.statistics import FrameTimes, Statistics, percentile
+
+MS = 1_000_000
+
+
+def frame(number, latency_ms, stages_ms):
+    received = number * 100 * MS
+    return FrameTimes(
+        received, received + 2 * MS, received + latency_ms * MS, {"encode_image": stages_ms}
+    )
+
+
+def test_a_window_forgets_what_is_older():
+    statistics = Statistics(3, 0)
+    for number, latency in enumerate((1000, 30, 20, 10)):
+        statistics.on_received(number * 100 * MS)
+        statistics.on_processed(frame(number, latency, 4.0))
+    numbers = statistics.snapshot(400 * MS)
+    assert (numbers.received, numbers.processed) == (4, 4)
+    assert (numbers.latency_p50_ms, numbers.latency_p99_ms) == (20, 30)
+    assert numbers.overhead_p50_ms == 16
+    assert numbers.waiting_p50_ms == 2
+    assert numbers.stages_p50_ms == {"encode_image": 4.0}
+    assert numbers.input_hz == pytest.approx(10)
+    assert numbers.silent_s == pytest.approx(0.1)
+
+
+def test_before_the_first_frame_there_are_no_times():
+    numbers = Statistics(3, 5 * MS).snapshot(1005 * MS)
+    assert math.isnan(numbers.latency_p50_ms)
+    assert (numbers.input_hz, numbers.output_hz, numbers.silent_s) == (0, 0, 1)
+
+
+def test_the_rate_falls_when_frames_stop():
+    statistics = Statistics(50, 0)
+    for number in range(20):
+        statistics.on_received(number * 100 * MS)
+    rates = [statistics.snapshot(1900 * MS + wait * MS).input_hz for wait in (0, 100, 3000, 60000)]
+    assert rates[:2] == [pytest.approx(10)] * 2
+    assert rates[1] > rates[2] > rates[3] == 0
+
+
+def test_restart_counts_anew():
+    statistics = Statistics(3, 0)
+    statistics.on_received(1)
+    statistics.on_dropped()
+    statistics.on_bad_image("torn")
+    statistics.restart(7)
+    numbers = statistics.snapshot(7)
+    assert (numbers.received, numbers.dropped, numbers.bad_images) == (0, 0, 0)
+    assert numbers.last_bad_image == ""
+
+
+@pytest.mark.parametrize(("percent", "expected"), [(50, 50.5), (99, 99), (100, 100), (1, 1)])
+def test_percentiles(percent, expected):
+    assert percentile(range(1, 101), percent) == expected
+
+
+def report(statistics, now_ns, *, source=None, state="active", new_troubles=0):
+    return NodeReport(state, "engine", 2, 2.0, source, statistics.snapshot(now_ns), new_troubles)
+
+
+def test_entries_carry_the_full_name_of_the_node():
+    entries = statuses("/front/tracker", report(Statistics(3, 0), 0))
+    assert [e.name.removeprefix("/front/tracker: ") for e in entries] == [
+        "images",
+        "tracking",
+        "engine",
+    ]
+    assert {e.hardware_id for e in entries} == {"/front/tracker"}
+
+
+@pytest.mark.parametrize(
+    ("source", "now_s", "level", "words"),
+    [
+        (None, 9, DiagnosticStatus.OK, "not subscribed"),
+        (ImageSource("/cam", "reliable", 1), 1, DiagnosticStatus.OK, "Hz"),
+        (ImageSource("/cam", "reliable", 1), 9, DiagnosticStatus.STALE, "camera is silent"),
+        (
+            ImageSource("/cam", "reliable", 0),
+            9,
+            DiagnosticStatus.STALE,
+            "nobody publishes on /cam",
+        ),
+        (ImageSource("/cam", "reliable", 1, "wrong QoS"), 1, DiagnosticStatus.WARN, "wrong QoS"),
+    ],
+)
+def test_the_level_of_the_images(source, now_s, level, words):
+    entry = statuses("/tracker", report(Statistics(3, 0), now_s * 1000 * MS, source=source))[0]
+    assert entry.level == level
+    assert words in entry.message
+
+
+def test_a_bad_image_warns_in_one_report():
+    statistics = Statistics(3, 0)
+    statistics.on_bad_image("torn in two")
+    source = ImageSource("/cam", "reliable", 1)
+    first = statuses("/tracker", report(statistics, 0, source=source, new_troubles=1))[0]
+    assert (first.level, first.message) == (DiagnosticStatus.WARN, "bad image: torn in two")
+    second = statuses("/tracker", report(statistics, 0, source=source))[0]
+    assert second.level == DiagnosticStatus.OK
+    assert {v.key: v.value for v in second.values}["last_bad_image"] == "torn in two"

@@ -1,0 +1,69 @@
+"""Where the outline of a hedging mask is drawn."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from etam_ros.tracking.mask_selection import (
+    CARRIED_GAIN,
+    LINES,
+    NO_OBJECT_LOGIT,
+    drawn_where_it_pays,
+    kept_from_shrinking,
+)
+
+
+def expected_overlap(logits: Tensor, line: float) -> float:
+    """By definition, of a mask whose cells belong to the object with their own chances."""
+    chances = logits.sigmoid()
+    inside = logits > line
+    return float(chances[inside].sum() / (inside.sum() + chances[~inside].sum()))
+
+
+def regions(sure: int, likely: int, chance: float) -> Tensor:
+    """(1, 1, 16, 16) logits: some cells that are sure, some with a chance, the rest out."""
+    values = torch.full((256,), -12.0)
+    values[:sure] = 12.0
+    values[sure : sure + likely] = torch.logit(torch.tensor(chance))
+    return values.view(1, 1, 16, 16)
+
+
+@pytest.mark.parametrize(
+    ("sure", "likely", "chance", "taken"),
+    [(20, 100, 0.45, True), (20, 100, 0.3, True), (90, 60, 0.2, False), (0, 80, 0.4, True)],
+)
+def test_a_part_is_taken_in_where_more_overlap_is_expected(
+    sure: int, likely: int, chance: float, taken: bool
+) -> None:
+    logits = regions(sure, likely, chance)
+    area = int((drawn_where_it_pays(logits) > 0).sum())
+    assert area == sure + likely * taken
+
+
+def test_no_other_line_is_better() -> None:
+    logits = torch.randn(5, 1, 16, 16, generator=torch.Generator().manual_seed(0)) * 3 - 2
+    found = drawn_where_it_pays(logits)
+    for row in range(5):
+        line = float((logits - found)[row].mean())
+        best = max(expected_overlap(logits[row], float(t)) for t in torch.linspace(*LINES))
+        assert expected_overlap(logits[row], line) == pytest.approx(best, abs=1e-3)
+
+
+def test_an_occluded_mask_stays_occluded() -> None:
+    gone = torch.full((1, 1, 16, 16), NO_OBJECT_LOGIT)
+    assert torch.equal(drawn_where_it_pays(gone), gone)
+
+
+def test_gradients_pass_as_they_are() -> None:
+    logits = regions(20, 30, 0.4).requires_grad_()
+    drawn_where_it_pays(logits).sum().backward()
+    assert logits.grad is not None
+    assert (logits.grad == 1.0).all()
+
+
+def test_followed_masks_are_raised_and_occluded_ones_stay() -> None:
+    logits = torch.tensor([-0.4, 3.0, NO_OBJECT_LOGIT]).view(3, 1, 1, 1)
+    raised = kept_from_shrinking(logits).flatten().tolist()
+    assert raised == pytest.approx([CARRIED_GAIN - 0.4, CARRIED_GAIN + 3.0, NO_OBJECT_LOGIT])
