@@ -1,7 +1,7 @@
 """Everything that can go wrong in a way the user can mend.
 
     EtamError
-    ├── ConfigError          a parameter or option has a value that cannot be
+    ├── ConfigError          a parameter or option has a value that is invalid
     ├── ImageError           an image message or file cannot be read as a picture
     ├── PromptError          a click, box or mask cannot be applied
     │   └── ObjectError      ... because of the object id it names
@@ -20,7 +20,7 @@ class EtamError(Exception):
 
 
 class ConfigError(EtamError):
-    """A parameter or option has a value that cannot be."""
+    """A parameter or option has a value that is invalid."""
 
 
 class ImageError(EtamError):

@@ -132,7 +132,7 @@ def train(
     max_clicks: Annotated[
         int, typer.Option(help="Most corrections of a frame.", rich_help_panel=_PROMPTS)
     ] = 3,
-    wear: Annotated[
+    mask_corruption: Annotated[
         float,
         typer.Option(help="Share of carried masks that are disturbed.", rich_help_panel=_PROMPTS),
     ] = 0.25,

@@ -26,7 +26,7 @@ Brightness = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
-class Sight:
+class FlowFrame:
     """What of a picture carries masks.
 
     Attributes:
@@ -38,11 +38,11 @@ class Sight:
     colours: NDArray[np.int64]
 
 
-def sight_of(image: NDArray[np.uint8], size: int, side: int) -> Sight:
+def flow_frame_of(image: NDArray[np.uint8], size: int, side: int) -> FlowFrame:
     """What of a picture (H, W, 3) uint8 RGB carries masks; size is S, side is G."""
     small = reduced(image, size)
     grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
-    return Sight(grey, colours_of(small, side))
+    return FlowFrame(grey, colours_of(small, side))
 
 
 class Motion:
@@ -55,7 +55,7 @@ class Motion:
     """
 
     def __init__(
-        self, before: list[Sight], now: list[Sight], side: int, device: torch.device
+        self, before: list[FlowFrame], now: list[FlowFrame], side: int, device: torch.device
     ) -> None:
         flows = [
             _backward_flow(last.brightness, this.brightness, side)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from etam_ros.errors import EtamError, PromptError
 from etam_ros.ros.harness.isolation import isolated_domain
-from etam_ros.ros.harness.process_group import Children
+from etam_ros.ros.harness.process_group import ProcessGroup
 
 if TYPE_CHECKING:
     from etam_ros.records import Prompt
@@ -99,15 +99,15 @@ def run_demo(settings: DemoSettings, listener: Listener) -> DemoCounts:
     rclpy = require_rclpy()
     with (
         isolated_domain() as environment,
-        Children(environment, settings.log_dir) as children,
+        ProcessGroup(environment, settings.log_dir) as processes,
         _environment(environment),
     ):
         # They start before this process has threads of its own.
-        _start(children, settings)
+        _start(processes, settings)
         context = rclpy.Context()
         rclpy.init(context=context, args=[])
         try:
-            return _DemoRun(context, children, settings, listener).run()
+            return _DemoRun(context, processes, settings, listener).run()
         finally:
             rclpy.try_shutdown(context=context)
 
@@ -124,15 +124,15 @@ def require_rclpy() -> Any:
     return rclpy
 
 
-def _start(children: Children, settings: DemoSettings) -> None:
+def _start(processes: ProcessGroup, settings: DemoSettings) -> None:
     arguments = ["--ros-args", "-p", f"prompt_timeout_s:={_SERVICE_TIMEOUT_S}"]
     for name, value in settings.node_parameters:
         arguments += ["-p", f"{name}:={value}"]
-    children.start(TRACKER, "etam_ros.ros.tracker.executable", arguments)
+    processes.start(TRACKER, "etam_ros.ros.tracker.executable", arguments)
     player = [settings.source, "--wait-for-subscribers", "2"]
     if settings.rate_hz > 0:
         player += ["--rate", str(settings.rate_hz)]
-    children.start(PLAYER, "etam_ros.cli.main", ["play", *player])
+    processes.start(PLAYER, "etam_ros.cli.main", ["play", *player])
 
 
 @contextmanager
@@ -151,12 +151,12 @@ class _DemoRun:
     """The recorder's side of a run: it hears in one thread, and is listened to in another."""
 
     def __init__(
-        self, context: Any, children: Children, settings: DemoSettings, listener: Listener
+        self, context: Any, processes: ProcessGroup, settings: DemoSettings, listener: Listener
     ) -> None:
         from etam_ros.ros.harness.recorder import Recorder
 
         self._context = context
-        self._children = children
+        self._children = processes
         self._settings = settings
         self._listener = listener
         self._longest_ms = 0.0

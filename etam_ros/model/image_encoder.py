@@ -121,7 +121,7 @@ class ViT(nn.Module):
             )
         return stored.permute(0, 2, 3, 1)
 
-    def fix_position_embedding(self) -> None:
+    def fuse_position_embedding(self) -> None:
         """Resize the stored embedding once for all."""
         resized = self.position_embedding().flatten(1, 2)  # (1, h * w, C)
         self.pos_embed.data = torch.cat((self.pos_embed[:, :1], resized), dim=1)

@@ -19,7 +19,7 @@ from etam_ros.model.layers import Attention, LayerNorm, attention
 from etam_ros.model.positions import HalvedLinear, rotary_table, rotate, sine_positions
 
 POOL = 2
-Turn = tuple[Tensor, Tensor]
+RotaryTable = tuple[Tensor, Tensor]
 """Cosines and sines of a rotary encoding, (tokens, D / 2) float32 each."""
 EMPTY_PENALTY: Final = -1e4
 """Added to the logits of an empty slot's keys: exp of it is zero, and float16 has it."""
@@ -47,14 +47,14 @@ class BankTokens(NamedTuple):
         keys: (B, M * L + P, E) memories with their positions, pointer tokens last.
         values: (B, M * L + P, E) the same without positions.
         frames: M.
-        turn: rotary table of the keys.
+        rotary: rotary table of the keys.
         penalty: of the keys of empty slots; None: none is empty.
     """
 
     keys: Tensor
     values: Tensor
     frames: int
-    turn: Turn
+    rotary: RotaryTable
     penalty: Penalty | None = None
 
 
@@ -66,10 +66,10 @@ class RotarySelfAttention(Attention):
         self.q_proj = HalvedLinear(config.hidden_dim, config.hidden_dim)
         self.k_proj = HalvedLinear(config.hidden_dim, config.hidden_dim)
 
-    def forward(self, x: Tensor, turn: Turn) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor, rotary: RotaryTable) -> Tensor:  # type: ignore[override]
         """(B, L, D) -> (B, L, D)."""
-        q = rotate(self.q_proj(x), *turn)[:, None]  # (B, 1, L, D)
-        k = rotate(self.k_proj(x), *turn)[:, None]
+        q = rotate(self.q_proj(x), *rotary)[:, None]  # (B, 1, L, D)
+        k = rotate(self.k_proj(x), *rotary)[:, None]
         v = self.v_proj(x)[:, None]
         attended = attention(q, k, v)
         return self.out_proj(attended[:, 0])  # type: ignore[no-any-return]
@@ -89,10 +89,10 @@ class RotaryCrossAttention(Attention):
         self.grid = config.grid
         self.pooling = config.memory_pooling
 
-    def forward(self, x: Tensor, bank: BankTokens, turn: Turn) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor, bank: BankTokens, rotary: RotaryTable) -> Tensor:  # type: ignore[override]
         """Attend from the frame's tokens (B, L, D), with their rotary table, to a bank."""
         keys, values, frames, key_turn, penalty = bank
-        q = rotate(self.q_proj(x), *turn)
+        q = rotate(self.q_proj(x), *rotary)
         k = rotate(self.k_proj(keys), *key_turn)
         spatial, cells, constant = frames * x.shape[1], x.shape[1], 0.0
         if self.pooling != "none" and frames > 1:
@@ -163,13 +163,13 @@ class MemoryAttentionLayer(nn.Module):
         self.norm2 = LayerNorm(dim)
         self.norm3 = LayerNorm(dim)
 
-    def look(self, x: Tensor, turn: Turn) -> Tensor:
+    def self_attend(self, x: Tensor, rotary: RotaryTable) -> Tensor:
         """Look at the frame itself: (B, L, D) -> (B, L, D)."""
-        return x + self.self_attn(self.norm1(x), turn)  # type: ignore[no-any-return]
+        return x + self.self_attn(self.norm1(x), rotary)  # type: ignore[no-any-return]
 
-    def read(self, x: Tensor, bank: BankTokens, turn: Turn) -> Tensor:
+    def cross_attend(self, x: Tensor, bank: BankTokens, rotary: RotaryTable) -> Tensor:
         """Look at the bank, and think: (B, L, D) -> (B, L, D)."""
-        x = x + self.cross_attn_image(self.norm2(x), bank, turn)
+        x = x + self.cross_attn_image(self.norm2(x), bank, rotary)
         return x + self.linear2(functional.relu(self.linear1(self.norm3(x)), inplace=True))  # type: ignore[no-any-return]
 
 
@@ -197,7 +197,7 @@ class MemoryAttention(nn.Module):
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
 
-    def look(self, feature: Tensor) -> Tensor:
+    def self_attend(self, feature: Tensor) -> Tensor:
         """What the first layer sees of the frame itself, the same for all objects of it.
 
         Args:
@@ -208,7 +208,7 @@ class MemoryAttention(nn.Module):
         """
         x = feature.flatten(2).transpose(1, 2)  # (B, L, D)
         x = (x + 0.1 * self.feature_position.to(x.dtype)).contiguous()
-        return self.layers[0].look(x, (self.cos, self.sin))  # type: ignore[operator, no-any-return]
+        return self.layers[0].self_attend(x, (self.cos, self.sin))  # type: ignore[operator, no-any-return]
 
     def forward(
         self,
@@ -221,7 +221,7 @@ class MemoryAttention(nn.Module):
         """Condition one frame on B banks of equal length.
 
         Args:
-            x: (1 or B, L, D), from `look`.
+            x: (1 or B, L, D), from `self_attend`.
             memories: (B, M, E, h, w).
             temporal_position: (B, M, E), what says how long ago each memory was.
             pointers: (B, R, D), R object pointers; each becomes D / E tokens.
@@ -236,18 +236,18 @@ class MemoryAttention(nn.Module):
         pointer_tokens = pointers.reshape(batch, -1, width)  # (B, P, E)
         values = torch.cat((tokens.flatten(1, 2), pointer_tokens), dim=1)
         keys = torch.cat(((tokens + position).flatten(1, 2), pointer_tokens), dim=1)
-        turn = (self.cos, self.sin)
+        rotary = (self.cos, self.sin)
         key_turn = self.key_table(frames, pointer_tokens.shape[1])
         penalty = None if empty is None else Penalty.of(*empty, width=self.pointer_width)
         bank = BankTokens(keys, values, frames, key_turn, penalty)
         x = x.expand(batch, -1, -1)
         for index, layer in enumerate(self.layers):
             if index:
-                x = layer.look(x, turn)  # type: ignore[operator]
-            x = layer.read(x, bank, turn)  # type: ignore[operator]
+                x = layer.self_attend(x, rotary)  # type: ignore[operator]
+            x = layer.cross_attend(x, bank, rotary)  # type: ignore[operator]
         return self.norm(x).transpose(1, 2).unflatten(2, memories.shape[-2:])  # type: ignore[no-any-return]
 
-    def key_table(self, frames: int, pointer_tokens: int) -> Turn:
+    def key_table(self, frames: int, pointer_tokens: int) -> RotaryTable:
         """Rotary table of the bank: every frame turns alike, pointer tokens do not turn."""
         still = self.cos.new_ones(pointer_tokens, self.cos.shape[1])
         cos = torch.cat((self.cos.repeat(frames, 1), still))  # (M * L + P, D / 2)

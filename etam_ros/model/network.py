@@ -50,13 +50,13 @@ class EfficientTAM(nn.Module):
         self.no_mem_pos_enc = nn.Parameter(torch.zeros(1, 1, dim))  # in checkpoints, never used
         self.no_obj_ptr = nn.Parameter(torch.zeros(1, dim))
 
-    def fix(self) -> EfficientTAM:
+    def fuse(self) -> EfficientTAM:
         """Do once what depends on the weights alone; the state dict is no checkpoint any more."""
-        self.image_encoder.trunk.fix_position_embedding()
-        self.sam_prompt_encoder.fix_grid_positions()
+        self.image_encoder.trunk.fuse_position_embedding()
+        self.sam_prompt_encoder.fuse_grid_positions()
         for module in self.memory_attention.modules():
             if isinstance(module, HalvedLinear):
-                module.fix()
+                module.fuse()
         return self
 
     def encode_image(self, image: Tensor) -> Tensor:
@@ -71,17 +71,19 @@ class EfficientTAM(nn.Module):
         pointers: Tensor,
         empty: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
-        """Condition a feature (1 or B, D, h, w) on what is remembered: `look`, then `read`."""
-        return self.read(self.look(feature), memories, temporal_index, pointers, empty)
+        """Condition a feature (1 or B, D, h, w): `self_attend`, then `cross_attend`."""
+        return self.cross_attend(
+            self.self_attend(feature), memories, temporal_index, pointers, empty
+        )
 
-    def look(self, feature: Tensor) -> Tensor:
+    def self_attend(self, feature: Tensor) -> Tensor:
         """What all objects of a frame see of it before they remember anything.
 
         (B, D, h, w) -> (B, L, D).
         """
-        return self.memory_attention.look(feature)
+        return self.memory_attention.self_attend(feature)
 
-    def read(
+    def cross_attend(
         self,
         seen: Tensor,
         memories: Tensor,
@@ -92,7 +94,7 @@ class EfficientTAM(nn.Module):
         """Condition a frame on what is remembered of each object.
 
         Args:
-            seen: (1 or B, L, D), from `look`.
+            seen: (1 or B, L, D), from `self_attend`.
             memories: (B, M, E, h, w).
             temporal_index: (B, M) int64: 0 for the frame just before, counting up with age, and
                 memory_frames - 1 for conditioning frames.

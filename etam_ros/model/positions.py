@@ -79,7 +79,7 @@ class HalvedLinear(nn.Linear):
 
     fixed = False
 
-    def fix(self) -> None:
+    def fuse(self) -> None:
         """Bring the parameters themselves into that order, once for all."""
         if not self.fixed:
             self.weight.data, self.bias.data = self._halved()

@@ -44,7 +44,7 @@ class PromptEncoder(nn.Module):
             nn.Conv2d(MASK_CHANNELS, dim, 1),
         )
 
-    def fix_grid_positions(self) -> None:
+    def fuse_grid_positions(self) -> None:
         """Compute them once for all."""
         self.register_buffer("fixed_positions", self.grid_positions(), persistent=False)
 

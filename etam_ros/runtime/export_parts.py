@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from etam_ros.model import EfficientTAM
 from etam_ros.model.config import ModelConfig
-from etam_ros.runtime.exported import BY_LENGTH, DECODED, READ_FIRST
+from etam_ros.runtime.exported import BY_LENGTH, CROSS_ATTEND_FIRST, DECODED
 
 REDUCED: Final = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -56,7 +56,7 @@ class _EncodeImage(nn.Module):
         return self.network.encode_image(image.to(self.dtype)).float()
 
 
-class _Look(nn.Module):
+class _SelfAttend(nn.Module):
     """feature (1, D, h, w) -> seen (1, L, D)."""
 
     def __init__(self, network: EfficientTAM, dtype: torch.dtype) -> None:
@@ -64,10 +64,10 @@ class _Look(nn.Module):
         self.network, self.dtype = network, dtype
 
     def forward(self, feature: Tensor) -> Tensor:
-        return self.network.look(feature.to(self.dtype)).float()
+        return self.network.self_attend(feature.to(self.dtype)).float()
 
 
-class _Read(nn.Module):
+class _CrossAttend(nn.Module):
     """Seen and banks of equal length -> conditioned (B, D, h, w)."""
 
     def __init__(self, network: EfficientTAM, dtype: torch.dtype) -> None:
@@ -77,7 +77,7 @@ class _Read(nn.Module):
     def forward(
         self, seen: Tensor, memories: Tensor, temporal_index: Tensor, pointers: Tensor
     ) -> Tensor:
-        return self.network.read(
+        return self.network.cross_attend(
             seen.to(self.dtype),
             memories.to(self.dtype),
             temporal_index,
@@ -85,7 +85,7 @@ class _Read(nn.Module):
         ).float()
 
 
-class _ReadPadded(_Read):
+class _CrossAttendPadded(_CrossAttend):
     """Seen and banks with empty slots -> conditioned (B, D, h, w)."""
 
     def forward(  # type: ignore[override]
@@ -97,7 +97,7 @@ class _ReadPadded(_Read):
         empty_memories: Tensor,
         empty_pointers: Tensor,
     ) -> Tensor:
-        return self.network.read(
+        return self.network.cross_attend(
             seen.to(self.dtype),
             memories.to(self.dtype),
             temporal_index,
@@ -158,7 +158,7 @@ def reduce_precision(network: EfficientTAM, precision: str) -> torch.dtype:
 
 def graphs(network: EfficientTAM, precision: str, layout: str) -> list[Graph]:
     """The graphs of a network, which is fixed and brought to the precision in place."""
-    config = network.fix().config
+    config = network.fuse().config
     dtype = reduce_precision(network, precision)
     side, grid, dim = config.image_size, config.grid, config.hidden_dim
     feature = torch.zeros(1, dim, grid, grid)
@@ -171,8 +171,8 @@ def graphs(network: EfficientTAM, precision: str, layout: str) -> list[Graph]:
             ("feature",),
             {},
         ),
-        Graph("look", _Look(network, dtype), {"feature": feature}, ("seen",), {}),
-        read_graph("read", network, dtype, 3, layout),
+        Graph("self_attend", _SelfAttend(network, dtype), {"feature": feature}, ("seen",), {}),
+        cross_attend_graph("cross_attend", network, dtype, 3, layout),
         Graph(
             "decode_mask",
             _DecodeMask(network),
@@ -205,11 +205,11 @@ def graphs(network: EfficientTAM, precision: str, layout: str) -> list[Graph]:
         ),
     ]
     if config.memory_pooling != "none":
-        made.append(read_graph(READ_FIRST, network, dtype, 1, layout))
+        made.append(cross_attend_graph(CROSS_ATTEND_FIRST, network, dtype, 1, layout))
     return made
 
 
-def read_graph(
+def cross_attend_graph(
     name: str, network: EfficientTAM, dtype: torch.dtype, memories: int, layout: str
 ) -> Graph:
     """The graph of `read` for any number of memories, or for one."""
@@ -223,8 +223,8 @@ def read_graph(
     }
     free = {"memories": bank, "temporal_index": bank, "pointers": {0: "B", 1: "R"}}
     if layout == BY_LENGTH:
-        return Graph(name, _Read(network, dtype), inputs, ("conditioned",), free)
+        return Graph(name, _CrossAttend(network, dtype), inputs, ("conditioned",), free)
     inputs["empty_memories"] = torch.zeros(2, memories, dtype=torch.bool)
     inputs["empty_pointers"] = torch.zeros(2, 5, dtype=torch.bool)
     free |= {"empty_memories": bank, "empty_pointers": free["pointers"]}
-    return Graph(name, _ReadPadded(network, dtype), inputs, ("conditioned",), free)
+    return Graph(name, _CrossAttendPadded(network, dtype), inputs, ("conditioned",), free)

@@ -3,7 +3,7 @@
     ENGINE_DIR/etam_nano-fp32-1a2b3c4d5e6f/
         manifest.json            ExportKey and StageSizes; written last
         constants.safetensors    StageConstants
-        encode_image.onnx, look.onnx, read.onnx, decode_mask.onnx, encode_memory.onnx, ...
+        encode_image.onnx, self_attend.onnx, cross_attend.onnx, ...
 
 A folder appears whole or not at all, whoever else makes it at the same time.
 """
@@ -28,11 +28,11 @@ from etam_ros.errors import BackendError
 from etam_ros.paths import checkout_folder
 from etam_ros.runtime.stages import StageConstants, StageSizes
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """Of the folder; raised whenever what an export holds changes."""
 BY_LENGTH: Final = "by_length"
 PADDED: Final = "padded"
-READ_FIRST: Final = "read_first"
+CROSS_ATTEND_FIRST: Final = "cross_attend_first"
 """Graph of models that do not pool a single memory."""
 DECODED: Final = ("mask_logits_out", "iou_scores", "pointers", "object_score_logits")
 """What the graph decode_mask gives, in the order of `DecodedMasks`."""

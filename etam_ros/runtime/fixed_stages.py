@@ -3,7 +3,7 @@
 Objects run together in buckets of 1, 2, 4, 8 or 16, padded up. Banks have two lengths. The usual
 one holds what an object with one prompted frame ever has, so that a stream keeps one shape from
 its first frame on: adding an object or filling a bank makes nothing new. The other holds what
-corrections add. On CUDA every program is captured once into a graph, and replayed.
+corrections add. On CUDA every graph is captured once and replayed.
 
 Points are exact by their number: one more empty point would change the masks. A tracked frame
 has one; other numbers come with prompts, are rare, and are launched without a capture.
@@ -20,8 +20,7 @@ import torch
 from torch import Tensor
 
 from etam_ros.errors import StageError
-from etam_ros.runtime.exported import READ_FIRST
-from etam_ros.runtime.programs import Program, Programs, Recorder
+from etam_ros.runtime.exported import CROSS_ATTEND_FIRST
 from etam_ros.runtime.stages import (
     DecodedMasks,
     MemoryBatch,
@@ -29,10 +28,11 @@ from etam_ros.runtime.stages import (
     Stages,
     StageSizes,
 )
+from etam_ros.runtime.static_graphs import GraphCapture, StaticGraph, StaticGraphs
 
 BUCKETS: Final = (1, 2, 4, 8, 16)
 """Numbers of objects that run together; more run in several passes."""
-READ_FULL: Final = "read_full"
+CROSS_ATTEND_FULL: Final = "cross_attend_full"
 """The graph `read` without empty slots, for runtimes that are faster so."""
 USUAL_POINTERS: Final = 16
 """Of one prompted frame and the 15 frames before."""
@@ -47,54 +47,54 @@ def bucket_of(objects: int) -> int:
 
 
 class FixedStages(Stages):
-    """A model's programs as stages; outputs are copies that belong to the caller.
+    """A model's graphs as stages; outputs are copies that belong to the caller.
 
     Args:
-        programs: of the model; closed with the stages.
+        graphs: of the model; closed with the stages.
         sizes, constants: of the model.
         name: what runs, for people.
     """
 
     def __init__(
-        self, programs: Programs, sizes: StageSizes, constants: StageConstants, name: str
+        self, graphs: StaticGraphs, sizes: StageSizes, constants: StageConstants, name: str
     ) -> None:
         self.name, self.sizes, self.constants = name, sizes, constants
-        self.device = programs.device
-        self._programs = programs
-        self._made: dict[tuple[object, ...], Program] = {}
-        self._recorder = Recorder(self.device) if self.device.type == "cuda" else None
+        self.device = graphs.device
+        self._graphs = graphs
+        self._made: dict[tuple[object, ...], StaticGraph] = {}
+        self._capture = GraphCapture(self.device) if self.device.type == "cuda" else None
         self._rows = torch.arange(BUCKETS[-1], device=self.device)
 
     @torch.inference_mode()
     def warm_up(self, objects: int) -> None:
-        """Make the programs of every bucket up to so many objects."""
-        for graph in ("encode_image", "look"):
-            self._program(graph)
+        """Make the graphs of every bucket up to so many objects."""
+        for graph in ("encode_image", "self_attend"):
+            self._graph_for(graph)
         memories, pointers = self._bank_lengths(1, 1)
         for bucket in reversed([each for each in BUCKETS if each <= bucket_of(objects)]):
-            for graph in (READ_FULL, "read"):
-                if graph in self._programs.inputs:
-                    self._program(graph, B=bucket, M=memories, R=pointers)
-            if READ_FIRST in self._programs.inputs:
-                self._program(READ_FIRST, B=bucket, R=pointers)
-            self._program("decode_mask", B=bucket, P=1)
-            self._program("encode_memory", B=bucket)
+            for graph in (CROSS_ATTEND_FULL, "cross_attend"):
+                if graph in self._graphs.inputs:
+                    self._graph_for(graph, B=bucket, M=memories, R=pointers)
+            if CROSS_ATTEND_FIRST in self._graphs.inputs:
+                self._graph_for(CROSS_ATTEND_FIRST, B=bucket, R=pointers)
+            self._graph_for("decode_mask", B=bucket, P=1)
+            self._graph_for("encode_memory", B=bucket)
 
     @torch.inference_mode()
     def _encode_image(self, image: Tensor) -> Tensor:
-        program = self._program("encode_image")
-        program.buffers["image"].copy_(image)
-        return program.run()[0].clone()
+        graph = self._graph_for("encode_image")
+        graph.buffers["image"].copy_(image)
+        return graph.run()[0].clone()
 
     @torch.inference_mode()
     def _attend_memory(self, feature: Tensor, bank: MemoryBatch) -> Tensor:
-        look = self._program("look")
-        look.buffers["feature"].copy_(feature)
-        (seen,) = look.run()
+        self_attend = self._graph_for("self_attend")
+        self_attend.buffers["feature"].copy_(feature)
+        (seen,) = self_attend.run()
         found: dict[int, Tensor] = {}
         for graph, group in self._groups(bank):
             for rows in _passes(group):
-                found.update(zip(rows, self._read(graph, seen, bank, rows), strict=True))
+                found.update(zip(rows, self._cross_attend(graph, seen, bank, rows), strict=True))
         return torch.stack([found[row] for row in range(len(found))])
 
     @torch.inference_mode()
@@ -105,15 +105,15 @@ class FixedStages(Stages):
         self._check_lengths(P=points.shape[1])
         for rows in _passes(range(len(feature))):
             count, part = len(rows), slice(rows[0], rows[-1] + 1)
-            program = self._program("decode_mask", B=bucket_of(count), P=points.shape[1])
-            buffers = program.buffers
+            graph = self._graph_for("decode_mask", B=bucket_of(count), P=points.shape[1])
+            buffers = graph.buffers
             buffers["feature"][:count].copy_(feature[part])
             buffers["points"][:count].copy_(points[part])
             buffers["labels"][:count].copy_(labels[part])
             buffers["has_mask"].fill_(0.0 if mask_logits is None else 1.0)
             if mask_logits is not None:
                 buffers["mask_logits"][:count].copy_(mask_logits[part])
-            parts.append([output[:count].clone() for output in program.run()])
+            parts.append([output[:count].clone() for output in graph.run()])
         return DecodedMasks(*map(_joined, zip(*parts, strict=True)))
 
     @torch.inference_mode()
@@ -121,33 +121,36 @@ class FixedStages(Stages):
         parts = []
         for rows in _passes(range(len(mask_logits))):
             count, part = len(rows), slice(rows[0], rows[-1] + 1)
-            program = self._program("encode_memory", B=bucket_of(count))
-            program.buffers["feature"].copy_(feature)
-            program.buffers["mask_logits"][:count].copy_(mask_logits[part])
-            program.buffers["binarize"][:count].copy_(binarize[part])
-            parts.append(program.run()[0][:count].clone())
+            graph = self._graph_for("encode_memory", B=bucket_of(count))
+            graph.buffers["feature"].copy_(feature)
+            graph.buffers["mask_logits"][:count].copy_(mask_logits[part])
+            graph.buffers["binarize"][:count].copy_(binarize[part])
+            parts.append(graph.run()[0][:count].clone())
         return _joined(parts)
 
     def _groups(self, bank: MemoryBatch) -> Iterator[tuple[str, list[int]]]:
         """Which graph reads which rows: a model that pools does not pool a single memory."""
-        graphs, lengths = self._programs.inputs, bank.known_lengths()
+        graphs, lengths = self._graphs.inputs, bank.known_lengths()
         first: list[int] = []
         others: list[int] = []
         for row, (memories, _) in enumerate(lengths):
-            alone = READ_FIRST in graphs and memories == 1
+            alone = CROSS_ATTEND_FIRST in graphs and memories == 1
             (first if alone else others).append(row)
         if first:
-            yield READ_FIRST, first
+            yield CROSS_ATTEND_FIRST, first
         if others:
             slots = (bank.temporal_index.shape[1], bank.pointers.shape[1])
             full = self._bank_lengths(*slots) == slots and all(
                 lengths[row] == slots for row in others
             )
-            yield READ_FULL if full and READ_FULL in graphs else "read", others
+            yield (
+                CROSS_ATTEND_FULL if full and CROSS_ATTEND_FULL in graphs else "cross_attend",
+                others,
+            )
 
     def _bank_lengths(self, memories: int, pointers: int) -> tuple[int, int]:
-        """M and R of the programs for banks of so many slots: usual, usual and more, or double."""
-        longest = self._programs.longest
+        """M and R of the graphs for banks of so many slots: usual, usual and more, or double."""
+        longest = self._graphs.longest
         self._check_lengths(M=memories, R=pointers)
         usual = (self.sizes.memory_frames, USUAL_POINTERS)
         wider = (usual[0] + MORE, usual[1] + MORE)
@@ -161,14 +164,14 @@ class FixedStages(Stages):
 
     def _check_lengths(self, **lengths: int) -> None:
         for letter, length in lengths.items():
-            most = self._programs.longest.get(letter, length)
+            most = self._graphs.longest.get(letter, length)
             if length > most:
                 raise StageError(
                     f"{self.name} takes at most {most} {_MEANINGS[letter]}, got {length}: "
                     "use backend torch, or fewer"
                 )
 
-    def _read(
+    def _cross_attend(
         self, graph: str, seen: Tensor, bank: MemoryBatch, rows: Sequence[int]
     ) -> Iterator[Tensor]:
         """Some rows of a bank through a graph: one (D, h, w) for each."""
@@ -176,11 +179,11 @@ class FixedStages(Stages):
         held = bank.pointers.shape[1]
         memory_slots, pointer_slots = self._bank_lengths(slots, held)
         lengths = {"B": bucket_of(count), "M": memory_slots, "R": pointer_slots}
-        if graph == READ_FIRST:
+        if graph == CROSS_ATTEND_FIRST:
             del lengths["M"]
-        buffers = (program := self._program(graph, **lengths)).buffers
+        buffers = (static := self._graph_for(graph, **lengths)).buffers
         memories, index = _taken(bank.memories, rows), _taken(bank.temporal_index, rows)
-        if graph == READ_FIRST:
+        if graph == CROSS_ATTEND_FIRST:
             used = (index >= 0).int().argmax(dim=1)
             memories = memories[self._rows[:count], used][:, None]
             index = index[self._rows[:count], used][:, None]
@@ -197,36 +200,36 @@ class FixedStages(Stages):
             buffers["empty_memories"][:count, slots:].fill_(True)
             buffers["empty_pointers"][:count, :held].copy_(places >= in_use)
             buffers["empty_pointers"][:count, held:].fill_(True)
-        return iter(program.run()[0][:count].clone())
+        return iter(static.run()[0][:count].clone())
 
-    def _program(self, graph: str, **lengths: int) -> Program:
-        """The program of a graph for these lengths, made, warmed up and captured at first use."""
+    def _graph_for(self, graph: str, **lengths: int) -> StaticGraph:
+        """A graph for these lengths, made, warmed up and captured at first use."""
         key = (graph, *lengths.items())
-        program = self._made.get(key)
-        if program is None:
-            program = self._made[key] = self._make(graph, lengths)
-        return program
+        static = self._made.get(key)
+        if static is None:
+            static = self._made[key] = self._make(graph, lengths)
+        return static
 
-    def _make(self, graph: str, lengths: dict[str, int]) -> Program:
+    def _make(self, graph: str, lengths: dict[str, int]) -> StaticGraph:
         buffers = {
             name: each.buffer(lengths, self.device)
-            for name, each in self._programs.inputs[graph].items()
+            for name, each in self._graphs.inputs[graph].items()
         }
         if "labels" in buffers:
             buffers["labels"].fill_(EMPTY_LABEL)
-        launch = self._programs.prepare(graph, buffers)
-        if self._recorder is not None and lengths.get("P", 1) == 1:
-            launch = self._recorder.record(launch, f"{graph} {lengths or ''}".strip())
-        self._programs.keep_compiled()
-        return Program(buffers, launch)
+        launch = self._graphs.prepare(graph, buffers)
+        if self._capture is not None and lengths.get("P", 1) == 1:
+            launch = self._capture.record(launch, f"{graph} {lengths or ''}".strip())
+        self._graphs.keep_compiled()
+        return StaticGraph(buffers, launch)
 
     def close(self) -> None:
-        """Free the programs and what they run on, once they have ended."""
+        """Free the graphs and what they run on, once they have ended."""
         self.synchronize()
         self._made.clear()
-        self._recorder = None
-        self._programs.keep_compiled()
-        self._programs.close()
+        self._capture = None
+        self._graphs.keep_compiled()
+        self._graphs.close()
 
 
 _MEANINGS: Final = {"M": "memories of an object", "R": "pointers of an object", "P": "points"}

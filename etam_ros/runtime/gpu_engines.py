@@ -74,16 +74,16 @@ class GpuEngine:
 
     def open(self, exported: ExportedModel) -> Stages:
         """The stages, on plans that are there."""
-        from etam_ros.runtime.backends.tensorrt.programs import TensorRTPrograms
+        from etam_ros.runtime.backends.tensorrt.graphs import TensorRTGraphs
         from etam_ros.runtime.fixed_stages import FixedStages
 
         plans = self._plans(exported)
         assert plans is not None  # `build` saw to them
         device = torch.device("cuda", torch.cuda.current_device())
-        programs = TensorRTPrograms(self._library, plans, device)
+        graphs = TensorRTGraphs(self._library, plans, device)
         request = self.request
         name = f"{request.model} on {request.backend}, cuda, {request.precision}"
-        return FixedStages(programs, exported.sizes, exported.constants(device), name)
+        return FixedStages(graphs, exported.sizes, exported.constants(device), name)
 
     def verdict_key(self, exported: ExportedModel) -> str:
         """What a verdict of the gate holds for; it does not travel to another GPU."""

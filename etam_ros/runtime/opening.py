@@ -58,7 +58,7 @@ def open_stages(
         if value not in choices:
             raise ConfigError(f"{name} is {value!r}, expected one of {', '.join(choices)}")
     from etam_ros.runtime import engines
-    from etam_ros.runtime.backends.torch.programs import open_torch_programs
+    from etam_ros.runtime.backends.torch.graphs import open_torch_graphs
     from etam_ros.runtime.backends.torch.stages import choose_device, open_torch_stages
     from etam_ros.runtime.gpu_engines import check_gpu
 
@@ -79,7 +79,7 @@ def open_stages(
         ready = engines.fastest_ready(model, weights, engine_dir, precision, device=place.type)
         if ready is not None:
             return ready()
-    open_on_torch = open_torch_programs if place.type == "cuda" else open_torch_stages
+    open_on_torch = open_torch_graphs if place.type == "cuda" else open_torch_stages
     return open_on_torch(model, weights=weights, precision=precision, device=place.type)
 
 

@@ -26,8 +26,8 @@ LARGEST_CHUNK: Final = 16 * 2**20
 """Logits at source size that exist at a time: 64 MiB, 16 objects at 720p."""
 
 
-class DevicePixels:
-    """As `Pixels`, and as `HostPixels` to rounding.
+class CudaPostprocessor:
+    """As `Postprocessor`, and as `CpuPostprocessor` to rounding.
 
     Args:
         image_size: S.
@@ -48,7 +48,7 @@ class DevicePixels:
         source_hw: tuple[int, int],
         config: TrackerConfig,
     ) -> Callable[[], Drawing]:
-        """As `Pixels`: launches everything, the copy to the host included."""
+        """As `Postprocessor`: launches everything, the copy to the host included."""
         if not object_ids:
             return partial(_blank, Download([torch.zeros(1, device=self._device)]), source_hw)
         ids = upload(torch.tensor(object_ids, dtype=torch.int32), self._device)  # (N,)
@@ -98,7 +98,7 @@ def _paint(
 
 
 def _count(masks: Tensor) -> Tensor:
-    """Pixels in each row and then in each column: (n, H, W) bool -> (n, H + W) int32."""
+    """Postprocessor in each row and then in each column: (n, H, W) bool -> (n, H + W) int32."""
     ones = masks.int()  # once for both sums
     return torch.cat([ones.sum(dim=dim, dtype=torch.int32) for dim in (2, 1)], dim=1)
 

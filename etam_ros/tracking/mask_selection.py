@@ -20,7 +20,7 @@ NO_OBJECT_LOGIT: Final = -1024.0
 LINES: Final = (-4.0, 2.0, 25)
 """First and last logit at which a line is tried, and how many there are."""
 
-CARRIED_GAIN: Final = 0.5
+TRACKING_BIAS: Final = 0.5
 """Logits that followed masks are raised by, where they are carried."""
 
 
@@ -70,7 +70,7 @@ def choose_masks(
     )
 
 
-def drawn_where_it_pays(mask_logits: Tensor) -> Tensor:
+def shift_to_best_expected_iou(mask_logits: Tensor) -> Tensor:
     """Draw the line where the mask's expected overlap with the object is largest.
 
     Right after one click, a network that hedges gives large parts of an object less than an even
@@ -94,7 +94,7 @@ def drawn_where_it_pays(mask_logits: Tensor) -> Tensor:
     return torch.where(there, mask_logits - line[:, None, None, None], mask_logits)
 
 
-def kept_from_shrinking(mask_logits: Tensor) -> Tensor:
+def add_tracking_bias(mask_logits: Tensor) -> Tensor:
     """Raise the masks of a followed frame, for models that carry them.
 
     What is carried loses a little of its rim and of its thin parts in every frame, because the
@@ -104,9 +104,9 @@ def kept_from_shrinking(mask_logits: Tensor) -> Tensor:
         mask_logits: (B, 1, 4h, 4w).
 
     Returns:
-        the same plus CARRIED_GAIN; occluded ones as they are.
+        the same plus TRACKING_BIAS; occluded ones as they are.
     """
-    return torch.where(mask_logits > NO_OBJECT_LOGIT, mask_logits + CARRIED_GAIN, mask_logits)
+    return torch.where(mask_logits > NO_OBJECT_LOGIT, mask_logits + TRACKING_BIAS, mask_logits)
 
 
 def is_stable(mask_logits: Tensor) -> Tensor:

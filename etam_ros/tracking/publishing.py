@@ -63,7 +63,7 @@ class Drawing:
     scores: list[tuple[float, float]]
 
 
-class Pixels(Protocol):
+class Postprocessor(Protocol):
     """What happens to pixels before and after the network; one for each kind of device."""
 
     def load(self, image: NDArray[np.uint8]) -> Tensor:
@@ -94,7 +94,7 @@ class Pixels(Protocol):
         """
 
 
-class HostPixels:
+class CpuPostprocessor:
     """The pixels of stages that run on a CPU: OpenCV and NumPy, where torch is slower.
 
     Args:
@@ -115,7 +115,7 @@ class HostPixels:
         source_hw: tuple[int, int],
         config: TrackerConfig,
     ) -> Callable[[], Drawing]:
-        """As `Pixels`; the drawing is there at once."""
+        """As `Postprocessor`; the drawing is there at once."""
         planes = [logits[0, 0] for logits in mask_logits]
         label_image, masks = self._canvas.publish(object_ids, planes, source_hw, config)
         pairs = [(float(present), float(iou)) for present, iou in scores]

@@ -17,13 +17,13 @@ from etam_ros.errors import PromptError
 from etam_ros.records import Frame, FrameResult, ObjectState, Prompt
 from etam_ros.runtime import MemoryBatch, Stages
 from etam_ros.tracking.bank import Memory, pack
-from etam_ros.tracking.cuda_postprocessor import DevicePixels
-from etam_ros.tracking.current_frame import CurrentFrame, look_at
+from etam_ros.tracking.cuda_postprocessor import CudaPostprocessor
+from etam_ros.tracking.current_frame import CurrentFrame, encode_frame
 from etam_ros.tracking.mask_selection import (
     ChosenMasks,
+    add_tracking_bias,
     choose_masks,
-    drawn_where_it_pays,
-    kept_from_shrinking,
+    shift_to_best_expected_iou,
 )
 from etam_ros.tracking.objects import ObjectTable, TrackedObject
 from etam_ros.tracking.prompt_inputs import (
@@ -33,7 +33,7 @@ from etam_ros.tracking.prompt_inputs import (
     propose_mask,
     take_mask,
 )
-from etam_ros.tracking.publishing import Drawing, HostPixels, Pixels
+from etam_ros.tracking.publishing import CpuPostprocessor, Drawing, Postprocessor
 from etam_ros.transforms import one_thread
 
 MAX_PREVIOUS_LOGIT = 32.0
@@ -48,7 +48,7 @@ class Tracker:
     Args:
         stages: what the network runs on.
         config: how to remember and what to give out.
-        pixels: what loads pictures and draws masks; by default what suits the stages' device.
+        postprocessor: what loads pictures and draws masks; by default what suits the device.
 
     Example:
         with open_stages(weights="efficienttam_ti_512x512.pt") as stages:
@@ -63,11 +63,11 @@ class Tracker:
         stages: Stages,
         config: TrackerConfig | None = None,
         *,
-        pixels: Pixels | None = None,
+        postprocessor: Postprocessor | None = None,
     ) -> None:
         self.stages = stages
         self.config = config or TrackerConfig()
-        self._pixels = pixels or pixels_for(stages)
+        self._postprocessor = postprocessor or postprocessor_for(stages)
         self._objects = ObjectTable()
         self._current: CurrentFrame | None = None
         self._result: FrameResult | None = None
@@ -99,7 +99,7 @@ class Tracker:
         Returns:
             the state of every object, in this frame's pixels.
         """
-        current = self._look_at(frame)
+        current = self._encode_frame(frame)
         if len(self._objects):
             bank = self._read_memory(current)
             conditioned = self.stages.attend_memory(current.feature, bank)
@@ -133,7 +133,7 @@ class Tracker:
         else:
             points = PointPrompt()
             chosen = take_mask(self.stages, current.feature, prompt.mask)
-        logits = self._pixels.fill_holes(chosen.mask_logits, self.config.fill_hole_area)
+        logits = self._postprocessor.fill_holes(chosen.mask_logits, self.config.fill_hole_area)
         binarize = torch.ones(1, dtype=torch.bool, device=logits.device)
         feature = self.stages.encode_memory(current.feature, logits, binarize)[0]
         tracked.bank.add_conditioning(
@@ -164,10 +164,12 @@ class Tracker:
         self._objects.clear()
         self._publish_again()
 
-    def _look_at(self, frame: Frame) -> CurrentFrame:
+    def _encode_frame(self, frame: Frame) -> CurrentFrame:
         """Encode the picture; drop recent memories when time went back."""
         followed = len(self._objects) > 0
-        current = look_at(frame, self._current, self.stages, self._pixels, followed=followed)
+        current = encode_frame(
+            frame, self._current, self.stages, self._postprocessor, followed=followed
+        )
         if current.jump_ns < 0:
             for tracked in self._objects:
                 tracked.bank.clear_recent()
@@ -192,8 +194,8 @@ class Tracker:
         sizes = self.stages.sizes
         chosen = choose_masks(decoded, ambiguous=True, answers_once=sizes.answers_once)
         if sizes.carries_masks:
-            chosen = replace(chosen, mask_logits=kept_from_shrinking(chosen.mask_logits))
-        logits = self._pixels.fill_holes(chosen.mask_logits, self.config.fill_hole_area)
+            chosen = replace(chosen, mask_logits=add_tracking_bias(chosen.mask_logits))
+        logits = self._postprocessor.fill_holes(chosen.mask_logits, self.config.fill_hole_area)
         for row, tracked in enumerate(self._objects):
             tracked.conditioned = conditioned[row : row + 1]
             tracked.point_prompt = PointPrompt()
@@ -243,7 +245,7 @@ class Tracker:
         decoded = self.stages.decode_mask(tracked.conditioned, coordinates, labels, previous)
         chosen = choose_masks(decoded, ambiguous=points.ambiguous, answers_once=sizes.answers_once)
         if sizes.answers_once and points.ambiguous:
-            logits = drawn_where_it_pays(chosen.mask_logits)
+            logits = shift_to_best_expected_iou(chosen.mask_logits)
             chosen = replace(chosen, mask_logits=logits)
         return chosen
 
@@ -261,7 +263,9 @@ class Tracker:
             threshold = self.config.mask_threshold
             finer = follow_edges(torch.cat(planes), current.image, threshold)
             planes = list(torch.split(finer, 1))
-        return self._pixels.draw(self._objects.ids, planes, scores, current.frame.hw, self.config)
+        return self._postprocessor.draw(
+            self._objects.ids, planes, scores, current.frame.hw, self.config
+        )
 
     def _publish(self, current: CurrentFrame, drawing: Drawing) -> FrameResult:
         """Make the result of a frame from its drawing."""
@@ -304,10 +308,10 @@ class Tracker:
         return result
 
 
-def pixels_for(stages: Stages) -> Pixels:
+def postprocessor_for(stages: Stages) -> Postprocessor:
     """What suits the device on which the stages take their inputs."""
     size, device = stages.sizes.image_size, stages.device
-    return HostPixels(size) if device.type == "cpu" else DevicePixels(size, device)
+    return CpuPostprocessor(size) if device.type == "cpu" else CudaPostprocessor(size, device)
 
 
 def as_prompt(mask_logits: Tensor) -> Tensor:

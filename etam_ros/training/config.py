@@ -105,7 +105,7 @@ class TrainingConfig(Checked):
     truth_clicks: float = option(
         0.1, "Share of correction clicks from the truth, not the error.", minimum=0.0, maximum=1.0
     )
-    wear: float = option(
+    mask_corruption: float = option(
         0.25,
         "Share of carried masks that are disturbed, for models that carry them.",
         minimum=0.0,

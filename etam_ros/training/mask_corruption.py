@@ -26,7 +26,7 @@ GROWTH: Final = 0.2
 """Deviation of the logarithm of a change in size."""
 
 
-def worn(mask_logits: Tensor, rngs: Sequence[Rng], share: float, objects: int) -> Tensor:
+def corrupt_masks(mask_logits: Tensor, rngs: Sequence[Rng], share: float, objects: int) -> Tensor:
     """Disturb some masks: shifted, with a bite or a blob, joined with another object's, or gone.
 
     Args:

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from etam_ros.cues.optical_flow import Motion, sight_of
+from etam_ros.cues.optical_flow import Motion, flow_frame_of
 from etam_ros.cues.proposals import pictured, propose
 from etam_ros.model import EfficientTAM
 from etam_ros.model.network import MEMORY_BIAS, MEMORY_SCALE
-from etam_ros.tracking.mask_selection import drawn_where_it_pays, kept_from_shrinking
-from etam_ros.training.mask_corruption import worn
+from etam_ros.tracking.mask_selection import add_tracking_bias, shift_to_best_expected_iou
+from etam_ros.training.mask_corruption import corrupt_masks
 from etam_ros.training.passes import Bank, Chosen, Decode, Pass
 from etam_ros.training.prompt_sampling import (
     BOX,
@@ -55,7 +55,7 @@ class Rollout:
         rngs: N generators.
         truth_clicks: share of correction clicks drawn from the truth.
         teach_presence: memories go by the true presence, not by the predicted one.
-        wear: share of carried masks that are disturbed.
+        mask_corruption: share of carried masks that are disturbed.
     """
 
     def __init__(
@@ -67,10 +67,10 @@ class Rollout:
         *,
         truth_clicks: float,
         teach_presence: bool,
-        wear: float = 0.0,
+        mask_corruption: float = 0.0,
     ) -> None:
         self.network, self.plan, self.rngs = network, plan, rngs
-        self.truth_clicks, self.wear = truth_clicks, wear
+        self.truth_clicks, self.mask_corruption = truth_clicks, mask_corruption
         self.device = network.no_mem_embed.device
         self.masks = masks.numpy()
         visible = masks.flatten(2).any(dim=2).to(self.device)  # (N, T)
@@ -93,7 +93,7 @@ class Rollout:
         features = self.encode(images)  # (B, T, D, h, w)
         if self.network.config.proposes_masks:
             self.first_images = images[:, 0].cpu().numpy()
-        seen = self.network.look(features[:, 1:].flatten(0, 1))  # (B * (T - 1), L, D)
+        seen = self.network.self_attend(features[:, 1:].flatten(0, 1))  # (B * (T - 1), L, D)
         seen = seen.view(batch, frames - 1, *seen.shape[1:])
         outputs: list[Tensor] = []
         chosen = None
@@ -128,7 +128,9 @@ class Rollout:
         if config.carries_masks:
             clips = images.transpose(0, 1).cpu().numpy()  # (T, B, S, S, 3)
             side = config.mask_size
-            sights = [[sight_of(image, len(image), side) for image in frame] for frame in clips]
+            sights = [
+                [flow_frame_of(image, len(image), side) for image in frame] for frame in clips
+            ]
             self.motions = [
                 Motion(before, now, side, self.device)
                 for before, now in itertools.pairwise(sights)
@@ -234,13 +236,15 @@ class Rollout:
         if self.motions:
             clips = torch.arange(len(rows), device=self.device) // self.objects
             motion = self.motions[frame - 1].of(clips)
-            moved = worn(motion.move(as_prompt(before)), self.rngs, self.wear, self.objects)
+            moved = corrupt_masks(
+                motion.move(as_prompt(before)), self.rngs, self.mask_corruption, self.objects
+            )
             previous = motion.settle(moved)
         chosen = self.decode(
             conditioned, rows, frame, "tracked", ambiguous=True, previous=previous
         )
         if self.motions:
-            chosen = Chosen(kept_from_shrinking(chosen.mask_logits), chosen.pointers)
+            chosen = Chosen(add_tracking_bias(chosen.mask_logits), chosen.pointers)
         return chosen
 
     def decode(
@@ -268,7 +272,7 @@ class Rollout:
         present = scores > 0 if self.taught is None else self.taught[index, frame][:, None]
         logits = mask_logits[each, best][:, None]  # (n, 1, 4h, 4w)
         if once and ambiguous and points is not None:
-            logits = drawn_where_it_pays(logits)
+            logits = shift_to_best_expected_iou(logits)
         return Chosen(
             torch.where(present[..., None, None], logits, NO_OBJECT_LOGIT),
             torch.where(present, pointers, self.network.no_obj_ptr),
@@ -295,7 +299,7 @@ class Rollout:
         pointers = [pointer for _, pointer in self.bank.conditioning]
         pointers += [pointer for _, pointer in reversed(self.bank.recent.values())]
         temporal_index = torch.tensor(ages, device=self.device).expand(len(seen), -1)
-        return self.network.read(
+        return self.network.cross_attend(
             seen, torch.stack(memories, dim=1), temporal_index, torch.stack(pointers, dim=1)
         )
 

@@ -120,7 +120,7 @@ class Trainer:
             rngs,
             truth_clicks=config.truth_clicks,
             teach_presence=self._fading(self.config.taught_presence) > 0.0,
-            wear=config.wear,
+            mask_corruption=config.mask_corruption,
         )
         with torch.autocast(device.type, self.dtype, enabled=self.dtype is not torch.float32):
             seen = rollout.run(batch.images.to(device, non_blocking=True))

@@ -178,7 +178,7 @@ def test_a_network_whose_tables_are_fixed_computes_the_same() -> None:
     fixed = EfficientTAM(config)
     fixed.load_state_dict(network.state_dict())
     for _ in range(2):  # twice is once
-        fixed.fix()
+        fixed.fuse()
     generator = torch.Generator().manual_seed(0)
     side, grid = config.image_size, config.grid
     image = torch.randn(1, 3, side, side, generator=generator)

@@ -29,8 +29,8 @@ from etam_ros.runtime.stages import IN_FLOAT32
 from etam_ros.runtime.verdicts import VERDICTS
 
 TINY = EngineRequest("tiny_test", "random:0", "onnx", "fp32")
-GRAPHS = ("encode_image", "look", "read", "decode_mask", "encode_memory")
-STAGE_OF = {"look": "attend_memory", "read": "attend_memory"}
+GRAPHS = ("encode_image", "self_attend", "cross_attend", "decode_mask", "encode_memory")
+STAGE_OF = {"self_attend": "attend_memory", "cross_attend": "attend_memory"}
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +173,7 @@ def test_auto_leaves_what_failed(engine_dir: Path) -> None:
 
 
 def test_a_truncated_file_is_exported_again(engine_dir: Path) -> None:
-    path = export_folder(engine_dir) / "look.onnx"
+    path = export_folder(engine_dir) / "self_attend.onnx"
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     steps: list[str] = []
@@ -224,7 +224,7 @@ def test_reduced_graphs_keep_norms_and_softmax_in_float32(tmp_path: Path, precis
         }
         assert set(kinds.values()) <= {onnx.TensorProto.FLOAT}, graph
         products = [types.get(n.output[0]) for n in model.graph.node if n.op_type == "MatMul"]
-        if graph in ("encode_image", "look", "read"):
+        if graph in ("encode_image", "self_attend", "cross_attend"):
             assert reduced in products
         if graph in IN_FLOAT32:
             assert reduced not in types.values()

@@ -11,7 +11,7 @@ from etam_ros.errors import StageError
 from etam_ros.model.checkpoint import load_network
 from etam_ros.model.config import TINY_TEST, model_config
 from etam_ros.runtime import MemoryBatch, Stages
-from etam_ros.runtime.backends.torch.programs import TorchPrograms, torch_programs_stages
+from etam_ros.runtime.backends.torch.graphs import TorchGraphs, torch_graphs_stages
 from etam_ros.runtime.backends.torch.stages import TorchStages, constants_of, sizes_of
 from etam_ros.runtime.backends.torch.weights import resolve_weights
 from etam_ros.runtime.fixed_stages import BUCKETS, FixedStages, bucket_of
@@ -32,7 +32,7 @@ def pair(model: str) -> tuple[TorchStages, FixedStages]:
         config = model_config(model)
         weights = resolve_weights(model, "" if model == "etam_nano" else "random:0")
     reference = TorchStages(load_network(config, weights), device=CPU)
-    return reference, torch_programs_stages(load_network(config, weights), "fp32", CPU)
+    return reference, torch_graphs_stages(load_network(config, weights), "fp32", CPU)
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -203,7 +203,7 @@ def test_a_stream_makes_nothing_new_once_its_buckets_are_warm() -> None:
     network = load_network(TINY_TEST, "random:0")
     prepared: list[str] = []
 
-    class Counted(TorchPrograms):
+    class Counted(TorchGraphs):
         def prepare(self, graph, buffers):
             prepared.append(graph)
             return super().prepare(graph, buffers)
@@ -226,7 +226,7 @@ def test_a_stream_makes_nothing_new_once_its_buckets_are_warm() -> None:
 
 def test_what_programs_do_not_take_is_refused() -> None:
     network = load_network(TINY_TEST, "random:0")
-    programs = TorchPrograms(network, "fp32", CPU)
+    programs = TorchGraphs(network, "fp32", CPU)
     programs.longest = {"M": 10, "R": 19, "P": 64}
     fixed = FixedStages(programs, sizes_of(network), constants_of(network), "limited")
     with pytest.raises(StageError, match="limited takes at most 10 memories of an object, got 11"):

@@ -41,8 +41,8 @@ def exported(tmp_path: Path) -> ExportedModel:
     key = ExportKey("tiny_test", weights, "fp16", OPSET, PADDED)
 
     def export(folder: Path) -> list[str]:
-        (folder / "look.onnx").write_bytes(b"a graph")
-        return ["look"]
+        (folder / "self_attend.onnx").write_bytes(b"a graph")
+        return ["self_attend"]
 
     return write_export(tmp_path, key, sizes_of(network), constants_of(network), export)
 
@@ -53,7 +53,7 @@ def write_plans(exported: ExportedModel, key: PlanKey) -> None:
     folder.mkdir()
     plan = f"for {key.target}".encode()
     (folder / "look.plan").write_bytes(plan)
-    told = {"key": asdict(key), "plans": {"look": hashlib.sha256(plan).hexdigest()}}
+    told = {"key": asdict(key), "plans": {"self_attend": hashlib.sha256(plan).hexdigest()}}
     (folder / KEY_FILE).write_text(json.dumps(told))
 
 
@@ -116,7 +116,7 @@ def test_plans_of_another_key_are_refused_with_the_command_or_built(
     elif differs == "workspace":
         request, wanted = replace(request, workspace_mib=256), "for sm89 within 256 MiB ("
     else:
-        exported.file("look").write_bytes(b"A graph")
+        exported.file("self_attend").write_bytes(b"A graph")
     with pytest.raises(BackendError) as refused:
         engines.open_engine(request, build=False)
     (line,) = str(refused.value).splitlines()

@@ -13,14 +13,14 @@ from torch.nn import functional
 
 from etam_ros import TrackerConfig
 from etam_ros.tracking import cuda_postprocessor
-from etam_ros.tracking.cuda_postprocessor import DevicePixels
-from etam_ros.tracking.publishing import Drawing, HostPixels, Pixels, measure
+from etam_ros.tracking.cuda_postprocessor import CudaPostprocessor
+from etam_ros.tracking.publishing import CpuPostprocessor, Drawing, Postprocessor, measure
 from etam_ros.transforms import IMAGE_STD
 
 CPU = torch.device("cpu")
 SIDE = 16
-ON_HOST = HostPixels(32)
-ON_DEVICE = DevicePixels(32, CPU)
+ON_HOST = CpuPostprocessor(32)
+ON_DEVICE = CudaPostprocessor(32, CPU)
 
 
 def smooth_logits(seed: int, objects: int) -> list[torch.Tensor]:
@@ -33,7 +33,7 @@ def smooth_logits(seed: int, objects: int) -> list[torch.Tensor]:
 
 
 def draw(
-    pixels: Pixels, logits: list[torch.Tensor], hw: tuple[int, int], config: TrackerConfig
+    pixels: Postprocessor, logits: list[torch.Tensor], hw: tuple[int, int], config: TrackerConfig
 ) -> Drawing:
     ids = [65535 - 7 * row for row in range(len(logits))]
     scores = [torch.tensor([row - 0.5, 0.1 * row]) for row in range(len(logits))]

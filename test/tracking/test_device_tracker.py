@@ -15,9 +15,9 @@ from torch import Tensor
 from etam_ros import Frame, FrameResult, Prompt, Tracker, TrackerConfig, open_stages
 from etam_ros.runtime import DecodedMasks, MemoryBatch, StageConstants, Stages, StageSizes
 from etam_ros.tracking import cuda_postprocessor
-from etam_ros.tracking.cuda_postprocessor import DevicePixels
+from etam_ros.tracking.cuda_postprocessor import CudaPostprocessor
 from etam_ros.tracking.holes import LARGEST_ON_DEVICE
-from etam_ros.tracking.publishing import EMPTY_MASK, Drawing, HostPixels, measure
+from etam_ros.tracking.publishing import EMPTY_MASK, CpuPostprocessor, Drawing, measure
 
 sys.path.insert(0, str(Path(__file__).parent))
 from fake_stages import SIZE, FakeStages, square
@@ -27,12 +27,12 @@ SIZES_HW = [(64, 64), (96, 128), (37, 53)]
 FRAMES = 12
 
 
-class SameInput(DevicePixels):
+class SameInput(CudaPostprocessor):
     """Loads pictures in bytes, as the host does, so that both trackers see the same."""
 
     def __init__(self, image_size: int) -> None:
         super().__init__(image_size, CPU)
-        self.load = HostPixels(image_size).load
+        self.load = CpuPostprocessor(image_size).load
 
 
 def frames() -> Iterator[Frame]:
@@ -121,7 +121,7 @@ def scripted() -> FakeStages:
 def test_on_scripted_stages_the_results_are_the_same(overlap: str) -> None:
     config = TrackerConfig(overlap=overlap, forget_after_s=20.0)
     host = Tracker(scripted(), config)
-    device = Tracker(scripted(), config, pixels=DevicePixels(SIZE, CPU))
+    device = Tracker(scripted(), config, postprocessor=CudaPostprocessor(SIZE, CPU))
     differing = [
         assert_same(result, expected)
         for result, expected in zip(follow(device), follow(host), strict=True)
@@ -134,7 +134,7 @@ def test_on_a_network_the_results_are_the_same(overlap: str) -> None:
     config = TrackerConfig(overlap=overlap)
     with open_stages("tiny_test", weights="random:3", device="cpu") as stages:
         host = Tracker(stages, config)
-        device = Tracker(stages, config, pixels=SameInput(stages.sizes.image_size))
+        device = Tracker(stages, config, postprocessor=SameInput(stages.sizes.image_size))
         differing = [
             assert_same(result, expected)
             for result, expected in zip(follow(device), follow(host), strict=True)

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from etam_ros.tracking.mask_selection import (
-    CARRIED_GAIN,
     LINES,
     NO_OBJECT_LOGIT,
-    drawn_where_it_pays,
-    kept_from_shrinking,
+    TRACKING_BIAS,
+    add_tracking_bias,
+    shift_to_best_expected_iou,
 )
 
 
@@ -38,13 +38,13 @@ def test_a_part_is_taken_in_where_more_overlap_is_expected(
     sure: int, likely: int, chance: float, taken: bool
 ) -> None:
     logits = regions(sure, likely, chance)
-    area = int((drawn_where_it_pays(logits) > 0).sum())
+    area = int((shift_to_best_expected_iou(logits) > 0).sum())
     assert area == sure + likely * taken
 
 
 def test_no_other_line_is_better() -> None:
     logits = torch.randn(5, 1, 16, 16, generator=torch.Generator().manual_seed(0)) * 3 - 2
-    found = drawn_where_it_pays(logits)
+    found = shift_to_best_expected_iou(logits)
     for row in range(5):
         line = float((logits - found)[row].mean())
         best = max(expected_overlap(logits[row], float(t)) for t in torch.linspace(*LINES))
@@ -53,17 +53,17 @@ def test_no_other_line_is_better() -> None:
 
 def test_an_occluded_mask_stays_occluded() -> None:
     gone = torch.full((1, 1, 16, 16), NO_OBJECT_LOGIT)
-    assert torch.equal(drawn_where_it_pays(gone), gone)
+    assert torch.equal(shift_to_best_expected_iou(gone), gone)
 
 
 def test_gradients_pass_as_they_are() -> None:
     logits = regions(20, 30, 0.4).requires_grad_()
-    drawn_where_it_pays(logits).sum().backward()
+    shift_to_best_expected_iou(logits).sum().backward()
     assert logits.grad is not None
     assert (logits.grad == 1.0).all()
 
 
 def test_followed_masks_are_raised_and_occluded_ones_stay() -> None:
     logits = torch.tensor([-0.4, 3.0, NO_OBJECT_LOGIT]).view(3, 1, 1, 1)
-    raised = kept_from_shrinking(logits).flatten().tolist()
-    assert raised == pytest.approx([CARRIED_GAIN - 0.4, CARRIED_GAIN + 3.0, NO_OBJECT_LOGIT])
+    raised = add_tracking_bias(logits).flatten().tolist()
+    assert raised == pytest.approx([TRACKING_BIAS - 0.4, TRACKING_BIAS + 3.0, NO_OBJECT_LOGIT])

@@ -13,7 +13,7 @@ import torch
 
 from etam_ros import Frame, Prompt, Tracker, TrackerConfig
 from etam_ros.errors import ObjectError, PromptError
-from etam_ros.tracking.mask_selection import CARRIED_GAIN
+from etam_ros.tracking.mask_selection import TRACKING_BIAS
 
 sys.path.insert(0, str(Path(__file__).parent))
 from fake_stages import SIZE, FakeStages, square
@@ -271,9 +271,9 @@ def test_a_model_that_carries_masks_keeps_followed_ones_from_shrinking(
     prompted = tracker.add_prompt(click())
     assert torch.equal(prompted.mask_logits, square(4, 12)), "a prompt is answered as it is"
     followed = tracker.step(frame()).objects[0]
-    assert torch.equal(followed.mask_logits, square(4, 12) + CARRIED_GAIN)
+    assert torch.equal(followed.mask_logits, square(4, 12) + TRACKING_BIAS)
     remembered, _ = stages.remembered[-1]
-    assert torch.equal(remembered[0, 0], square(4, 12) + CARRIED_GAIN)
+    assert torch.equal(remembered[0, 0], square(4, 12) + TRACKING_BIAS)
 
 
 def test_a_model_that_follows_edges_draws_along_them_and_remembers_what_it_decoded(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from etam_ros.training.mask_corruption import worn
+from etam_ros.training.mask_corruption import corrupt_masks
 
 SIDE, OBJECTS, CLIPS = 64, 2, 20
 
@@ -30,17 +30,17 @@ def overlap(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 
 def test_none_are_disturbed_where_no_share_is(masks) -> None:
-    assert torch.equal(worn(masks, generators(), 0.0, OBJECTS), masks)
+    assert torch.equal(corrupt_masks(masks, generators(), 0.0, OBJECTS), masks)
 
 
 def test_disturbed_masks_still_tell_of_the_object(masks) -> None:
-    found = overlap(worn(masks, generators(), 1.0, OBJECTS), masks)
+    found = overlap(corrupt_masks(masks, generators(), 1.0, OBJECTS), masks)
     assert (found < 0.999).float().mean() > 0.6  # a blob far away may miss, and one joins itself
     assert found[found > 0].mean() > 0.4
 
 
 def test_about_the_share_is_disturbed_and_each_generator_decides(masks) -> None:
-    first, second = (worn(masks, generators(), 0.3, OBJECTS) for _ in range(2))
+    first, second = (corrupt_masks(masks, generators(), 0.3, OBJECTS) for _ in range(2))
     assert torch.equal(first, second)
     changed = (first != masks).flatten(1).any(dim=1).float().mean()
     assert 0.05 < changed < 0.5
@@ -49,11 +49,11 @@ def test_about_the_share_is_disturbed_and_each_generator_decides(masks) -> None:
 def test_rows_join_with_objects_of_their_own_clip_alone(masks) -> None:
     apart = masks.clone()
     apart[OBJECTS:] = -8.0
-    others = worn(apart, generators(), 1.0, OBJECTS)[OBJECTS:, :, 10:30, 10:30]
+    others = corrupt_masks(apart, generators(), 1.0, OBJECTS)[OBJECTS:, :, 10:30, 10:30]
     assert (others > 0).flatten(1).float().mean(dim=1).max() < 0.9
 
 
 def test_an_object_that_is_nowhere_stays_finite() -> None:
     nothing = torch.full((8, 1, SIDE, SIDE), -32.0)
     rngs = [np.random.default_rng(row) for row in range(8)]
-    assert worn(nothing, rngs, 1.0, 1).isfinite().all()
+    assert corrupt_masks(nothing, rngs, 1.0, 1).isfinite().all()

@@ -34,7 +34,7 @@ from etam_ros.benchmark.benchmark import FILLING_FRAMES, clicks, synthetic_pictu
 from etam_ros.errors import EtamError
 from etam_ros.msg import Prompt, TrackedObjectArray
 from etam_ros.ros.harness.isolation import isolated_domain
-from etam_ros.ros.harness.process_group import Children
+from etam_ros.ros.harness.process_group import ProcessGroup
 from etam_ros.ros.image_conversion import image_message
 from etam_ros.srv import AddPrompt
 
@@ -100,9 +100,9 @@ def measure_overhead(plan: ProbePlan, on_frame: Callable[[], None]) -> dict[str,
 class Probe(Node):
     """Camera, operator and listener of one tracker node."""
 
-    def __init__(self, children: Children) -> None:
+    def __init__(self, processes: ProcessGroup) -> None:
         super().__init__("overhead_probe")
-        self._children = children
+        self._children = processes
         self._answered = {"objects": -1, "label_image": -1}
         self.reported: dict[str, str] = {}
         self.camera = self.create_publisher(Image, "image", 1)
@@ -183,10 +183,10 @@ def run(plan: ProbePlan) -> dict[str, float]:
     ]
     rclpy.init()
     log_dir = Path(tempfile.mkdtemp(prefix="etam_bench_"))  # stays where something fails
-    with Children(os.environ, log_dir) as children:
-        children.start(TRACKER, "etam_ros.ros.tracker.executable", node_arguments(plan))
+    with ProcessGroup(os.environ, log_dir) as processes:
+        processes.start(TRACKER, "etam_ros.ros.tracker.executable", node_arguments(plan))
         _stand_back()
-        probe = Probe(children)
+        probe = Probe(processes)
         probe.wait_until(probe.prompting.service_is_ready, "service of the tracker")
         probe.wait_until(probe.camera.get_subscription_count, "subscription to the images")
         for topic in ("tracker/objects", "tracker/label_image"):

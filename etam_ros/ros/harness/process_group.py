@@ -21,7 +21,7 @@ _LOG_PREFIX: Final = re.compile(r"^(\[[^\]]*\] ?)*(: )?")  # [ERROR] [time] [nod
 _LIBC: Final = ctypes.CDLL(None)
 
 
-class Children:
+class ProcessGroup:
     """Python processes in sessions of their own, so that Ctrl-C reaches them through us alone.
 
     A context manager: leaving it ends them all with SIGINT, then SIGTERM, then SIGKILL.
@@ -86,7 +86,7 @@ class Children:
             except subprocess.TimeoutExpired:
                 continue
 
-    def __enter__(self) -> Children:
+    def __enter__(self) -> ProcessGroup:
         return self
 
     def __exit__(

@@ -28,7 +28,7 @@ class NodeReport:
         image_timeout_s: silence after which images are stale.
         source: the camera, None while nothing is subscribed.
         numbers: counts and times.
-        new_troubles: bad images and failed frames since the report before.
+        new_errors: bad images and failed frames since the report before.
     """
 
     state: str
@@ -37,7 +37,7 @@ class NodeReport:
     image_timeout_s: float
     source: ImageSource | None
     numbers: Snapshot
-    new_troubles: int
+    new_errors: int
 
 
 class DiagnosticsPublisher:
@@ -82,7 +82,7 @@ def _images_level(report: NodeReport) -> tuple[bytes, str]:
         return DiagnosticStatus.STALE, f"no image for {numbers.silent_s:.1f} s: {reason}"
     if source.problem:
         return DiagnosticStatus.WARN, source.problem
-    if report.new_troubles and numbers.bad_images:
+    if report.new_errors and numbers.bad_images:
         return DiagnosticStatus.WARN, f"bad image: {numbers.last_bad_image}"
     return DiagnosticStatus.OK, f"{numbers.input_hz:.1f} Hz"
 
@@ -105,7 +105,7 @@ def _images_values(report: NodeReport) -> dict[str, str]:
 
 def _tracking_level(report: NodeReport) -> tuple[bytes, str]:
     numbers = report.numbers
-    if report.new_troubles and numbers.failed_frames:
+    if report.new_errors and numbers.failed_frames:
         return DiagnosticStatus.WARN, f"frame lost: {numbers.last_failure}"
     if report.state != "active":
         return DiagnosticStatus.OK, report.state

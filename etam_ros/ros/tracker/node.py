@@ -52,7 +52,7 @@ class TrackerNode:
         self._ending = False
         self._paused = False
         self._engine = ""
-        self._troubles = 0
+        self._errors = 0
         self._worker: Worker | None = None
         self._results: ResultPublishers | None = None
         self._services: PromptServices | None = None
@@ -93,8 +93,8 @@ class TrackerNode:
     def on_report(self) -> None:
         """Publish diagnostics."""
         numbers = self.statistics.snapshot(time.monotonic_ns())
-        troubles = numbers.bad_images + numbers.failed_frames
-        new_troubles, self._troubles = max(troubles - self._troubles, 0), troubles
+        errors = numbers.bad_images + numbers.failed_frames
+        new_errors, self._errors = max(errors - self._errors, 0), errors
         images, worker = self._images, self._worker
         self._diagnostics.publish(
             NodeReport(
@@ -104,7 +104,7 @@ class TrackerNode:
                 image_timeout_s=self.settings.node.image_timeout_s,
                 source=None if images is None else images.source,
                 numbers=numbers,
-                new_troubles=new_troubles,
+                new_errors=new_errors,
             )
         )
 
@@ -187,7 +187,7 @@ class TrackerNode:
 
     def _activate(self) -> None:
         assert self._worker is not None
-        self._paused, self._troubles = False, 0
+        self._paused, self._errors = False, 0
         self.statistics.restart(time.monotonic_ns())
         self._worker.activate()
         self._prompts = PromptTopics(self.node, self._worker, self._on_refused)

@@ -86,7 +86,7 @@ class Worker:
     Args:
         load: makes the tracker, in the worker's thread; gets a function that says whether to
             give up.
-        owner: told of results and troubles.
+        owner: told of results and errors.
 
     Attributes:
         object_count: objects followed now; any thread may read it.

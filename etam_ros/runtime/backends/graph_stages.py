@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from etam_ros.runtime.exported import READ_FIRST, ExportedModel
+from etam_ros.runtime.exported import CROSS_ATTEND_FIRST, ExportedModel
 from etam_ros.runtime.stages import DecodedMasks, MemoryBatch, Stages
 
 
@@ -49,7 +49,7 @@ class GraphStages(Stages):
         self.device = torch.device("cpu")
         self.constants = exported.constants(self.device)
         self._runner = runner
-        self._pools = READ_FIRST in exported.graphs
+        self._pools = CROSS_ATTEND_FIRST in exported.graphs
         side = self.sizes.mask_size
         self._no_mask = torch.zeros(1, 1, side, side), torch.zeros(1)
         self._has_mask = torch.ones(1)
@@ -58,12 +58,14 @@ class GraphStages(Stages):
         return self._run("encode_image", image)[0]
 
     def _attend_memory(self, feature: Tensor, bank: MemoryBatch) -> Tensor:
-        (seen,) = self._run("look", feature)
+        (seen,) = self._run("self_attend", feature)
         rows: list[Tensor] = []
         for row, count in enumerate(bank.pointer_count.tolist()):
             used = bank.temporal_index[row] >= 0
             memories = bank.memories[row : row + 1, used]
-            graph = READ_FIRST if self._pools and memories.shape[1] == 1 else "read"
+            graph = (
+                CROSS_ATTEND_FIRST if self._pools and memories.shape[1] == 1 else "cross_attend"
+            )
             index = bank.temporal_index[row : row + 1, used]
             pointers = bank.pointers[row : row + 1, :count]
             rows += self._run(graph, seen, memories, index, pointers)

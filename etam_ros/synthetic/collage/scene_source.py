@@ -65,7 +65,7 @@ class SceneSource:
             size: S in pixels, at least 16.
 
         Raises:
-            ConfigError: an argument that cannot be.
+            ConfigError: an argument that is invalid.
         """
         if seed < 0 or frames < 1 or size < 16:
             raise ConfigError(

@@ -43,7 +43,7 @@ class CollageSource:
             size: S in pixels, at least 16.
 
         Raises:
-            ConfigError: an argument that cannot be.
+            ConfigError: an argument that is invalid.
         """
         if seed < 0 or frames < 1 or size < _SMALLEST_PX:
             raise ConfigError(

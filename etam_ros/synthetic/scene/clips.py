@@ -197,7 +197,7 @@ def generate_clip(
         the clip; its frames are drawn when they are asked for.
 
     Raises:
-        ConfigError: a size or count that cannot be.
+        ConfigError: a size or count that is invalid.
     """
     for name, value, low, high in (
         ("seed", seed, 0, 2**63 - 1),

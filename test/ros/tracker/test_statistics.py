@@ -65,8 +65,8 @@ def test_percentiles(percent, expected):
     assert percentile(range(1, 101), percent) == expected
 
 
-def report(statistics, now_ns, *, source=None, state="active", new_troubles=0):
-    return NodeReport(state, "engine", 2, 2.0, source, statistics.snapshot(now_ns), new_troubles)
+def report(statistics, now_ns, *, source=None, state="active", new_errors=0):
+    return NodeReport(state, "engine", 2, 2.0, source, statistics.snapshot(now_ns), new_errors)
 
 
 def test_entries_carry_the_full_name_of_the_node():
@@ -104,7 +104,7 @@ def test_a_bad_image_warns_in_one_report():
     statistics = Statistics(3, 0)
     statistics.on_bad_image("torn in two")
     source = ImageSource("/cam", "reliable", 1)
-    first = statuses("/tracker", report(statistics, 0, source=source, new_troubles=1))[0]
+    first = statuses("/tracker", report(statistics, 0, source=source, new_errors=1))[0]
     assert (first.level, first.message) == (DiagnosticStatus.WARN, "bad image: torn in two")
     second = statuses("/tracker", report(statistics, 0, source=source))[0]
     assert second.level == DiagnosticStatus.OK

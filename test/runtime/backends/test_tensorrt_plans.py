@@ -16,7 +16,7 @@ from etam_ros.runtime.export import export_model
 from etam_ros.runtime.exported import PADDED, ExportedModel, find_export
 
 tensorrt_rtx = pytest.importorskip("tensorrt_rtx", reason="TensorRT for RTX is not installed")
-GRAPHS = ("encode_image", "look", "read", "decode_mask", "encode_memory")
+GRAPHS = ("encode_image", "self_attend", "cross_attend", "decode_mask", "encode_memory")
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_the_key_decides(built: list[str], exported: ExportedModel, key: PlanKey
 def test_damaged_plans_are_not_found(copy: ExportedModel, key: PlanKey, spoil: str) -> None:
     plans = find_plans(copy, key)
     assert plans is not None
-    path = plans.file("look")
+    path = plans.file("self_attend")
     content = path.read_bytes()
     if spoil == "truncated":
         path.write_bytes(content[: len(content) // 2])
@@ -96,7 +96,7 @@ def test_a_truncated_plan_is_built_again_by_two_processes_at_once(
 ) -> None:
     plans = find_plans(copy, key)
     assert plans is not None
-    plans.file("look").write_bytes(b"")
+    plans.file("self_attend").write_bytes(b"")
     code = (
         "import sys, tensorrt_rtx; from pathlib import Path\n"
         "from etam_ros.runtime.export import export_model\n"

@@ -113,7 +113,7 @@ class TorchStages(Stages):
         self.name = f"{network.config.name} on {torch_is}, {device.type}, {precision}"
         self.device = device
         self.dtype = dtype
-        self.network = network.fix().to(device)
+        self.network = network.fuse().to(device)
         self.threads = torch.get_num_threads()
         self.constants = constants_of(network)
         for part in (network.image_encoder, network.memory_attention):
@@ -131,13 +131,13 @@ class TorchStages(Stages):
             (len(bank.temporal_index), *feature.shape[1:]), dtype=torch.float32
         )
         with _computing_on(self.threads):
-            seen = self.network.look(feature)
+            seen = self.network.self_attend(feature)
         for rows in self._rows_of_equal_length(bank):
             first = rows[0]
             used = bank.temporal_index[first] >= 0
             pointers = int(bank.pointer_count[first])
             with _computing_on(self.threads):
-                conditioned[rows] = self.network.read(
+                conditioned[rows] = self.network.cross_attend(
                     seen,
                     bank.memories[rows][:, used].to(self.dtype),
                     bank.temporal_index[rows][:, used],

@@ -1,4 +1,4 @@
-"""PyTorch's programs: the graphs of an export, run by PyTorch itself.
+"""PyTorch's graphs: the graphs of an export, run by PyTorch itself.
 
 On CUDA they are captured, which saves the launching of a thousand small kernels a frame.
 """
@@ -22,33 +22,33 @@ from etam_ros.runtime.backends.torch.stages import (
     sizes_of,
 )
 from etam_ros.runtime.backends.torch.weights import resolve_weights
-from etam_ros.runtime.export_parts import Graph, graphs, read_graph
+from etam_ros.runtime.export_parts import Graph, cross_attend_graph, graphs
 from etam_ros.runtime.exported import BY_LENGTH, PADDED
-from etam_ros.runtime.fixed_stages import READ_FULL, FixedStages
-from etam_ros.runtime.programs import Input, Launch, Programs
+from etam_ros.runtime.fixed_stages import CROSS_ATTEND_FULL, FixedStages
+from etam_ros.runtime.static_graphs import Input, Launch, StaticGraphs
 
 EXAMPLE_MEMORIES: Final = 2
 
 
-def open_torch_programs(model: str, *, weights: str, precision: str, device: str) -> FixedStages:
+def open_torch_graphs(model: str, *, weights: str, precision: str, device: str) -> FixedStages:
     """Load a model onto PyTorch in fixed shapes; arguments as in `open_stages`."""
     place = choose_device(device)
     dtype = choose_dtype(precision, place)
     computed = next(name for name, value in DTYPES.items() if value is dtype)
     network = load_network(model_config(model), resolve_weights(model, weights))
-    return torch_programs_stages(network, computed, place)
+    return torch_graphs_stages(network, computed, place)
 
 
-def torch_programs_stages(
+def torch_graphs_stages(
     network: EfficientTAM, precision: str, device: torch.device
 ) -> FixedStages:
     """A network, which is fixed and brought to the precision in place, in fixed shapes."""
-    programs = TorchPrograms(network, precision, device)
+    graphs = TorchGraphs(network, precision, device)
     name = f"{network.config.name} on torch, {device.type}, {precision}"
-    return FixedStages(programs, sizes_of(network), constants_of(network), name)
+    return FixedStages(graphs, sizes_of(network), constants_of(network), name)
 
 
-class TorchPrograms(Programs):
+class TorchGraphs(StaticGraphs):
     """The graphs of a network as PyTorch modules.
 
     Args:
@@ -60,8 +60,10 @@ class TorchPrograms(Programs):
     def __init__(self, network: EfficientTAM, precision: str, device: torch.device) -> None:
         made = {graph.name: graph for graph in graphs(network, precision, PADDED)}
         # Attention without a mask has the faster kernels.
-        full = read_graph("read", network, DTYPES[precision], EXAMPLE_MEMORIES, BY_LENGTH)
-        made[READ_FULL] = replace(full, name=READ_FULL)
+        full = cross_attend_graph(
+            "cross_attend", network, DTYPES[precision], EXAMPLE_MEMORIES, BY_LENGTH
+        )
+        made[CROSS_ATTEND_FULL] = replace(full, name=CROSS_ATTEND_FULL)
         network.to(device)
         self.device = device
         self.longest = {}

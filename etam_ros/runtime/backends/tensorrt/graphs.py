@@ -1,6 +1,6 @@
-"""Plans of TensorRT and TensorRT for RTX as programs, on memory that PyTorch owns.
+"""Plans of TensorRT and TensorRT for RTX as graphs, on memory that PyTorch owns.
 
-Each program is an execution context of its own, on the profile of its bucket. What layers need
+Each graph is an execution context of its own, on the profile of its bucket. What layers need
 while they run lies in scratch memory that all of them share: they run one after the other.
 """
 
@@ -18,7 +18,7 @@ from etam_ros.errors import BackendError
 from etam_ros.runtime.backends.tensorrt.plans import LENGTHS, Plans, letter_of
 from etam_ros.runtime.exported import DECODED
 from etam_ros.runtime.fixed_stages import BUCKETS
-from etam_ros.runtime.programs import Input, Launch, Programs
+from etam_ros.runtime.static_graphs import Input, Launch, StaticGraphs
 
 KERNEL_CACHE: Final = "kernels.cache"
 LEAST_SCRATCH: Final = 512
@@ -26,7 +26,7 @@ LEAST_SCRATCH: Final = 512
 logger = logging.getLogger(__name__)
 
 
-class TensorRTPrograms(Programs):
+class TensorRTGraphs(StaticGraphs):
     """The plans of one model, deserialised.
 
     Args:
@@ -159,7 +159,7 @@ class TensorRTPrograms(Programs):
         return engine.create_execution_context(config)
 
     def _scratch_of(self, size: int) -> Tensor:
-        """Shared memory of at least so many bytes; programs keep what they were given."""
+        """Shared memory of at least so many bytes; graphs keep what they were given."""
         if self._scratch.numel() < max(size, LEAST_SCRATCH):
             self._scratch = torch.empty(
                 max(size, LEAST_SCRATCH), dtype=torch.uint8, device=self.device

@@ -1,4 +1,4 @@
-"""Programs: graphs of a network on buffers that stay in place, so that a GPU can replay them.
+"""StaticGraphs: graphs of a network on buffers that stay in place, so that a GPU can replay them.
 
 Letters, as in `stages`: B objects, M memory slots, R pointer slots, P points.
 """
@@ -40,7 +40,7 @@ class Input:
         return torch.zeros(shape, dtype=self.dtype, device=device)
 
 
-class Programs(ABC):
+class StaticGraphs(ABC):
     """The graphs of one model, loaded onto a device.
 
     Attributes:
@@ -58,14 +58,14 @@ class Programs(ABC):
         """What runs a graph on these buffers, which it keeps."""
 
     def keep_compiled(self) -> None:  # noqa: B027 (a runtime may compile nothing)
-        """Keep on disk what was compiled while programs ran for the first time."""
+        """Keep on disk what was compiled while graphs ran for the first time."""
 
     def close(self) -> None:  # noqa: B027 (a runtime may hold nothing)
         """Free the graphs."""
 
 
 @dataclass(frozen=True, eq=False)
-class Program:
+class StaticGraph:
     """One graph for one set of shapes.
 
     Attributes:
@@ -77,7 +77,7 @@ class Program:
     run: Launch
 
 
-class Recorder:
+class GraphCapture:
     """Captures launches into CUDA graphs.
 
     All share one pool of memory: one stream replays them one after the other, and what they give
