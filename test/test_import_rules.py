@@ -26,8 +26,8 @@ ALLOWED = {
     "media": {"drawing"},
     "offline": {"media", "drawing", "tracking", "runtime"},
     "evaluation": {"media", "drawing", "tracking", "cues", "runtime"},
-    "benchmark": {"evaluation", "tracking", "runtime"},
     "synthetic": {"media", "drawing"},
+    "benchmark": {"synthetic", "evaluation", "drawing", "tracking", "runtime"},
     "training": {
         "synthetic", "evaluation", "media", "drawing", "tracking", "cues", "runtime", "model",
     },

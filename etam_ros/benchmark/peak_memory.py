@@ -56,7 +56,7 @@ def _follow(load: Load) -> int:
     """Carry the load in this process; returns its peak in MiB."""
     import torch
 
-    from etam_ros.benchmark.benchmark import clicks, synthetic_pictures
+    from etam_ros.benchmark.workload import clicks, synthetic_pictures
     from etam_ros.config import TrackerConfig
     from etam_ros.records import FOREGROUND, Frame, Prompt
     from etam_ros.runtime import open_stages

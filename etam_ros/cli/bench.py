@@ -89,11 +89,11 @@ def bench(
         model, weights, ways, device, _counts(objects), frames, memory, console
     )
     if table is not None:
-        from etam_ros.benchmark.side_by_side import write_csv
+        from etam_ros.benchmark.tables import write_csv
 
         write_csv(measured, table)
     if plot is not None:
-        from etam_ros.benchmark.side_by_side import draw
+        from etam_ros.benchmark.tables import draw
 
         draw(measured, f"{model}, 720p, {frames} frames", plot)
     if node_frames:
@@ -136,8 +136,8 @@ def _bench_tracker(
     console: Console,
 ) -> list[Measured]:
     """Measure and print, a table for each number of objects."""
-    from etam_ros.benchmark.benchmark import FILLING_FRAMES
     from etam_ros.benchmark.side_by_side import measure_side_by_side, open_way
+    from etam_ros.benchmark.workload import FILLING_FRAMES, Workload
     from etam_ros.cli.terminal.progress import frame_progress, working
 
     found: list[Measured] = []
@@ -155,7 +155,7 @@ def _bench_tracker(
         for objects in counts:
             with frame_progress("tracker", (FILLING_FRAMES + frames) * len(opened)) as advance:
                 measured = measure_side_by_side(
-                    opened, first, objects=objects, frames=frames, source_hw=SIZES["720p"],
+                    opened, dict.fromkeys(opened, first), Workload(objects, frames),
                     on_frame=advance,
                 )  # fmt: skip
             if memory:
@@ -187,16 +187,18 @@ def _short(name: str) -> str:
 
 def _tracker_table(title: str, measured: list[Measured]) -> Table:
     """A column for each way; medians of the parts of a frame, and what the frame comes to."""
+    from etam_ros.benchmark.frame_clock import PARTS, STEP
+
     table = _table(title)
     table.add_column("p50 ms of", no_wrap=True)
     for each in measured:
         table.add_column(each.name.replace(" ", "\n"), justify="right")
-    for part in measured[0].timings:
-        style = "bold" if part == "step" else ""
+    for part in (*PARTS, STEP):
+        style = "bold" if part == STEP else ""
         medians = [f"{each.timings[part].p50_ms:.1f}" for each in measured]
         table.add_row(part.replace("_", " "), *medians, style=style)
     table.add_section()
-    table.add_row("step, p99 ms", *(f"{each.timings['step'].p99_ms:.1f}" for each in measured))
+    table.add_row("step, p99 ms", *(f"{each.step.p99_ms:.1f}" for each in measured))
     table.add_row("frames/s", *(f"{each.frames_per_s:.1f}" for each in measured))
     if len(measured) > 1:
         table.add_row("times faster", *(f"{each.ratio:.2f}" for each in measured))
@@ -215,7 +217,7 @@ def _table(title: str) -> Table:
 def _bench_node(
     model: str, weights: str, backend: str, precision: str, device: str, frames: int
 ) -> Table | str:
-    from etam_ros.benchmark.benchmark import FILLING_FRAMES
+    from etam_ros.benchmark.workload import FILLING_FRAMES
     from etam_ros.cli.terminal.progress import frame_progress
 
     try:

@@ -10,6 +10,7 @@ from etam_ros.errors import ConfigError
 
 OPTIMIZERS: Final = ("adamw", "muon")
 PRECISIONS: Final = ("auto", "fp32", "bf16")
+SCHEDULES: Final = ("steps", "minutes")
 FINE_TUNING_LAYER_DECAY: Final = 0.8
 OWN_MODEL: Final = "etam_nano"
 
@@ -60,6 +61,19 @@ class TrainingConfig(Checked):
     steps: int = option(10000, "Steps of the whole run.", minimum=1, maximum=10**9)
     minutes: float = option(
         0.0, "Stop after so long, ready to go on; 0 runs to the end.", minimum=0.0, maximum=1e6
+    )
+    schedule: str = option(
+        "steps",
+        "What the learning rate falls by: it is lowest when --steps are done, or when --minutes "
+        "are over.",
+        choices=SCHEDULES,
+    )
+    reuse: int = option(
+        1,
+        "Times that each clip is learned from, each time under other prompts: for GPUs that learn "
+        "faster than clips are made.",
+        minimum=1,
+        maximum=64,
     )
     optimizer: str = option(
         "adamw",
@@ -129,6 +143,8 @@ class TrainingConfig(Checked):
                 f"largest is {self.largest} and size {self.size}, expected largest from size up, "
                 "or 0 for one size"
             )
+        if self.schedule == "minutes" and not self.minutes:
+            raise ConfigError("schedule is minutes and minutes is 0, expected how many there are")
         if self.mask_prompts + self.click_prompts > 1.0 + 1e-9:
             raise ConfigError(
                 f"mask_prompts {self.mask_prompts:g} and click_prompts {self.click_prompts:g} are "

@@ -42,7 +42,9 @@ def train(
     """
     clock = _Clock(config)
     with joined_processes(config.device) as processes:
-        trainer = Trainer(config, processes)
+        trainer = Trainer(
+            config, processes, clock.share_over if config.schedule == "minutes" else None
+        )
         found = load_checkpoint(Path(config.out))
         if found is not None:
             trainer.go_on(*found)
@@ -51,6 +53,7 @@ def train(
             source,
             config,
             first_sample=trainer.samples,
+            used=trainer.used,
             steps=config.steps - trainer.done,
             rank=processes.rank,
             processes=processes.count,
@@ -83,6 +86,10 @@ class _Clock:
         """The minutes that were given are used up."""
         minutes = self._config.minutes
         return minutes > 0 and time.monotonic() - self._began > 60 * minutes
+
+    def share_over(self) -> float:
+        """Share of the minutes that is over."""
+        return min(1.0, (time.monotonic() - self._began) / (60 * self._config.minutes))
 
     def is_time_to_save(self) -> bool:
         """So many seconds went by since it said so."""

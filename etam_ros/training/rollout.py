@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Final
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -56,6 +57,7 @@ class Rollout:
         truth_clicks: share of correction clicks drawn from the truth.
         teach_presence: memories go by the true presence, not by the predicted one.
         mask_corruption: share of carried masks that are disturbed.
+        threads: for what OpenCV says of pictures, optical flow and proposals; None does it here.
     """
 
     def __init__(
@@ -68,7 +70,9 @@ class Rollout:
         truth_clicks: float,
         teach_presence: bool,
         mask_corruption: float = 0.0,
+        threads: ThreadPoolExecutor | None = None,
     ) -> None:
+        self._map: Any = map if threads is None else threads.map
         self.network, self.plan, self.rngs = network, plan, rngs
         self.truth_clicks, self.mask_corruption = truth_clicks, mask_corruption
         self.device = network.no_mem_embed.device
@@ -128,13 +132,16 @@ class Rollout:
         if config.carries_masks:
             clips = images.transpose(0, 1).cpu().numpy()  # (T, B, S, S, 3)
             side = config.mask_size
-            sights = [
-                [flow_frame_of(image, len(image), side) for image in frame] for frame in clips
+            frames = [
+                list(self._map(lambda image: flow_frame_of(image, len(image), side), frame))
+                for frame in clips
             ]
-            self.motions = [
-                Motion(before, now, side, self.device)
-                for before, now in itertools.pairwise(sights)
-            ]
+            self.motions = list(
+                self._map(
+                    lambda pair: Motion(pair[0], pair[1], side, self.device),
+                    itertools.pairwise(frames),
+                )
+            )
         return features.view(images.shape[0], images.shape[1], *features.shape[1:])
 
     def prompt_first(self, feature: Tensor) -> Chosen:
@@ -199,11 +206,13 @@ class Rollout:
             return None
         side = self.network.config.mask_size
         scale = side / self.masks.shape[-1]
-        proposals = []
-        for row in rows:
-            picture = pictured(self.first_images[row // self.objects], side)
+        images = self.first_images
+
+        def proposed(row: int) -> NDArray[np.float32]:
             points = [((x * scale, y * scale), label) for x, y, label in self.prompts[0][row]]
-            proposals.append(propose(picture, points))
+            return propose(pictured(images[row // self.objects], side), points)
+
+        proposals = list(self._map(proposed, rows))
         return torch.from_numpy(np.stack(proposals)).to(self.device)
 
     def correct(

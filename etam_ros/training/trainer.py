@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -38,15 +40,33 @@ from etam_ros.training.rollout import Rollout
 FADE: Final = 0.05
 """Share of the run over which cross-entropy gives way to focal loss."""
 MAX_BAD_STEPS: Final = 20
+THREADS: Final = 8
+"""For what is computed on the host while a GPU trains; OpenCV lets them run side by side."""
 
 logger = logging.getLogger(__name__)
 
 
 class Trainer:
-    """One network, its optimizer and its average, and the step that moves them."""
+    """One network, its optimizer and its average, and the step that moves them.
 
-    def __init__(self, config: TrainingConfig, processes: Processes) -> None:
+    Args:
+        config: of the run.
+        processes: of which this is one.
+        share_over: tells which share of the run is over, 0 to 1; None goes by steps.
+
+    Attributes:
+        done: steps.
+        samples, used: number of the first clip of the batches in use, and how often they were.
+    """
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        processes: Processes,
+        share_over: Callable[[], float] | None = None,
+    ) -> None:
         self.config, self.processes = config, processes
+        self._share_over = share_over
         self.network: EfficientTAM = first_network(config).to(processes.device).train()
         self._at_side = {config.size: self.network}
         self.optimizer = make_optimizer(
@@ -58,16 +78,22 @@ class Trainer:
         )
         self.average = AverageWeights(self.network, config.ema)
         self.meter = Meter(processes.device)
+        self.threads = ThreadPoolExecutor(THREADS) if processes.device.type == "cuda" else None
         self.dtype = training_dtype(config.precision, processes.device)
-        self.done, self.samples, self._bad_steps = 0, 0, 0
+        self.done, self.samples, self.used, self._bad_steps = 0, 0, 0, 0
+
+    @property
+    def steps(self) -> int:
+        """Of the whole run; by the clock, as many as there will be at the rate so far."""
+        if self._share_over is None:
+            return self.config.steps
+        return max(self.done + 1, round(self.done / max(self._share_over(), 1e-6)))
 
     @property
     def lr(self) -> float:
         """Learning rate of the next step."""
         config = self.config
-        return config.lr * learning_rate_factor(
-            self.done, steps=config.steps, warmup=config.warmup
-        )
+        return config.lr * learning_rate_factor(self.done, steps=self.steps, warmup=config.warmup)
 
     @property
     def bce_share(self) -> float:
@@ -78,7 +104,7 @@ class Trainer:
         """1 in the first share of the run, then falling to 0."""
         if not share:
             return 0.0
-        past = self.done / self.config.steps - share
+        past = self.done / self.steps - share
         return min(1.0, max(0.0, 1.0 - past / FADE))
 
     def step(self, batch: ClipBatch) -> Pass:
@@ -103,7 +129,7 @@ class Trainer:
         clips = len(batch.images) * self.processes.count
         self.meter.add_step(norm, clips)
         self.done += 1
-        self.samples += clips
+        self.samples, self.used = batch.after or (self.samples + clips, 0)
         return seen
 
     def forward(self, batch: ClipBatch) -> tuple[Tensor, Pass]:
@@ -121,6 +147,7 @@ class Trainer:
             truth_clicks=config.truth_clicks,
             teach_presence=self._fading(self.config.taught_presence) > 0.0,
             mask_corruption=config.mask_corruption,
+            threads=self.threads,
         )
         with torch.autocast(device.type, self.dtype, enabled=self.dtype is not torch.float32):
             seen = rollout.run(batch.images.to(device, non_blocking=True))
@@ -170,6 +197,7 @@ class Trainer:
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "samples": self.samples,
+            "used": self.used,
             "model_name": self.network.config.name,
             "config": asdict(self.config),
         }
@@ -191,6 +219,7 @@ class Trainer:
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.done, self.samples = step, int(state["samples"])
+        self.used = int(state.get("used", 0))
 
 
 def small_truth(masks: Tensor, size: int) -> tuple[Tensor, Tensor]:

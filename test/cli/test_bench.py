@@ -8,8 +8,7 @@ import re
 import cv2
 import pytest
 
-from etam_ros.benchmark.benchmark import WHOLE
-from etam_ros.runtime import STAGE_NAMES
+from etam_ros.benchmark.frame_clock import PARTS, STEP
 
 TINY = ("bench", "--model", "tiny_test", "--frames", "2")
 
@@ -29,7 +28,7 @@ def test_stages_and_the_rest_of_a_step_are_listed(etam) -> None:
     assert finished.returncode == 0, finished.stderr
     assert "tiny_test: 2 objects, 720p, 2 frames" in finished.stdout
     found = {name: values[0] for name, values in rows(finished.stdout).items()}
-    parts = [name.replace("_", " ") for name in (*STAGE_NAMES, *WHOLE)]
+    parts = [name.replace("_", " ") for name in (*PARTS, STEP)]
     assert list(found) == [*parts, "step, p99 ms", "frames/s", "peak MiB"]
     step, p99, frames_per_s, peak_mib = list(found.values())[-4:]
     assert all(0 < found[name] < step <= p99 for name in parts[:-1])
@@ -53,7 +52,7 @@ def test_backends_take_turns_and_are_held_against_one(etam, tmp_path, monkeypatc
     assert found["masks' IoU"][1] > 0.99
     with table.open() as file:
         lines = list(csv.DictReader(file))
-    assert len(lines) == 2 * 2 * 6
+    assert len(lines) == 2 * 2 * 7
     assert {line["objects"] for line in lines} == {"1", "2"}
     picture = cv2.imread(str(plot))
     assert picture is not None

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from etam_ros import Frame, Prompt, Tracker
-from etam_ros.benchmark.benchmark import FILLING_FRAMES, clicks, synthetic_pictures
+from etam_ros.benchmark.workload import FILLING_FRAMES, clicks, synthetic_pictures
 from etam_ros.config import TrackerConfig
 from etam_ros.runtime import Stages, open_eager_stages, open_stages
 from etam_ros.runtime.engine_request import EngineRequest

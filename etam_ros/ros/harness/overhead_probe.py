@@ -30,7 +30,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from etam_ros.benchmark.benchmark import FILLING_FRAMES, clicks, synthetic_pictures
+from etam_ros.benchmark.workload import FILLING_FRAMES, clicks, synthetic_pictures
 from etam_ros.errors import EtamError
 from etam_ros.msg import Prompt, TrackedObjectArray
 from etam_ros.ros.harness.isolation import isolated_domain

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 import cv2
@@ -21,6 +22,8 @@ from etam_ros.synthetic.samples import ClipSource, TrainingClip
 from etam_ros.training.config import TrainingConfig
 
 ATTEMPTS: Final = 20
+WINDOW: Final = 8
+"""Batches that take turns where clips are used again."""
 SIDE_STEP_PX: Final = 32
 """Between the sides of one run: every patch size divides it, and grids stay even."""
 _SEED_BITS: Final = 62
@@ -29,10 +32,17 @@ _SHAPE_STREAM: Final = 0x51DE
 
 @dataclass(frozen=True, eq=False)
 class ClipBatch:
-    """images: (B, T, S, S, 3) uint8; masks: (N, T, S, S) bool, visible on the first frame."""
+    """What one step learns from.
+
+    Attributes:
+        images: (B, T, S, S, 3) uint8.
+        masks: (N, T, S, S) bool, visible on the first frame.
+        after: where to go on after this batch: `first_sample` and `used` of `batches`.
+    """
 
     images: Tensor
     masks: Tensor
+    after: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -99,37 +109,61 @@ def batches(
     *,
     first_sample: int,
     steps: int,
+    used: int = 0,
     rank: int = 0,
     processes: int = 1,
 ) -> Iterator[ClipBatch]:
     """The batches of one process, in order.
 
+    Clips that are used again come round in a window of several batches, so that no two steps in
+    a row see the same.
+
     Args:
         source: of the clips; copied into each worker.
-        config: B, K, T, S, seed and workers.
-        first_sample: number of the first sample of the first step, over all processes.
+        config: B, K, T, S, seed, workers, and how often each clip is used.
+        first_sample: number of the first sample of the first window, over all processes.
         steps: how many batches.
+        used: batches of the first window that were used already.
         rank, processes: which of how many processes this one is.
     """
-    numbers, first = [], first_sample
-    for _ in range(steps):
+    window = WINDOW if config.reuse > 1 else 1
+    uses = window * config.reuse
+    windows = -(-(used + steps) // uses)
+    workers = min(config.workers, steps)
+    loader = iter(
+        DataLoader(
+            ClipDataset(source, config),
+            batch_sampler=_numbers(config, first_sample, windows * window, rank, processes),
+            num_workers=workers,
+            collate_fn=_collate,
+            worker_init_fn=_quiet_worker,
+            prefetch_factor=4 if workers else None,
+            pin_memory=torch.cuda.is_available() and config.device != "cpu",
+        )
+    )
+    first, left = first_sample, steps
+    for _ in range(windows):
+        held = list(islice(loader, window))
+        after = first
+        for _ in held:
+            after += processes * shape_of(config, after).clips
+        for use in range(used, min(uses, used + left)):
+            images, masks = held[use % window]
+            last = use + 1 == uses
+            yield ClipBatch(images, masks, (after, 0) if last else (first, use + 1))
+            left -= 1
+        first, used = after, 0
+
+
+def _numbers(
+    config: TrainingConfig, first: int, count: int, rank: int, processes: int
+) -> Iterator[list[tuple[int, int, int]]]:
+    """Number, T and S of every sample of one process's batches."""
+    for _ in range(count):
         shape = shape_of(config, first)
         start = first + rank * shape.clips
-        indices = range(start, start + shape.clips)
-        numbers.append([(index, shape.frames, shape.side) for index in indices])
+        yield [(index, shape.frames, shape.side) for index in range(start, start + shape.clips)]
         first += processes * shape.clips
-    workers = min(config.workers, steps)
-    loader = DataLoader(
-        ClipDataset(source, config),
-        batch_sampler=numbers,
-        num_workers=workers,
-        collate_fn=_collate,
-        worker_init_fn=_quiet_worker,
-        prefetch_factor=4 if workers else None,
-        pin_memory=torch.cuda.is_available() and config.device != "cpu",
-    )
-    for images, masks in loader:
-        yield ClipBatch(images, masks)
 
 
 def shape_of(config: TrainingConfig, first_sample: int) -> StepShape:

@@ -1,14 +1,15 @@
-"""What it takes to open a way to run a model on a GPU, and which GPU that is."""
+"""What it takes to open a way to run a model, and which machine that is."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
-from etam_ros.benchmark.gpu_clock import MIB
+from etam_ros.benchmark.frame_clock import MIB
 from etam_ros.benchmark.side_by_side import open_way
 from etam_ros.runtime import Stages
 from etam_ros.runtime.engines import is_installed
@@ -42,10 +43,10 @@ def open_timed(
         load_s, stages = _timed(open_it)
     warm_s, _ = _timed(lambda: _warm(stages, objects))
     took = {
-        "build_s": round(build_s, 2) if steps else None,
-        "load_s": round(load_s, 2),
-        "warm_up_s": round(warm_s, 2),
-        "held_mib": round((free - _free_bytes()) / MIB),
+        "build s": round(build_s, 2) if steps else None,
+        "load s": round(load_s, 2),
+        "warm-up s": round(warm_s, 2),
+        "held MiB": round((free - _free_bytes()) / MIB),
     }
     return took, stages
 
@@ -70,8 +71,8 @@ def _timed(call: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def machine() -> dict[str, str]:
-    """GPU and versions."""
-    found = {"torch": str(torch.__version__)}
+    """Processor, GPU and versions."""
+    found = {"CPU cores": str(os.cpu_count()), "torch": str(torch.__version__)}
     if torch.cuda.is_available():
         properties = torch.cuda.get_device_properties(0)
         found["GPU"] = f"{properties.name}, sm{properties.major}{properties.minor}"

@@ -1,0 +1,116 @@
+"""Prove on a GPU, in one call, all that counts: is it right, how fast, and what it learns.
+
+    python -m etam_ros.benchmark.on_gpu OUT [--minutes 11] [--device cuda|cpu]
+        [--only tests,report,train] [--material packed.npz]
+
+It needs torch, NumPy and OpenCV; TensorRT is measured where it is installed. Each part is a
+process of its own under a time limit of its own: what fails or hangs is a line of the report, and
+the rest goes on. OUT gets at most eight files of at most 16 MiB, and is complete at every moment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from etam_ros.benchmark.on_gpu.findings import Findings
+from etam_ros.benchmark.on_gpu.parts import PARTS, REPORT, TESTS, TRAIN, Call, run_call
+
+MODELS: Final = "efficienttam_ti_512x512=random:0,etam_nano=,efficienttam_s=random:0"
+"""Models and weights that are timed, what matters most first."""
+COMPARED: Final = "etam_nano=,efficienttam_s_512x512=random:0,efficienttam_ti_1=random:0"
+"""Models and weights that are compared with the CPU."""
+
+
+def main() -> int:
+    """Run the call, or one part of it."""
+    given = _parser().parse_args()
+    if given.part:
+        _run_part(given)
+        return 0
+    with TemporaryDirectory(prefix="etam_on_gpu_") as scratch:
+        call = Call(
+            out=given.out,
+            scratch=Path(scratch),
+            seconds=60 * given.minutes,
+            parts=tuple(given.only.split(",")),
+            arguments=tuple(_passed_on(given)),
+        )
+        print(run_call(call), flush=True)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m etam_ros.benchmark.on_gpu",
+        description="Prove on a GPU: is it right, how fast, and what it learns.",
+        epilog="Example: python -m etam_ros.benchmark.on_gpu report --material packed.npz",
+    )
+    parser.add_argument("out", type=Path, help="folder of what it leaves")
+    parser.add_argument("--minutes", type=float, default=11.0, help="after which all has ended")
+    parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
+    parser.add_argument("--only", default=",".join(PARTS), help="parts, as tests,train")
+    parser.add_argument("--models", default=MODELS, help="to time, as MODEL=WEIGHTS,…")
+    parser.add_argument("--compared", default=COMPARED, help="to compare, as MODEL=WEIGHTS,…")
+    parser.add_argument("--objects", default="1,4,16", help="numbers of objects")
+    parser.add_argument("--frames", type=int, default=100, help="measured in each turn")
+    parser.add_argument("--engine-dir", default="", help="of plans and exports")
+    parser.add_argument("--material", default="", help="packed material to train on")
+    parser.add_argument("--init", default="etam_nano", help="what training begins from")
+    parser.add_argument("--part", default="", choices=("", *PARTS), help=argparse.SUPPRESS)
+    parser.add_argument("--seconds", type=float, default=0.0, help=argparse.SUPPRESS)
+    return parser
+
+
+def _passed_on(given: argparse.Namespace) -> list[str]:
+    """What every part is told."""
+    names = (
+        "device", "models", "compared", "objects", "frames", "engine_dir", "material", "init",
+    )  # fmt: skip
+    return [f"--{name.replace('_', '-')}={getattr(given, name)}" for name in names]
+
+
+def _run_part(given: argparse.Namespace) -> None:
+    """One part, in this process: findings go to a file in the folder that is given."""
+    found = Findings(given.out / f"{given.part}.json", given.seconds)
+    if given.part == TESTS:
+        from etam_ros.benchmark.on_gpu.correctness import CorrectnessPlan, check
+
+        check(
+            CorrectnessPlan(
+                _pairs(given.compared), device=given.device, engine_dir=given.engine_dir
+            ),
+            found,
+        )
+    elif given.part == REPORT:
+        from etam_ros.benchmark.on_gpu.speed import SpeedPlan, measure
+
+        groups = SpeedPlan(()).groups if given.device == "cuda" else REHEARSED
+        plan = SpeedPlan(
+            _pairs(given.models),
+            groups,
+            tuple(int(count) for count in given.objects.split(",")),
+            given.frames,
+            device=given.device,
+            engine_dir=given.engine_dir,
+        )
+        measure(plan, found)
+    elif given.part == TRAIN:
+        from etam_ros.benchmark.on_gpu.learning import LearningPlan, learn
+
+        learn(LearningPlan(given.out, given.init, given.material, given.device), found)
+
+
+REHEARSED: Final = ((("eager", "fp32"), ("graphs", "fp32"), ("graphs", "bf16")),)
+"""What takes turns on a CPU."""
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    return [(name, weights) for name, _, weights in (m.partition("=") for m in text.split(","))]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""What a part of the call has found so far, in a file that is whole at every moment."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+Row = dict[str, Any]
+
+
+class Findings:
+    """Tables and notes of one part, written to its file at every change.
+
+    Args:
+        path: of the file.
+        seconds: that the part has.
+    """
+
+    def __init__(self, path: Path, seconds: float) -> None:
+        self._path = path
+        self._end_s = time.monotonic() + seconds
+        self.tables: dict[str, list[Row]] = {}
+        self.notes: list[str] = []
+
+    @property
+    def left_s(self) -> float:
+        """Seconds that are left, negative once they are over."""
+        return self._end_s - time.monotonic()
+
+    def add(self, table: str, row: Row) -> None:
+        """One more row of a table; its keys are the headings."""
+        self.tables.setdefault(table, []).append(row)
+        self._write()
+
+    def note(self, text: str) -> None:
+        """A line on what failed or was left out."""
+        print(text, flush=True)
+        self.notes.append(text)
+        self._write()
+
+    @contextmanager
+    def noted(self, what: str) -> Iterator[None]:
+        """Make what fails a note, and go on."""
+        print(what, flush=True)
+        try:
+            yield
+        except Exception as error:
+            self.note(f"{what}: {words_of(error)}")
+
+    def has_time(self, what: str, seconds: float = 0.0) -> bool:
+        """Whether so many seconds are left for something; otherwise that is noted."""
+        if self.left_s > seconds:
+            return True
+        self.note(f"{what}: no time was left")
+        return False
+
+    def _write(self) -> None:
+        unfinished = self._path.with_suffix(".part")
+        unfinished.write_text(json.dumps({"tables": self.tables, "notes": self.notes}))
+        unfinished.replace(self._path)
+
+
+def read_findings(path: Path) -> dict[str, Any]:
+    """Tables and notes of a file that may not be there yet."""
+    if not path.is_file():
+        return {"tables": {}, "notes": []}
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+def words_of(error: Exception) -> str:
+    """An error as one line."""
+    reason = (str(error).strip().splitlines() or ["no message"])[0]
+    return f"{type(error).__name__}: {reason[:300]}"

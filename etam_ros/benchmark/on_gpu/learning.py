@@ -1,0 +1,94 @@
+"""What it learns: training by the clock, in a process of its own, and its log as a table."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from etam_ros.benchmark.on_gpu.findings import Findings
+from etam_ros.errors import BackendError
+
+FOLDER: Final = "training"
+ROWS: Final = 12
+"""Of the log, that the report shows."""
+SHOWN: Final = (
+    "step", "loss", "iou_prompted", "iou_tracked", "presence_right", "lr", "clips_per_s",
+)  # fmt: skip
+REHEARSED: Final = ("--frames=2", "--size=64", "--largest=64", "--sizes=1,2")
+"""Small enough for a few steps on a CPU."""
+ENDING_S: Final = 20.0
+"""What starting and saving take of the part's time."""
+
+
+@dataclass(frozen=True)
+class LearningPlan:
+    """What to train.
+
+    Attributes:
+        folder: in which the run's folder is made.
+        init: what it begins from.
+        material: packed material; empty for made-up things alone.
+        device: cuda, or cpu to rehearse.
+    """
+
+    folder: Path
+    init: str
+    material: str
+    device: str
+
+
+def learn(plan: LearningPlan, found: Findings) -> None:
+    """Train until the time is over, then tell what was chosen and how it went."""
+    run = plan.folder / FOLDER
+    minutes = max(0.05, (found.left_s - ENDING_S) / 60)
+    command = [
+        sys.executable, "-m", "etam_ros.training.by_the_clock", str(run),
+        f"--minutes={minutes:.3f}", f"--init={plan.init}", f"--device={plan.device}",
+    ]  # fmt: skip
+    if plan.material:
+        command.append(f"--data={plan.material}")
+    if plan.device == "cpu":
+        command += REHEARSED
+    with found.noted("training"):
+        code = _run(command)
+        for row in _read_choice(run / "choice.json"):
+            found.add("Rates, and what was chosen by them", row)
+        for row in _log_rows(run / "log.csv"):
+            found.add("How it went", row)
+        if code != 0:
+            raise BackendError(f"training ended with {code}: the log says why")
+
+
+def _run(command: list[str]) -> int:
+    """Run it; being asked to end is passed on, so that the run is saved."""
+    process = subprocess.Popen(command)
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        process.send_signal(number)
+
+    signal.signal(signal.SIGTERM, pass_on)
+    return process.wait()
+
+
+def _read_choice(path: Path) -> list[dict[str, object]]:
+    if not path.is_file():
+        return []
+    rows: list[dict[str, object]] = json.loads(path.read_text())
+    return rows
+
+
+def _log_rows(path: Path) -> list[dict[str, object]]:
+    """Some rows, evenly, the last one among them."""
+    if not path.is_file():
+        return []
+    with path.open() as file:
+        rows = list(csv.DictReader(file))
+    every = max(1, len(rows) // ROWS)
+    return [{name: float(row[name]) for name in SHOWN} for row in rows[::-1][::every][::-1]]

@@ -1,0 +1,229 @@
+"""Train for so many minutes on whatever machine this is: measure first, then choose.
+
+    python -m etam_ros.training.by_the_clock OUT --minutes 5 [--data packed.npz] [--init etam_nano]
+
+How fast clips are made, and how fast steps of several sizes learn from them, is measured in the
+first seconds. From that follow the clips of a step, and how often each is learned from under other
+prompts. The learning rate is lowest when the minutes end. OUT/choice.json says what was measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import torch
+
+from etam_ros.errors import EtamError
+from etam_ros.synthetic.samples import ClipSource
+from etam_ros.training.config import OWN_MODEL, TrainingConfig
+from etam_ros.training.data.batches import ClipBatch, batches
+from etam_ros.training.data.sources import training_source
+from etam_ros.training.loop import train
+from etam_ros.training.processes import joined_processes
+from etam_ros.training.trainer import Trainer
+
+RECIPE: Final = TrainingConfig(
+    init=OWN_MODEL, optimizer="muon", lr=5.5e-4, layer_decay=1.0, warmup=50, ema=0.995,
+    bce_share=1.0, taught_presence=0.0, frames=8, size=128, largest=224, objects=2, stills=0.3,
+    smallest=0.006, mask_prompts=0.45, click_prompts=0.4, steps=10**7, schedule="minutes",
+    minutes=1.0, log_every=10, save_every_s=45.0, picture_every=10**9,
+)  # fmt: skip
+"""What `etam_nano` was trained with last; see docs/training.md."""
+FEWEST_STEPS: Final = 400
+"""A run is given as many, if need be by smaller steps."""
+MOST_USES: Final = 8
+RECIPE_CLIPS: Final = 4
+"""Clips of a step for which the recipe's learning rate was found."""
+FASTEST_LR: Final = 2.0
+"""Times the recipe's learning rate, at most, however many clips a step has."""
+ENOUGH: Final = 0.9
+"""Share of the best rate that is as good as the best."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How a run will learn.
+
+    Attributes:
+        batch: clips of a step.
+        reuse: times that each clip is learned from.
+        lr: learning rate after warm-up.
+    """
+
+    batch: int
+    reuse: int
+    lr: float
+
+
+def choose(made_per_s: float, step_s: dict[int, float], seconds: float, lr: float) -> Choice:
+    """Choose so that neither the device nor whoever makes clips waits much for the other.
+
+    Args:
+        made_per_s: clips that are made.
+        step_s: seconds of a step, by its number of clips.
+        seconds: that there are to train.
+        lr: learning rate for steps of RECIPE_CLIPS clips.
+    """
+    best = max(clips / took for clips, took in step_s.items())
+    good = [clips for clips, took in step_s.items() if clips / took >= ENOUGH * best]
+    short = [clips for clips, took in step_s.items() if seconds / took >= FEWEST_STEPS]
+    batch = min(good) if min(good) in short else max(short, default=min(step_s))
+    learned_per_s = batch / step_s[batch]
+    reuse = min(MOST_USES, max(1, round(learned_per_s / made_per_s)))
+    return Choice(batch, reuse, lr * min(FASTEST_LR, max(1.0, (batch / RECIPE_CLIPS) ** 0.5)))
+
+
+def train_by_the_clock(
+    config: TrainingConfig, source: ClipSource, sizes: Sequence[int], stop: Callable[[], bool]
+) -> Path:
+    """Measure, choose and train until the minutes of the configuration are over.
+
+    Args:
+        config: batch, reuse and learning rate are chosen.
+        source: of the clips.
+        sizes: clips of a step that are tried, from few to many.
+        stop: is asked after each step; the run can then go on later.
+
+    Returns:
+        the file of the averaged weights.
+
+    Raises:
+        EtamError: as `train`.
+    """
+    end_s = time.monotonic() + 60 * config.minutes
+    rows: list[dict[str, object]] = []
+    measuring_s = 0.05 * 60 * config.minutes
+    made_per_s, clips = _clip_rate(config, source, measuring_s)
+    rows.append({"what": f"clips made by {config.workers} processes", "clips/s": made_per_s})
+    step_s = _step_seconds(config, clips, sizes, measuring_s)
+    rows += [
+        {"what": "steps", "batch": batch, "clips/s": batch / took, "step s": took}
+        for batch, took in step_s.items()
+    ]
+    seconds = end_s - time.monotonic()
+    choice = choose(made_per_s, step_s, seconds, config.lr)
+    steps = round(seconds / step_s[choice.batch])
+    rows.append({
+        "what": "chosen", "batch": choice.batch, "uses of a clip": choice.reuse, "lr": choice.lr,
+        "steps": steps,
+    })  # fmt: skip
+    folder = Path(config.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "choice.json").write_text(json.dumps(rows, indent=1) + "\n")
+    chosen = replace(
+        config,
+        batch=choice.batch,
+        reuse=choice.reuse,
+        lr=choice.lr,
+        warmup=min(config.warmup, steps // 10),
+        minutes=(end_s - time.monotonic()) / 60,
+    )
+    return train(
+        chosen,
+        source,
+        on_report=lambda report: print(
+            f"step {report.step} loss {report.loss:.3f} IoU prompted {report.iou_prompted:.3f} "
+            f"tracked {report.iou_tracked:.3f} {report.clips_per_s:.1f} clips/s",
+            flush=True,
+        ),
+        stop=stop,
+    )
+
+
+def _clip_rate(
+    config: TrainingConfig, source: ClipSource, seconds: float
+) -> tuple[float, ClipBatch]:
+    """Clips a second that all workers make, and some clips."""
+    feed = batches(source, replace(config, batch=4, stills=0.0), first_sample=0, steps=10**6)
+    first = next(feed)
+    made, began_s = 0, time.monotonic()
+    while made == 0 or time.monotonic() - began_s < seconds:
+        made += len(next(feed).images)
+    return made / (time.monotonic() - began_s), first
+
+
+def _step_seconds(
+    config: TrainingConfig, clips: ClipBatch, sizes: Sequence[int], seconds: float
+) -> dict[int, float]:
+    """Seconds of a step of each size, until memory or time is used up."""
+    found: dict[int, float] = {}
+    began_s = time.monotonic()
+    with joined_processes(config.device) as processes:
+        trainer = Trainer(config, processes, lambda: 0.0)
+        for batch in sizes:
+            some = _repeated(clips, batch)
+            try:
+                for _ in range(2):  # the first one gets memory and tunes
+                    start_s = time.monotonic()
+                    trainer.step(some)
+                    found[batch] = time.monotonic() - start_s
+            except torch.cuda.OutOfMemoryError:
+                found.pop(batch, None)
+                torch.cuda.empty_cache()
+                break
+            if time.monotonic() - began_s > seconds:
+                break
+    return found
+
+
+def _repeated(clips: ClipBatch, count: int) -> ClipBatch:
+    """So many clips, the same ones again and again."""
+    objects = len(clips.masks) // len(clips.images)
+    which = torch.arange(count) % len(clips.images)
+    rows = (which[:, None] * objects + torch.arange(objects)).flatten()
+    return ClipBatch(clips.images[which], clips.masks[rows])
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run one command line; 0, or 2 for what the user can mend."""
+    parser = argparse.ArgumentParser(
+        prog="python -m etam_ros.training.by_the_clock",
+        description="Train for so many minutes; batch and reuse are chosen by what is measured.",
+    )
+    parser.add_argument("out", help="folder of the run")
+    parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--data", type=Path, action="append", default=[])
+    parser.add_argument("--init", default=RECIPE.init)
+    parser.add_argument("--device", default="auto", choices=("auto", "cuda", "cpu"))
+    parser.add_argument("--frames", type=int, default=RECIPE.frames)
+    parser.add_argument("--size", type=int, default=RECIPE.size)
+    parser.add_argument("--largest", type=int, default=RECIPE.largest)
+    parser.add_argument("--sizes", default="8,16,32,64,128", help="clips of a step to try")
+    given = parser.parse_args(args)
+    asked: list[int] = []
+
+    def ask(number: int, _frame: FrameType | None) -> None:
+        asked.append(number)
+
+    signal.signal(signal.SIGTERM, ask)
+    signal.signal(signal.SIGINT, ask)
+    cores = len(os.sched_getaffinity(0))
+    try:
+        config = replace(
+            RECIPE, out=given.out, minutes=given.minutes, init=given.init, device=given.device,
+            frames=given.frames, size=given.size, largest=given.largest,
+            workers=max(1, cores - 1),
+        )  # fmt: skip
+        sizes = [int(each) for each in given.sizes.split(",")]
+        print(
+            train_by_the_clock(config, training_source(given.data), sizes, lambda: bool(asked)),
+            flush=True,
+        )
+    except EtamError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""Training by the clock: what is chosen by which rates, and clips that are used again."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from etam_ros.errors import ConfigError
+from etam_ros.training.by_the_clock import FEWEST_STEPS, choose
+from etam_ros.training.checkpoints import load_checkpoint
+from etam_ros.training.config import TrainingConfig
+from etam_ros.training.data.batches import WINDOW, batches
+from etam_ros.training.loop import train
+from etam_ros.training.progress_report import read_log
+
+sys.path.insert(0, str(Path(__file__).parent))
+from flat_clips import FlatClips
+
+TINY = TrainingConfig(
+    model="tiny_test", size=64, frames=2, batch=2, objects=1, steps=10**7, warmup=1, workers=0,
+    log_every=1, precision="fp32", device="cpu",
+)  # fmt: skip
+
+
+def test_a_device_that_learns_faster_than_clips_are_made_uses_them_again() -> None:
+    step_s = {8: 0.10, 16: 0.11, 32: 0.14, 64: 0.27}
+    choice = choose(60.0, step_s, 300.0, 1e-3)
+    assert choice.batch == 32  # 229 clips/s, 64 have 237
+    assert choice.reuse == 4
+    assert choice.lr == pytest.approx(2e-3)
+
+
+def test_who_has_few_seconds_makes_small_steps() -> None:
+    step_s = {8: 0.10, 64: 0.2}
+    assert choose(1e3, step_s, 0.15 * FEWEST_STEPS, 1e-3).batch == 8
+    assert choose(1e3, step_s, 1.0, 1e-3).batch == 8
+    assert choose(1e3, step_s, 1.0, 1e-3).reuse == 1
+
+
+def seen(config: TrainingConfig, **where) -> list[tuple[int, tuple[int, int] | None]]:
+    """A checksum of each batch, and where to go on after it."""
+    return [
+        (int(batch.images.long().sum()), batch.after)
+        for batch in batches(FlatClips(), config, **where)
+    ]
+
+
+def test_each_clip_comes_so_often_and_never_twice_in_a_row() -> None:
+    config = replace(TINY, reuse=3)
+    found = [content for content, _ in seen(config, first_sample=0, steps=3 * WINDOW)]
+    assert all(found.count(content) == 3 for content in found)
+    assert len(set(found)) == WINDOW
+    assert all(a != b for a, b in itertools.pairwise(found))
+
+
+def test_a_run_goes_on_within_a_window_where_it_stopped() -> None:
+    config = replace(TINY, reuse=2)
+    whole = seen(config, first_sample=0, steps=4 * WINDOW)
+    for stop in (1, WINDOW + 3, 2 * WINDOW - 1, 2 * WINDOW, 2 * WINDOW + 1):
+        first_sample, used = whole[stop - 1][1]
+        rest = seen(config, first_sample=first_sample, used=used, steps=4 * WINDOW - stop)
+        assert rest == whole[stop:]
+
+
+def test_a_stopped_run_that_uses_clips_again_goes_on_exactly(tmp_path: Path) -> None:
+    config = replace(TINY, reuse=2, steps=WINDOW + 2, schedule="steps")
+    train(replace(config, out=str(tmp_path / "whole")), FlatClips())
+    stops = iter([False] * 2 + [True])
+    train(replace(config, out=str(tmp_path / "cut")), FlatClips(), stop=lambda: next(stops))
+    train(replace(config, out=str(tmp_path / "cut")), FlatClips())
+    whole, cut = (load_checkpoint(tmp_path / name) for name in ("whole", "cut"))
+    assert whole[0] == cut[0] == WINDOW + 2
+    for name, value in whole[1]["model"].items():
+        assert torch.equal(value, cut[1]["model"][name]), name
+
+
+def test_the_learning_rate_is_lowest_when_the_minutes_end(tmp_path: Path) -> None:
+    config = replace(TINY, out=str(tmp_path), minutes=0.05, schedule="minutes")
+    train(config, FlatClips())
+    rates = [report.lr for report in read_log(tmp_path / "log.csv")]
+    assert len(rates) > 3
+    assert max(rates) <= config.lr
+    assert rates[-1] < 0.1 * config.lr
+
+
+def test_minutes_must_be_given_to_go_by_them() -> None:
+    with pytest.raises(ConfigError, match="expected how many there are"):
+        TrainingConfig(schedule="minutes")
