@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from etam_ros.errors import SourceError
 from etam_ros.records import FrameResult
 
 
 @dataclass
-class ObjectScore:
+class DemoScore:
     """How well one object was followed, measured on the frames that have a result.
 
     Attributes:
@@ -76,7 +78,7 @@ class DemoReport:
     results: int
     seconds: float
     latencies_ms: Sequence[float]
-    scores: Sequence[ObjectScore]
+    scores: Sequence[DemoScore]
 
     def rows(self) -> Mapping[str, str]:
         """The numbers of the run, in words."""
@@ -131,6 +133,17 @@ class DemoReport:
             "",
         ]
         return "\n".join(lines)
+
+    def write(self, path: Path) -> None:
+        """Write the report as a file.
+
+        Raises:
+            SourceError: it cannot be written.
+        """
+        try:
+            path.write_text(self.markdown(), encoding="utf-8")
+        except OSError as error:
+            raise SourceError(f"cannot write {path}: {error.strerror}") from None
 
     def _percentile(self, percent: float) -> float:
         return float(np.percentile(self.latencies_ms, percent)) if len(self.latencies_ms) else 0.0

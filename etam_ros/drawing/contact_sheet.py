@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from etam_ros.errors import SourceError
 
 Image = NDArray[np.uint8]
 
@@ -43,19 +46,20 @@ def contact_sheet(pictures: Sequence[Image], *, columns: int = 3) -> Image:
     return sheet
 
 
-def write_jpeg(path: str, picture: Image, *, quality: int = 88) -> None:
+def write_jpeg(path: Path, picture: Image, *, quality: int = 88) -> None:
     """Write (H, W, 3) RGB as a JPEG file.
 
     Raises:
-        OSError: the file cannot be written.
+        SourceError: the file cannot be written.
     """
-    ok, data = cv2.imencode(
-        ".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality]
-    )
-    if not ok:
-        raise OSError(f"{path} cannot be encoded")
-    with open(path, "wb") as file:  # noqa: PTH123 -- paths of any kind
-        file.write(data.tobytes())
+    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    encoded, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not encoded:
+        raise SourceError(f"{path} cannot be written: {picture.shape} is too large for a JPEG")
+    try:
+        path.write_bytes(data.tobytes())
+    except OSError as error:
+        raise SourceError(f"{path} cannot be written: {error.strerror}") from None
 
 
 class EvenlySpaced:

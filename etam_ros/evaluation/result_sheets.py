@@ -113,11 +113,7 @@ class ResultSheets:
         columns = max(map(len, rows.values()))
         blank = np.full_like(next(iter(rows.values()))[0], 255)
         pictures = [picture for row in rows.values() for picture in _filled(row, columns, blank)]
-        path = self._folder / f"{name}.jpg"
-        try:
-            write_jpeg(str(path), contact_sheet(pictures, columns=columns))
-        except OSError as error:
-            raise SourceError(f"{path} cannot be written: {error.strerror or error}") from None
+        write_jpeg(self._folder / f"{name}.jpg", contact_sheet(pictures, columns=columns))
 
 
 def _filled(row: list[Image], columns: int, blank: Image) -> list[Image]:

@@ -9,7 +9,6 @@ import contextlib
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 import av
@@ -21,13 +20,14 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from etam_ros.errors import SourceError
+from etam_ros.media.closing import Closing
 
 _CODEC: Final = "libx264"
 _TICKS = 90_000  # per second; fine enough for any frame rate and for real time stamps
 _BT709 = 1  # of primaries and transfer, in the numbers of H.273
 
 
-class VideoWriter:
+class VideoWriter(Closing):
     """Writes one video; a context manager.
 
     The file appears under its name when it is finished; until then it is `<name>.part`. Leaving
@@ -97,21 +97,6 @@ class VideoWriter:
         except OSError as error:
             self._part.unlink(missing_ok=True)
             raise SourceError(_cannot_write(self.path, error)) from None
-
-    def __enter__(self) -> VideoWriter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            self.close()
-        except SourceError:
-            if kind is None:  # else the first error is the one to show
-                raise
 
     def _open(self, height: int, width: int) -> _OpenFile:
         try:

@@ -7,11 +7,11 @@ import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
 
 from etam_ros.config import OverlayConfig
 from etam_ros.drawing.overlay import draw_overlay
 from etam_ros.errors import SourceError
+from etam_ros.media.closing import Closing
 from etam_ros.media.label_png import encode_label_png
 from etam_ros.media.video_writer import VideoWriter
 from etam_ros.offline.logits_file import LogitsFile
@@ -26,7 +26,7 @@ from etam_ros.offline.output_folder import (
 from etam_ros.records import Frame, FrameResult, ObjectState
 
 
-class TrackOutput:
+class TrackOutput(Closing):
     """Writes masks, the table of objects, the overlay video and the logits; a context manager.
 
     Leaving the `with` block finishes every file, also after an error or Ctrl-C.
@@ -85,21 +85,6 @@ class TrackOutput:
             if self._logits is not None:
                 stack.callback(self._logits.close)
             stack.callback(self._table_file.close)
-
-    def __enter__(self) -> TrackOutput:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            self.close()
-        except SourceError:
-            if kind is None:  # else the first error is the one to show
-                raise
 
     @contextmanager
     def _one_line(self) -> Iterator[None]:
