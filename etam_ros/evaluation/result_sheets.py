@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from etam_ros.drawing.contact_sheet import contact_sheet, thumbnail, write_jpeg
 from etam_ros.drawing.palette import object_colour
 from etam_ros.errors import SourceError
-from etam_ros.evaluation.sequences import Sequence
+from etam_ros.evaluation.sequences import VideoSequence
 from etam_ros.records import Frame
 
 SHEET_COLUMNS: Final = 6
@@ -82,7 +82,7 @@ class ResultSheets:
         except OSError as error:
             raise SourceError(f"folder {folder} cannot be made: {error.strerror}") from None
 
-    def picks(self, sequence: Sequence) -> set[int]:
+    def picks(self, sequence: VideoSequence) -> set[int]:
         """Frames of a sequence to show: annotated ones, evenly spread."""
         annotated = list(sequence.truths)
         places = np.linspace(0, len(annotated) - 1, min(SHEET_COLUMNS, len(annotated)))

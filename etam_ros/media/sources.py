@@ -163,7 +163,7 @@ class FolderSource(FrameSource):
 
     def _read(self) -> Generator[Frame, None, None]:
         for number, path in enumerate(self._paths):
-            yield Frame(_read_image(path), round(number * _NS_PER_S / self.fps))
+            yield Frame(read_image(path), round(number * _NS_PER_S / self.fps))
 
 
 def images_in(folder: Path) -> list[Path]:
@@ -191,8 +191,15 @@ def _natural_order(path: Path) -> tuple[list[tuple[str, int]], str]:
     return [(text, int(digits or -1)) for text, digits in parts], path.name
 
 
-def _read_image(path: Path) -> NDArray[np.uint8]:
-    """An image file as (H, W, 3) RGB, turned upright by its metadata."""
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Read an image file, turned upright by its metadata.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
     decoded = None
     reason = "no picture that OpenCV can decode"
     try:
