@@ -77,10 +77,10 @@ def demo(
                 clip = make_clip(seed, frames, out / "clip", advance)
         with working("demo") as status:
             report = run_demo(options, clip, on_status=status, stop=stop)
-        if report.results:
+        if report.counts.results:
             _show(report, out)
         if stop():
-            typer.echo(f"stopped after {report.results} results", err=True)
+            typer.echo(f"stopped after {report.counts.results} results", err=True)
             raise typer.Exit(EXIT_INTERRUPTED)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etam_ros.drawing.contact_sheet import write_jpeg
-from etam_ros.errors import SourceError
+from etam_ros.media.files import writing
 from etam_ros.media.label_png import encode_label_png
 from etam_ros.media.sources import open_source
 from etam_ros.records import FOREGROUND, Prompt
@@ -111,7 +111,7 @@ def make_clip(seed: int, frames: int, folder: Path, on_frame: Callable[[], None]
     pictures, masks = folder / "frames", folder / "masks"
     truth = ClipTruth({item: clip.labels[item] for item in clip.object_ids[:_FOLLOWED]})
     label_images = []
-    try:
+    with writing(folder):
         shutil.rmtree(folder, ignore_errors=True)
         pictures.mkdir(parents=True)
         masks.mkdir()
@@ -120,8 +120,6 @@ def make_clip(seed: int, frames: int, folder: Path, on_frame: Callable[[], None]
             (masks / f"{frame.index:05d}.png").write_bytes(encode_label_png(frame.label_image))
             label_images.append(frame.label_image)
             on_frame()
-    except OSError as error:
-        raise SourceError(f"cannot write {folder}: {error.strerror or error}") from None
     with open_source(pictures, fps=clip.fps) as played:
         for index, picture in enumerate(played):
             truth.add(index, picture.image, label_images[index])

@@ -10,7 +10,7 @@ from etam_ros.demo.clip import ClipTruth, Image
 from etam_ros.demo.report import DemoScore
 from etam_ros.drawing.contact_sheet import EvenlySpaced, contact_sheet, thumbnail, write_jpeg
 from etam_ros.drawing.overlay import draw_overlay
-from etam_ros.media.closing import Closing
+from etam_ros.media.files import Closing
 from etam_ros.media.video_writer import VideoWriter
 from etam_ros.records import FOREGROUND, FrameResult, Prompt
 

@@ -9,18 +9,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from etam_ros.demo.report import DemoCounts
 from etam_ros.errors import EtamError, PromptError
-from etam_ros.ros.harness.isolation import isolated_domain
-from etam_ros.ros.harness.process_group import ProcessGroup
 
 if TYPE_CHECKING:
     from etam_ros.demo.clip import DemoClip
     from etam_ros.demo.listener import DemoListener
     from etam_ros.demo.options import DemoOptions
     from etam_ros.records import Prompt
+    from etam_ros.ros.harness.process_group import ProcessGroup
     from etam_ros.ros.harness.recorder import Recorder, Sighting
 
 TRACKER: Final = "tracker_node"
@@ -39,58 +38,6 @@ _BACKLOG: Final = 100
 """Results that wait to be drawn; with as many, hearing waits too."""
 
 
-@dataclass(frozen=True)
-class DemoCounts:
-    """What went in and came out.
-
-    Attributes:
-        images: published by the player, and heard.
-        results: published by the tracker; it left the other images out, newer ones had come.
-        seconds: from the first image to the last result.
-    """
-
-    images: int
-    results: int
-    seconds: float
-
-
-def play_and_listen(
-    options: DemoOptions,
-    clip: DemoClip,
-    listener: DemoListener,
-    *,
-    on_status: Callable[[str], None],
-    stop: Callable[[], bool],
-) -> DemoCounts:
-    """Play a clip to a tracker node, click, and listen until the end.
-
-    Args:
-        options: model, weights, rate and number of images; logs go to `out`/logs.
-        clip: what to play.
-        listener: says what to click on, and takes every result, in this thread.
-        on_status: called with what is being done, in words.
-        stop: asked again and again; true ends the run.
-
-    Raises:
-        EtamError: ROS is missing, a process failed, or a click was refused.
-    """
-    rclpy = require_rclpy()
-    with (
-        isolated_domain() as environment,
-        ProcessGroup(environment, options.out / "logs") as processes,
-        _environment(environment),
-    ):
-        # They start before this process has threads of its own.
-        _start(processes, options, clip)
-        context = rclpy.Context()
-        rclpy.init(context=context, args=[])
-        try:
-            run = _Run(context, processes, listener, on_status, stop)
-            return run.until_heard(options.frames)
-        finally:
-            rclpy.try_shutdown(context=context)
-
-
 def require_rclpy() -> Any:
     """The module rclpy; EtamError that says how to get it where it is missing."""
     try:
@@ -103,7 +50,8 @@ def require_rclpy() -> Any:
     return rclpy
 
 
-def _start(processes: ProcessGroup, options: DemoOptions, clip: DemoClip) -> None:
+def start_processes(processes: ProcessGroup, options: DemoOptions, clip: DemoClip) -> None:
+    """Start the tracker node, and a player that waits for its subscribers."""
     parameters = {
         "prompt_timeout_s": _SERVICE_TIMEOUT_S,
         "model": options.model,
@@ -120,7 +68,7 @@ def _start(processes: ProcessGroup, options: DemoOptions, clip: DemoClip) -> Non
 
 
 @contextmanager
-def _environment(wanted: dict[str, str]) -> Iterator[None]:
+def process_environment(wanted: dict[str, str]) -> Iterator[None]:
     """ROS reads the domain and the transport profile from this process's environment."""
     before = dict(os.environ)
     os.environ.update(wanted)
@@ -131,8 +79,16 @@ def _environment(wanted: dict[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
-class _Run:
-    """The recorder's side of a run: it hears in one thread, and is listened to in another."""
+class DemoSession:
+    """The recorder's side of a run: it hears in one thread, and is listened to in another.
+
+    Args:
+        context: of ROS.
+        processes: the tracker node and the player, started.
+        listener: says what to click on, and takes every result, in the thread of `run`.
+        on_status: called with what is being done, in words.
+        stop: asked again and again; true ends the run.
+    """
 
     def __init__(
         self,
@@ -155,8 +111,12 @@ class _Run:
         self._sightings: queue.Queue[Sighting] = queue.Queue(_BACKLOG)
         self._recorder: Recorder = Recorder(context, "/tracker", self._sightings.put)
 
-    def until_heard(self, frames: int) -> DemoCounts:
-        """Listen from the start of the node to the result of the last of so many images."""
+    def run(self, frames: int) -> DemoCounts:
+        """Listen from the start of the node to the result of the last of so many images.
+
+        Raises:
+            EtamError: a process failed, or a click was refused.
+        """
         from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
         executor = SingleThreadedExecutor(context=self._context)

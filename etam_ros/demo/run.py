@@ -9,9 +9,16 @@ from typing import Final
 from etam_ros.demo.clip import DemoClip
 from etam_ros.demo.listener import DemoListener
 from etam_ros.demo.options import DemoOptions
-from etam_ros.demo.processes import play_and_listen
+from etam_ros.demo.processes import (
+    DemoSession,
+    process_environment,
+    require_rclpy,
+    start_processes,
+)
 from etam_ros.demo.report import DemoReport
 from etam_ros.errors import SourceError
+from etam_ros.ros.harness.isolation import isolated_domain
+from etam_ros.ros.harness.process_group import ProcessGroup
 
 REPORT: Final = "report.md"
 _FILES: Final = ("overlay.mp4", "overlay.mp4.part", "overlay.jpg", REPORT)
@@ -52,22 +59,24 @@ def run_demo(
         EtamError: ROS is missing, a process failed, a click was refused, or a file cannot be
             written.
     """
-    with DemoListener(
-        options.out, clip.fps, prompts=options.prompts, truth=clip.truth
-    ) as listener:
-        counts = play_and_listen(options, clip, listener, on_status=on_status, stop=stop)
-    report = DemoReport(
-        source=clip.name,
-        model=options.model,
-        weights=options.weights,
-        trained=options.trained,
-        rate_hz=options.rate_hz,
-        images=counts.images,
-        results=counts.results,
-        seconds=counts.seconds,
-        latencies_ms=listener.latencies_ms,
-        scores=[listener.scores[key] for key in sorted(listener.scores)],
-    )
-    if report.results:
+    rclpy = require_rclpy()
+    with (
+        DemoListener(options.out, clip.fps, prompts=options.prompts, truth=clip.truth) as listener,
+        isolated_domain() as environment,
+        ProcessGroup(environment, options.out / "logs") as processes,
+        process_environment(environment),
+    ):
+        # They start before this process has threads of its own.
+        start_processes(processes, options, clip)
+        context = rclpy.Context()
+        rclpy.init(context=context, args=[])
+        try:
+            session = DemoSession(context, processes, listener, on_status, stop)
+            counts = session.run(options.frames)
+        finally:
+            rclpy.try_shutdown(context=context)
+    scores = [listener.scores[object_id] for object_id in sorted(listener.scores)]
+    report = DemoReport(clip.name, options, counts, listener.latencies_ms, scores)
+    if counts.results:
         report.write(options.out / REPORT)
     return report

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from etam_ros.errors import SourceError
 
 Image = NDArray[np.uint8]
+Item = TypeVar("Item")
 
 _GAP_PX = 6
 _PAPER = 245
@@ -62,6 +64,12 @@ def write_jpeg(path: Path, picture: Image, *, quality: int = 88) -> None:
         raise SourceError(f"{path} cannot be written: {error.strerror}") from None
 
 
+def evenly_spaced(items: Sequence[Item], most: int) -> list[Item]:
+    """At most so many items, evenly spread, the first and the last included."""
+    picks = np.linspace(0, len(items) - 1, min(most, len(items)))
+    return [items[round(float(pick))] for pick in picks]
+
+
 class EvenlySpaced:
     """Keeps a handful of pictures, evenly spread over a run of unknown length.
 
@@ -92,5 +100,4 @@ class EvenlySpaced:
         if self._last is None:
             return []
         candidates = [*self._kept[:-1], self._last] if self._seen > 1 else self._kept
-        picks = np.linspace(0, len(candidates) - 1, min(self._most, len(candidates)))
-        return [candidates[round(float(pick))] for pick in picks]
+        return evenly_spaced(candidates, self._most)

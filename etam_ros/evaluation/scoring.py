@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
@@ -111,27 +111,14 @@ def _judge(labels: Labels, truth: Labels, object_id: int) -> tuple[float, float]
     return region_similarity(mask, expected), boundary_accuracy(mask, expected)
 
 
-def sequences_as_json(scores: Iterable[SequenceScore], **about: Any) -> dict[str, Any]:
-    """Everything there is to know, for a file; J, F and J&F in 0..1.
-
-    Args:
-        scores: of all sequences, at least one.
-        about: goes before the numbers.
-    """
-    scores = list(scores)
-    return about | {
-        "mean": {
-            "j": fmean(score.j for score in scores),
-            "f": fmean(score.f for score in scores),
-            "j_and_f": fmean(score.j_and_f for score in scores),
-        },
+def sequences_as_json(scores: Sequence[SequenceScore]) -> dict[str, Any]:
+    """Everything there is to know of one or more sequences, for a file; J, F, J&F in 0..1."""
+    names = ("j", "f", "j_and_f")
+    return {
+        "mean": {name: fmean(getattr(score, name) for score in scores) for name in names},
         "sequences": {
-            score.name: {
-                "j": score.j,
-                "f": score.f,
-                "j_and_f": score.j_and_f,
-                "objects": [asdict(item) for item in score.objects],
-            }
+            score.name: {name: getattr(score, name) for name in names}
+            | {"objects": [asdict(item) for item in score.objects]}
             for score in scores
         },
     }

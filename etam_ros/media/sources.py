@@ -25,7 +25,7 @@ from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from etam_ros.errors import ImageError, SourceError
-from etam_ros.media.closing import Closing
+from etam_ros.media.files import Closing
 from etam_ros.media.image_header import is_jpeg_or_png, read_header
 from etam_ros.records import Frame
 

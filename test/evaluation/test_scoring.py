@@ -84,7 +84,7 @@ def test_objects_are_prompted_when_they_come_and_judged_afterwards(
     assert (second.object_id, second.prompted_frame, second.frames) == (3, 2, 1)
     assert score.j == pytest.approx((first.j + second.j) / 2)
     assert 0 <= score.j_and_f <= 1
-    report = sequences_as_json([score], prompt=kind)
+    report = sequences_as_json([score])
     assert report["mean"]["f"] == pytest.approx(score.f)
     assert report["sequences"]["cup"]["objects"][0]["object_id"] == 1
 

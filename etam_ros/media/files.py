@@ -1,8 +1,11 @@
-"""What holds files or devices, and gives them back at the end of a `with` block."""
+"""What every reader and writer of files does alike: close at the end, and fail in one line."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -36,3 +39,22 @@ class Closing(ABC):
         except SourceError:
             if kind is None:
                 raise
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say in one line that something cannot be written.
+
+    Args:
+        path: named where the system does not say which file it was.
+
+    Raises:
+        SourceError: the block raised an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise SourceError(
+            f"cannot write {error.filename or path}: {error.strerror or error}: "
+            "make room or choose another place"
+        ) from None
