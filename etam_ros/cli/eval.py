@@ -17,11 +17,11 @@ from etam_ros.errors import ConfigError, SourceError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from etam_ros.evaluation.followers import Follower
-    from etam_ros.evaluation.image_scoring import MaskScore, OnMask, Segmenter
+    from etam_ros.evaluation.image_scoring import MaskScore, OnMask
     from etam_ros.evaluation.result_sheets import ResultSheets
     from etam_ros.evaluation.scoring import OnResult, SequenceScore
-    from etam_ros.evaluation.sequences import Sequence
+    from etam_ros.evaluation.segmenters import ImageSegmenter, VideoSegmenter
+    from etam_ros.evaluation.sequences import VideoSequence
     from etam_ros.runtime import Stages
 
 _EVERYTHING = "all"
@@ -130,35 +130,37 @@ _Found = tuple[Callable[[str], "Table"], dict[str, dict[str, Any]]]
 """A table, given its title; and what goes to the file, per method."""
 
 
-def _videos(job: _Job, model: str, stages: Stages | None, chosen: list[Sequence]) -> _Found:
+def _videos(job: _Job, model: str, stages: Stages | None, chosen: list[VideoSequence]) -> _Found:
     """Judge every method on every sequence."""
     from etam_ros.cli.terminal.eval_tables import sequence_table
     from etam_ros.cli.terminal.progress import frame_progress
-    from etam_ros.evaluation.baselines import BaselineFollower
-    from etam_ros.evaluation.followers import TrackerFollower
-    from etam_ros.evaluation.scoring import as_json, score_follower
+    from etam_ros.evaluation.baselines import BaselineVideoSegmenter
+    from etam_ros.evaluation.scoring import score_sequence, sequences_as_json
+    from etam_ros.evaluation.segmenters import TrackerVideoSegmenter
 
-    followers: dict[str, Follower] = {model: TrackerFollower(stages)} if stages else {}
-    followers |= {name: BaselineFollower(name) for name in job.baselines}
-    scores: dict[str, list[SequenceScore]] = {name: [] for name in followers}
+    segmenters: dict[str, VideoSegmenter] = (
+        {model: TrackerVideoSegmenter(stages)} if stages else {}
+    )
+    segmenters |= {name: BaselineVideoSegmenter(name) for name in job.baselines}
+    scores: dict[str, list[SequenceScore]] = {name: [] for name in segmenters}
     sheets = job.sheets()
-    with frame_progress("evaluating", sum(map(len, chosen)) * len(followers)) as advance:
+    with frame_progress("evaluating", sum(map(len, chosen)) * len(segmenters)) as advance:
         for sequence in chosen:
-            for name, follower in followers.items():
+            for name, segmenter in segmenters.items():
                 on_result = _on_result(name, sequence, sheets, advance)
-                score = score_follower(sequence, follower, job.prompt, on_result)
+                score = score_sequence(sequence, segmenter, job.prompt, on_result)
                 if score is not None:
                     scores[name].append(score)
             if sheets:
                 sheets.write(sequence.name)
     if not all(scores.values()):
         raise SourceError(f"{job.folder} has no annotated frame after the first to judge")
-    reports = {name: as_json(each) for name, each in scores.items()}
+    reports = {name: sequences_as_json(each) for name, each in scores.items()}
     return lambda title: sequence_table(title, scores), reports
 
 
 def _on_result(
-    method: str, sequence: Sequence, sheets: ResultSheets | None, advance: Callable[[], None]
+    method: str, sequence: VideoSequence, sheets: ResultSheets | None, advance: Callable[[], None]
 ) -> OnResult:
     picks = sheets.picks(sequence) if sheets else set()
 
@@ -174,16 +176,15 @@ def _images(job: _Job, model: str, stages: Stages | None) -> _Found:
     """Judge every method on every photograph."""
     from etam_ros.cli.terminal.eval_tables import image_table
     from etam_ros.cli.terminal.progress import frame_progress
+    from etam_ros.evaluation.baselines import BaselineImageSegmenter
     from etam_ros.evaluation.image_folders import find_labelled_images
-    from etam_ros.evaluation.image_scoring import (
-        BaselineSegmenter,
-        TrackerSegmenter,
-        images_as_json,
-        score_image,
-    )
+    from etam_ros.evaluation.image_scoring import images_as_json, score_image
+    from etam_ros.evaluation.segmenters import TrackerImageSegmenter
 
-    segmenters: dict[str, Segmenter] = {model: TrackerSegmenter(stages)} if stages else {}
-    segmenters |= {name: BaselineSegmenter(name) for name in job.baselines}
+    segmenters: dict[str, ImageSegmenter] = (
+        {model: TrackerImageSegmenter(stages)} if stages else {}
+    )
+    segmenters |= {name: BaselineImageSegmenter(name) for name in job.baselines}
     photographs = find_labelled_images(job.folder)
     scores: dict[str, list[MaskScore]] = {name: [] for name in segmenters}
     sheets = job.sheets()
@@ -221,10 +222,9 @@ def _prompt_kind(prompt: str) -> str:
 
 
 def _baselines(wanted: str, photographs: bool, no_model: bool) -> tuple[str, ...]:
-    from etam_ros.evaluation.baselines import BASELINES
-    from etam_ros.evaluation.image_scoring import IMAGE_BASELINES
+    from etam_ros.evaluation.baselines import IMAGE_BASELINES, VIDEO_BASELINES
 
-    known = IMAGE_BASELINES if photographs else BASELINES
+    known = IMAGE_BASELINES if photographs else VIDEO_BASELINES
     names = tuple(dict.fromkeys(name for name in wanted.split(",") if name))
     names = known if names == (_EVERYTHING,) else names
     if strangers := [name for name in names if name not in known]:
@@ -241,7 +241,7 @@ def _baselines(wanted: str, photographs: bool, no_model: bool) -> tuple[str, ...
     return names
 
 
-def _chosen(found: list[Sequence], wanted: str, folder: Path) -> list[Sequence]:
+def _chosen(found: list[VideoSequence], wanted: str, folder: Path) -> list[VideoSequence]:
     """The sequences of these names, comma-separated; all where none is named."""
     names = {name for name in wanted.split(",") if name}
     if strangers := names - {sequence.name for sequence in found}:

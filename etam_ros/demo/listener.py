@@ -2,74 +2,25 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-
-import cv2
-import numpy as np
-from numpy.typing import NDArray
 
 from etam_ros.config import OverlayConfig
-from etam_ros.demo.report import ObjectScore
+from etam_ros.demo.clip import ClipTruth, Image
+from etam_ros.demo.report import DemoScore
 from etam_ros.drawing.contact_sheet import EvenlySpaced, contact_sheet, thumbnail, write_jpeg
 from etam_ros.drawing.overlay import draw_overlay
-from etam_ros.errors import SourceError
+from etam_ros.media.files import Closing
 from etam_ros.media.video_writer import VideoWriter
 from etam_ros.records import FOREGROUND, FrameResult, Prompt
-
-Image = NDArray[np.uint8]
-LabelImage = NDArray[np.uint16]
 
 _SHEET_PICTURES = 6
 
 
-class ClipTruth:
-    """Ground truth of a clip, found again by the pixels of its images.
-
-    Images get new stamps when they are published, and some may get lost: their content is what
-    tells them apart for sure.
-
-    Args:
-        labels: ids of the objects to follow, and what each is.
-    """
-
-    def __init__(self, labels: Mapping[int, str]) -> None:
-        self.labels = dict(labels)
-        self._truth: dict[int, tuple[int, LabelImage]] = {}
-
-    def add(self, index: int, image: Image, label_image: LabelImage) -> None:
-        """Learn one frame: its (H, W, 3) image as it will be published, its (H, W) truth."""
-        self._truth[_fingerprint(image)] = (index, label_image)
-
-    def find(self, image: Image) -> tuple[int, LabelImage] | None:
-        """Index and truth of an image, or None if it is not of this clip."""
-        return self._truth.get(_fingerprint(image))
-
-    def click(self, label_image: LabelImage, object_id: int) -> Prompt | None:
-        """A click on the inmost point of an object, or None where it cannot be seen."""
-        mask = (label_image == object_id).astype(np.uint8)
-        if not mask.any():
-            return None
-        depth = cv2.distanceTransform(np.pad(mask, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
-        y, x = np.unravel_index(int(np.argmax(depth)), depth.shape)
-        return Prompt(
-            object_id,
-            self.labels[object_id],
-            points=[(float(x), float(y))],
-            point_labels=[FOREGROUND],
-        )
-
-
-def _fingerprint(image: Image) -> int:
-    return zlib.crc32(image.tobytes())
-
-
-class DemoListener:
+class DemoListener(Closing):
     """Takes each published result: draws it into a video, scores it, keeps some pictures.
 
-    A context manager, which leaves whole files behind.
+    Leaving its `with` block finishes the files, also of a run that failed.
 
     Args:
         out: folder for overlay.mp4 and overlay.jpg.
@@ -95,7 +46,7 @@ class DemoListener:
         self._pictures = EvenlySpaced(_SHEET_PICTURES)
         self.video = VideoWriter(out / "overlay.mp4", fps)
         self.latencies_ms: list[float] = []
-        self.scores: dict[int, ObjectScore] = {}
+        self.scores: dict[int, DemoScore] = {}
 
     def prompts_for(self, image: Image) -> list[Prompt]:
         """What to click on in this image, the newest that has a result."""
@@ -130,30 +81,11 @@ class DemoListener:
         if self._truth is not None and found is not None:
             for object_id in self._followed & set(self._truth.labels):
                 label = self._truth.labels[object_id]
-                score = self.scores.setdefault(object_id, ObjectScore(object_id, label))
+                score = self.scores.setdefault(object_id, DemoScore(object_id, label))
                 score.add(result, found[1])
 
-    def __enter__(self) -> DemoListener:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            self._finish()
-        except SourceError:
-            if kind is None:  # else the first error is the one to show
-                raise
-
-    def _finish(self) -> None:
+    def close(self) -> None:
+        """Finish overlay.mp4, and write overlay.jpg."""
         self.video.close()
-        if not self._pictures.pictures:
-            return
-        path = self._out / "overlay.jpg"
-        try:
-            write_jpeg(str(path), contact_sheet(self._pictures.pictures))
-        except OSError as error:
-            raise SourceError(f"cannot write {path}: {error.strerror or error}") from None
+        if self._pictures.pictures:
+            write_jpeg(self._out / "overlay.jpg", contact_sheet(self._pictures.pictures))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from etam_ros.demo.options import DemoOptions
+from etam_ros.media.files import writing
 from etam_ros.records import FrameResult
 
 
 @dataclass
-class ObjectScore:
+class DemoScore:
     """How well one object was followed, measured on the frames that have a result.
 
     Attributes:
@@ -51,44 +54,50 @@ class ObjectScore:
 
 
 @dataclass(frozen=True)
+class DemoCounts:
+    """What went in and came out.
+
+    Attributes:
+        images: published by the player, and heard.
+        results: published by the tracker; it left the other images out, newer ones had come.
+        seconds: from the first image to the last result.
+    """
+
+    images: int
+    results: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class DemoReport:
     """What went in, what came out, how long it took, and how good it was.
 
     Attributes:
         source: what was played, in words.
-        model: name of the model.
-        weights: in words.
-        trained: whether the weights were trained.
-        rate_hz: images per second that the player was asked for; 0: the source's own.
-        images: images published.
-        results: results published; the other images were left out, a newer one had come.
-        seconds: from the first result to the last.
+        options: with what.
+        counts: what went in and came out.
         latencies_ms: image received to result published, of each result.
         scores: one per object with ground truth.
     """
 
     source: str
-    model: str
-    weights: str
-    trained: bool
-    rate_hz: float
-    images: int
-    results: int
-    seconds: float
+    options: DemoOptions
+    counts: DemoCounts
     latencies_ms: Sequence[float]
-    scores: Sequence[ObjectScore]
+    scores: Sequence[DemoScore]
 
     def rows(self) -> Mapping[str, str]:
         """The numbers of the run, in words."""
-        rate = f" at {self.rate_hz:g} Hz" if self.rate_hz > 0 else ""
-        per_second = self.results / self.seconds if self.seconds > 0 else 0.0
+        options, counts = self.options, self.counts
+        rate = f" at {options.rate_hz:g} Hz" if options.rate_hz > 0 else ""
+        per_second = counts.results / counts.seconds if counts.seconds > 0 else 0.0
         return {
             "source": self.source,
-            "model": self.model,
-            "weights": self.weights,
-            "frames in": f"{self.images}{rate}",
-            "results out": f"{self.results} ({per_second:.1f} per second)",
-            "dropped": f"{self.images - self.results} (a newer frame had come)",
+            "model": options.model,
+            "weights": options.weights,
+            "frames in": f"{counts.images}{rate}",
+            "results out": f"{counts.results} ({per_second:.1f} per second)",
+            "dropped": f"{counts.images - counts.results} (a newer frame had come)",
             "latency p50": f"{self._percentile(50):.0f} ms",
             "latency p99": f"{self._percentile(99):.0f} ms",
         }
@@ -109,7 +118,7 @@ class DemoReport:
     @property
     def note(self) -> str:
         """One line on what the masks are worth; empty if there is nothing to say."""
-        if self.trained:
+        if self.options.trained:
             return ""
         return "The weights are untrained: masks and IoU mean nothing yet, rates and latencies do."
 
@@ -131,6 +140,15 @@ class DemoReport:
             "",
         ]
         return "\n".join(lines)
+
+    def write(self, path: Path) -> None:
+        """Write the report as a file.
+
+        Raises:
+            SourceError: it cannot be written.
+        """
+        with writing(path):
+            path.write_text(self.markdown(), encoding="utf-8")
 
     def _percentile(self, percent: float) -> float:
         return float(np.percentile(self.latencies_ms, percent)) if len(self.latencies_ms) else 0.0

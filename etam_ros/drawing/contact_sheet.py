@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from etam_ros.errors import SourceError
+
 Image = NDArray[np.uint8]
+Item = TypeVar("Item")
 
 _GAP_PX = 6
 _PAPER = 245
@@ -43,19 +48,26 @@ def contact_sheet(pictures: Sequence[Image], *, columns: int = 3) -> Image:
     return sheet
 
 
-def write_jpeg(path: str, picture: Image, *, quality: int = 88) -> None:
+def write_jpeg(path: Path, picture: Image, *, quality: int = 88) -> None:
     """Write (H, W, 3) RGB as a JPEG file.
 
     Raises:
-        OSError: the file cannot be written.
+        SourceError: the file cannot be written.
     """
-    ok, data = cv2.imencode(
-        ".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality]
-    )
-    if not ok:
-        raise OSError(f"{path} cannot be encoded")
-    with open(path, "wb") as file:  # noqa: PTH123 -- paths of any kind
-        file.write(data.tobytes())
+    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    encoded, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not encoded:
+        raise SourceError(f"{path} cannot be written: {picture.shape} is too large for a JPEG")
+    try:
+        path.write_bytes(data.tobytes())
+    except OSError as error:
+        raise SourceError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def evenly_spaced(items: Sequence[Item], most: int) -> list[Item]:
+    """At most so many items, evenly spread, the first and the last included."""
+    picks = np.linspace(0, len(items) - 1, min(most, len(items)))
+    return [items[round(float(pick))] for pick in picks]
 
 
 class EvenlySpaced:
@@ -88,5 +100,4 @@ class EvenlySpaced:
         if self._last is None:
             return []
         candidates = [*self._kept[:-1], self._last] if self._seen > 1 else self._kept
-        picks = np.linspace(0, len(candidates) - 1, min(self._most, len(candidates)))
-        return [candidates[round(float(pick))] for pick in picks]
+        return evenly_spaced(candidates, self._most)

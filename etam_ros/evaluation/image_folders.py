@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etam_ros.errors import SourceError
-from etam_ros.evaluation.sequences import NOT_JUDGED
-from etam_ros.media.label_png import read_mask_values
-from etam_ros.media.sources import images_in, open_source
+from etam_ros.evaluation.sequences import read_truth
+from etam_ros.media.sources import images_in, read_image
 
 
 @dataclass(frozen=True)
@@ -39,18 +38,7 @@ class LabelledImage:
 
     def truth(self) -> NDArray[np.integer]:
         """Object ids (H, W), 0 where there is none or nothing is judged."""
-        values = read_mask_values(self.mask_path)
-        return np.where(values == NOT_JUDGED, 0, values)
-
-
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """One image file: (H, W, 3) uint8 RGB.
-
-    Raises:
-        SourceError: it cannot be read.
-    """
-    with open_source(path) as source:
-        return next(iter(source)).image
+        return read_truth(self.mask_path)
 
 
 def is_image_folder(folder: Path) -> bool:

@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from etam_ros.drawing.contact_sheet import contact_sheet, thumbnail, write_jpeg
+from etam_ros.drawing.contact_sheet import contact_sheet, evenly_spaced, thumbnail, write_jpeg
 from etam_ros.drawing.palette import object_colour
-from etam_ros.errors import SourceError
-from etam_ros.evaluation.sequences import Sequence
+from etam_ros.evaluation.sequences import VideoSequence
+from etam_ros.media.files import writing
 from etam_ros.records import Frame
 
 SHEET_COLUMNS: Final = 6
@@ -77,16 +77,12 @@ class ResultSheets:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._rows: dict[str, list[Image]] = {}
-        try:
+        with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SourceError(f"folder {folder} cannot be made: {error.strerror}") from None
 
-    def picks(self, sequence: Sequence) -> set[int]:
+    def picks(self, sequence: VideoSequence) -> set[int]:
         """Frames of a sequence to show: annotated ones, evenly spread."""
-        annotated = list(sequence.truths)
-        places = np.linspace(0, len(annotated) - 1, min(SHEET_COLUMNS, len(annotated)))
-        return {annotated[round(float(place))] for place in places}
+        return set(evenly_spaced(list(sequence.truths), SHEET_COLUMNS))
 
     def add_frame(
         self, method: str, index: int, frame: Frame, found: Labels, truth: Labels | None
@@ -113,11 +109,7 @@ class ResultSheets:
         columns = max(map(len, rows.values()))
         blank = np.full_like(next(iter(rows.values()))[0], 255)
         pictures = [picture for row in rows.values() for picture in _filled(row, columns, blank)]
-        path = self._folder / f"{name}.jpg"
-        try:
-            write_jpeg(str(path), contact_sheet(pictures, columns=columns))
-        except OSError as error:
-            raise SourceError(f"{path} cannot be written: {error.strerror or error}") from None
+        write_jpeg(self._folder / f"{name}.jpg", contact_sheet(pictures, columns=columns))
 
 
 def _filled(row: list[Image], columns: int, blank: Image) -> list[Image]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
@@ -10,13 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from etam_ros.config import TrackerConfig
 from etam_ros.errors import PromptError
-from etam_ros.evaluation.followers import Follower, TrackerFollower
 from etam_ros.evaluation.metrics import boundary_accuracy, region_similarity
-from etam_ros.evaluation.sequences import Sequence
+from etam_ros.evaluation.segmenters import VideoSegmenter
+from etam_ros.evaluation.sequences import VideoSequence
 from etam_ros.records import Frame
-from etam_ros.runtime import Stages
 
 Labels = NDArray[np.integer[Any]]
 OnResult = Callable[[int, Frame, Labels, Labels | None], None]
@@ -65,48 +63,28 @@ class SequenceScore:
 
 
 def score_sequence(
-    sequence: Sequence,
-    stages: Stages,
+    sequence: VideoSequence,
+    segmenter: VideoSegmenter,
     kind: str,
-    config: TrackerConfig | None = None,
-    on_frame: Callable[[], None] = lambda: None,
+    on_result: OnResult = lambda *_: None,
 ) -> SequenceScore | None:
-    """Follow all objects of a sequence with the tracker and judge their masks.
+    """Follow all objects of a sequence, and judge their masks.
 
     Args:
         sequence: video and ground truth.
-        stages: the network.
-        kind: how objects are prompted, one of PROMPT_KINDS.
-        config: of the tracker.
-        on_frame: called after each frame.
-
-    Returns:
-        the scores; None where no object has a judged frame.
-    """
-    follower = TrackerFollower(stages, config)
-    return score_follower(sequence, follower, kind, lambda *_: on_frame())
-
-
-def score_follower(
-    sequence: Sequence, follower: Follower, kind: str, on_result: OnResult = lambda *_: None
-) -> SequenceScore | None:
-    """Follow all objects of a sequence with anything that follows, and judge their masks.
-
-    Args:
-        sequence: video and ground truth.
-        follower: the tracker or a baseline; it is reset first.
+        segmenter: the tracker or a baseline; it is reset first.
         kind: how objects are prompted, one of PROMPT_KINDS.
         on_result: called after each frame.
 
     Returns:
         the scores; None where no object has a judged frame.
     """
-    follower.reset()
+    segmenter.reset()
     prompted: dict[int, int] = {}
     values: dict[int, list[tuple[float, float]]] = {}
     last = len(sequence) - 1
     for index, frame in enumerate(sequence):
-        labels = follower.step(frame)
+        labels = segmenter.step(frame)
         truth = sequence.truth(index)
         if truth is not None:
             if index != last:
@@ -114,7 +92,7 @@ def score_follower(
                     values[object_id].append(_judge(labels, truth, object_id))
             for object_id in sorted(set(np.unique(truth).tolist()) - {0} - set(prompted)):
                 try:
-                    mask = follower.start(object_id, truth == object_id, kind)
+                    mask = segmenter.add_object(object_id, truth == object_id, kind)
                 except PromptError:  # too small for a mask prompt yet; it may grow
                     continue
                 labels = np.where(mask, object_id, labels)
@@ -133,27 +111,14 @@ def _judge(labels: Labels, truth: Labels, object_id: int) -> tuple[float, float]
     return region_similarity(mask, expected), boundary_accuracy(mask, expected)
 
 
-def as_json(scores: Iterable[SequenceScore], **about: Any) -> dict[str, Any]:
-    """Everything there is to know, for a file; J, F and J&F in 0..1.
-
-    Args:
-        scores: of all sequences, at least one.
-        about: goes before the numbers.
-    """
-    scores = list(scores)
-    return about | {
-        "mean": {
-            "j": fmean(score.j for score in scores),
-            "f": fmean(score.f for score in scores),
-            "j_and_f": fmean(score.j_and_f for score in scores),
-        },
+def sequences_as_json(scores: Sequence[SequenceScore]) -> dict[str, Any]:
+    """Everything there is to know of one or more sequences, for a file; J, F, J&F in 0..1."""
+    names = ("j", "f", "j_and_f")
+    return {
+        "mean": {name: fmean(getattr(score, name) for score in scores) for name in names},
         "sequences": {
-            score.name: {
-                "j": score.j,
-                "f": score.f,
-                "j_and_f": score.j_and_f,
-                "objects": [asdict(item) for item in score.objects],
-            }
+            score.name: {name: getattr(score, name) for name in names}
+            | {"objects": [asdict(item) for item in score.objects]}
             for score in scores
         },
     }

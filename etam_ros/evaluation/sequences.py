@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +22,12 @@ from etam_ros.media.label_png import read_mask_values
 from etam_ros.media.sources import images_in, open_source
 from etam_ros.records import Frame
 
-NOT_JUDGED = 255
+VOID_ID: Final = 255
+"""Of pixels that are not judged."""
 
 
 @dataclass(frozen=True)
-class Sequence:
+class VideoSequence:
     """One video with ground truth.
 
     Attributes:
@@ -42,8 +44,7 @@ class Sequence:
         """Object ids (H, W) of a frame, 0 where there is none or nothing is judged."""
         if index not in self.truths:
             return None
-        values = read_mask_values(self.truths[index])
-        return np.where(values == NOT_JUDGED, 0, values)
+        return read_truth(self.truths[index])
 
     def __iter__(self) -> Iterator[Frame]:
         with open_source(str(self.frames)) as source:
@@ -53,7 +54,17 @@ class Sequence:
         return len(images_in(self.frames))
 
 
-def find_sequences(folder: Path) -> list[Sequence]:
+def read_truth(path: Path) -> NDArray[np.integer]:
+    """Object ids (H, W) of a mask file, 0 where there is none or nothing is judged.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    values = read_mask_values(path)
+    return np.where(values == VOID_ID, 0, values)
+
+
+def find_sequences(folder: Path) -> list[VideoSequence]:
     """All sequences below a folder, or the folder itself if it is one; by name.
 
     Raises:
@@ -70,7 +81,7 @@ def find_sequences(folder: Path) -> list[Sequence]:
         for images in [*sorted(folder.glob("*/frames")), folder / "frames"]
     ]
     sequences = [
-        Sequence(name, images, truths)
+        VideoSequence(name, images, truths)
         for name, images, masks in found
         if images.is_dir() and (truths := _truths(images, masks))
     ]

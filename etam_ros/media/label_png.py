@@ -1,28 +1,26 @@
 """Label pictures on disk: 8-bit palette PNGs of object ids, and masks in whatever PNG they come.
 
-OpenCV turns palette PNGs into colours and so loses the ids; FFmpeg's codec (PyAV) keeps them.
+OpenCV turns palette PNGs into colours and so loses the ids; Pillow keeps them. For everything else
+it is OpenCV, since Pillow cuts 16-bit colour to 8 bits.
 """
 
 from __future__ import annotations
 
-from fractions import Fraction
+import io
+import zlib
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final
 
-import av
 import cv2
 import numpy as np
-from av.codec.context import CodecContext
 from numpy.typing import NDArray
+from PIL import Image
 
 from etam_ros.drawing.palette import palette
 from etam_ros.errors import ImageError
+from etam_ros.media.image_header import PNG_START, is_jpeg_or_png, read_header
 
-_COLOUR_TYPE_AT = 25  # byte of a PNG file; 3 there: palette
-_PALETTE_COLOUR_TYPE = 3
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_OPAQUE = 255
-LARGEST_ID = 255
+LARGEST_ID: Final = 255
 
 
 def encode_label_png(label_image: NDArray[np.integer]) -> bytes:
@@ -42,34 +40,30 @@ def encode_label_png(label_image: NDArray[np.integer]) -> bytes:
             f"object id {highest} does not fit an 8-bit mask picture, expected ids up to "
             f"{LARGEST_ID}: give the object a smaller object_id"
         )
-    height, width = label_image.shape
-    colours = np.full((256, 4), _OPAQUE, np.uint8)  # alpha, red, green, blue
-    colours[:, 1:] = palette()
-    ids = np.ascontiguousarray(label_image, dtype=np.uint8)
-    encoder = CodecContext.create("png", "w")
-    encoder.width, encoder.height, encoder.pix_fmt = width, height, "pal8"
-    encoder.time_base = Fraction(1, 1)
-    # Areas of one id need no row prediction; level 1 is nearly as small and much faster.
-    encoder.options = {"compression_level": "1", "pred": "none"}
-    # PyAV's stubs do not know the pair that pal8 takes.
-    picture = av.VideoFrame.from_ndarray(cast(Any, (ids, colours)), format="pal8")
-    return b"".join(bytes(packet) for packet in [*encoder.encode(picture), *encoder.encode(None)])
+    picture = Image.fromarray(np.ascontiguousarray(label_image, dtype=np.uint8))
+    picture.putpalette(palette().tobytes())
+    encoded = io.BytesIO()
+    # Areas of one id are long runs: this takes a fourth of the default's time, in less space.
+    picture.save(encoded, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
+    return encoded.getvalue()
 
 
 def read_mask_values(path: Path) -> NDArray[np.integer]:
     """Read a mask picture: (H, W) palette indices or grey values; of colours, the strongest.
 
     Raises:
-        ImageError: the file is missing or no picture.
+        ImageError: the file is missing, damaged or no picture.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise ImageError(f"mask {path} cannot be read: {error.strerror}") from None
-    is_png = data.startswith(_SIGNATURE) and len(data) > _COLOUR_TYPE_AT
-    if is_png and data[_COLOUR_TYPE_AT] == _PALETTE_COLOUR_TYPE:
-        return _decode_palette_png(data, path)
-    values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
+    try:
+        if is_jpeg_or_png(data):
+            read_header(data)  # Pillow reads other ids from some damaged files and says nothing
+        values = _decoded(data)
+    except ImageError as error:
+        raise ImageError(f"mask {path}: {error}") from None
     if values is None or not np.issubdtype(values.dtype, np.integer):
         raise ImageError(f"mask {path} is not a picture that can be read, expected a PNG file")
     if values.ndim == 3:
@@ -77,13 +71,13 @@ def read_mask_values(path: Path) -> NDArray[np.integer]:
     return np.asarray(values)
 
 
-def _decode_palette_png(data: bytes, path: Path) -> NDArray[np.uint8]:
-    decoder = CodecContext.create("png", "r")
+def _decoded(data: bytes) -> NDArray[Any] | None:
+    """Indices of a palette PNG, samples of any other picture, None where there is no picture."""
     try:
-        pictures = [*decoder.decode(av.Packet(data)), *decoder.decode(None)]
-    except av.FFmpegError as error:
-        raise ImageError(f"mask {path} is a damaged PNG file: {error.strerror}") from None
-    if not pictures:
-        raise ImageError(f"mask {path} is a damaged PNG file: it holds no picture")
-    ids, _ = pictures[0].to_ndarray()  # pal8: indices and colours
-    return np.asarray(ids, np.uint8)
+        if data.startswith(PNG_START):
+            with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
+                if picture.mode == "P":
+                    return np.asarray(picture)
+        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, cv2.error):
+        return None  # what Pillow raises for a damaged file; OpenCV, for one of gigapixels

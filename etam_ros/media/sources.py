@@ -13,10 +13,9 @@ import math
 import re
 import sys
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final
 
 import av
@@ -26,6 +25,7 @@ from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from etam_ros.errors import ImageError, SourceError
+from etam_ros.media.files import Closing
 from etam_ros.media.image_header import is_jpeg_or_png, read_header
 from etam_ros.records import Frame
 
@@ -37,7 +37,7 @@ _EXPECTED: Final = "a video file, a folder of images, or the index of a camera"
 _NS_PER_S: Final = 1_000_000_000
 
 
-class FrameSource(ABC):
+class FrameSource(Closing):
     """A sequence of frames that can be gone through again and again.
 
     Each iteration starts at the first frame (a camera goes on where it is) and ends the one
@@ -68,17 +68,6 @@ class FrameSource(ABC):
         self._end_iteration()
         self._running = self._read()
         return self._running
-
-    def __enter__(self) -> FrameSource:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Give back files and devices. Can be called again."""
@@ -174,7 +163,7 @@ class FolderSource(FrameSource):
 
     def _read(self) -> Generator[Frame, None, None]:
         for number, path in enumerate(self._paths):
-            yield Frame(_read_image(path), round(number * _NS_PER_S / self.fps))
+            yield Frame(read_image(path), round(number * _NS_PER_S / self.fps))
 
 
 def images_in(folder: Path) -> list[Path]:
@@ -202,8 +191,15 @@ def _natural_order(path: Path) -> tuple[list[tuple[str, int]], str]:
     return [(text, int(digits or -1)) for text, digits in parts], path.name
 
 
-def _read_image(path: Path) -> NDArray[np.uint8]:
-    """An image file as (H, W, 3) RGB, turned upright by its metadata."""
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Read an image file, turned upright by its metadata.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
     decoded = None
     reason = "no picture that OpenCV can decode"
     try:

@@ -9,7 +9,6 @@ import contextlib
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 import av
@@ -21,13 +20,14 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from etam_ros.errors import SourceError
+from etam_ros.media.files import Closing, writing
 
 _CODEC: Final = "libx264"
 _TICKS = 90_000  # per second; fine enough for any frame rate and for real time stamps
 _BT709 = 1  # of primaries and transfer, in the numbers of H.273
 
 
-class VideoWriter:
+class VideoWriter(Closing):
     """Writes one video; a context manager.
 
     The file appears under its name when it is finished; until then it is `<name>.part`. Leaving
@@ -79,10 +79,8 @@ class VideoWriter:
         frame.pts = self._last_tick
         with contextlib.suppress(AttributeError):  # PyAV 12 frames have none
             frame.duration = self._step
-        try:
+        with writing(self.path):
             self._open_file.container.mux(stream.encode(frame))
-        except OSError as error:
-            raise SourceError(_cannot_write(self.path, error)) from None
         self.frames += 1
 
     def close(self) -> None:
@@ -90,27 +88,13 @@ class VideoWriter:
         finished, self._open_file = self._open_file, None
         if finished is None:
             return
-        try:
-            finished.container.mux(finished.stream.encode(None))
-            finished.container.close()
-            self._part.replace(self.path)
-        except OSError as error:
-            self._part.unlink(missing_ok=True)
-            raise SourceError(_cannot_write(self.path, error)) from None
-
-    def __enter__(self) -> VideoWriter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            self.close()
-        except SourceError:
-            if kind is None:  # else the first error is the one to show
+        with writing(self.path):
+            try:
+                finished.container.mux(finished.stream.encode(None))
+                finished.container.close()
+                self._part.replace(self.path)
+            except OSError:
+                self._part.unlink(missing_ok=True)
                 raise
 
     def _open(self, height: int, width: int) -> _OpenFile:
@@ -121,7 +105,7 @@ class VideoWriter:
                 f"cannot write {self.path}: this PyAV has no {_CODEC} encoder, expected one with "
                 "H.264: pip install --force-reinstall av, or go without the overlay video"
             ) from None
-        try:
+        with writing(self.path):
             container = av.open(
                 str(self._part), "w", format="mp4", options={"movflags": "+faststart"}
             )
@@ -134,8 +118,6 @@ class VideoWriter:
             context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
             context.color_primaries = context.color_trc = _BT709
             container.start_encoding()  # writes the header: a bad place shows now
-        except OSError as error:
-            raise SourceError(_cannot_write(self.path, error)) from None
         return _OpenFile(container, stream)
 
 
@@ -159,9 +141,3 @@ def _fit(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]
     top, left = (height - inner[1]) // 2, (width - inner[0]) // 2
     framed[top : top + inner[1], left : left + inner[0]] = resized
     return framed
-
-
-def _cannot_write(path: Path, error: OSError) -> str:
-    return (
-        f"cannot write {path}: {error.strerror or error}: free some space or choose another place"
-    )

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 
 from etam_ros.config import OverlayConfig
 from etam_ros.drawing.overlay import draw_overlay
-from etam_ros.errors import SourceError
+from etam_ros.media.files import Closing, writing
 from etam_ros.media.label_png import encode_label_png
 from etam_ros.media.video_writer import VideoWriter
 from etam_ros.offline.logits_file import LogitsFile
@@ -26,7 +24,7 @@ from etam_ros.offline.output_folder import (
 from etam_ros.records import Frame, FrameResult, ObjectState
 
 
-class TrackOutput:
+class TrackOutput(Closing):
     """Writes masks, the table of objects, the overlay video and the logits; a context manager.
 
     Leaving the `with` block finishes every file, also after an error or Ctrl-C.
@@ -47,7 +45,7 @@ class TrackOutput:
         self._folder = folder
         self._overlay = overlay
         self._video = VideoWriter(folder / OVERLAY, fps) if overlay is not None else None
-        with self._one_line():
+        with writing(folder):
             start_output_folder(folder)
             self._table_file = (folder / OBJECTS).open("w", encoding="utf-8", newline="")
             self._table = csv.writer(self._table_file)
@@ -66,7 +64,7 @@ class TrackOutput:
             SourceError: something cannot be written.
             ImageError: an object id is over 255.
         """
-        with self._one_line():
+        with writing(self._folder):
             label_png = encode_label_png(result.label_image)
             (self._folder / MASKS / f"{frame_index:05d}.png").write_bytes(label_png)
             for state in result.objects:
@@ -79,38 +77,12 @@ class TrackOutput:
 
     def close(self) -> None:
         """Finish every file."""
-        with self._one_line(), ExitStack() as stack:  # each is closed, whatever the others do
+        with writing(self._folder), ExitStack() as stack:  # each is closed, whatever the others do
             if self._video is not None:
                 stack.callback(self._video.close)
             if self._logits is not None:
                 stack.callback(self._logits.close)
             stack.callback(self._table_file.close)
-
-    def __enter__(self) -> TrackOutput:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            self.close()
-        except SourceError:
-            if kind is None:  # else the first error is the one to show
-                raise
-
-    @contextmanager
-    def _one_line(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            where = error.filename or self._folder
-            reason = error.strerror or str(error)
-            raise SourceError(
-                f"cannot write {where}: {reason}: make room or choose another --out"
-            ) from None
 
 
 def object_row(frame_index: int, stamp_ns: int, state: ObjectState) -> list[str | int | float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from etam_ros.errors import ObjectError, PromptError
@@ -12,7 +12,7 @@ from etam_ros.media.label_png import LARGEST_ID
 from etam_ros.media.sources import FrameSource
 from etam_ros.offline.prompts_file import PromptSchedule, TimedPrompt, read_prompts
 from etam_ros.offline.track_output import TrackOutput
-from etam_ros.records import Frame
+from etam_ros.records import NEW_OBJECT, Frame
 from etam_ros.tracking import Tracker
 
 
@@ -50,14 +50,7 @@ class TrackRun:
 
     def __init__(self, prompts_path: Path) -> None:
         self._path = prompts_path
-        prompts = read_prompts(prompts_path)
-        for item in prompts:
-            if item.prompt.object_id > LARGEST_ID:
-                raise PromptError(
-                    f"{prompts_path} entry {item.entry}, field object_id: "
-                    f"{item.prompt.object_id}, but mask pictures hold ids up to {LARGEST_ID}"
-                )
-        self._schedule = PromptSchedule(prompts)
+        self._schedule = PromptSchedule(_with_ids(read_prompts(prompts_path), prompts_path))
 
     def run(
         self,
@@ -120,3 +113,21 @@ class TrackRun:
         except PromptError as error:
             kind = ObjectError if isinstance(error, ObjectError) else PromptError
             raise kind(f"{self._path} entry {item.entry} ({item.when}): {error}") from None
+
+
+def _with_ids(prompts: list[TimedPrompt], path: Path) -> list[TimedPrompt]:
+    """Give each new object the lowest id that no entry of the file has."""
+    named = {item.prompt.object_id for item in prompts}
+    unused = (object_id for object_id in range(1, LARGEST_ID + 1) if object_id not in named)
+    numbered = []
+    for item in prompts:
+        object_id = item.prompt.object_id
+        if object_id == NEW_OBJECT:
+            object_id = next(unused, LARGEST_ID + 1)
+        if object_id > LARGEST_ID:
+            raise PromptError(
+                f"{path} entry {item.entry}, field object_id: {object_id}, but mask pictures "
+                f"hold ids up to {LARGEST_ID}: use lower ids, or fewer"
+            )
+        numbered.append(replace(item, prompt=replace(item.prompt, object_id=object_id)))
+    return numbered

@@ -139,6 +139,20 @@ def test_leaves_masks_a_table_and_a_video_that_agree(etam, tmp_path, frames, two
         assert 0.0 <= float(row["visibility"]) <= 1.0
 
 
+def test_new_objects_get_the_lowest_ids_that_the_file_does_not_name(etam, tmp_path, frames):
+    box = [20, 20, 80, 80]
+    prompts = write_prompts(
+        tmp_path / "prompts.json",
+        {"frame": 0, "object_id": 255, "box": box},
+        {"frame": 0, "object_id": 0, "box": box},
+        {"frame": 1, "object_id": 0, "box": box},
+        {"frame": 2, "object_id": 2, "box": box},
+    )
+    ended = etam(*tiny(frames, tmp_path / "out", prompts, "--no-overlay"))
+    assert ended.returncode == 0, ended.stderr
+    assert "objects: 255, 1, 3, 2;" in ended.stdout
+
+
 def test_logits_are_a_plain_npz_of_every_object_and_frame(etam, tmp_path, frames, two_prompts):
     out = tmp_path / "out"
     ended = etam(*tiny(frames, out, two_prompts, "--save-logits", "--no-overlay"))
@@ -191,6 +205,9 @@ def test_mistakes_are_one_line(etam, tmp_path, frames, two_prompts):
     prompts = write_prompts(tmp_path / "big.json", {"frame": 0, "object_id": 256,
                                                     "box": [0, 0, 9, 9]})  # fmt: skip
     refused(etam(*tiny(frames, out, prompts)), "entry 0", "object_id", "256", "255")
+    boxes = [{"frame": 0, "object_id": 0, "box": [0, 0, 9, 9]}] * 256
+    prompts = write_prompts(tmp_path / "many.json", *boxes)
+    refused(etam(*tiny(frames, out, prompts)), "entry 255", "object_id: 256", "up to 255")
     ended = etam(frames, "--out", out, "--prompts", two_prompts, "--model", "tinny")
     refused(ended, "tinny")
     (tmp_path / "file").write_text("")

@@ -1,11 +1,15 @@
 """What the demo draws, keeps and scores."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 
-from etam_ros.demo.listener import ClipTruth, DemoListener
-from etam_ros.demo.report import DemoReport, ObjectScore
+from etam_ros.demo.clip import ClipTruth
+from etam_ros.demo.listener import DemoListener
+from etam_ros.demo.options import DemoOptions
+from etam_ros.demo.report import DemoCounts, DemoReport, DemoScore
 from etam_ros.drawing.contact_sheet import EvenlySpaced, contact_sheet, thumbnail
 from etam_ros.records import FrameResult, ObjectState
 
@@ -35,7 +39,7 @@ def result_with(labels):
 
 
 def test_scores_are_iou_on_seen_frames_and_counts_on_hidden_ones():
-    score = ObjectScore(1, "cup")
+    score = DemoScore(1, "cup")
     score.add(result_with(truth_with((10, 10, 30, 20))), truth_with((20, 10, 40, 20)))
     score.add(result_with(truth_with((10, 10, 30, 20))), truth_with((10, 10, 30, 20)))
     nothing = np.zeros((60, 80), np.uint16)
@@ -103,11 +107,9 @@ def test_a_sheet_holds_few_pictures_of_a_long_run():
 
 
 def test_report_says_the_numbers_and_what_the_weights_are_worth():
-    score = ObjectScore(1, "a | b", [0.5, 1.0], hidden=3, noticed=2)
-    report = DemoReport(
-        source="clip", model="tiny", weights="random:0", trained=False, rate_hz=2.0, images=20,
-        results=15, seconds=7.5, latencies_ms=[10.0, 20.0, 30.0], scores=[score],
-    )  # fmt: skip
+    score = DemoScore(1, "a | b", [0.5, 1.0], hidden=3, noticed=2)
+    options = DemoOptions(Path("demo"), "tiny", "random:0", rate_hz=2.0, frames=20)
+    report = DemoReport("clip", options, DemoCounts(20, 15, 7.5), [10.0, 20.0, 30.0], [score])
     text = report.markdown()
     assert "| frames in | 20 at 2 Hz |" in text
     assert "| results out | 15 (2.0 per second) |" in text

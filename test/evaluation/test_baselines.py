@@ -10,10 +10,10 @@ import pytest
 
 from etam_ros.cues.grabcut import disc_at, mask_at_clicks, mask_in_band, mask_in_box
 from etam_ros.errors import ConfigError
-from etam_ros.evaluation.baselines import BASELINES, BaselineFollower, first_mask
+from etam_ros.evaluation.baselines import VIDEO_BASELINES, BaselineVideoSegmenter, first_mask
 from etam_ros.evaluation.metrics import region_similarity
-from etam_ros.evaluation.scoring import score_follower
-from etam_ros.evaluation.sequences import Sequence, find_sequences
+from etam_ros.evaluation.scoring import score_sequence
+from etam_ros.evaluation.sequences import VideoSequence, find_sequences
 from etam_ros.media.label_png import encode_label_png
 from etam_ros.records import Frame
 
@@ -38,7 +38,7 @@ def scene(index: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.fixture
-def sequence(tmp_path: Path) -> Sequence:
+def sequence(tmp_path: Path) -> VideoSequence:
     for kind in ("frames", "masks"):
         (tmp_path / kind).mkdir()
     for index in range(10):
@@ -49,52 +49,54 @@ def sequence(tmp_path: Path) -> Sequence:
 
 
 @pytest.mark.parametrize(("name", "least"), [("flow", 0.75), ("grabcut", 0.95)])
-def test_a_moving_square_is_followed(sequence: Sequence, name: str, least: float) -> None:
-    score = score_follower(sequence, BaselineFollower(name), "mask")
+def test_a_moving_square_is_followed(sequence: VideoSequence, name: str, least: float) -> None:
+    score = score_sequence(sequence, BaselineVideoSegmenter(name), "mask")
     assert score is not None
     assert score.objects[0].frames == 8
     assert score.j > least
 
 
-def test_a_copied_mask_stays_where_it_is(sequence: Sequence) -> None:
-    score = score_follower(sequence, BaselineFollower("copy"), "mask")
+def test_a_copied_mask_stays_where_it_is(sequence: VideoSequence) -> None:
+    score = score_sequence(sequence, BaselineVideoSegmenter("copy"), "mask")
     overlaps = [40 - 4 * index for index in range(1, 9)]
     assert score is not None
     assert score.j == pytest.approx(np.mean([max(both, 0) / (80 - both) for both in overlaps]))
 
 
 @pytest.mark.parametrize("kind", ["box", "1-click", "3-clicks"])
-def test_without_a_mask_the_first_one_comes_from_the_prompt(sequence: Sequence, kind: str) -> None:
-    score = score_follower(sequence, BaselineFollower("grabcut"), kind)
+def test_without_a_mask_the_first_one_comes_from_the_prompt(
+    sequence: VideoSequence, kind: str
+) -> None:
+    score = score_sequence(sequence, BaselineVideoSegmenter("grabcut"), kind)
     assert score is not None
     assert score.j > 0.95
 
 
-def test_what_was_followed_before_is_forgotten(sequence: Sequence) -> None:
-    follower = BaselineFollower("grabcut")
-    first = score_follower(sequence, follower, "mask")
-    assert score_follower(sequence, follower, "mask") == first
+def test_what_was_followed_before_is_forgotten(sequence: VideoSequence) -> None:
+    segmenter = BaselineVideoSegmenter("grabcut")
+    first = score_sequence(sequence, segmenter, "mask")
+    assert score_sequence(sequence, segmenter, "mask") == first
 
 
 def test_objects_are_followed_on_their_own_and_the_smaller_lies_in_front() -> None:
     picture, mask = scene(0)
-    follower = BaselineFollower("copy")
-    follower.step(Frame(picture))
+    segmenter = BaselineVideoSegmenter("copy")
+    segmenter.step(Frame(picture))
     inner = np.zeros(HW, bool)
     inner[50:60, 30:50] = True
-    follower.start(5, inner, "mask")
-    follower.start(9, mask, "mask")
-    labels = follower.step(Frame(picture))
+    segmenter.add_object(5, inner, "mask")
+    segmenter.add_object(9, mask, "mask")
+    labels = segmenter.step(Frame(picture))
     np.testing.assert_array_equal(labels == 5, inner)
     np.testing.assert_array_equal(labels == 9, mask & ~inner)
 
 
 def test_pictures_of_another_size_end_what_was_followed() -> None:
     picture, mask = scene(0)
-    follower = BaselineFollower("flow")
-    follower.step(Frame(picture))
-    follower.start(1, mask, "mask")
-    assert not follower.step(Frame(picture[:100])).any()
+    segmenter = BaselineVideoSegmenter("flow")
+    segmenter.step(Frame(picture))
+    segmenter.add_object(1, mask, "mask")
+    assert not segmenter.step(Frame(picture[:100])).any()
 
 
 @pytest.mark.parametrize("kind", ["box", "1-click", "3-clicks"])
@@ -142,7 +144,7 @@ def test_a_disc_is_as_large_as_its_radius() -> None:
 
 
 def test_an_unknown_baseline_and_a_prompt_before_any_frame() -> None:
-    with pytest.raises(ConfigError, match=f"expected one of {', '.join(BASELINES)}"):
-        BaselineFollower("luck")
+    with pytest.raises(ConfigError, match=f"expected one of {', '.join(VIDEO_BASELINES)}"):
+        BaselineVideoSegmenter("luck")
     with pytest.raises(ConfigError, match="before its first frame"):
-        BaselineFollower("copy").start(1, np.ones(HW, bool), "mask")
+        BaselineVideoSegmenter("copy").add_object(1, np.ones(HW, bool), "mask")

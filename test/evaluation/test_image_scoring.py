@@ -10,15 +10,11 @@ import pytest
 
 from etam_ros import Prompt, Tracker, open_stages
 from etam_ros.errors import ConfigError, PromptError, SourceError
+from etam_ros.evaluation.baselines import BaselineImageSegmenter
 from etam_ros.evaluation.image_folders import find_labelled_images, is_image_folder
-from etam_ros.evaluation.image_scoring import (
-    BaselineSegmenter,
-    TrackerSegmenter,
-    images_as_json,
-    mean_iou,
-    score_image,
-)
+from etam_ros.evaluation.image_scoring import images_as_json, mean_iou, score_image
 from etam_ros.evaluation.metrics import region_similarity
+from etam_ros.evaluation.segmenters import TrackerImageSegmenter
 from etam_ros.evaluation.truth_prompts import correcting_click, full_mask
 from etam_ros.media.label_png import encode_label_png
 from etam_ros.records import Frame
@@ -52,7 +48,7 @@ def photographs(tmp_path: Path) -> Path:
 class Fixed:
     """Gives the left half of the truth, and refuses odd prompts."""
 
-    def look(self, image: np.ndarray) -> None:
+    def set_image(self, image: np.ndarray) -> None:
         self.image = image
 
     def segment(self, expected: np.ndarray, kind: str) -> np.ndarray:
@@ -103,8 +99,8 @@ def test_the_tracker_is_asked_for_each_object_on_its_own(photographs: Path) -> N
     image = find_labelled_images(photographs)[0]
     expected = image.truth() == 4
     with open_stages("tiny_test", weights="random:0") as stages:
-        segmenter = TrackerSegmenter(stages)
-        segmenter.look(image.image())
+        segmenter = TrackerImageSegmenter(stages)
+        segmenter.set_image(image.image())
         masks = [segmenter.segment(expected, "1-click") for _ in range(2)]
         tracker = Tracker(stages)
         tracker.step(Frame(image.image()))
@@ -117,9 +113,9 @@ def test_the_tracker_is_asked_for_each_object_on_its_own(photographs: Path) -> N
 def test_baselines_answer_every_prompt(photographs: Path) -> None:
     image = find_labelled_images(photographs)[0]
     expected = image.truth() == 4
-    grabcut, disc = BaselineSegmenter("grabcut"), BaselineSegmenter("disc")
+    grabcut, disc = BaselineImageSegmenter("grabcut"), BaselineImageSegmenter("disc")
     for segmenter in (grabcut, disc):
-        segmenter.look(image.image())
+        segmenter.set_image(image.image())
     for kind in ("box", "1-click", "3-clicks"):
         assert region_similarity(grabcut.segment(expected, kind), expected) > 0.9
         assert 0.2 < region_similarity(disc.segment(expected, kind), expected) < 0.9
@@ -129,4 +125,4 @@ def test_baselines_answer_every_prompt(photographs: Path) -> None:
 
 def test_an_unknown_baseline_is_named() -> None:
     with pytest.raises(ConfigError, match="'flow', expected one of grabcut, disc"):
-        BaselineSegmenter("flow")
+        BaselineImageSegmenter("flow")

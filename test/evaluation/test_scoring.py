@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from etam_ros import open_stages
 from etam_ros.errors import SourceError
 from etam_ros.evaluation.metrics import boundary_accuracy, region_similarity
-from etam_ros.evaluation.scoring import as_json, score_sequence
+from etam_ros.evaluation.scoring import score_sequence, sequences_as_json
+from etam_ros.evaluation.segmenters import TrackerVideoSegmenter
 from etam_ros.evaluation.sequences import find_sequences
 from etam_ros.evaluation.truth_prompts import PROMPT_KINDS, box_of, correcting_click
 from etam_ros.media.label_png import encode_label_png
@@ -77,13 +78,13 @@ def test_objects_are_prompted_when_they_come_and_judged_afterwards(
     write_sequence(tmp_path / "cup" / "frames", tmp_path / "cup" / "masks")
     (sequence,) = find_sequences(tmp_path)
     with open_stages("tiny_test", weights="random:0") as stages:
-        score = score_sequence(sequence, stages, kind)
+        score = score_sequence(sequence, TrackerVideoSegmenter(stages), kind)
     first, second = score.objects
     assert (first.object_id, first.prompted_frame, first.frames) == (1, 0, 3)
     assert (second.object_id, second.prompted_frame, second.frames) == (3, 2, 1)
     assert score.j == pytest.approx((first.j + second.j) / 2)
     assert 0 <= score.j_and_f <= 1
-    report = as_json([score], prompt=kind)
+    report = sequences_as_json([score])
     assert report["mean"]["f"] == pytest.approx(score.f)
     assert report["sequences"]["cup"]["objects"][0]["object_id"] == 1
 
@@ -94,7 +95,7 @@ def test_the_score_is_that_of_the_published_masks(tmp_path: Path) -> None:
     write_sequence(tmp_path / "cup" / "frames", tmp_path / "cup" / "masks")
     (sequence,) = find_sequences(tmp_path)
     with open_stages("tiny_test", weights="random:0") as stages:
-        score = score_sequence(sequence, stages, "mask")
+        score = score_sequence(sequence, TrackerVideoSegmenter(stages), "mask")
         tracker = Tracker(stages)
         values = []
         for index, frame in enumerate(sequence):

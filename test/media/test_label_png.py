@@ -1,11 +1,14 @@
 """Palette PNGs keep object ids; masks are read from every kind of PNG."""
 
+import zlib
+
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from PIL import Image
 
 from etam_ros.drawing.palette import palette
 from etam_ros.errors import ImageError
@@ -79,6 +82,42 @@ def test_cut_palette_png_is_one_line_or_whole(tmp_path):
     (tmp_path / "a.png").write_bytes(png[: len(png) // 2])
     with pytest.raises(ImageError, match=r"mask .*a\.png"):
         read_mask_values(tmp_path / "a.png")
+
+
+def test_a_changed_bit_never_gives_other_ids(tmp_path):
+    label_image = np.zeros((60, 80), np.uint16)
+    label_image[10:50, 20:60] = 3
+    png = encode_label_png(label_image)
+    for position in range(len(png)):
+        damaged = bytearray(png)
+        damaged[position] ^= 4
+        (tmp_path / "a.png").write_bytes(damaged)
+        with pytest.raises(ImageError, match=r"mask .*a\.png"):
+            read_mask_values(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_small_palettes_give_their_indices(tmp_path, bits):
+    indices = np.arange(2**bits, dtype=np.uint8).repeat(7)[None].repeat(3, axis=0)
+    picture = Image.fromarray(indices)
+    picture.putpalette(palette()[: 2**bits].tobytes())
+    picture.save(tmp_path / "a.png", bits=bits)
+    assert np.array_equal(read_mask_values(tmp_path / "a.png"), indices)
+
+
+@pytest.mark.parametrize("colour_type", [0, 3])
+def test_a_few_bytes_that_claim_gigapixels_are_one_line(tmp_path, colour_type):
+    size = (100_000).to_bytes(4, "big")
+    header = size + size + bytes([8, colour_type, 0, 0, 0])
+    parts = ((b"IHDR", header), (b"PLTE", bytes(6)), (b"IDAT", zlib.compress(b"")), (b"IEND", b""))
+    png = b"\x89PNG\r\n\x1a\n" + b"".join(
+        len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big")
+        for kind, body in parts
+    )
+    (tmp_path / "a.png").write_bytes(png)
+    with pytest.raises(ImageError, match=r"mask .*a\.png") as caught:
+        read_mask_values(tmp_path / "a.png")
+    assert "\n" not in str(caught.value)
 
 
 def test_a_missing_file_says_so(tmp_path):

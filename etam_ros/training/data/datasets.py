@@ -30,7 +30,7 @@ from etam_ros.training.data.labelled_clips import Image, LabelledClips
 if TYPE_CHECKING:
     # Read with PyAV, which a machine that trains from packed data does without.
     from etam_ros.evaluation.image_folders import LabelledImage
-    from etam_ros.evaluation.sequences import Sequence as VideoSequence
+    from etam_ros.evaluation.sequences import VideoSequence
 
 _VIDEO_SUFFIXES: Final = (".mp4", ".mov", ".mkv", ".avi", ".webm")
 _EXPECTED: Final = (
@@ -63,7 +63,7 @@ class SequenceFrames:
 
     def read(self, index: int) -> tuple[Image, NDArray[np.integer]]:
         """An annotated frame and its ids, the index counting annotated frames alone."""
-        from etam_ros.evaluation.image_folders import read_image
+        from etam_ros.media.sources import read_image
 
         frame_index, path = self._annotated[index]
         truth = self._sequence.truth(frame_index)

@@ -1,0 +1,116 @@
+"""What is evaluated: the tracker and whatever it is compared with, behind the same few calls.
+
+Letters: H, W height and width of a frame or an image in pixels.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etam_ros.config import TrackerConfig
+from etam_ros.evaluation.sequences import VOID_ID
+from etam_ros.evaluation.truth_prompts import prompt_object
+from etam_ros.records import Frame
+from etam_ros.runtime import Stages
+from etam_ros.tracking import Tracker
+
+Image = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+
+
+class VideoSegmenter(Protocol):
+    """Segments objects through one video, frame by frame."""
+
+    def reset(self) -> None:
+        """Forget everything: another video begins."""
+        ...
+
+    def step(self, frame: Frame) -> NDArray[np.uint16]:
+        """Object ids (H, W) of the next frame, 0 the background."""
+        ...
+
+    def add_object(self, object_id: int, truth: Mask, kind: str) -> Mask:
+        """Follow one more object, from the newest frame on.
+
+        Args:
+            object_id: 1..65535, not used yet.
+            truth: (H, W) bool, not empty; used as far as the prompt tells of it.
+            kind: of the prompt, one of PROMPT_KINDS.
+
+        Returns:
+            (H, W) bool, its mask on that frame.
+
+        Raises:
+            PromptError: the object is too small for such a prompt.
+        """
+        ...
+
+
+class ImageSegmenter(Protocol):
+    """Segments objects in one image after the other."""
+
+    def set_image(self, image: Image) -> None:
+        """Take the next image, (H, W, 3) uint8 RGB."""
+        ...
+
+    def segment(self, truth: Mask, kind: str) -> Mask:
+        """The mask (H, W) that a prompt for an object gives, made from its truth.
+
+        Raises:
+            PromptError: the object is too small for such a prompt.
+        """
+        ...
+
+
+class TrackerVideoSegmenter:
+    """The tracker, on videos.
+
+    Args:
+        stages: the network.
+        config: of the tracker; by default one for as many objects as ground truth can hold.
+    """
+
+    def __init__(self, stages: Stages, config: TrackerConfig | None = None) -> None:
+        self._tracker = Tracker(stages, config or TrackerConfig(max_objects=VOID_ID))
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._tracker.reset()
+
+    def step(self, frame: Frame) -> NDArray[np.uint16]:
+        """Track one frame."""
+        return self._tracker.step(frame).label_image
+
+    def add_object(self, object_id: int, truth: Mask, kind: str) -> Mask:
+        """Prompt an object; see VideoSegmenter."""
+        return prompt_object(self._tracker, object_id, truth, kind)
+
+
+class TrackerImageSegmenter:
+    """The tracker's answer to a first prompt.
+
+    Args:
+        stages: the network.
+    """
+
+    def __init__(self, stages: Stages) -> None:
+        self._tracker = Tracker(stages)
+        self._next_id = 1
+
+    def set_image(self, image: Image) -> None:
+        """Encode an image."""
+        self._tracker.reset()
+        self._tracker.step(Frame(image))
+        self._next_id = 1
+
+    def segment(self, truth: Mask, kind: str) -> Mask:
+        """Prompt an object and forget it again, so that objects do not overlap."""
+        object_id, self._next_id = self._next_id, self._next_id + 1
+        try:
+            return prompt_object(self._tracker, object_id, truth, kind)
+        finally:
+            if object_id in self._tracker.object_ids:
+                self._tracker.remove(object_id)
