@@ -16,7 +16,9 @@ from etam_ros.training.checkpoints import load_checkpoint
 from etam_ros.training.config import TrainingConfig
 from etam_ros.training.data.batches import WINDOW, batches
 from etam_ros.training.loop import train
+from etam_ros.training.processes import joined_processes
 from etam_ros.training.progress_report import read_log
+from etam_ros.training.trainer import Trainer
 
 sys.path.insert(0, str(Path(__file__).parent))
 from flat_clips import FlatClips
@@ -67,25 +69,33 @@ def test_a_run_goes_on_within_a_window_where_it_stopped() -> None:
         assert rest == whole[stop:]
 
 
-def test_a_stopped_run_that_uses_clips_again_goes_on_exactly(tmp_path: Path) -> None:
-    config = replace(TINY, reuse=2, steps=WINDOW + 2, schedule="steps")
+def test_a_stopped_run_that_uses_clips_again_goes_on_exactly(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("etam_ros.training.data.batches.WINDOW", 2)
+    config = replace(TINY, reuse=2, steps=4)
     train(replace(config, out=str(tmp_path / "whole")), FlatClips())
     stops = iter([False] * 2 + [True])
     train(replace(config, out=str(tmp_path / "cut")), FlatClips(), stop=lambda: next(stops))
     train(replace(config, out=str(tmp_path / "cut")), FlatClips())
     whole, cut = (load_checkpoint(tmp_path / name) for name in ("whole", "cut"))
-    assert whole[0] == cut[0] == WINDOW + 2
+    assert whole[0] == cut[0] == 4
     for name, value in whole[1]["model"].items():
         assert torch.equal(value, cut[1]["model"][name]), name
 
 
-def test_the_learning_rate_is_lowest_when_the_minutes_end(tmp_path: Path) -> None:
-    config = replace(TINY, out=str(tmp_path), minutes=0.05, schedule="minutes")
-    train(config, FlatClips())
-    rates = [report.lr for report in read_log(tmp_path / "log.csv")]
-    assert len(rates) > 3
-    assert max(rates) <= config.lr
-    assert rates[-1] < 0.1 * config.lr
+def test_the_learning_rate_is_lowest_when_the_minutes_end() -> None:
+    config = replace(TINY, minutes=1.0, schedule="minutes", lr=1e-3)
+    over = iter((0.001, 0.5, 1.0))
+    with joined_processes("cpu") as processes:
+        trainer = Trainer(config, processes, lambda: next(over))
+        trainer.done = 1000
+        rates = [trainer.lr for _ in range(3)]
+    assert rates == pytest.approx([1e-3, 0.505e-3, 0.01e-3], rel=0.01)
+
+
+def test_a_run_ends_when_its_minutes_are_over(tmp_path: Path) -> None:
+    config = replace(TINY, out=str(tmp_path), minutes=0.001, schedule="minutes")
+    assert train(config, FlatClips()).is_file()
+    assert [report.step for report in read_log(tmp_path / "log.csv")] == [1]
 
 
 def test_minutes_must_be_given_to_go_by_them() -> None:
