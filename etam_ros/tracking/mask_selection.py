@@ -6,7 +6,7 @@ the backend. Letters: B objects, h = w feature grid, D hidden dim.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import torch
@@ -39,6 +39,33 @@ class ChosenMasks:
     pointers: Tensor
 
 
+@dataclass(frozen=True, kw_only=True)
+class MaskSelection:
+    """How the masks of a model are chosen and put right.
+
+    Attributes:
+        answers_once: mask 0 is the only one that was trained.
+        carries_masks: its decoder is shown each object's mask of the frame before.
+    """
+
+    answers_once: bool
+    carries_masks: bool
+
+    def of_prompt(self, decoded: DecodedMasks, *, ambiguous: bool) -> ChosenMasks:
+        """The masks of clicks or boxes; ambiguous as in `choose_masks`."""
+        chosen = choose_masks(decoded, ambiguous=ambiguous, answers_once=self.answers_once)
+        if not (self.answers_once and ambiguous):
+            return chosen
+        return replace(chosen, mask_logits=shift_to_best_expected_iou(chosen.mask_logits))
+
+    def of_followed(self, decoded: DecodedMasks) -> ChosenMasks:
+        """The masks of a frame without a prompt."""
+        chosen = choose_masks(decoded, ambiguous=True, answers_once=self.answers_once)
+        if not self.carries_masks:
+            return chosen
+        return replace(chosen, mask_logits=add_tracking_bias(chosen.mask_logits))
+
+
 def choose_masks(
     decoded: DecodedMasks, *, ambiguous: bool, answers_once: bool = False
 ) -> ChosenMasks:
@@ -49,7 +76,7 @@ def choose_masks(
         ambiguous: no or one click was given: the best of masks 1 to 3 by its IoU estimate.
             Otherwise mask 0, or the best of the others where mask 0 is unstable; the pointer
             stays mask 0's.
-        answers_once: mask 0 in any case; see StageSizes.
+        answers_once: mask 0 in any case.
     """
     rows = torch.arange(len(decoded.iou_scores), device=decoded.iou_scores.device)
     best = decoded.iou_scores[:, 1:].argmax(dim=1) + 1  # (B,)
