@@ -113,16 +113,16 @@ class FrameCues:
         logits = propose(pictured(self.image, self.cues.mask_size), clicks)
         return torch.from_numpy(logits)[None].to(self.cues.device)
 
-    def follow_edges(self, mask_logits: Sequence[Tensor], line: float) -> Sequence[Tensor]:
+    def follow_edges(self, mask_logits: Sequence[Tensor], threshold: float) -> Sequence[Tensor]:
         """Draw masks finer, along the edges of the picture.
 
         Args:
             mask_logits: N tensors (1, 1, G, G).
-            line: logit at which the outline is.
+            threshold: logit at which the outline is.
 
         Returns:
             N tensors (1, 1, S, S); those given, where the model's masks do not follow edges.
         """
         if self.edges is None or not mask_logits:
             return mask_logits
-        return torch.split(follow_edges(torch.cat(list(mask_logits)), self.edges, line), 1)
+        return torch.split(follow_edges(torch.cat(list(mask_logits)), self.edges, threshold), 1)
