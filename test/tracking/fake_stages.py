@@ -1,7 +1,7 @@
-"""Stages whose arithmetic is readable: the one double, for the tracker's own logic.
+"""Stages for the tracker's own logic, the one double: readable arithmetic, and failures on demand.
 
-A picture's brightness is its feature. The mask logits of an object are set by the test through
-`script`, keyed by how often decode_mask was called; what was read and written is recorded.
+`FakeStages` count their frames, and the number of a frame is its feature. Masks and scores are set
+by the test, by frame and row; what was read and written is recorded.
 """
 
 from __future__ import annotations
