@@ -172,7 +172,7 @@ class FrameResult:
     """Every object of one frame.
 
     Attributes:
-        frame_number: frames stepped by this tracker since it was made or reset, from 1.
+        frame_number: frames stepped by this tracker since it was made, from 1; `reset` counts on.
         stamp_ns, frame_id: copied from the frame.
         image_hw: height and width of the source frame.
         objects: in the order in which they were added.

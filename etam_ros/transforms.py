@@ -6,6 +6,7 @@ Letters: H, W source height and width; S network input size; N objects; h, w fea
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -24,21 +25,61 @@ IMAGE_STD: Final = (0.229, 0.224, 0.225)
 MASK_PRESENT: Final = 0.5
 
 
+class _ThreadCounts:
+    """How many threads torch and OpenCV take, while some of the process's threads want one.
+
+    OpenCV has one setting for the process: the first to enter notes it, the last to leave puts
+    it back. torch has one for each thread, but a thread that first asks for it gets what another
+    has just set.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside: dict[int, int] = {}  # threads inside, and how many torch gave each before
+        self._torch, self._opencv = 1, 1  # what the first to enter found
+
+    def enter(self) -> bool:
+        """Take one thread from here on; False if this thread has only one already."""
+        caller = threading.get_ident()
+        with self._lock:
+            if caller in self._inside:
+                return False
+            threads = torch.get_num_threads()
+            if self._inside:
+                threads = max(threads, self._torch)
+            else:
+                self._torch, self._opencv = threads, cv2.getNumThreads()
+                cv2.setNumThreads(1)
+            self._inside[caller] = threads
+            torch.set_num_threads(1)
+        return True
+
+    def leave(self) -> None:
+        """Take as many threads as before."""
+        with self._lock:
+            torch.set_num_threads(self._inside.pop(threading.get_ident()))
+            if not self._inside:
+                cv2.setNumThreads(self._opencv)
+
+
+_thread_counts: Final = _ThreadCounts()
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Run what a tracker does between the stages on the calling thread.
 
     These small operations of torch and OpenCV gain little from a second thread, and where other
-    processes want the cores each of them would wait for the scheduler: 8 ms instead of 1.
+    processes want the cores each of them would wait for the scheduler: 8 ms instead of 1. Any
+    number of threads may be inside at a time; OpenCV keeps to one thread until all have left.
     """
-    threads = torch.get_num_threads(), cv2.getNumThreads()
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
+    if not _thread_counts.enter():
+        yield
+        return
     try:
         yield
     finally:
-        torch.set_num_threads(threads[0])
-        cv2.setNumThreads(threads[1])
+        _thread_counts.leave()
 
 
 class ImageLoader:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -20,6 +25,7 @@ from etam_ros.transforms import (
 )
 
 CPU = torch.device("cpu")
+DEADLINE_S = 60.0
 
 
 def test_a_picture_of_the_right_size_is_only_normalised() -> None:
@@ -76,8 +82,78 @@ def test_logits_go_directly_to_the_source_size() -> None:
     assert np.array_equal(out, logits.numpy())
 
 
-def test_small_operations_leave_the_number_of_threads_as_it_was() -> None:
-    before = torch.get_num_threads()
+THREADS = 3
+
+
+@pytest.fixture
+def several_threads() -> Iterator[None]:
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(THREADS)
+    cv2.setNumThreads(THREADS)
+    yield
+    torch.set_num_threads(before[0])
+    cv2.setNumThreads(before[1])
+
+
+def thread_counts() -> tuple[int, int]:
+    return torch.get_num_threads(), cv2.getNumThreads()
+
+
+@pytest.mark.usefixtures("several_threads")
+def test_small_operations_leave_the_numbers_of_threads_as_they_were() -> None:
     with one_thread():
-        assert torch.get_num_threads() == 1
-    assert torch.get_num_threads() == before
+        assert thread_counts() == (1, 1)
+        with one_thread():
+            assert thread_counts() == (1, 1)
+        assert thread_counts() == (1, 1)
+    assert thread_counts() == (THREADS, THREADS)
+    with pytest.raises(ValueError, match="inside"), one_thread():
+        raise ValueError("inside")
+    assert thread_counts() == (THREADS, THREADS)
+
+
+@pytest.mark.usefixtures("several_threads")
+def test_of_two_threads_the_last_to_leave_puts_the_numbers_back() -> None:
+    """The first to enter leaves first, which once left OpenCV at one thread for good."""
+    first_is_in, second_is_in, first_is_out = (threading.Event() for _ in range(3))
+
+    def first() -> int:
+        with one_thread():
+            first_is_in.set()
+            assert second_is_in.wait(DEADLINE_S)
+        first_is_out.set()
+        return torch.get_num_threads()
+
+    def second() -> list[tuple[int, int]]:
+        assert first_is_in.wait(DEADLINE_S)
+        with one_thread():
+            second_is_in.set()
+            assert first_is_out.wait(DEADLINE_S)
+            inside = thread_counts()
+        return [inside, thread_counts()]
+
+    with ThreadPoolExecutor(2) as pool:
+        left_first, left_last = pool.submit(first), pool.submit(second)
+        assert left_first.result(DEADLINE_S) == THREADS
+        assert left_last.result(DEADLINE_S) == [(1, 1), (THREADS, THREADS)]
+    assert thread_counts() == (THREADS, THREADS)
+
+
+@pytest.mark.usefixtures("several_threads")
+def test_many_threads_come_and_go_and_each_has_one_while_inside() -> None:
+    start = threading.Barrier(8)
+
+    def come_and_go() -> set[tuple[int, int]]:
+        start.wait(DEADLINE_S)
+        seen = set()
+        for _ in range(200):
+            with one_thread():
+                seen.add(thread_counts())
+        return seen
+
+    with ThreadPoolExecutor(8) as pool:
+        futures = [pool.submit(come_and_go) for _ in range(8)]
+        assert [future.result(DEADLINE_S) for future in futures] == [{(1, 1)}] * 8
+        left = [pool.submit(torch.get_num_threads) for _ in range(8)]
+        assert {future.result(DEADLINE_S) for future in left} == {THREADS}
+    assert thread_counts() == (THREADS, THREADS)

@@ -29,12 +29,12 @@ AROUND: Final = 10
 """Cells around a mask that are counted as what it is not."""
 FEWEST: Final = 6
 """Cells of a mask, else it has too few colours to count."""
-_MOST_TELLING: Final = 4.0  # log-odds that one colour can give
+_LARGEST_LOG_ODDS: Final = 4.0  # log-odds that one colour can give
 _NEARNESS: Final = 2.0  # log-odds of lying well inside, against the same outside
 _LARGEST_CHANGE: Final = 2.0  # of the area, else the colours led astray
 
 
-def colours_of(image: NDArray[np.uint8], side: int) -> NDArray[np.int64]:
+def colour_indices(image: NDArray[np.uint8], side: int) -> NDArray[np.int64]:
     """Which colour each cell of a picture has.
 
     Args:
@@ -62,21 +62,21 @@ def follow_colours(mask_logits: Tensor, colours: Tensor) -> Tensor:
         than half or double, is left as it is.
     """
     mask = (mask_logits > 0).float()
-    beside = box_max(mask, AROUND) - mask
+    surroundings = box_max(mask, AROUND) - mask
     index = colours.expand(len(mask), -1)
-    inside, outside = _shares(mask, index), _shares(beside, index)
-    telling = (inside / outside).log().clamp(-_MOST_TELLING, _MOST_TELLING)  # (N, K)
-    look = telling.gather(1, index).view_as(mask)
-    place = 2.0 * box_mean(mask, BAND) - 1.0
-    found = box_mean(look, 1) + _NEARNESS * place
-    near = place.abs() < 1.0  # both sides of the outline are within reach
+    inside, outside = _frequencies(mask, index), _frequencies(surroundings, index)
+    log_odds = (inside / outside).log().clamp(-_LARGEST_LOG_ODDS, _LARGEST_LOG_ODDS)  # (N, K)
+    by_colour = log_odds.gather(1, index).view_as(mask)
+    by_place = 2.0 * box_mean(mask, BAND) - 1.0
+    found = box_mean(by_colour, 1) + _NEARNESS * by_place
+    near = by_place.abs() < 1.0  # both sides of the outline are within reach
     moved = torch.where(near, found, mask_logits.float())
     before, after = mask.sum((1, 2, 3)), (moved > 0).sum((1, 2, 3))
     fits = (after <= before * _LARGEST_CHANGE) & (after >= before / _LARGEST_CHANGE)
     return torch.where((fits & (before >= FEWEST))[:, None, None, None], moved, mask_logits)
 
 
-def _shares(where: Tensor, index: Tensor) -> Tensor:
-    """How large a share each colour has of a region, none of them zero: (N, K)."""
+def _frequencies(where: Tensor, index: Tensor) -> Tensor:
+    """How frequent each colour is in a region, none of them zero: (N, K)."""
     counts = where.new_zeros(len(where), COLOURS).scatter_add_(1, index, where.flatten(1))
     return (counts + 0.5) / (counts.sum(dim=1, keepdim=True) + 1.0)

@@ -117,7 +117,7 @@ def mask_at_clicks(image: Image, clicks: Sequence[Click], *, reach: float = 1.0)
     for point, label in points:
         touched = disc_at(states.shape, point, reach * _TOUCHED * diagonal)
         states[touched] = cv2.GC_FGD if label == FOREGROUND else cv2.GC_BGD
-    found = _bodies_at(_grab_cut(small, states, 1), on_it)
+    found = _components_at(_grab_cut(small, states, 1), on_it)
     return _enlarged(found, image.shape)
 
 
@@ -147,14 +147,14 @@ def _enlarged(mask: Mask, hw: tuple[int, ...]) -> Mask:
     return np.asarray(values > 0.5, np.bool_)
 
 
-def _bodies_at(mask: Mask, points: Sequence[tuple[float, float]]) -> Mask:
+def _components_at(mask: Mask, points: Sequence[tuple[float, float]]) -> Mask:
     """The connected parts of a mask in which points lie."""
-    _, bodies = cv2.connectedComponents(mask.view(np.uint8), connectivity=4)
+    _, components = cv2.connectedComponents(mask.view(np.uint8), connectivity=4)
     height, width = mask.shape
-    hit = {int(bodies[min(round(y), height - 1), min(round(x), width - 1)]) for x, y in points} - {
-        0
-    }
-    return np.asarray(np.isin(bodies, list(hit)), np.bool_)
+    hit = {
+        int(components[min(round(y), height - 1), min(round(x), width - 1)]) for x, y in points
+    } - {0}
+    return np.asarray(np.isin(components, list(hit)), np.bool_)
 
 
 def _grab_cut(image: Image, states: NDArray[np.uint8], iterations: int) -> Mask:

@@ -31,30 +31,30 @@ FEWEST: Final = 12
 _NEVER_ZERO: Final = 1e-3
 
 
-def follow_edges(mask_logits: Tensor, image: Tensor, line: float = 0.0) -> Tensor:
+def follow_edges(mask_logits: Tensor, image: Tensor, threshold: float = 0.0) -> Tensor:
     """Draw masks finer.
 
     Args:
         mask_logits: (N, 1, G, G).
         image: (1, 3, S, S) float32, red, green and blue of about unit deviation, on the same
             device: the network's input will do.
-        line: logit at which the outline is.
+        threshold: logit at which the outline is.
 
     Returns:
-        (N, 1, S, S) float32, their outline at `line`, and away from it as sure as the masks were;
-        a mask of very few cells, or that would change by more than half, is only resized.
+        (N, 1, S, S) float32, their outline at the threshold, and away from it as sure as the masks
+        were; a mask of very few cells, or that would change by more than half, is only resized.
     """
     pixels = image.shape[-1] // mask_logits.shape[-1]  # of a cell's side
-    coarse = mask_logits.float() - line
+    coarse = mask_logits.float() - threshold
     resized = _resized(coarse, image)
     guide = functional.avg_pool2d(image, pixels)  # (1, 3, G, G)
     planes = _resized(_planes(coarse.clamp(-SURE, SURE), guide), image)  # (N, 5, S, S)
-    read = (planes[:, :3] * image).sum(dim=1, keepdim=True) + planes[:, 3:4]
-    drawn = torch.lerp(resized.clamp(-SURE, SURE), read, planes[:, 4:])
+    fitted = (planes[:, :3] * image).sum(dim=1, keepdim=True) + planes[:, 3:4]
+    drawn = torch.lerp(resized.clamp(-SURE, SURE), fitted, planes[:, 4:])
     before, after = ((values > 0).sum(dim=(1, 2, 3)) for values in (resized, drawn))
     fits = (before >= FEWEST * pixels**2) & (2 * after >= before) & (2 * after <= 3 * before)
     as_sure = drawn * (resized.abs() / SURE).clamp(min=1.0)
-    return torch.where(fits[:, None, None, None], as_sure, resized) + line
+    return torch.where(fits[:, None, None, None], as_sure, resized) + threshold
 
 
 def _resized(values: Tensor, image: Tensor) -> Tensor:
@@ -91,20 +91,20 @@ def _fit(values: Tensor, guide: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         slopes (N, 3, G, G), offset (N, 1, G, G) and the share of the variance that they explain,
         (N, 1, G, G) in 0..1.
     """
-    mean, level = box_mean(guide, REACH), box_mean(values, REACH)
-    spread = box_mean(_products(guide), REACH) - _products(mean)  # (1, 6, G, G)
-    spread[:, :3] += FLATNESS
-    rr, gg, bb, rg, gb, br = spread.unbind(dim=1)
+    mean, mask_mean = box_mean(guide, REACH), box_mean(values, REACH)
+    covariance = box_mean(_products(guide), REACH) - _products(mean)  # (1, 6, G, G)
+    covariance[:, :3] += FLATNESS
+    rr, gg, bb, rg, gb, br = covariance.unbind(dim=1)
     rows = ((rr, rg, br), (rg, gg, gb), (br, gb, bb))  # of 3 x 3 matrices
     red, green, blue = (torch.stack(row, dim=1) for row in rows)  # (1, 3, G, G) each
     sides = ((green, blue), (blue, red), (red, green))
     columns = [torch.linalg.cross(*pair, dim=1) for pair in sides]
-    size = (red * columns[0]).sum(dim=1, keepdim=True)  # determinants: inverses are columns / size
-    together = box_mean(guide * values, REACH) - mean * level  # (N, 3, G, G)
-    slopes = torch.stack([(column * together).sum(dim=1) for column in columns], dim=1) / size
-    offset = level - (slopes * mean).sum(dim=1, keepdim=True)
-    variance = box_mean(values.square(), REACH) - level.square()
-    explained = (slopes * together).sum(dim=1, keepdim=True) / (variance + _NEVER_ZERO)
+    determinant = (red * columns[0]).sum(dim=1, keepdim=True)  # inverses: columns / determinant
+    cross = box_mean(guide * values, REACH) - mean * mask_mean  # (N, 3, G, G), covariances too
+    slopes = torch.stack([(column * cross).sum(dim=1) for column in columns], dim=1) / determinant
+    offset = mask_mean - (slopes * mean).sum(dim=1, keepdim=True)
+    variance = box_mean(values.square(), REACH) - mask_mean.square()
+    explained = (slopes * cross).sum(dim=1, keepdim=True) / (variance + _NEVER_ZERO)
     return slopes, offset, explained.clamp(0.0, 1.0)
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from etam_ros.cues.colour_model import colours_of, follow_colours
+from etam_ros.cues.colour_model import colour_indices, follow_colours
 from etam_ros.device_memory import upload
 from etam_ros.transforms import reduced
 
@@ -42,7 +42,7 @@ def flow_frame_of(image: NDArray[np.uint8], size: int, side: int) -> FlowFrame:
     """What of a picture (H, W, 3) uint8 RGB carries masks; size is S, side is G."""
     small = reduced(image, size)
     grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
-    return FlowFrame(grey, colours_of(small, side))
+    return FlowFrame(grey, colour_indices(small, side))
 
 
 class Motion:

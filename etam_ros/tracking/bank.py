@@ -5,8 +5,8 @@ Letters: E memory dim, h = w feature grid, D hidden dim, M memory slots, R point
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -47,83 +47,81 @@ class BankView:
     pointers: list[Tensor]
 
 
+@dataclass(frozen=True, eq=False)
 class MemoryBank:
-    """Conditioning frames, recent memories and recent pointers of one object.
+    """Conditioning frames, recent memories and recent pointers of one object; never changed.
 
     Frames are counted by the tracker; the selection follows SAM 2's video predictor (Apache-2.0)
     with every corrected frame a conditioning frame.
+
+    Attributes:
+        conditioning: memories of prompted frames, by frame number.
+        recent: (E, h, w) features of the other frames, by frame number.
+        pointers: (D,) of the other frames, by frame number.
     """
 
-    def __init__(self) -> None:
-        self._conditioning: dict[int, Memory] = {}
-        self._recent: dict[int, Tensor] = {}
-        self._pointers: dict[int, Tensor] = {}
+    conditioning: Mapping[int, Memory] = field(default_factory=dict)
+    recent: Mapping[int, Tensor] = field(default_factory=dict)
+    pointers: Mapping[int, Tensor] = field(default_factory=dict)
 
-    @property
-    def conditioning_frames(self) -> tuple[int, ...]:
-        """Numbers of the conditioning frames, oldest first."""
-        return tuple(sorted(self._conditioning))
+    def with_recent(self, frame: int, memory: Memory, config: TrackerConfig) -> MemoryBank:
+        """With a tracked frame, and without what is too old to be read again."""
+        recent = {**self.recent, frame: memory.feature}
+        pointers = {**self.pointers, frame: memory.pointer}
+        return _without_old(frame, self.conditioning, recent, pointers, config)
 
-    @property
-    def recent_frames(self) -> tuple[int, ...]:
-        """Numbers of the frames with a recent memory, oldest first."""
-        return tuple(sorted(self._recent))
-
-    def add_recent(self, frame: int, memory: Memory, config: TrackerConfig) -> None:
-        """Remember a tracked frame, and forget what is too old to be read again."""
-        self._recent[frame] = memory.feature
-        self._pointers[frame] = memory.pointer
-        self._forget_old(frame, config)
-
-    def add_conditioning(self, frame: int, memory: Memory, config: TrackerConfig) -> None:
-        """Remember a prompted frame; it replaces what the frame had.
+    def with_conditioning(self, frame: int, memory: Memory, config: TrackerConfig) -> MemoryBank:
+        """With a prompted frame, which replaces what there was of it.
 
         Beyond `conditioning_memories` the first and the nearest ones stay; the one that goes is
         remembered as an ordinary frame for as long as such frames are.
         """
-        self._recent.pop(frame, None)
-        self._pointers.pop(frame, None)
-        self._conditioning[frame] = memory
+        conditioning = {**self.conditioning, frame: memory}
+        recent = {key: feature for key, feature in self.recent.items() if key != frame}
+        pointers = {key: pointer for key, pointer in self.pointers.items() if key != frame}
         limit = config.conditioning_memories
-        while limit and len(self._conditioning) > limit:
-            frames = sorted(self._conditioning)
+        while limit and len(conditioning) > limit:
+            frames = sorted(conditioning)
             demoted_frame = frames[1] if limit > 1 else frames[-1]
-            demoted = self._conditioning.pop(demoted_frame)
-            self._recent[demoted_frame] = demoted.feature
-            self._pointers[demoted_frame] = demoted.pointer
-        self._forget_old(frame, config)
+            demoted = conditioning.pop(demoted_frame)
+            recent[demoted_frame] = demoted.feature
+            pointers[demoted_frame] = demoted.pointer
+        return _without_old(frame, conditioning, recent, pointers, config)
 
-    def clear_recent(self) -> None:
-        """Drop what the frames just before left, for instance when time went back."""
-        self._recent.clear()
-        self._pointers.clear()
+    def without_recent(self) -> MemoryBank:
+        """With conditioning frames alone, for instance when time went back."""
+        return MemoryBank(self.conditioning)
 
     def view(self, frame: int, sizes: StageSizes, config: TrackerConfig) -> BankView:
         """What `frame` reads: all conditioning frames, then the newest others."""
-        conditioning = [self._conditioning[key] for key in sorted(self._conditioning)]
-        recent = [key for key in sorted(self._recent) if self._age(key, frame, sizes, config)]
-        newest_first = sorted(self._pointers, reverse=True)
+        conditioning = [self.conditioning[key] for key in sorted(self.conditioning)]
+        oldest = frame - min(config.recent_memories, sizes.memory_frames - 1)
+        recent = [key for key in sorted(self.recent) if oldest <= key < frame]
+        newest_first = sorted(self.pointers, reverse=True)
         pointers = [key for key in newest_first if 0 < frame - key <= config.recent_pointers]
         return BankView(
             features=[memory.feature for memory in conditioning]
-            + [self._recent[key] for key in recent],
+            + [self.recent[key] for key in recent],
             temporal_index=[sizes.memory_frames - 1] * len(conditioning)
             + [frame - key - 1 for key in recent],
             pointers=[memory.pointer for memory in conditioning]
-            + [self._pointers[key] for key in pointers],
+            + [self.pointers[key] for key in pointers],
         )
 
-    @staticmethod
-    def _age(key: int, frame: int, sizes: StageSizes, config: TrackerConfig) -> bool:
-        return 0 < frame - key <= min(config.recent_memories, sizes.memory_frames - 1)
 
-    def _forget_old(self, frame: int, config: TrackerConfig) -> None:
-        for kept, span in (
-            (self._recent, config.recent_memories),
-            (self._pointers, config.recent_pointers),
-        ):
-            for key in [key for key in kept if frame - key >= span]:
-                del kept[key]
+def _without_old(
+    frame: int,
+    conditioning: Mapping[int, Memory],
+    recent: Mapping[int, Tensor],
+    pointers: Mapping[int, Tensor],
+    config: TrackerConfig,
+) -> MemoryBank:
+    """A bank of these without the recent ones that no frame after `frame` reads."""
+    return MemoryBank(
+        conditioning,
+        {key: value for key, value in recent.items() if frame - key < config.recent_memories},
+        {key: value for key, value in pointers.items() if frame - key < config.recent_pointers},
+    )
 
 
 def pack(

@@ -98,7 +98,7 @@ def _paint(
 
 
 def _count(masks: Tensor) -> Tensor:
-    """Postprocessor in each row and then in each column: (n, H, W) bool -> (n, H + W) int32."""
+    """Pixels in each row and then in each column: (n, H, W) bool -> (n, H + W) int32."""
     ones = masks.int()  # once for both sums
     return torch.cat([ones.sum(dim=dim, dtype=torch.int32) for dim in (2, 1)], dim=1)
 

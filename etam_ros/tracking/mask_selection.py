@@ -6,7 +6,7 @@ the backend. Letters: B objects, h = w feature grid, D hidden dim.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import torch
@@ -17,8 +17,8 @@ from etam_ros.runtime import DecodedMasks
 STABILITY_MARGIN: Final = 0.05
 STABILITY_THRESHOLD: Final = 0.98
 NO_OBJECT_LOGIT: Final = -1024.0
-LINES: Final = (-4.0, 2.0, 25)
-"""First and last logit at which a line is tried, and how many there are."""
+THRESHOLDS: Final = (-4.0, 2.0, 25)
+"""First and last logit that is tried as the threshold, and how many are."""
 
 TRACKING_BIAS: Final = 0.5
 """Logits that followed masks are raised by, where they are carried."""
@@ -39,6 +39,33 @@ class ChosenMasks:
     pointers: Tensor
 
 
+@dataclass(frozen=True, kw_only=True)
+class MaskSelection:
+    """How the masks of a model are chosen and put right.
+
+    Attributes:
+        answers_once: mask 0 is the only one that was trained.
+        carries_masks: its decoder is shown each object's mask of the frame before.
+    """
+
+    answers_once: bool
+    carries_masks: bool
+
+    def of_prompt(self, decoded: DecodedMasks, *, ambiguous: bool) -> ChosenMasks:
+        """The masks of clicks or boxes; ambiguous as in `choose_masks`."""
+        chosen = choose_masks(decoded, ambiguous=ambiguous, answers_once=self.answers_once)
+        if not (self.answers_once and ambiguous):
+            return chosen
+        return replace(chosen, mask_logits=shift_to_best_expected_iou(chosen.mask_logits))
+
+    def of_followed(self, decoded: DecodedMasks) -> ChosenMasks:
+        """The masks of a frame without a prompt."""
+        chosen = choose_masks(decoded, ambiguous=True, answers_once=self.answers_once)
+        if not self.carries_masks:
+            return chosen
+        return replace(chosen, mask_logits=add_tracking_bias(chosen.mask_logits))
+
+
 def choose_masks(
     decoded: DecodedMasks, *, ambiguous: bool, answers_once: bool = False
 ) -> ChosenMasks:
@@ -49,7 +76,7 @@ def choose_masks(
         ambiguous: no or one click was given: the best of masks 1 to 3 by its IoU estimate.
             Otherwise mask 0, or the best of the others where mask 0 is unstable; the pointer
             stays mask 0's.
-        answers_once: mask 0 in any case; see StageSizes.
+        answers_once: mask 0 in any case.
     """
     rows = torch.arange(len(decoded.iou_scores), device=decoded.iou_scores.device)
     best = decoded.iou_scores[:, 1:].argmax(dim=1) + 1  # (B,)
@@ -71,27 +98,27 @@ def choose_masks(
 
 
 def shift_to_best_expected_iou(mask_logits: Tensor) -> Tensor:
-    """Draw the line where the mask's expected overlap with the object is largest.
+    """Move the threshold to where the mask's expected IoU with the object is largest.
 
     Right after one click, a network that hedges gives large parts of an object less than an even
-    chance; a line at even chances leaves all of them out. What is expected follows from the
-    mask's own chances: those inside the line, over what lies inside and the chances outside.
+    chance, and a threshold at even chances leaves all of them out. The expected IoU follows from
+    the mask's own chances: those inside, over the area inside and the chances outside.
 
     Args:
         mask_logits: (B, 1, 4h, 4w).
 
     Returns:
-        the same, shifted so that the line is at zero; occluded ones as they are.
+        the same, shifted so that the threshold is at zero; occluded ones as they are.
     """
-    lines = torch.linspace(*LINES, device=mask_logits.device)  # (L,)
+    thresholds = torch.linspace(*THRESHOLDS, device=mask_logits.device)  # (L,)
     logits = mask_logits.detach().flatten(1)[:, None]  # (B, 1, 4h * 4w)
     chances = logits.sigmoid()
-    inside = logits > lines[:, None]  # (B, L, 4h * 4w)
-    both = (chances * inside).sum(dim=2)
-    either = inside.sum(dim=2) + (chances * ~inside).sum(dim=2)
-    line = lines[(both / either.clamp(min=1e-6)).argmax(dim=1)]  # (B,)
+    inside = logits > thresholds[:, None]  # (B, L, 4h * 4w)
+    intersection = (chances * inside).sum(dim=2)
+    union = inside.sum(dim=2) + (chances * ~inside).sum(dim=2)
+    threshold = thresholds[(intersection / union.clamp(min=1e-6)).argmax(dim=1)]  # (B,)
     there = mask_logits > NO_OBJECT_LOGIT
-    return torch.where(there, mask_logits - line[:, None, None, None], mask_logits)
+    return torch.where(there, mask_logits - threshold[:, None, None, None], mask_logits)
 
 
 def add_tracking_bias(mask_logits: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from etam_ros.cues.proposals import pictured, propose
+from etam_ros.cues.grabcut import Click
 from etam_ros.errors import PromptError
 from etam_ros.records import FOREGROUND, Frame, Prompt
 from etam_ros.runtime.stages import (
@@ -24,7 +24,6 @@ from etam_ros.runtime.stages import (
     POINT_FOREGROUND,
     POINT_NONE,
     Stages,
-    StageSizes,
 )
 from etam_ros.tracking.mask_selection import ChosenMasks
 from etam_ros.transforms import mask_to_network, points_to_network
@@ -69,31 +68,24 @@ class PointPrompt:
         self, source_hw: tuple[int, int], size: int, device: torch.device
     ) -> tuple[Tensor, Tensor]:
         """Points (1, P, 2) float32 in network pixels and labels (1, P) int64, corners first."""
-        points, labels = self.placed(source_hw, size)
+        clicks = self.scaled(source_hw, size)
         return (
-            torch.tensor([points], dtype=torch.float32, device=device),
-            torch.tensor([labels], device=device),
+            torch.tensor([[point for point, _ in clicks]], dtype=torch.float32, device=device),
+            torch.tensor([[label for _, label in clicks]], device=device),
         )
 
-    def placed(self, source_hw: tuple[int, int], size: int) -> tuple[list[Point], list[int]]:
-        """Box corners and clicks in a picture of size x size pixels, and their labels."""
+    def scaled(self, source_hw: tuple[int, int], size: int) -> list[Click]:
+        """Box corners and then clicks, in a picture of size x size pixels, with their labels."""
         corners = self.box or ()
         box_labels = (POINT_BOX_MIN, POINT_BOX_MAX) if self.box else ()
         points = points_to_network([*corners, *self.points], source_hw, size)
-        return points, [*box_labels, *self.labels]
+        return list(zip(points, (*box_labels, *self.labels), strict=True))
 
 
 def no_points(batch: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """What a frame without a prompt gives the decoder: one empty point per object."""
     points = torch.zeros(batch, 1, 2, device=device)
     return points, torch.full((batch, 1), POINT_NONE, device=device)
-
-
-def propose_mask(frame: Frame, points: PointPrompt, sizes: StageSizes) -> Tensor:
-    """What colours say of a first prompt: (1, 1, 4h, 4w) logits, on the host."""
-    side = sizes.mask_size
-    placed = zip(*points.placed(frame.hw, side), strict=True)
-    return torch.from_numpy(propose(pictured(frame.image, side), list(placed)))[None]
 
 
 def take_mask(stages: Stages, feature: Tensor, mask: NDArray[np.bool_]) -> ChosenMasks:
@@ -138,13 +130,24 @@ def take_mask(stages: Stages, feature: Tensor, mask: NDArray[np.bool_]) -> Chose
     )
 
 
-def check_inside(prompt: Prompt, source_hw: tuple[int, int]) -> None:
-    """Hold a prompt against the frame it is for.
+def check_fits(prompt: Prompt, frame: Frame) -> None:
+    """Hold a prompt against the newest frame, which it must be for.
 
     Raises:
-        PromptError: a click lies outside, a box leaves the frame, or a mask has another size.
+        PromptError: it has the stamp of another frame, a click lies outside, a box leaves the
+            frame, or a mask has another size.
     """
-    height, width = source_hw
+    if prompt.stamp_ns and prompt.stamp_ns != frame.stamp_ns:
+        newest = (
+            f"the newest frame has {frame.stamp_ns} ns"
+            if frame.stamp_ns
+            else "frames have no stamps"
+        )
+        raise PromptError(
+            f"prompt is for the frame of stamp {prompt.stamp_ns} ns, but {newest}: prompt "
+            "the newest frame, or leave the stamp zero"
+        )
+    height, width = frame.hw
     for x, y in prompt.points:
         if not (-0.5 <= x < width - 0.5 and -0.5 <= y < height - 0.5):
             raise PromptError(
@@ -159,7 +162,7 @@ def check_inside(prompt: Prompt, source_hw: tuple[int, int]) -> None:
                 f"{width} x {height} pixels: clip it to the frame"
             )
     if prompt.mask is not None:
-        if prompt.mask.shape != source_hw:
+        if prompt.mask.shape != frame.hw:
             raise PromptError(
                 f"prompt mask is {prompt.mask.shape[1]} x {prompt.mask.shape[0]} pixels, "
                 f"expected the frame's {width} x {height}"

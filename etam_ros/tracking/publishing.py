@@ -1,6 +1,6 @@
 """From low-resolution logits to masks at source size, the label image, and what is measured.
 
-On the host; `device_pixels` does the same where a GPU runs the network.
+On the host; `cuda_postprocessor` does the same where a GPU runs the network.
 Letters: N objects, B some of them, H, W source height and width, h = w feature grid, S network
 input size, G side of what is drawn: 4h, or S of a model that follows edges.
 """

@@ -6,44 +6,54 @@ Letters: N objects, D hidden dim, E memory dim, h = w feature grid, S network in
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from etam_ros.config import TrackerConfig
-from etam_ros.cues.guided_filter import follow_edges
+from etam_ros.cues.frame_cues import Cues
 from etam_ros.errors import PromptError
 from etam_ros.records import Frame, FrameResult, ObjectState, Prompt
 from etam_ros.runtime import MemoryBatch, Stages
 from etam_ros.tracking.bank import Memory, pack
 from etam_ros.tracking.cuda_postprocessor import CudaPostprocessor
 from etam_ros.tracking.current_frame import CurrentFrame, encode_frame
-from etam_ros.tracking.mask_selection import (
-    ChosenMasks,
-    add_tracking_bias,
-    choose_masks,
-    shift_to_best_expected_iou,
-)
-from etam_ros.tracking.objects import ObjectTable, TrackedObject
-from etam_ros.tracking.prompt_inputs import (
-    PointPrompt,
-    check_inside,
-    no_points,
-    propose_mask,
-    take_mask,
-)
+from etam_ros.tracking.frame_result import publish
+from etam_ros.tracking.mask_selection import ChosenMasks, MaskSelection
+from etam_ros.tracking.objects import ObjectTable, PromptedObject, TrackedObject
+from etam_ros.tracking.prompt_inputs import PointPrompt, check_fits, no_points, take_mask
 from etam_ros.tracking.publishing import CpuPostprocessor, Drawing, Postprocessor
 from etam_ros.transforms import one_thread
 
 MAX_PREVIOUS_LOGIT = 32.0
 
 
+@dataclass(frozen=True, eq=False)
+class _State:
+    """Everything a tracker knows between two calls.
+
+    A call makes the next one, and puts it in place when nothing can go wrong any more.
+
+    Attributes:
+        objects: as of the newest frame.
+        current: the newest frame; None before any.
+        result: of the newest frame; None before any.
+        batch: of the newest frame with objects; its memory is used again.
+    """
+
+    objects: ObjectTable = field(default_factory=ObjectTable)
+    current: CurrentFrame | None = None
+    result: FrameResult | None = None
+    batch: MemoryBatch | None = None
+
+
 class Tracker:
     """Follow objects through a stream of frames.
 
-    One thread at a time calls it. Source of what happens to a frame: the video predictors of
-    SAM 2 and EfficientTAM (Apache-2.0), with every corrected frame a conditioning frame.
+    One thread at a time calls it. A call that raises leaves the tracker exactly as it was.
+    Source of what happens to a frame: the video predictors of SAM 2 and EfficientTAM
+    (Apache-2.0), with every corrected frame a conditioning frame.
 
     Args:
         stages: what the network runs on.
@@ -68,25 +78,34 @@ class Tracker:
         self.stages = stages
         self.config = config or TrackerConfig()
         self._postprocessor = postprocessor or postprocessor_for(stages)
-        self._objects = ObjectTable()
-        self._current: CurrentFrame | None = None
-        self._result: FrameResult | None = None
-        self._batch: MemoryBatch | None = None  # of the frame before: its memory is used again
+        sizes = traits = stages.sizes
+        self._selection = MaskSelection(
+            answers_once=traits.answers_once, carries_masks=traits.carries_masks
+        )
+        self._cues = Cues(
+            image_size=sizes.image_size,
+            mask_size=sizes.mask_size,
+            device=stages.device,
+            carries_masks=traits.carries_masks,
+            proposes_masks=traits.proposes_masks,
+            follows_edges=traits.follows_edges,
+        )
+        self._state = _State()
 
     @property
     def result(self) -> FrameResult | None:
         """The newest frame's result, with the prompts and removals since; None before any."""
-        return self._result
+        return self._state.result
 
     @property
     def object_ids(self) -> tuple[int, ...]:
         """Ids of the objects that are followed, in the order in which they were added."""
-        return self._objects.ids
+        return self._state.objects.ids
 
     @property
     def newest_object_id(self) -> int | None:
         """Id of the object that was added last and is still followed; None without objects."""
-        return self._objects.ids[-1] if len(self._objects) else None
+        return self.object_ids[-1] if self.object_ids else None
 
     @torch.inference_mode()
     @one_thread()
@@ -99,17 +118,16 @@ class Tracker:
         Returns:
             the state of every object, in this frame's pixels.
         """
-        current = self._encode_frame(frame)
-        if len(self._objects):
-            bank = self._read_memory(current)
-            conditioned = self.stages.attend_memory(current.feature, bank)
-            chosen = self._decode(current, conditioned)
-            drawing = self._draw(current)
-            self._write_memory(current, chosen)
-        else:
-            drawing = self._draw(current)
-        self._publish(current, drawing())  # on a GPU, the only place where the host waits
-        return self._forget_lost()
+        current, objects = self._encode_image(frame)
+        if not objects:
+            return self._publish(current, objects, self._settle_overlaps(current, objects)())
+        bank = self._read_memory(current, objects)
+        conditioned = self.stages.attend_memory(current.feature, bank)
+        objects, chosen = self._decode(current, objects, conditioned)
+        drawing = self._settle_overlaps(current, objects)
+        objects = self._write_memory(current, objects, chosen)
+        # On a GPU, drawing() is the only place where the host waits.
+        return self._publish(current, objects, drawing(), bank, forget=True)
 
     @torch.inference_mode()
     @one_thread()
@@ -121,30 +139,33 @@ class Tracker:
 
         Raises:
             PromptError: no frame was stepped yet, the prompt is for another frame, or it does
-                not fit the frame. Nothing has changed then.
-            ObjectError: the id is refused, or there are too many objects. Nothing has changed.
+                not fit the frame.
+            ObjectError: the id is refused, or there are too many objects.
         """
-        current = self._frame_of(prompt)
-        tracked = self._objects.get(prompt.object_id) or self._new_object(prompt, current)
-        if prompt.mask is None:
-            before = tracked.point_prompt if prompt.keep_previous else PointPrompt()
-            points = before.extended(prompt)
-            chosen = self._decode_points(current, tracked, points)
-        else:
-            points = PointPrompt()
-            chosen = take_mask(self.stages, current.feature, prompt.mask)
+        current, objects = self._state.current, self._state.objects
+        if current is None:
+            raise PromptError("no frame was stepped yet: wait for the first frame, then prompt")
+        check_fits(prompt, current.frame)
+        target = objects.get(prompt.object_id) or self._new_object(prompt, current)
+        points, chosen = self._answer(prompt, current, target)
         logits = self._postprocessor.fill_holes(chosen.mask_logits, self.config.fill_hole_area)
         binarize = torch.ones(1, dtype=torch.bool, device=logits.device)
         feature = self.stages.encode_memory(current.feature, logits, binarize)[0]
-        tracked.bank.add_conditioning(
-            current.number, Memory(feature, chosen.pointers[0]), self.config
+        memory = Memory(feature, chosen.pointers[0])
+        tracked = TrackedObject(
+            object_id=target.object_id,
+            label=prompt.label or target.label,
+            conditioned=target.conditioned,
+            last_seen_ns=target.last_seen_ns,
+            point_prompt=points,
+            bank=target.bank.with_conditioning(current.number, memory, self.config),
+            mask_logits=logits,
+            scores=chosen.scores[0],
+            pointer=chosen.pointers[0],
         )
-        tracked.label = prompt.label or tracked.label
-        tracked.point_prompt = points
-        tracked.take_output(chosen, 0, logits)
-        self._objects.add(tracked)
-        result = self._publish(current, self._draw(current)())
-        return result.objects[self._objects.ids.index(tracked.object_id)]
+        objects = objects.with_object(tracked)
+        result = self._publish(current, objects, self._settle_overlaps(current, objects)())
+        return result.objects[objects.ids.index(tracked.object_id)]
 
     @torch.inference_mode()
     @one_thread()
@@ -154,157 +175,144 @@ class Tracker:
         Raises:
             ObjectError: there is no such object.
         """
-        self._objects.remove(object_id)
-        self._publish_again()
+        self._go_on_with(self._state.objects.without(object_id))
 
     @torch.inference_mode()
     @one_thread()
     def reset(self) -> None:
-        """Forget all objects and all ids; the newest frame can still be prompted."""
-        self._objects.clear()
-        self._publish_again()
+        """Forget all objects and all ids; the newest frame can still be prompted.
 
-    def _encode_frame(self, frame: Frame) -> CurrentFrame:
-        """Encode the picture; drop recent memories when time went back."""
-        followed = len(self._objects) > 0
+        Frames are counted on: `frame_number` stays unique in a tracker's life.
+        """
+        self._go_on_with(ObjectTable())
+
+    def _encode_image(self, frame: Frame) -> tuple[CurrentFrame, ObjectTable]:
+        """Encode the picture; where time went back, objects go back with it."""
         current = encode_frame(
-            frame, self._current, self.stages, self._postprocessor, followed=followed
+            frame, self._state.current, self.stages, self._postprocessor, self._cues
         )
-        if current.jump_ns < 0:
-            for tracked in self._objects:
-                tracked.bank.clear_recent()
-                tracked.last_seen_ns += current.jump_ns
-        return current
+        return current, self._state.objects.after_jump(current.jump_ns)
 
-    def _read_memory(self, current: CurrentFrame) -> MemoryBatch:
+    def _read_memory(self, current: CurrentFrame, objects: ObjectTable) -> MemoryBatch:
+        """What all objects remember."""
         sizes = self.stages.sizes
-        views = [
-            tracked.bank.view(current.number, sizes, self.config) for tracked in self._objects
-        ]
-        self._batch = pack(views, sizes, self.stages.device, self._batch)
-        return self._batch
+        views = [tracked.bank.view(current.number, sizes, self.config) for tracked in objects]
+        return pack(views, sizes, self.stages.device, self._state.batch)
 
-    def _decode(self, current: CurrentFrame, conditioned: Tensor) -> ChosenMasks:
-        """Decode all objects without a prompt: (N, D, h, w) -> their masks."""
+    def _decode(
+        self, current: CurrentFrame, objects: ObjectTable, conditioned: Tensor
+    ) -> tuple[ObjectTable, ChosenMasks]:
+        """Decode all objects without a prompt.
+
+        Args:
+            current: the frame.
+            objects: N of them, as of the frame before.
+            conditioned: (N, D, h, w).
+
+        Returns:
+            the objects with their masks on this frame, and these before holes were filled.
+        """
         points, labels = no_points(len(conditioned), conditioned.device)
-        carried = None
-        if current.motion is not None:
-            carried = current.motion.carry(as_prompt(torch.cat(self._mask_logits())))
+        before = torch.cat([tracked.mask_logits for tracked in objects])  # (N, 1, 4h, 4w)
+        carried = current.cues.carry(as_prompt(before))
         decoded = self.stages.decode_mask(conditioned, points, labels, carried)
-        sizes = self.stages.sizes
-        chosen = choose_masks(decoded, ambiguous=True, answers_once=sizes.answers_once)
-        if sizes.carries_masks:
-            chosen = replace(chosen, mask_logits=add_tracking_bias(chosen.mask_logits))
+        chosen = self._selection.of_followed(decoded)
         logits = self._postprocessor.fill_holes(chosen.mask_logits, self.config.fill_hole_area)
-        for row, tracked in enumerate(self._objects):
-            tracked.conditioned = conditioned[row : row + 1]
-            tracked.point_prompt = PointPrompt()
-            tracked.take_output(chosen, row, logits)
-        return chosen
+        followed = objects.updated(
+            replace(
+                tracked,
+                conditioned=conditioned[row : row + 1],
+                point_prompt=PointPrompt(),
+                mask_logits=logits[row : row + 1],
+                scores=chosen.scores[row],
+                pointer=chosen.pointers[row],
+            )
+            for row, tracked in enumerate(objects)
+        )
+        return followed, chosen
 
-    def _write_memory(self, current: CurrentFrame, chosen: ChosenMasks) -> None:
+    def _settle_overlaps(
+        self, current: CurrentFrame, objects: ObjectTable
+    ) -> Callable[[], Drawing]:
+        """Begin to draw every object of the frame: resize, settle overlaps, measure."""
+        config = self.config
+        masks = [tracked.mask_logits for tracked in objects]
+        return self._postprocessor.draw(
+            objects.ids,
+            current.cues.follow_edges(masks, config.mask_threshold),
+            [tracked.scores for tracked in objects],
+            current.frame.hw,
+            config,
+        )
+
+    def _write_memory(
+        self, current: CurrentFrame, objects: ObjectTable, chosen: ChosenMasks
+    ) -> ObjectTable:
         """Remember this frame with soft masks, before holes were filled or overlaps settled."""
         logits = chosen.mask_logits
         binarize = torch.zeros(len(logits), dtype=torch.bool, device=logits.device)
         features = self.stages.encode_memory(current.feature, logits, binarize)  # (N, E, h, w)
-        for row, tracked in enumerate(self._objects):
-            memory = Memory(features[row], chosen.pointers[row])
-            tracked.bank.add_recent(current.number, memory, self.config)
+        memories = map(Memory, features, chosen.pointers)
+        return objects.updated(
+            replace(tracked, bank=tracked.bank.with_recent(current.number, memory, self.config))
+            for tracked, memory in zip(objects, memories, strict=True)
+        )
 
-    def _frame_of(self, prompt: Prompt) -> CurrentFrame:
-        """The frame a prompt is for, which must be the newest, and which it must fit."""
-        if self._current is None:
-            raise PromptError("no frame was stepped yet: wait for the first frame, then prompt")
-        stamp_ns = self._current.frame.stamp_ns
-        if prompt.stamp_ns and prompt.stamp_ns != stamp_ns:
-            newest = f"the newest frame has {stamp_ns} ns" if stamp_ns else "frames have no stamps"
-            raise PromptError(
-                f"prompt is for the frame of stamp {prompt.stamp_ns} ns, but {newest}: prompt "
-                "the newest frame, or leave the stamp zero"
-            )
-        check_inside(prompt, self._current.frame.hw)
-        return self._current
-
-    def _new_object(self, prompt: Prompt, current: CurrentFrame) -> TrackedObject:
+    def _new_object(self, prompt: Prompt, current: CurrentFrame) -> PromptedObject:
         """An object that starts on this frame: it sees the picture without any memory."""
-        object_id = self._objects.new_id(prompt.object_id, self.config.max_objects)
-        conditioned = current.feature + self.stages.constants.no_memory
-        return TrackedObject(object_id, prompt.label, conditioned, current.frame.stamp_ns)
-
-    def _decode_points(
-        self, current: CurrentFrame, tracked: TrackedObject, points: PointPrompt
-    ) -> ChosenMasks:
-        """Decode one object with clicks or a box, on top of the mask it has on this frame."""
-        sizes, device = self.stages.sizes, current.feature.device
-        coordinates, labels = points.to_network(current.frame.hw, sizes.image_size, device)
-        previous = None
-        if tracked.mask_logits is not None:
-            previous = as_prompt(tracked.mask_logits)
-        elif sizes.proposes_masks:
-            previous = propose_mask(current.frame, points, sizes).to(device)
-        decoded = self.stages.decode_mask(tracked.conditioned, coordinates, labels, previous)
-        chosen = choose_masks(decoded, ambiguous=points.ambiguous, answers_once=sizes.answers_once)
-        if sizes.answers_once and points.ambiguous:
-            logits = shift_to_best_expected_iou(chosen.mask_logits)
-            chosen = replace(chosen, mask_logits=logits)
-        return chosen
-
-    def _mask_logits(self) -> list[Tensor]:
-        """Of each object, (1, 1, 4h, 4w)."""
-        return [
-            tracked.mask_logits for tracked in self._objects if tracked.mask_logits is not None
-        ]
-
-    def _draw(self, current: CurrentFrame) -> Callable[[], Drawing]:
-        """Begin to draw every object of the frame: resize, settle overlaps, measure."""
-        scores = [tracked.scores for tracked in self._objects if tracked.scores is not None]
-        planes = self._mask_logits()
-        if current.image is not None and planes:
-            threshold = self.config.mask_threshold
-            finer = follow_edges(torch.cat(planes), current.image, threshold)
-            planes = list(torch.split(finer, 1))
-        return self._postprocessor.draw(
-            self._objects.ids, planes, scores, current.frame.hw, self.config
+        return PromptedObject(
+            object_id=self._state.objects.new_id(prompt.object_id, self.config.max_objects),
+            label=prompt.label,
+            conditioned=current.feature + self.stages.constants.no_memory,
+            last_seen_ns=current.frame.stamp_ns,
         )
 
-    def _publish(self, current: CurrentFrame, drawing: Drawing) -> FrameResult:
-        """Make the result of a frame from its drawing."""
-        frame = current.frame
-        states = [
-            tracked.state(mask, scores, frame.stamp_ns)
-            for tracked, mask, scores in zip(
-                self._objects, drawing.masks, drawing.scores, strict=True
-            )
-        ]
-        self._current = current
-        self._result = FrameResult(
-            frame_number=current.number,
-            stamp_ns=frame.stamp_ns,
-            frame_id=frame.frame_id,
-            image_hw=frame.hw,
-            objects=tuple(states),
-            label_image=drawing.label_image,
-            time_went_back=current.jump_ns < 0,
-        )
-        return self._result
+    def _answer(
+        self, prompt: Prompt, current: CurrentFrame, target: PromptedObject
+    ) -> tuple[PointPrompt, ChosenMasks]:
+        """The mask that a prompt gives, and all clicks and the box that it comes of."""
+        if prompt.mask is not None:
+            return PointPrompt(), take_mask(self.stages, current.feature, prompt.mask)
+        sizes, hw = self.stages.sizes, current.frame.hw
+        before = target.point_prompt if prompt.keep_previous else PointPrompt()
+        points = before.extended(prompt)
+        if isinstance(target, TrackedObject):
+            previous: Tensor | None = as_prompt(target.mask_logits)
+        else:
+            previous = current.cues.propose(points.scaled(hw, sizes.mask_size))
+        coordinates, labels = points.to_network(hw, sizes.image_size, current.feature.device)
+        decoded = self.stages.decode_mask(target.conditioned, coordinates, labels, previous)
+        return points, self._selection.of_prompt(decoded, ambiguous=points.ambiguous)
 
-    def _publish_again(self) -> None:
-        """Bring the newest frame's result up to date."""
-        if self._current is not None:
-            self._publish(self._current, self._draw(self._current)())
+    def _go_on_with(self, objects: ObjectTable) -> None:
+        """Take other objects, and bring the newest frame's result up to date."""
+        current = self._state.current
+        if current is None:
+            self._state = _State(objects)
+        else:
+            self._publish(current, objects, self._settle_overlaps(current, objects)())
 
-    def _forget_lost(self) -> FrameResult:
-        """Drop what `forget_after_s` says; the dropped are named in the result."""
-        result = self._result
-        assert result is not None
-        limit_ns = self.config.forget_after_s * 1e9
-        lost = [s.object_id for s in result.objects if 0 < limit_ns < s.time_since_seen_ns]
-        if lost:
-            for object_id in lost:
-                self._objects.remove(object_id)
-            kept = tuple(state for state in result.objects if state.object_id not in lost)
-            result = replace(result, objects=kept, forgotten_ids=tuple(lost))
-            self._result = result
+    def _publish(
+        self,
+        current: CurrentFrame,
+        objects: ObjectTable,
+        drawing: Drawing,
+        batch: MemoryBatch | None = None,
+        *,
+        forget: bool = False,
+    ) -> FrameResult:
+        """Make the result of a frame and, as nothing can fail any more, the tracker's state.
+
+        Args:
+            current: the frame.
+            objects: that are followed.
+            drawing: of them.
+            batch: that was read, if one was.
+            forget: drop what was not seen for too long.
+        """
+        forget_after_s = self.config.forget_after_s if forget else 0.0
+        objects, result = publish(current, objects, drawing, forget_after_s)
+        self._state = _State(objects, current, result, batch or self._state.batch)
         return result
 
 

@@ -215,6 +215,17 @@ def test_mistakes_are_one_line(etam, tmp_path, frames, two_prompts):
     assert not out.exists()
 
 
+def test_the_largest_id_leaves_the_others_to_new_objects(etam, tmp_path, frames):
+    prompts = write_prompts(
+        tmp_path / "prompts.json",
+        {"frame": 0, "object_id": 255, "points": [[35, 45]], "labels": [1]},
+        {"frame": 1, "object_id": 0, "box": [60, 20, 110, 80]},
+    )
+    ended = etam(*tiny(frames, tmp_path / "out", prompts))
+    assert ended.returncode == 0, ended.stderr
+    assert "objects: 255, 1" in ended.stdout
+
+
 def test_a_click_outside_the_frame_names_its_entry(etam, tmp_path, frames):
     prompts = write_prompts(
         tmp_path / "prompts.json",

@@ -9,7 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from etam_ros.cues.colour_model import BAND, COLOURS, FEWEST, LEVELS, colours_of, follow_colours
+from etam_ros.cues.colour_model import (
+    BAND,
+    COLOURS,
+    FEWEST,
+    LEVELS,
+    colour_indices,
+    follow_colours,
+)
 
 SIDE = 112
 
@@ -31,7 +38,7 @@ def painted(mask: Tensor, seed: int = 0) -> NDArray[np.uint8]:
 
 
 def seen(image: NDArray[np.uint8]) -> Tensor:
-    return torch.from_numpy(colours_of(image, SIDE))[None]
+    return torch.from_numpy(colour_indices(image, SIDE))[None]
 
 
 def overlap(a: Tensor, b: Tensor) -> float:
@@ -42,7 +49,7 @@ def overlap(a: Tensor, b: Tensor) -> float:
 def test_every_colour_has_its_number() -> None:
     edges = np.array([0, 255], np.uint8)
     corners = np.stack(np.meshgrid(edges, edges, edges, indexing="ij"), -1).reshape(1, 8, 3)
-    found = [int(colours_of(corners[:, i : i + 1], 1)[0]) for i in range(8)]
+    found = [int(colour_indices(corners[:, i : i + 1], 1)[0]) for i in range(8)]
     assert found[0] == 0
     assert found[-1] == COLOURS - 1
     assert found[4] == (LEVELS - 1) * LEVELS**2  # red

@@ -73,11 +73,11 @@ def test_masks_of_one_picture_do_not_touch_each_other() -> None:
         torch.testing.assert_close(both[row : row + 1], alone)
 
 
-@pytest.mark.parametrize("line", [-1.5, 0.7])
-def test_the_outline_is_drawn_at_the_line_that_is_asked_for(line: float) -> None:
+@pytest.mark.parametrize("threshold", [-1.5, 0.7])
+def test_the_outline_is_drawn_at_the_threshold_that_is_asked_for(threshold: float) -> None:
     rough, image = coarse(star()), painted(star())
-    shifted = follow_edges(rough + line, image, line)
-    torch.testing.assert_close(shifted - line, follow_edges(rough, image), atol=1e-4, rtol=0)
+    shifted = follow_edges(rough + threshold, image, threshold)
+    torch.testing.assert_close(shifted - threshold, follow_edges(rough, image), atol=1e-4, rtol=0)
 
 
 def test_what_is_far_from_the_outline_is_as_sure_as_it_was() -> None:

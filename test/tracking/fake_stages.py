@@ -1,16 +1,18 @@
-"""Stages whose arithmetic is readable: the one double, for the tracker's own logic.
+"""Stages for the tracker's own logic, the one double: readable arithmetic, and failures on demand.
 
-A picture's brightness is its feature. The mask logits of an object are set by the test through
-`script`, keyed by how often decode_mask was called; what was read and written is recorded.
+`FakeStages` count their frames, and the number of a frame is its feature. Masks and scores are set
+by the test, by frame and row; what was read and written is recorded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from etam_ros.errors import StageError
 from etam_ros.runtime import DecodedMasks, MemoryBatch, StageConstants, Stages, StageSizes
 
 SIZE = 64
@@ -18,12 +20,16 @@ GRID = 4
 
 
 class FakeStages(Stages):
-    """A 64-pixel model of one-channel features, pointers and memories."""
+    """A 64-pixel model of one-channel features, pointers and memories.
 
-    def __init__(self) -> None:
+    Args:
+        traits: what the model does, as answers_once=True.
+    """
+
+    def __init__(self, **traits: bool) -> None:
         self.name = "fake"
         self.sizes = StageSizes(
-            image_size=SIZE, grid=GRID, hidden_dim=4, memory_dim=2, memory_frames=7
+            image_size=SIZE, grid=GRID, hidden_dim=4, memory_dim=2, memory_frames=7, **traits
         )
         self.device = torch.device("cpu")
         self.constants = StageConstants(
@@ -72,3 +78,45 @@ def square(start: int, stop: int, inside: float = 5.0) -> Tensor:
     logits = torch.full((16, 16), -5.0)
     logits[start:stop, start:stop] = inside
     return logits
+
+
+class FailingStages(Stages):
+    """Other stages that fail where a test says so, and see no object in a dark picture.
+
+    Args:
+        stages: that compute.
+        traits: what the model does, as answers_once=True.
+    """
+
+    def __init__(self, stages: Stages, **traits: bool) -> None:
+        self.stages = stages
+        self.name, self.device, self.constants = stages.name, stages.device, stages.constants
+        self.sizes = replace(stages.sizes, **traits)
+        self.failing = ""
+        self._dark = False
+
+    def fail(self, stage: str) -> None:
+        if self.failing == stage:
+            raise StageError(f"{stage} failed")
+
+    def _encode_image(self, image: Tensor) -> Tensor:
+        self.fail("encode_image")
+        self._dark = float(image.mean()) < 0
+        return self.stages.encode_image(image)
+
+    def _attend_memory(self, feature: Tensor, bank: MemoryBatch) -> Tensor:
+        self.fail("attend_memory")
+        return self.stages.attend_memory(feature, bank)
+
+    def _decode_mask(
+        self, feature: Tensor, points: Tensor, labels: Tensor, mask_logits: Tensor | None
+    ) -> DecodedMasks:
+        self.fail("decode_mask")
+        decoded = self.stages.decode_mask(feature, points, labels, mask_logits)
+        hidden = self._dark and bool((labels < 0).all())
+        scores = torch.full_like(decoded.object_score_logits, -2.0 if hidden else 3.0)
+        return replace(decoded, object_score_logits=scores)
+
+    def _encode_memory(self, feature: Tensor, mask_logits: Tensor, binarize: Tensor) -> Tensor:
+        self.fail("encode_memory")
+        return self.stages.encode_memory(feature, mask_logits, binarize)

@@ -22,9 +22,9 @@ def memory(frame: int) -> Memory:
 def filled(frames: int, conditioning: set[int], config: TrackerConfig) -> MemoryBank:
     bank = MemoryBank()
     for frame in range(frames):
-        bank.add_recent(frame, memory(frame), config)
+        bank = bank.with_recent(frame, memory(frame), config)
         if frame in conditioning:
-            bank.add_conditioning(frame, memory(frame), config)
+            bank = bank.with_conditioning(frame, memory(frame), config)
     return bank
 
 
@@ -49,20 +49,19 @@ def test_conditioning_frames_are_never_evicted_without_a_limit() -> None:
 def test_with_a_limit_the_first_the_nearest_and_the_closest_stay() -> None:
     config = TrackerConfig(conditioning_memories=4)
     bank = filled(100, set(range(0, 100, 10)), config)
-    assert bank.conditioning_frames == (0, 70, 80, 90)
+    assert sorted(bank.conditioning) == [0, 70, 80, 90]
 
 
 def test_a_demoted_conditioning_frame_is_read_as_an_ordinary_one() -> None:
     config = TrackerConfig(conditioning_memories=2)
     bank = filled(4, {0, 1, 3}, config)
-    assert bank.conditioning_frames == (0, 3)
+    assert sorted(bank.conditioning) == [0, 3]
     assert read(bank.view(4, SIZES, config)) == [(0, 6), (3, 6), (1, 2), (2, 1)]
 
 
 def test_a_missing_frame_is_skipped_never_replaced() -> None:
-    bank = MemoryBank()
-    bank.add_conditioning(3, memory(3), UNLIMITED)
-    bank.add_recent(5, memory(5), UNLIMITED)
+    bank = MemoryBank().with_conditioning(3, memory(3), UNLIMITED)
+    bank = bank.with_recent(5, memory(5), UNLIMITED)
     assert read(bank.view(7, SIZES, UNLIMITED)) == [(3, 6), (5, 1)]
 
 
@@ -73,11 +72,20 @@ def test_a_model_with_fewer_temporal_positions_reads_fewer() -> None:
 
 
 def test_clearing_recent_memories_keeps_conditioning_frames() -> None:
-    bank = filled(20, {0, 15}, UNLIMITED)
-    bank.clear_recent()
+    bank = filled(20, {0, 15}, UNLIMITED).without_recent()
     view = bank.view(20, SIZES, UNLIMITED)
     assert read(view) == [(0, 6), (15, 6)]
     assert len(view.pointers) == 2
+
+
+def test_a_bank_stays_as_it_is_whatever_is_made_of_it() -> None:
+    config = TrackerConfig(conditioning_memories=2)
+    bank = filled(9, {0, 3, 5}, config)
+    before = read(bank.view(9, SIZES, config))
+    bank.with_recent(9, memory(9), config)
+    bank.with_conditioning(8, memory(8), config)
+    bank.without_recent()
+    assert read(bank.view(9, SIZES, config)) == before
 
 
 @settings(deadline=None)
@@ -92,9 +100,9 @@ def test_the_bank_is_bounded_whatever_happens(
     config = TrackerConfig(conditioning_memories=conditioning, recent_memories=recent)
     bank = filled(200, prompted | {0}, config)
     view = bank.view(200, SIZES, config)
-    assert bank.conditioning_frames[0] == 0
-    assert len(bank.conditioning_frames) <= conditioning
-    assert len(bank.recent_frames) <= recent
+    assert min(bank.conditioning) == 0
+    assert len(bank.conditioning) <= conditioning
+    assert len(bank.recent) <= recent
     assert len(view.features) <= conditioning + recent
     assert len(view.pointers) <= conditioning + config.recent_pointers
 

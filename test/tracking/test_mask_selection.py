@@ -7,18 +7,18 @@ import torch
 from torch import Tensor
 
 from etam_ros.tracking.mask_selection import (
-    LINES,
     NO_OBJECT_LOGIT,
+    THRESHOLDS,
     TRACKING_BIAS,
     add_tracking_bias,
     shift_to_best_expected_iou,
 )
 
 
-def expected_overlap(logits: Tensor, line: float) -> float:
+def expected_overlap(logits: Tensor, threshold: float) -> float:
     """By definition, of a mask whose cells belong to the object with their own chances."""
     chances = logits.sigmoid()
-    inside = logits > line
+    inside = logits > threshold
     return float(chances[inside].sum() / (inside.sum() + chances[~inside].sum()))
 
 
@@ -46,9 +46,9 @@ def test_no_other_line_is_better() -> None:
     logits = torch.randn(5, 1, 16, 16, generator=torch.Generator().manual_seed(0)) * 3 - 2
     found = shift_to_best_expected_iou(logits)
     for row in range(5):
-        line = float((logits - found)[row].mean())
-        best = max(expected_overlap(logits[row], float(t)) for t in torch.linspace(*LINES))
-        assert expected_overlap(logits[row], line) == pytest.approx(best, abs=1e-3)
+        threshold = float((logits - found)[row].mean())
+        best = max(expected_overlap(logits[row], float(t)) for t in torch.linspace(*THRESHOLDS))
+        assert expected_overlap(logits[row], threshold) == pytest.approx(best, abs=1e-3)
 
 
 def test_an_occluded_mask_stays_occluded() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,9 @@ import torch
 
 from etam_ros import Frame, Prompt, Tracker, TrackerConfig
 from etam_ros.errors import ObjectError, PromptError
+from etam_ros.records import MAX_OBJECT_ID, NEW_OBJECT
 from etam_ros.tracking.mask_selection import TRACKING_BIAS
+from etam_ros.tracking.objects import ObjectTable
 
 sys.path.insert(0, str(Path(__file__).parent))
 from fake_stages import SIZE, FakeStages, square
@@ -60,14 +61,17 @@ def test_the_encoder_runs_once_per_frame_and_objects_are_batched(
     assert len(stages.banks[-1].memories) == 3
 
 
+@pytest.mark.parametrize("proposes_masks", [False, True])
 def test_a_first_click_comes_with_a_proposal_where_the_model_wants_one(
-    tracker: Tracker, stages: FakeStages
+    proposes_masks: bool,
 ) -> None:
+    stages = FakeStages(proposes_masks=proposes_masks)
+    tracker = Tracker(stages)
     tracker.step(frame())
-    tracker.add_prompt(click(1))
-    assert stages.decoded[-1][3] is None
-    stages.sizes = replace(stages.sizes, proposes_masks=True)
     tracker.add_prompt(click(2))
+    if not proposes_masks:
+        assert stages.decoded[-1][3] is None
+        return
     proposal = stages.decoded[-1][3]
     assert proposal is not None
     assert proposal.shape == (1, 1, 16, 16)
@@ -92,13 +96,14 @@ def test_a_frame_without_objects_is_only_encoded(tracker: Tracker, stages: FakeS
 
 def test_ids_are_permanent_and_not_reused_until_reset(tracker: Tracker) -> None:
     tracker.step(frame())
-    assert [tracker.add_prompt(click(given)).object_id for given in (0, 7, 0, 3)] == [1, 7, 8, 3]
+    assert [tracker.add_prompt(click(given)).object_id for given in (0, 8, 0, 3)] == [1, 8, 2, 3]
     tracker.remove(8)
-    assert tracker.object_ids == (1, 7, 3)
+    tracker.remove(2)
+    assert tracker.object_ids == (1, 3)
     assert tracker.newest_object_id == 3
     with pytest.raises(ObjectError, match="object 8 was removed"):
         tracker.add_prompt(click(8))
-    assert tracker.add_prompt(click()).object_id == 9
+    assert tracker.add_prompt(click()).object_id == 4
     tracker.reset()
     assert tracker.object_ids == ()
     assert tracker.add_prompt(click(8)).object_id == 8
@@ -111,11 +116,18 @@ def test_ids_out_of_range_are_refused(tracker: Tracker, object_id: int) -> None:
         tracker.add_prompt(click(object_id))
 
 
-def test_when_all_ids_are_used_a_new_one_is_refused(tracker: Tracker) -> None:
+def test_the_largest_id_leaves_the_others_to_be_used(tracker: Tracker) -> None:
     tracker.step(frame())
     tracker.add_prompt(click(65535))
-    with pytest.raises(ObjectError, match="reset"):
-        tracker.add_prompt(click())
+    assert [tracker.add_prompt(click()).object_id for _ in range(2)] == [1, 2]
+
+
+def test_when_all_ids_are_used_a_new_one_is_refused() -> None:
+    table = ObjectTable(retired=frozenset(range(1, MAX_OBJECT_ID)))
+    assert table.new_id(NEW_OBJECT, 16) == MAX_OBJECT_ID
+    table = ObjectTable(retired=frozenset(range(1, MAX_OBJECT_ID + 1)))
+    with pytest.raises(ObjectError, match="all ids up to 65535 were used: reset"):
+        table.new_id(NEW_OBJECT, 16)
 
 
 def test_removing_what_is_not_there_names_what_is(tracker: Tracker) -> None:
@@ -252,8 +264,9 @@ def test_one_click_takes_the_best_of_three_and_two_clicks_the_single_mask(
     assert state.iou_score == pytest.approx(0.9)
 
 
-def test_a_model_that_answers_once_never_chooses(tracker: Tracker, stages: FakeStages) -> None:
-    stages.sizes = replace(stages.sizes, answers_once=True)
+def test_a_model_that_answers_once_never_chooses() -> None:
+    stages = FakeStages(answers_once=True)
+    tracker = Tracker(stages)
     stages.iou_scores = torch.tensor([0.2, 0.5, 0.8, 0.6])
     stages.mask_for = lambda frame, row: square(4, 12, 0.01)  # unstable
     tracker.step(frame())
@@ -263,10 +276,9 @@ def test_a_model_that_answers_once_never_chooses(tracker: Tracker, stages: FakeS
     assert followed.iou_score == pytest.approx(0.2)
 
 
-def test_a_model_that_carries_masks_keeps_followed_ones_from_shrinking(
-    tracker: Tracker, stages: FakeStages
-) -> None:
-    stages.sizes = replace(stages.sizes, carries_masks=True)
+def test_a_model_that_carries_masks_keeps_followed_ones_from_shrinking() -> None:
+    stages = FakeStages(carries_masks=True)
+    tracker = Tracker(stages)
     tracker.step(frame())
     prompted = tracker.add_prompt(click())
     assert torch.equal(prompted.mask_logits, square(4, 12)), "a prompt is answered as it is"
@@ -276,11 +288,9 @@ def test_a_model_that_carries_masks_keeps_followed_ones_from_shrinking(
     assert torch.equal(remembered[0, 0], square(4, 12) + TRACKING_BIAS)
 
 
-def test_a_model_that_follows_edges_draws_along_them_and_remembers_what_it_decoded(
-    tracker: Tracker, stages: FakeStages
-) -> None:
+def test_a_model_that_follows_edges_draws_along_them_and_remembers_what_it_decoded() -> None:
     """The mask ends in the middle of a bright square's cells, which the picture puts right."""
-    stages.sizes = replace(stages.sizes, follows_edges=True)
+    tracker, other = Tracker(FakeStages(follows_edges=True)), Tracker(FakeStages())
     image = np.zeros((SIZE, SIZE, 3), np.uint8)
     image[14:50, 14:50] = 220
     tracker.step(Frame(image))
@@ -288,8 +298,8 @@ def test_a_model_that_follows_edges_draws_along_them_and_remembers_what_it_decod
     assert state.box == (14, 14, 50, 50)
     assert state.mask.all()
     assert torch.equal(state.mask_logits, square(4, 12))
-    stages.sizes = replace(stages.sizes, follows_edges=False)
-    assert tracker.step(Frame(image)).objects[0].box == (16, 16, 48, 48)
+    other.step(Frame(image))
+    assert other.add_prompt(click()).box == (16, 16, 48, 48)
 
 
 def test_an_unstable_single_mask_gives_way_and_its_pointer_stays(
@@ -319,6 +329,33 @@ def test_an_occluded_object_keeps_its_slot_and_comes_back(
     back = tracker.step(frame(13)).objects[0]
     assert (back.occluded, back.time_since_seen_ns, back.label) == (False, 0, "cup")
     assert stages.banks[-1].temporal_index.tolist() == [[6, 1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("score", "visibility"),
+    [
+        (-1e4, 0.0),
+        (-2.0, 1 / (1 + math.exp(2))),
+        (0.0, 0.5),
+        (2.0, 1 / (1 + math.exp(-2))),
+        (1e4, 1.0),
+    ],
+)
+def test_visibility_is_the_sigmoid_of_any_object_score(
+    tracker: Tracker, stages: FakeStages, score: float, visibility: float
+) -> None:
+    stages.score_for = lambda frame, row: score
+    tracker.step(frame())
+    assert tracker.add_prompt(click()).visibility == pytest.approx(visibility)
+
+
+def test_frames_are_counted_on_over_a_reset(tracker: Tracker) -> None:
+    tracker.step(frame())
+    tracker.step(frame())
+    tracker.reset()
+    assert tracker.result is not None
+    assert tracker.result.frame_number == 2
+    assert tracker.step(frame()).frame_number == 3
 
 
 def test_an_object_without_a_pixel_counts_as_occluded(

@@ -1,0 +1,128 @@
+"""What the tracker asks of classical vision: `Cues` for a model, `FrameCues` for each frame.
+
+A model that goes by none of them is asked the same: then there is nothing to carry or to propose,
+and masks stay as they are.
+
+Letters: N objects, H, W height and width of the picture in pixels, S network input size, G = 4h
+side of the low-resolution masks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from numpy import uint8
+from numpy.typing import NDArray
+from torch import Tensor
+
+from etam_ros.cues.grabcut import Click
+from etam_ros.cues.guided_filter import follow_edges
+from etam_ros.cues.optical_flow import FlowFrame, Motion, flow_frame_of
+from etam_ros.cues.proposals import pictured, propose
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cues:
+    """Which cues a model goes by.
+
+    Attributes:
+        image_size: S.
+        mask_size: G.
+        device: of the masks.
+        carries_masks: its decoder is shown each object's mask of the frame before.
+        proposes_masks: its decoder is shown what colours say of a first click or box.
+        follows_edges: its masks are drawn along the edges of the picture.
+    """
+
+    image_size: int
+    mask_size: int
+    device: torch.device
+    carries_masks: bool
+    proposes_masks: bool
+    follows_edges: bool
+
+    def extract(
+        self, image: NDArray[uint8], network_input: Tensor, before: FrameCues | None
+    ) -> FrameCues:
+        """The cues of a frame.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            network_input: (1, 3, S, S) float32 of the same picture; may be overwritten later.
+            before: those of the frame before, None at first.
+        """
+        flow_frame = None
+        if self.carries_masks:
+            flow_frame = flow_frame_of(image, self.image_size, self.mask_size)
+        return FrameCues(
+            self,
+            image,
+            network_input.clone() if self.follows_edges else None,
+            before.flow_frame if before is not None else None,
+            flow_frame,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class FrameCues:
+    """The cues of one frame.
+
+    Attributes:
+        cues: which of them the model goes by.
+        image: (H, W, 3) uint8 RGB.
+        edges: (1, 3, S, S) picture whose edges masks follow, if they do.
+        flow_frame_before: where masks are carried from, if they are; None on the first frame.
+        flow_frame: where they are carried to.
+    """
+
+    cues: Cues
+    image: NDArray[uint8]
+    edges: Tensor | None
+    flow_frame_before: FlowFrame | None
+    flow_frame: FlowFrame | None
+
+    def carry(self, mask_logits: Tensor) -> Tensor | None:
+        """Move masks of the frame before onto this one.
+
+        Args:
+            mask_logits: (N, 1, G, G) of the frame before.
+
+        Returns:
+            (N, 1, G, G) float32; None where the model is shown none.
+        """
+        if self.flow_frame_before is None or self.flow_frame is None:
+            return None
+        motion = Motion(
+            [self.flow_frame_before], [self.flow_frame], self.cues.mask_size, self.cues.device
+        )
+        return motion.carry(mask_logits)
+
+    def propose(self, clicks: Sequence[Click]) -> Tensor | None:
+        """Propose the mask of an object that is prompted for the first time.
+
+        Args:
+            clicks: and box corners, (x, y) in the pixels of a picture of G x G, and label.
+
+        Returns:
+            (1, 1, G, G) float32 logits; None where the model is shown none.
+        """
+        if not self.cues.proposes_masks:
+            return None
+        logits = propose(pictured(self.image, self.cues.mask_size), clicks)
+        return torch.from_numpy(logits)[None].to(self.cues.device)
+
+    def follow_edges(self, mask_logits: Sequence[Tensor], threshold: float) -> Sequence[Tensor]:
+        """Draw masks finer, along the edges of the picture.
+
+        Args:
+            mask_logits: N tensors (1, 1, G, G).
+            threshold: logit at which the outline is.
+
+        Returns:
+            N tensors (1, 1, S, S); those given, where the model's masks do not follow edges.
+        """
+        if self.edges is None or not mask_logits:
+            return mask_logits
+        return torch.split(follow_edges(torch.cat(list(mask_logits)), self.edges, threshold), 1)

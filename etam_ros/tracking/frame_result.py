@@ -1,0 +1,48 @@
+"""The result of a frame, and what it says of the objects that are followed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from etam_ros.records import FrameResult
+from etam_ros.tracking.current_frame import CurrentFrame
+from etam_ros.tracking.objects import ObjectTable
+from etam_ros.tracking.publishing import Drawing
+
+
+def publish(
+    current: CurrentFrame, objects: ObjectTable, drawing: Drawing, forget_after_s: float = 0.0
+) -> tuple[ObjectTable, FrameResult]:
+    """Make the result of a frame.
+
+    Args:
+        current: the frame.
+        objects: that are followed.
+        drawing: of them.
+        forget_after_s: objects that were not seen for longer are dropped; 0 drops none.
+
+    Returns:
+        the objects that are still followed, with the time at which they were seen last, and the
+        result, which names the dropped.
+    """
+    frame = current.frame
+    drawn = zip(objects, drawing.masks, drawing.scores, strict=True)
+    states = [tracked.state(mask, scores, frame.stamp_ns) for tracked, mask, scores in drawn]
+    limit_ns = forget_after_s * 1e9
+    lost = [state.object_id for state in states if 0 < limit_ns < state.time_since_seen_ns]
+    objects = objects.updated(
+        tracked if state.occluded else replace(tracked, last_seen_ns=frame.stamp_ns)
+        for tracked, state in zip(objects, states, strict=True)
+    )
+    for object_id in lost:
+        objects = objects.without(object_id)
+    return objects, FrameResult(
+        frame_number=current.number,
+        stamp_ns=frame.stamp_ns,
+        frame_id=frame.frame_id,
+        image_hw=frame.hw,
+        objects=tuple(state for state in states if state.object_id not in lost),
+        label_image=drawing.label_image,
+        time_went_back=current.jump_ns < 0,
+        forgotten_ids=tuple(lost),
+    )

@@ -1,0 +1,188 @@
+"""A call that raises, wherever it does, leaves a tracker that is like one that never got it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from etam_ros import Frame, FrameResult, Prompt, Tracker, TrackerConfig, open_stages
+from etam_ros.errors import StageError
+from etam_ros.runtime import Stages
+from etam_ros.tracking.publishing import CpuPostprocessor, Drawing
+
+sys.path.insert(0, str(Path(__file__).parent))
+from fake_stages import FailingStages
+
+SECOND = 1_000_000_000
+SIZE_HW = (48, 64)
+CUES = {"carries_masks": True, "proposes_masks": True, "follows_edges": True, "answers_once": True}
+CONFIG = TrackerConfig(forget_after_s=30.0)
+OF_A_PROMPT = ["decode_mask", "fill_holes", "encode_memory", "draw", "wait"]
+OF_A_FRAME = ["load", "encode_image", "attend_memory", *OF_A_PROMPT]
+
+
+class FailingPostprocessor(CpuPostprocessor):
+    """Fails where a test says so."""
+
+    def __init__(self, stages: FailingStages) -> None:
+        super().__init__(stages.sizes.image_size)
+        self.stages = stages
+        load, fill_holes = self.load, self.fill_holes
+
+        def failing_load(image: NDArray[np.uint8]) -> Tensor:
+            loaded = load(image)
+            stages.fail("load")
+            return loaded
+
+        def failing_fill_holes(mask_logits: Tensor, max_area: int) -> Tensor:
+            stages.fail("fill_holes")
+            return fill_holes(mask_logits, max_area)
+
+        self.load, self.fill_holes = failing_load, failing_fill_holes
+
+    def draw(
+        self,
+        object_ids: Sequence[int],
+        mask_logits: Sequence[Tensor],
+        scores: Sequence[Tensor],
+        source_hw: tuple[int, int],
+        config: TrackerConfig,
+    ) -> Callable[[], Drawing]:
+        wait = super().draw(object_ids, mask_logits, scores, source_hw, config)
+        self.stages.fail("draw")
+
+        def failing_wait() -> Drawing:
+            self.stages.fail("wait")
+            return wait()
+
+        return failing_wait
+
+
+@pytest.fixture(scope="module")
+def network() -> Iterator[Stages]:
+    with open_stages("tiny_test", weights="random:3", device="cpu") as opened:
+        yield opened
+
+
+@pytest.fixture(params=[{}, CUES], ids=["network alone", "with cues"])
+def trackers(network: Stages, request: pytest.FixtureRequest) -> tuple[Tracker, Tracker]:
+    """Two that followed the same two objects for three frames."""
+    pair = []
+    for _ in range(2):
+        stages = FailingStages(network, **request.param)
+        tracker = Tracker(stages, CONFIG, postprocessor=FailingPostprocessor(stages))
+        for second in (100, 101, 102):
+            tracker.step(frame(second))
+            if second == 100:
+                tracker.add_prompt(click(1))
+                tracker.add_prompt(Prompt(object_id=2, box=(8, 10, 40, 44)))
+        pair.append(tracker)
+    return pair[0], pair[1]
+
+
+def frame(second: int, *, dark: bool = False) -> Frame:
+    rng = np.random.default_rng(second)
+    low, high = (0, 60) if dark else (150, 255)
+    return Frame(rng.integers(low, high, (*SIZE_HW, 3), np.uint8), second * SECOND, "camera")
+
+
+def click(object_id: int, **more: bool) -> Prompt:
+    return Prompt(object_id=object_id, points=[(30, 20)], point_labels=[1], **more)
+
+
+def fails(tracker: Tracker, stage: str, call: Callable[[], object]) -> None:
+    """The call fails in that stage, and what the tracker shows stays what it was."""
+    result, ids = tracker.result, tracker.object_ids
+    assert isinstance(tracker.stages, FailingStages)
+    tracker.stages.failing = stage
+    with pytest.raises(StageError, match=f"{stage} failed"):
+        call()
+    tracker.stages.failing = ""
+    assert tracker.result is result
+    assert tracker.object_ids == ids
+
+
+def assert_same(result: FrameResult | None, expected: FrameResult | None) -> None:
+    assert result is not None
+    assert expected is not None
+    for item in fields(FrameResult):
+        if item.name not in ("objects", "label_image"):
+            assert getattr(result, item.name) == getattr(expected, item.name)
+    assert np.array_equal(result.label_image, expected.label_image)
+    for state, other in zip(result.objects, expected.objects, strict=True):
+        for item in fields(state):
+            value, wanted = getattr(state, item.name), getattr(other, item.name)
+            if isinstance(value, Tensor):
+                assert torch.equal(value, wanted)
+            else:
+                np.testing.assert_array_equal(value, wanted)
+
+
+def assert_go_on_alike(tracker: Tracker, expected: Tracker) -> None:
+    """The next frames and prompts give the same, with objects out of sight for 29 seconds."""
+    for second, dark in ((9, True), (10, False), (39, True)):
+        ours, theirs = (each.step(frame(second, dark=dark)) for each in (tracker, expected))
+        assert [state.occluded for state in theirs.objects] == [dark] * len(theirs.objects)
+        assert_same(ours, theirs)
+    for prompt in (click(1, keep_previous=True), click(0)):
+        for each in (tracker, expected):
+            each.add_prompt(prompt)
+        assert_same(tracker.result, expected.result)
+    assert_same(*(each.step(frame(40)) for each in (tracker, expected)))
+
+
+@pytest.mark.parametrize("stage", OF_A_FRAME)
+def test_a_frame_that_fails_leaves_the_tracker_as_it_was(
+    trackers: tuple[Tracker, Tracker], stage: str
+) -> None:
+    """It came after a jump back in time, by which objects must not be moved back twice."""
+    tracker, expected = trackers
+    for second in (5, 7):
+        fails(tracker, stage, lambda second=second: tracker.step(frame(second, dark=True)))
+    assert_go_on_alike(tracker, expected)
+    assert tracker.object_ids == (1, 2, 3)
+
+
+@pytest.mark.parametrize("stage", OF_A_PROMPT)
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        click(1, keep_previous=True),
+        Prompt(object_id=2, mask=np.ones(SIZE_HW, bool), label="all of it"),
+        click(0),
+    ],
+    ids=["click", "mask", "new object"],
+)
+def test_a_prompt_that_fails_leaves_the_tracker_as_it_was(
+    trackers: tuple[Tracker, Tracker], stage: str, prompt: Prompt
+) -> None:
+    tracker, expected = trackers
+    fails(tracker, stage, lambda: tracker.add_prompt(prompt))
+    assert_go_on_alike(tracker, expected)
+
+
+@pytest.mark.parametrize("stage", ["draw", "wait"])
+def test_a_removal_or_reset_that_fails_leaves_the_tracker_as_it_was(
+    trackers: tuple[Tracker, Tracker], stage: str
+) -> None:
+    tracker, expected = trackers
+    fails(tracker, stage, lambda: tracker.remove(1))
+    fails(tracker, stage, tracker.reset)
+    assert_go_on_alike(tracker, expected)
+
+
+def test_a_first_frame_that_fails_is_not_counted(network: Stages) -> None:
+    stages = FailingStages(network)
+    tracker = Tracker(stages)
+    fails(tracker, "encode_image", lambda: tracker.step(frame(100)))
+    assert tracker.step(frame(1)).frame_number == 1
+    assert tracker.result is not None
+    assert not tracker.result.time_went_back
