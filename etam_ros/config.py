@@ -1,8 +1,8 @@
 """Configuration: frozen, validated dataclasses, the only source of defaults.
 
 Each field carries its description, range or choices, and whether it may change while frames
-stream (`live`). `ros/parameters.py` walks the fields to declare ROS parameters, and the command
-line takes its defaults from here.
+stream (`live`). `ros/parameters.py` makes ROS parameters of the fields, `cli/terminal/options.py`
+options of the command line.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ from typing import Any, Final
 
 from etam_ros.errors import ConfigError
 
-BACKENDS: Final = ("auto", "torch", "onnx", "openvino", "tensorrt", "tensorrt_rtx")
+ENGINE_BACKENDS: Final = ("onnx", "openvino", "tensorrt", "tensorrt_rtx")
+BACKENDS: Final = ("auto", "torch", *ENGINE_BACKENDS)
 PRECISIONS: Final = ("auto", "fp32", "bf16", "fp16")
 DEVICES: Final = ("auto", "cpu", "cuda")
 DEFAULT_MODEL: Final = "etam_nano"
+_NO_LIMIT: Final = 1e6
+"""Maxima from here up are there to be finite; help does not show them."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,11 @@ class Option:
         minimum, maximum: inclusive range of a number, or None.
         choices: the allowed strings, or empty.
         live: may change while frames stream.
+        unset: what an empty or zero default stands for, in words.
+        flag: its name on the command line, where that is not the field's.
+        required: the command line asks for it.
+        metavar: what stands for its value in help, where its type and range do not say enough.
+        panel: heading under which help lists it; empty for the first one.
     """
 
     description: str
@@ -35,6 +43,22 @@ class Option:
     maximum: float | None = None
     choices: tuple[str, ...] = ()
     live: bool = False
+    unset: str = ""
+    flag: str = ""
+    required: bool = False
+    metavar: str = ""
+    panel: str = ""
+
+    @property
+    def help_text(self) -> str:
+        """The description and the choices."""
+        one_of = f" One of: {', '.join(self.choices)}." if self.choices else ""
+        return self.description + one_of
+
+    @property
+    def full_description(self) -> str:
+        """The description, and what the default stands for where that is not shown."""
+        return f"{self.description} Default: {self.unset}." if self.unset else self.description
 
     def check(self, name: str, value: object, default: object) -> None:
         """Raise ConfigError unless `value` is of the default's type and allowed."""
@@ -69,6 +93,21 @@ def option_of(item: Field[Any]) -> Option:
     """The `Option` of a configuration field."""
     described: Option = item.metadata["option"]
     return described
+
+
+def flag_of(item: Field[Any]) -> str:
+    """The name of a configuration field on the command line: --save-every."""
+    return option_of(item).flag or "--" + item.name.replace("_", "-")
+
+
+def metavar_of(item: Field[Any]) -> str:
+    """What stands for the value of a configuration field in help: <int 1..64>."""
+    described, kind = option_of(item), type(item.default).__name__
+    if described.metavar or described.minimum is None:
+        return f"<{described.metavar or ('str' if kind == 'tuple' else kind)}>"
+    open_ended = described.maximum is None or described.maximum >= _NO_LIMIT
+    high = "" if open_ended else f"{described.maximum:g}"
+    return f"<{kind} {described.minimum:g}..{high}>"
 
 
 class Checked:
@@ -170,16 +209,33 @@ class ImagesConfig(Checked):
 
 
 @dataclass(frozen=True)
-class NodeConfig(Checked):
-    """The node's own parameters, at the top level of its parameter names."""
+class NetworkConfig(Checked):
+    """Which network runs, on what: the node and most commands are told it alike."""
 
     model: str = option(DEFAULT_MODEL, "Name of the model; `etam weights list` shows them.")
     weights: str = option(
-        "", "Path of a weights file, or random:SEED for tests; empty takes the model's own."
+        "", "Path of a weights file, or random:SEED for tests.", unset="the model's own"
     )
     backend: str = option("auto", "What runs the network.", choices=BACKENDS)
-    precision: str = option("auto", "Arithmetic of the network.", choices=PRECISIONS)
+    precision: str = option(
+        "auto",
+        "Arithmetic of the network; auto is fp16 with TensorRT, bf16 with torch on CUDA and with "
+        "OpenVINO on a CPU that has it, else fp32.",
+        choices=PRECISIONS,
+    )
     device: str = option("auto", "Where the network runs.", choices=DEVICES)
+    engine_dir: str = option(
+        "",
+        "Folder of the engines.",
+        unset="engines/ of a source checkout, else the user's cache",
+        metavar="path",
+    )
+
+
+@dataclass(frozen=True)
+class NodeConfig(NetworkConfig):
+    """The node's own parameters, at the top level of its parameter names."""
+
     image_transport: str = option(
         "raw", "raw subscribes to image, compressed to image/compressed.",
         choices=("raw", "compressed"),
@@ -201,9 +257,6 @@ class NodeConfig(Checked):
     build_engines: bool = option(
         True, "Build a missing engine while configuring; otherwise refuse and name the command."
     )
-    engine_dir: str = option(
-        "", "Folder of engines; empty: engines/ of a source checkout, else the user's cache."
-    )
 
 
 GROUPS: Final[Mapping[str, type[Checked]]] = {
@@ -219,12 +272,16 @@ GROUPS: Final[Mapping[str, type[Checked]]] = {
 class PlayerConfig(Checked):
     """What the player publishes, and how."""
 
-    source: str = option("", "Video file, folder of images, index of a camera, or /dev/videoN.")
+    source: str = option(
+        "", "Video file, folder of images, index of a camera, or /dev/videoN.", required=True
+    )
     rate_hz: float = option(
         0.0,
-        "Frames per second; 0 takes the source's own rate, 30 for a folder of images.",
+        "Frames per second.",
+        unset="the source's own, 30 for a folder of images",
         minimum=0.0,
         maximum=1000.0,
+        flag="--rate",
     )
     loop: bool = option(False, "Start over at the end, until stopped.")
     transport: str = option(
@@ -236,7 +293,10 @@ class PlayerConfig(Checked):
     jpeg_quality: int = option(90, "Quality of the JPEGs.", minimum=1, maximum=100)
     frame_id: str = option("camera_optical_frame", "Coordinate frame of the camera.")
     camera_info: str = option(
-        "", "YAML file of camera_calibration, published with each frame; empty publishes none."
+        "",
+        "YAML file of camera_calibration, published on camera_info with each frame.",
+        unset="none",
+        metavar="path",
     )
     reliability: str = option(
         "reliable", "QoS of the images.", choices=("reliable", "best_effort")

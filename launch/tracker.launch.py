@@ -50,7 +50,7 @@ def generate_launch_description() -> LaunchDescription:
         choices = f" One of: {', '.join(option.choices)}." if option.choices else ""
         arguments.append(
             DeclareLaunchArgument(
-                item.name, default_value="", description=option.description + choices
+                item.name, default_value="", description=option.full_description + choices
             )
         )
     return LaunchDescription([*arguments, OpaqueFunction(function=_start)])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from etam_ros.config import DEFAULT_MODEL
+from etam_ros.cli.terminal.options import options_of
+from etam_ros.config import NetworkConfig, option
 from etam_ros.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -23,24 +24,25 @@ SIZES = {"720p": (720, 1280), "1080p": (1080, 1920)}
 UNTRAINED = "random:0"
 
 
+@dataclass(frozen=True)
+class BenchConfig(NetworkConfig):
+    """What is measured: one network, in one way to run it or in several."""
+
+    weights: str = option(
+        "",
+        "Weights file, or random:SEED; speed does not depend on them.",
+        unset="the model's own, untrained ones if they are not here",
+    )
+    backend: str = option(
+        "auto",
+        "auto; or all that run here; or some, as torch,openvino; with a precision each, as "
+        "torch:fp32,openvino:bf16; eager is torch without captures on CUDA.",
+    )
+
+
+@options_of(BenchConfig, "model", "weights", "backend", "precision", "device")
 def bench(
-    model: Annotated[str, typer.Option(help="Name of the model.")] = DEFAULT_MODEL,
-    weights: Annotated[
-        str,
-        typer.Option(
-            help="Weights file, or random:SEED; speed does not depend on them.",
-            show_default="the model's own, untrained ones if they are not here",
-        ),
-    ] = "",
-    backend: Annotated[
-        str,
-        typer.Option(
-            help="auto; or all that run here; or some, as torch,openvino; with a precision each, "
-            "as torch:fp32,openvino:bf16; eager is torch without captures on CUDA."
-        ),
-    ] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    network: BenchConfig,
     objects: Annotated[str, typer.Option(help="Objects followed, as 1,2,4,8,16.")] = "1",
     frames: Annotated[int, typer.Option(min=1, help="Measured frames of the tracker.")] = 30,
     against: Annotated[
@@ -74,13 +76,14 @@ def bench(
     from etam_ros.errors import WeightsError
     from etam_ros.runtime.backends.torch.weights import resolve_weights
 
+    model, device = network.model, network.device
     try:
-        weights = resolve_weights(model, weights)
+        weights = resolve_weights(model, network.weights)
     except WeightsError:
-        if weights:
+        if network.weights:
             raise
         weights = UNTRAINED
-    ways = _ways(backend, precision, device)
+    ways = _ways(network.backend, network.precision, device)
     if against:
         first = _ways(against, "auto", device)[0]
         ways = [first, *(way for way in ways if way != first)]

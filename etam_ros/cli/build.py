@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from etam_ros.config import DEFAULT_MODEL
+from etam_ros.cli.terminal.options import options_of
+from etam_ros.config import ENGINE_BACKENDS, NetworkConfig, option
 
 if TYPE_CHECKING:
     from etam_ros.runtime.engine_request import EngineRequest
 
-Model = Annotated[str, typer.Argument(help="Name of the model.")]
-Backend = Annotated[str, typer.Option(help="openvino, onnx, tensorrt or tensorrt_rtx.")]
-Precision = Annotated[
-    str,
-    typer.Option(
-        help="auto, fp32, bf16 or fp16; auto is bf16 with OpenVINO where the CPU has it, and fp16 "
-        "with TensorRT."
-    ),
-]
-Weights = Annotated[
-    str, typer.Option(help="Weights file, or random:SEED.", show_default="the model's own")
-]
-EngineDir = Annotated[
-    str,
-    typer.Option(
-        help="Folder of the engines.",
-        show_default="engines/ of a source checkout, else the user's cache",
-    ),
-]
+
+@dataclass(frozen=True)
+class EngineConfig(NetworkConfig):
+    """Which engine: as for the network that runs on it, but what runs it is named."""
+
+    backend: str = option("openvino", "What runs the engine.", choices=ENGINE_BACKENDS)
+
+
+engine_options = options_of(
+    EngineConfig, "model", "weights", "backend", "precision", "engine_dir", positional="model"
+)
+
 WorkspaceMib = Annotated[
     int | None,
     typer.Option(
@@ -47,12 +42,9 @@ Target = Annotated[
 ]
 
 
+@engine_options
 def build(
-    model: Model = DEFAULT_MODEL,
-    backend: Backend = "openvino",
-    precision: Precision = "auto",
-    weights: Weights = "",
-    engine_dir: EngineDir = "",
+    engine: EngineConfig,
     workspace_mib: WorkspaceMib = None,
     target: Target = "",
 ) -> None:
@@ -68,49 +60,44 @@ def build(
     from etam_ros.runtime.engines import build_elsewhere
     from etam_ros.runtime.exported import engine_folder
 
-    request = engine_request(
-        model, backend, precision, weights, engine_dir, workspace_mib=workspace_mib, target=target
-    )
+    request = engine_request(engine, workspace_mib=workspace_mib, target=target)
     if not target:
         judge(request, build=True)
         return
     if not request.on_gpu:
         raise ConfigError(f"target is {target}, which is for tensorrt_rtx: leave it out")
-    with working(f"{model} on {backend} for {target}") as on_step:
+    with working(f"{engine.model} on {engine.backend} for {target}") as on_step:
         elsewhere = build_elsewhere(request, on_step=on_step)
     if not elsewhere:
         judge(request, build=True)
         return
     typer.echo(
-        f"{model} is built for {target} in {engine_folder(engine_dir)}. That GPU is not here, so "
-        f"nothing was judged: copy the folder there, and run `etam verify {model} --backend "
-        f"{backend} --precision {request.precision}`"
+        f"{engine.model} is built for {target} in {engine_folder(engine.engine_dir)}. That GPU is "
+        f"not here, so nothing was judged: copy the folder there, and run `etam verify "
+        f"{engine.model} --backend {engine.backend} --precision {request.precision}`"
     )
 
 
 def engine_request(
-    model: str, backend: str, precision: str, weights: str, engine_dir: str,
-    *, workspace_mib: int | None = None, target: str = "",
-) -> EngineRequest:  # fmt: skip
+    engine: EngineConfig, *, workspace_mib: int | None = None, target: str = ""
+) -> EngineRequest:
     """What is asked for; precision auto is settled.
 
     Raises:
-        ConfigError, BackendError: there is no such engine.
+        BackendError: there is no such engine.
     """
-    from etam_ros.config import PRECISIONS
-    from etam_ros.errors import ConfigError
-    from etam_ros.runtime.engine_request import ENGINE_BACKENDS, EngineRequest
+    from etam_ros.runtime.engine_request import EngineRequest
     from etam_ros.runtime.engines import choose_precision
 
-    if backend not in ENGINE_BACKENDS:
-        raise ConfigError(f"backend is {backend!r}, expected one of {', '.join(ENGINE_BACKENDS)}")
-    if precision not in PRECISIONS:
-        raise ConfigError(f"precision is {precision!r}, expected one of {', '.join(PRECISIONS)}")
-    computed = choose_precision(backend, precision)
     return EngineRequest(
-        model, weights, backend, computed, engine_dir,
-        target=target, workspace_mib=workspace_mib,
-    )  # fmt: skip
+        engine.model,
+        engine.weights,
+        engine.backend,
+        choose_precision(engine.backend, engine.precision),
+        engine.engine_dir,
+        target=target,
+        workspace_mib=workspace_mib,
+    )
 
 
 def judge(request: EngineRequest, *, build: bool) -> None:

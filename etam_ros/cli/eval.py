@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from etam_ros.config import DEFAULT_MODEL
+from etam_ros.cli.terminal.options import options_of
+from etam_ros.config import NetworkConfig
 from etam_ros.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _EVERYTHING = "all"
 
 
+@options_of(NetworkConfig)
 def eval(  # noqa: A001 (the verb's name)
     folder: Annotated[
         Path,
@@ -58,18 +60,9 @@ def eval(  # noqa: A001 (the verb's name)
     save: Annotated[
         Path | None, typer.Option(help="Folder for pictures of the masks.", show_default="none")
     ] = None,
-    model: Annotated[str, typer.Option(help="Name of the model.")] = DEFAULT_MODEL,
     no_model: Annotated[bool, typer.Option("--no-model", help="Judge baselines alone.")] = False,
-    weights: Annotated[
-        str, typer.Option(help="Weights file.", show_default="the model's own")
-    ] = "",
-    backend: Annotated[str, typer.Option(help="auto, torch, onnx or openvino.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    engine_dir: Annotated[
-        str,
-        typer.Option(help="Folder of the engines.", show_default="as in `etam build`"),
-    ] = "",
+    *,
+    network: NetworkConfig,
 ) -> None:
     """Judge the masks on videos or photographs with ground truth.
 
@@ -94,10 +87,8 @@ def eval(  # noqa: A001 (the verb's name)
         save,
     )
     chosen = [] if photographs else _chosen(find_sequences(folder), sequences, folder)
-    opened = nullcontext() if no_model else open_stages(
-        model, weights=weights, backend=backend, precision=precision, device=device,
-        engine_dir=engine_dir,
-    )  # fmt: skip
+    model = network.model
+    opened = nullcontext() if no_model else open_stages(**vars(network))
     with opened as stages:
         name = stages.name if stages else ", ".join(job.baselines)
         found = _images(job, model, stages) if photographs else _videos(job, model, stages, chosen)
@@ -106,7 +97,7 @@ def eval(  # noqa: A001 (the verb's name)
         table(f"{name}: {job.prompt}" + ("" if photographs else " on the first frame"))
     )
     if out is not None:
-        about = {"model": model, "weights": weights, "runs_on": name} if stages else {}
+        about = {"model": model, "weights": network.weights, "runs_on": name} if stages else {}
         _write(out, about | {"prompt": job.prompt}, reports, model if stages else "")
 
 

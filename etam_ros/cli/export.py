@@ -2,45 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from etam_ros.config import DEFAULT_MODEL
+from etam_ros.cli.terminal.options import options_of
+from etam_ros.config import PRECISIONS, NetworkConfig, option
 
 
-def export(
-    model: Annotated[str, typer.Argument(help="Name of the model.")] = DEFAULT_MODEL,
-    out: Annotated[
-        str,
-        typer.Option(
-            "--engine-dir",
-            help="Folder of the engines; a folder for the model is made in it.",
-            show_default="engines/ of a source checkout, else the user's cache",
-        ),
-    ] = "",
-    weights: Annotated[
-        str,
-        typer.Option(help="Weights file, or random:SEED.", show_default="the model's own"),
-    ] = "",
-    precision: Annotated[str, typer.Option(help="Of the graphs: fp32, bf16 or fp16.")] = "fp32",
-) -> None:
+@dataclass(frozen=True)
+class ExportConfig(NetworkConfig):
+    """What is exported: a model with its weights, in one precision."""
+
+    precision: str = option("fp32", "Arithmetic of the graphs.", choices=PRECISIONS[1:])
+
+
+@options_of(ExportConfig, "model", "weights", "precision", "engine_dir", positional="model")
+def export(config: ExportConfig) -> None:
     """Write a model as ONNX files, one for each part that runs by itself, and a manifest.
 
     In fp16 and bf16 norms and softmax stay in fp32, and so does the mask decoder. Inputs and
     outputs are float32 in every precision. What is there already is not made again. Prints the
-    folder.
+    model's folder, which is made in that of the engines.
     """
     from etam_ros.cli.terminal.progress import working
-    from etam_ros.errors import ConfigError
     from etam_ros.runtime.export import export_model
-    from etam_ros.runtime.export_parts import REDUCED
     from etam_ros.runtime.exported import engine_folder
 
-    if precision not in REDUCED:
-        raise ConfigError(f"precision is {precision!r}, expected one of {', '.join(REDUCED)}")
-    with working(f"exporting {model}") as on_step:
-        exported = export_model(model, weights, precision, engine_folder(out), on_step=on_step)
+    folder = engine_folder(config.engine_dir)
+    with working(f"exporting {config.model}") as on_step:
+        exported = export_model(
+            config.model, config.weights, config.precision, folder, on_step=on_step
+        )
     assert exported is not None  # it was to be made
     typer.echo(str(Path(exported.folder)))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from etam_ros.cli.terminal.errors import EXIT_INTERRUPTED
-from etam_ros.config import DEFAULT_MODEL, OverlayConfig, TrackerConfig
+from etam_ros.cli.terminal.options import options_of
+from etam_ros.config import NetworkConfig, OverlayConfig, TrackerConfig
 from etam_ros.errors import PromptError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _HOW_TO_PROMPT = (
 )
 
 
+@options_of(NetworkConfig)
 def track(
     source: Annotated[
         str, typer.Argument(help="Video file, folder of images, or index of a camera.")
@@ -31,25 +33,15 @@ def track(
     prompts: Annotated[
         Path | None, typer.Option(help="JSON file that says what to follow; see the example.")
     ] = None,
-    model: Annotated[str, typer.Option(help="Name of the model.")] = DEFAULT_MODEL,
-    weights: Annotated[
-        str, typer.Option(help="Weights file, or random:SEED; default: the model's own.")
-    ] = "",
-    backend: Annotated[str, typer.Option(help="auto, torch, onnx, openvino, tensorrt, "
-                                         "tensorrt_rtx.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32, bf16, fp16.")] = "auto",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
-    engine_dir: Annotated[
-        str,
-        typer.Option(help="Folder of the engines.", show_default="as in `etam build`"),
-    ] = "",
+    *,
+    network: NetworkConfig,
     save_logits: Annotated[
         bool, typer.Option("--save-logits", help="Also write logits.npz, unfilled and complete.")
     ] = False,
     no_overlay: Annotated[
         bool, typer.Option("--no-overlay", help="Write no overlay.mp4.")
     ] = False,
-) -> None:  # fmt: skip
+) -> None:
     """Follow objects through a video, a folder of images or a camera.
 
     The prompts file says what to follow, from which frame on, in pixels of the source, by
@@ -73,14 +65,7 @@ def track(
         check_output_folder(out, source)
         from etam_ros.runtime import open_stages
 
-        with open_stages(
-            model,
-            weights=weights,
-            backend=backend,
-            precision=precision,
-            device=device,
-            engine_dir=engine_dir,
-        ) as stages:
+        with open_stages(**vars(network)) as stages:
             overlay = None if no_overlay else OverlayConfig()
             summary = _run(run, frames, stages, out, overlay, save_logits)
     _report(summary, out)

@@ -32,7 +32,6 @@ class ModelConfig:
         memory_layers: layers of the memory attention.
         memory_ffn_dim: hidden width of its feed-forward parts.
         memory_frames: temporal positions of memories, conditioning frames included.
-        object_pointers: most pointers that the memory attention reads.
         memory_pooling: none, or 2 x 2 pooling of the cross-attention's spatial keys and values
             with ln 4 added to the attention logits (variant 1) or to the keys (variant 2).
         decoder_depth, decoder_heads, decoder_mlp_dim: of the mask decoder's transformer.
@@ -66,7 +65,6 @@ class ModelConfig:
     memory_layers: int = 4
     memory_ffn_dim: int = 2048
     memory_frames: int = 7
-    object_pointers: int = 16
     memory_pooling: str = "none"
     decoder_depth: int = 2
     decoder_heads: int = 8
@@ -148,7 +146,6 @@ ETAM_NANO: Final = ModelConfig(
     memory_layers=2,
     memory_ffn_dim=512,
     memory_frames=2,
-    object_pointers=8,
     decoder_mlp_dim=512,
     carries_masks=True,
     proposes_masks=True,

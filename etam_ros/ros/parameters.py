@@ -70,7 +70,7 @@ def settings_from(values: Mapping[str, Any]) -> Settings:
 
 def parameter_descriptor(option: Option, default: Any) -> ParameterDescriptor:
     """What `ros2 param describe` shows of one parameter."""
-    description = option.description
+    description = option.full_description
     if not option.live:
         description += " Changes only while the node is unconfigured."
     # So that 2 may stand for 2.0; the configuration classes check types and ranges themselves.

@@ -23,17 +23,18 @@ from typing import Final
 
 import torch
 
+from etam_ros.config import DEFAULT_MODEL
 from etam_ros.errors import EtamError
 from etam_ros.synthetic.samples import ClipSource
-from etam_ros.training.config import OWN_MODEL, TrainingConfig
+from etam_ros.training.config import TrainingConfig
 from etam_ros.training.data.batches import ClipBatch, batches
-from etam_ros.training.data.sources import training_source
+from etam_ros.training.data.clip_sources import open_clips
 from etam_ros.training.loop import train
 from etam_ros.training.processes import joined_processes
 from etam_ros.training.trainer import Trainer
 
 RECIPE: Final = TrainingConfig(
-    init=OWN_MODEL, optimizer="muon", lr=5.5e-4, layer_decay=1.0, warmup=50, ema=0.995,
+    init=DEFAULT_MODEL, optimizer="muon", lr=5.5e-4, layer_decay=1.0, warmup=50, ema=0.995,
     bce_share=1.0, taught_presence=0.0, frames=8, size=128, largest=224, objects=2, stills=0.3,
     smallest=0.006, mask_prompts=0.45, click_prompts=0.4, steps=10**7, schedule="minutes",
     minutes=1.0, log_every=10, save_every_s=45.0, picture_every=10**9,
@@ -216,7 +217,7 @@ def main(args: Sequence[str] | None = None) -> int:
         )  # fmt: skip
         sizes = [int(each) for each in given.sizes.split(",")]
         print(
-            train_by_the_clock(config, training_source(given.data), sizes, lambda: bool(asked)),
+            train_by_the_clock(config, open_clips(given.data), sizes, lambda: bool(asked)),
             flush=True,
         )
     except EtamError as error:

@@ -10,11 +10,12 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from etam_ros.config import DEFAULT_MODEL
 from etam_ros.errors import WeightsError
 from etam_ros.model import EfficientTAM, ModelConfig, model_config
 from etam_ros.model.checkpoint import check_state_dict, read_state_dict
 from etam_ros.training.checkpoints import load_checkpoint
-from etam_ros.training.config import OWN_MODEL, TrainingConfig
+from etam_ros.training.config import TrainingConfig
 
 EMBEDDING_STD: Final = 0.02
 FIRST_GAMMA: Final = 0.1
@@ -93,7 +94,7 @@ def first_network(config: TrainingConfig) -> EfficientTAM:
     """
     beginning = read_beginning(config.init) if config.init else None
     own = beginning.model if beginning is not None and not beginning.part else ""
-    model = model_config(config.model or own or OWN_MODEL)
+    model = model_config(config.model or own or DEFAULT_MODEL)
     network = new_network(model, size=config.size, seed=config.seed)
     if beginning is not None:
         fill(network, beginning)

@@ -6,13 +6,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 from etam_ros.synthetic.samples import ClipSource
 from etam_ros.training.checkpoints import load_checkpoint
 from etam_ros.training.config import TrainingConfig
 from etam_ros.training.data.batches import ClipBatch, batches
+from etam_ros.training.data.clip_sources import open_clips
 from etam_ros.training.passes import Pass
 from etam_ros.training.processes import joined_processes
-from etam_ros.training.progress_report import Log, Report
+from etam_ros.training.progress_report import TrainingLog, TrainingReport
 from etam_ros.training.sample_pictures import write_samples
 from etam_ros.training.trainer import Trainer
 from etam_ros.training.weights_out import write_weights
@@ -20,16 +23,16 @@ from etam_ros.training.weights_out import write_weights
 
 def train(
     config: TrainingConfig,
-    source: ClipSource,
+    source: ClipSource | None = None,
     *,
-    on_report: Callable[[Report], None] | None = None,
+    on_report: Callable[[TrainingReport], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Path:
     """Train, or go on with the run in `config.out`.
 
     Args:
         config: of the run; where one goes on, new values count from here on.
-        source: of the clips.
+        source: of the clips; None opens those of `config.data`.
         on_report: is given numbers every `config.log_every` steps.
         stop: is asked after each step; the run can then go on later.
 
@@ -38,8 +41,12 @@ def train(
 
     Raises:
         TrainingError: the run cannot begin, go on or be saved.
+        SourceError: something in `config.data` cannot be read, or is nothing to train on.
         BackendError, ConfigError, WeightsError: as their messages say.
     """
+    source = open_clips(config.data) if source is None else source
+    if config.threads:
+        torch.set_num_threads(config.threads)
     clock = _Clock(config)
     with joined_processes(config.device) as processes:
         trainer = Trainer(
@@ -102,12 +109,14 @@ class _Clock:
 class _Folder:
     """What the first process writes."""
 
-    def __init__(self, trainer: Trainer, on_report: Callable[[Report], None] | None) -> None:
+    def __init__(
+        self, trainer: Trainer, on_report: Callable[[TrainingReport], None] | None
+    ) -> None:
         self._trainer, self._on_report = trainer, on_report
         self._path = Path(trainer.config.out)
-        self._log = Log(self._path, trainer.done)
+        self._log = TrainingLog(self._path, trainer.done)
 
-    def add(self, report: Report) -> None:
+    def add(self, report: TrainingReport) -> None:
         """A line of log.csv, and whoever listens."""
         self._log.add(report)
         if self._on_report is not None:

@@ -35,14 +35,6 @@ class Decode:
 
 
 @dataclass(eq=False)
-class Chosen:
-    """What goes on of n rows: logits (n, 1, 4h, 4w) and pointers (n, D)."""
-
-    mask_logits: Tensor
-    pointers: Tensor
-
-
-@dataclass(eq=False)
 class Bank:
     """Memories of all rows: conditioning ones, and the others by frame."""
 

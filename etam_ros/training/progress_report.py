@@ -18,7 +18,7 @@ from etam_ros.training.passes import Decode
 
 
 @dataclass(frozen=True)
-class Report:
+class TrainingReport:
     """Means over the steps since the report before.
 
     Attributes:
@@ -88,12 +88,12 @@ class Meter:
         self._clips += clips
         self._gradient_norm += gradient_norm
 
-    def report(self, step: int, lr: float, sums: Tensor | None = None) -> Report:
+    def report(self, step: int, lr: float, sums: Tensor | None = None) -> TrainingReport:
         """The means; `sums` are those of all processes."""
         values = (self._sums if sums is None else sums).tolist()
         steps = max(1, self._steps)
         seconds = max(1e-9, time.monotonic() - self._began)
-        return Report(
+        return TrainingReport(
             step,
             **{name: value / steps for name, value in zip(PARTS, values[:5], strict=True)},
             iou_prompted=_ratio(values[5], values[6]),
@@ -114,7 +114,7 @@ def _ratio(value: float, count: float) -> float:
     return value / count if count else float("nan")
 
 
-class Log:
+class TrainingLog:
     """log.csv of a run, one line for each report; a run that goes on drops what came after.
 
     Raises:
@@ -127,14 +127,14 @@ class Log:
             folder.mkdir(parents=True, exist_ok=True)
             self.reports = [report for report in read_log(self.path) if report.step <= step]
             with self.path.open("w", newline="", encoding="utf-8") as file:
-                csv.writer(file).writerow([item.name for item in fields(Report)])
+                csv.writer(file).writerow([item.name for item in fields(TrainingReport)])
                 csv.writer(file).writerows(map(_cells, self.reports))
         except OSError as error:
             raise TrainingError(
                 f"{folder} cannot be written ({error.strerror}): name another with --out"
             ) from error
 
-    def add(self, report: Report) -> None:
+    def add(self, report: TrainingReport) -> None:
         """Append a line."""
         self.reports.append(report)
         with self.path.open("a", newline="", encoding="utf-8") as file:
@@ -162,15 +162,15 @@ class Log:
         figure.savefig(self.path.with_name("loss.png"), dpi=100)
 
 
-def _cells(report: Report) -> Iterable[str]:
+def _cells(report: TrainingReport) -> Iterable[str]:
     return [f"{value:.6g}" for value in asdict(report).values()]
 
 
-def read_log(path: Path) -> list[Report]:
+def read_log(path: Path) -> list[TrainingReport]:
     """The reports of a log.csv; none where there is no such file."""
     if not path.is_file():
         return []
-    names = [item.name for item in fields(Report)]
+    names = [item.name for item in fields(TrainingReport)]
     with path.open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if all(row.get(name) for name in names)]
-    return [Report(int(float(r["step"])), *(float(r[n]) for n in names[1:])) for r in rows]
+    return [TrainingReport(int(float(r["step"])), *(float(r[n]) for n in names[1:])) for r in rows]

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etam_ros.records import BACKGROUND, FOREGROUND
+from etam_ros.runtime.stages import POINT_NONE
 from etam_ros.training.config import TrainingConfig
 
 MASK: Final = "mask"
@@ -25,7 +26,6 @@ BOX_JITTER: Final = 0.1
 MAX_BOX_JITTER: Final = 10.0
 CENTRE_SHARE: Final = 0.5
 """Clicks near the deepest place of their region; the others fall anywhere in it."""
-NO_POINT: Final = -1
 
 Mask = NDArray[np.bool_]
 Click = tuple[float, float, int]
@@ -103,14 +103,14 @@ def correcting_click(
 ) -> Click:
     """A click on what is missed or wrong, labelled by the truth; both masks (H, W).
 
-    With probability `truth_share`, and where nothing is wrong, a click on the object. NO_POINT
+    With probability `truth_share`, and where nothing is wrong, a click on the object. POINT_NONE
     where there is no object either.
     """
     wrong = mask ^ truth
     if truth.any() and (rng.random() < truth_share or not wrong.any()):
         return first_click(truth, rng)
     if not wrong.any():
-        return 0.0, 0.0, NO_POINT
+        return 0.0, 0.0, POINT_NONE
     x, y = _place(wrong, rng)
     return x, y, FOREGROUND if truth[int(y), int(x)] else BACKGROUND
 

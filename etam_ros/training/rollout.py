@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -21,14 +22,22 @@ from etam_ros.cues.optical_flow import Motion, flow_frame_of
 from etam_ros.cues.proposals import pictured, propose
 from etam_ros.model import EfficientTAM
 from etam_ros.model.network import MEMORY_BIAS, MEMORY_SCALE
-from etam_ros.tracking.mask_selection import add_tracking_bias, shift_to_best_expected_iou
+from etam_ros.runtime import DecodedMasks
+from etam_ros.runtime.stages import POINT_BOX_MAX, POINT_BOX_MIN, POINT_NONE
+from etam_ros.tracking.mask_selection import (
+    ChosenMasks,
+    add_tracking_bias,
+    choose_masks,
+    shift_to_best_expected_iou,
+)
+from etam_ros.tracking.prompt_inputs import MASK_PROMPT_LOGIT
+from etam_ros.tracking.tracker import as_prompt
 from etam_ros.training.mask_corruption import corrupt_masks
-from etam_ros.training.passes import Bank, Chosen, Decode, Pass
+from etam_ros.training.passes import Bank, Decode, Pass
 from etam_ros.training.prompt_sampling import (
     BOX,
     CLICK,
     MASK,
-    NO_POINT,
     Click,
     PromptPlan,
     correcting_click,
@@ -37,17 +46,15 @@ from etam_ros.training.prompt_sampling import (
 )
 from etam_ros.transforms import IMAGE_MEAN, IMAGE_STD
 
-MASK_PROMPT_LOGIT: Final = 10.0
-MAX_PREVIOUS_LOGIT: Final = 32.0
-NO_OBJECT_LOGIT: Final = -1024.0
-BOX_LABELS: Final = (2, 3)
+BOX_LABELS: Final = (POINT_BOX_MIN, POINT_BOX_MAX)
 
 
 class Rollout:
     """Goes over the frames of a batch; its methods are the tracker's steps, for all rows at once.
 
-    Differences from the tracker: nothing is filled, a prompted frame's hard mask passes gradients
-    as if it were soft, and presence may be the true one.
+    Differences from the tracker: nothing is filled, an unstable mask 0 is kept (as upstream), a
+    prompted frame's hard mask passes gradients as if it were soft, and presence may be the true
+    one.
 
     Args:
         network: in training mode or not.
@@ -144,7 +151,7 @@ class Rollout:
             )
         return features.view(images.shape[0], images.shape[1], *features.shape[1:])
 
-    def prompt_first(self, feature: Tensor) -> Chosen:
+    def prompt_first(self, feature: Tensor) -> ChosenMasks:
         """Prompt all rows on the first frame, each kind together: a box has one point more."""
         conditioned = feature + self.network.no_mem_embed.reshape(1, -1, 1, 1)
         rows_of: dict[str, list[int]] = {MASK: [], CLICK: [], BOX: []}
@@ -161,12 +168,13 @@ class Rollout:
             order += rows
             parts.append(part)
         back = torch.tensor(np.argsort(order), device=self.device)
-        return Chosen(
+        return ChosenMasks(
             torch.cat([part.mask_logits.float() for part in parts])[back],
+            torch.cat([part.scores for part in parts])[back],
             torch.cat([part.pointers.float() for part in parts])[back],
         )
 
-    def take_masks(self, feature: Tensor, rows: list[int]) -> Chosen:
+    def take_masks(self, feature: Tensor, rows: list[int]) -> ChosenMasks:
         """Take mask prompts as they are; the pointer comes from the raw feature."""
         config = self.network.config
         targets = torch.from_numpy(self.masks[rows, 0]).to(self.device).float()[:, None]
@@ -178,9 +186,11 @@ class Rollout:
             mode="bilinear",
             antialias=True,
         )
-        return Chosen(logits, self.network.obj_ptr_proj(tokens[:, 0]))
+        scores = torch.tensor([[MASK_PROMPT_LOGIT, 1.0]], device=self.device)
+        pointers = self.network.obj_ptr_proj(tokens[:, 0])
+        return ChosenMasks(logits, scores.expand(len(rows), 2), pointers)
 
-    def prompt_points(self, conditioned: Tensor, rows: list[int], kind: str) -> Chosen:
+    def prompt_points(self, conditioned: Tensor, rows: list[int], kind: str) -> ChosenMasks:
         """Prompt rows with a click or a box each, then correct them where it is planned."""
         for row in rows:
             truth = self.masks[row, 0]
@@ -216,8 +226,8 @@ class Rollout:
         return torch.from_numpy(np.stack(proposals)).to(self.device)
 
     def correct(
-        self, conditioned: Tensor, chosen: Chosen, rows: list[int], frame: int, clicks: int
-    ) -> Chosen:
+        self, conditioned: Tensor, chosen: ChosenMasks, rows: list[int], frame: int, clicks: int
+    ) -> ChosenMasks:
         """Click where each row is wrong, and decode again on top of its mask; (n, D, h, w)."""
         prompts = self.prompts.setdefault(frame, [[] for _ in self.rngs])
         for _ in range(clicks):
@@ -231,14 +241,14 @@ class Rollout:
                     mask, self.masks[row, frame], self.rngs[row], self.truth_clicks
                 )
                 prompts[row].append(click)
-            previous = as_prompt(chosen)
+            previous = as_prompt(chosen.mask_logits)
             ambiguous = len(prompts[rows[0]]) <= 1
             chosen = self.decode(
                 conditioned, rows, frame, "correction", ambiguous=ambiguous, previous=previous
             )
         return chosen
 
-    def track(self, conditioned: Tensor, frame: int, before: Chosen) -> Chosen:
+    def track(self, conditioned: Tensor, frame: int, before: ChosenMasks) -> ChosenMasks:
         """Decode all rows without a prompt but, where masks are carried, the ones before."""
         rows = list(range(len(self.rngs)))
         previous = None
@@ -246,14 +256,17 @@ class Rollout:
             clips = torch.arange(len(rows), device=self.device) // self.objects
             motion = self.motions[frame - 1].of(clips)
             moved = corrupt_masks(
-                motion.move(as_prompt(before)), self.rngs, self.mask_corruption, self.objects
+                motion.move(as_prompt(before.mask_logits)),
+                self.rngs,
+                self.mask_corruption,
+                self.objects,
             )
             previous = motion.settle(moved)
         chosen = self.decode(
             conditioned, rows, frame, "tracked", ambiguous=True, previous=previous
         )
         if self.motions:
-            chosen = Chosen(add_tracking_bias(chosen.mask_logits), chosen.pointers)
+            chosen = replace(chosen, mask_logits=add_tracking_bias(chosen.mask_logits))
         return chosen
 
     def decode(
@@ -265,33 +278,34 @@ class Rollout:
         *,
         ambiguous: bool,
         previous: Tensor | None = None,
-    ) -> Chosen:
+    ) -> ChosenMasks:
         """Decode n rows with the prompts they have, note it, and choose what goes on."""
         points = None if kind == "tracked" else [self.prompts[frame][row] for row in rows]
         mask_logits, iou_scores, tokens, scores = self._decoder(conditioned, points, previous)
         once = self.network.config.answers_once
         several = ambiguous and not once
         used = slice(1, None) if several else slice(0, 1)
-        mask_logits, iou_scores = mask_logits[:, used], iou_scores[:, used]
         index = torch.tensor(rows, device=self.device)
-        self.decodes.append(Decode(frame, index, mask_logits, iou_scores, scores[:, 0], kind))
-        best = iou_scores.detach().argmax(dim=1)  # (n,)
-        each = torch.arange(len(rows), device=self.device)
-        pointers = self.network.obj_ptr_proj(tokens[:, used][each, best])
-        present = scores > 0 if self.taught is None else self.taught[index, frame][:, None]
-        logits = mask_logits[each, best][:, None]  # (n, 1, 4h, 4w)
-        if once and ambiguous and points is not None:
-            logits = shift_to_best_expected_iou(logits)
-        return Chosen(
-            torch.where(present[..., None, None], logits, NO_OBJECT_LOGIT),
-            torch.where(present, pointers, self.network.no_obj_ptr),
+        self.decodes.append(
+            Decode(frame, index, mask_logits[:, used], iou_scores[:, used], scores[:, 0], kind)
         )
+        if self.taught is not None:
+            scores = torch.where(self.taught[index, frame][:, None], 1.0, -1.0)
+        pointers = torch.where(
+            (scores > 0)[:, None], self.network.obj_ptr_proj(tokens), self.network.no_obj_ptr
+        )
+        decoded = DecodedMasks(mask_logits, iou_scores.float(), pointers, scores.float())
+        chosen = choose_masks(decoded, ambiguous=several, answers_once=not several)
+        if once and ambiguous and points is not None:
+            logits = shift_to_best_expected_iou(chosen.mask_logits)
+            chosen = replace(chosen, mask_logits=logits)
+        return chosen
 
     def _decoder(
         self, feature: Tensor, points: list[list[Click]] | None, dense: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         encoder = self.network.sam_prompt_encoder
-        given = points or [[(0.0, 0.0, NO_POINT)]] * len(feature)
+        given = points or [[(0.0, 0.0, POINT_NONE)]] * len(feature)
         values = torch.tensor(given, dtype=torch.float32, device=self.device)  # (n, P, 3)
         sparse = encoder.embed_points(values[..., :2], values[..., 2].long())
         return self.network.sam_mask_decoder(  # type: ignore[no-any-return]
@@ -312,7 +326,7 @@ class Rollout:
             seen, torch.stack(memories, dim=1), temporal_index, torch.stack(pointers, dim=1)
         )
 
-    def remember(self, feature: Tensor, chosen: Chosen, frame: int, prompted: bool) -> None:
+    def remember(self, feature: Tensor, chosen: ChosenMasks, frame: int, prompted: bool) -> None:
         """Write a memory of each row: hard masks of prompted frames, soft ones of the others."""
         size = (self.network.config.image_size,) * 2
         logits = functional.interpolate(chosen.mask_logits, size=size, mode="bilinear")
@@ -325,8 +339,3 @@ class Rollout:
             self.bank.conditioning.append(entry)
         else:
             self.bank.recent[frame] = entry
-
-
-def as_prompt(chosen: Chosen) -> Tensor:
-    """A mask as the decoder takes it back: (n, 1, 4h, 4w)."""
-    return chosen.mask_logits.clamp(-MAX_PREVIOUS_LOGIT, MAX_PREVIOUS_LOGIT)

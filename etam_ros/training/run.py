@@ -1,6 +1,7 @@
 """Training without anything but torch, NumPy and OpenCV: `python -m etam_ros.training.run`.
 
-The options are the fields of `TrainingConfig`; `etam train` does the same with a progress bar.
+`torchrun` starts it too, once for each GPU. The options are those of `etam train`, made from the
+same fields; a progress bar and coloured help need more than PyTorch brings.
 """
 
 from __future__ import annotations
@@ -10,48 +11,38 @@ import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
-from pathlib import Path
 from types import FrameType
+from typing import Any
 
-import torch
-
-from etam_ros.config import option_of
+from etam_ros.config import flag_of, metavar_of, option_of
 from etam_ros.errors import EtamError
 from etam_ros.training.config import TrainingConfig
-from etam_ros.training.data.sources import training_source
 from etam_ros.training.loop import train
-from etam_ros.training.progress_report import Report
+from etam_ros.training.progress_report import TrainingReport
 
 
-def parser() -> argparse.ArgumentParser:
-    """Options from the fields of the configuration, and those of this process."""
-    made = argparse.ArgumentParser(
+def parse(args: Sequence[str] | None) -> dict[str, Any]:
+    """The fields of the configuration that a command line gives."""
+    parser = argparse.ArgumentParser(
         prog="python -m etam_ros.training.run",
         description="Train, or go on with the run in --out.",
-        epilog="Example: python -m etam_ros.training.run --data packed.npz --out run --steps 9000",
+        argument_default=argparse.SUPPRESS,
     )
-    made.add_argument(
-        "--data",
-        action="append",
-        default=[],
-        metavar="PATH",
-        help="what to train on, may be given several times; without it clips are procedural",
-    )
-    made.add_argument("--threads", type=int, default=0, help="threads of PyTorch; 0: its own")
     for item in fields(TrainingConfig):
-        described = option_of(item)
-        made.add_argument(
-            "--" + item.name.replace("_", "-"),
-            type=type(item.default),
-            default=item.default,
-            choices=described.choices or None,
-            metavar=type(item.default).__name__.upper(),
-            help=f"{described.description.replace('%', '%%')} (%(default)s)",
+        described, several = option_of(item), isinstance(item.default, tuple)
+        text = f"{described.help_text} [default: {described.unset or item.default}]"
+        parser.add_argument(
+            flag_of(item),
+            action="append" if several else "store",
+            type=str if several else type(item.default),
+            metavar=metavar_of(item),
+            help=text.replace("%", "%%"),
         )
-    return made
+    given = vars(parser.parse_args(args))
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in given.items()}
 
 
-def line(report: Report, steps: int) -> str:
+def line(report: TrainingReport, steps: int) -> str:
     """A report as one line."""
     return (
         f"{report.step}/{steps} loss {report.loss:.3f} pixel {report.pixel:.3f} "
@@ -63,10 +54,7 @@ def line(report: Report, steps: int) -> str:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run one command line; 0, or 2 for what the user can mend."""
-    options = vars(parser().parse_args(args))
-    data, threads = options.pop("data"), options.pop("threads")
-    if threads:
-        torch.set_num_threads(threads)
+    given = parse(args)
     asked: list[bool] = []
 
     def ask(_number: int, _frame: FrameType | None) -> None:
@@ -77,10 +65,9 @@ def main(args: Sequence[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask)
     try:
-        config = TrainingConfig(**options)
+        config = TrainingConfig(**given)
         weights = train(
             config,
-            training_source([Path(path) for path in data]),
             on_report=lambda report: print(line(report, config.steps), flush=True),
             stop=lambda: bool(asked),
         )

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etam_ros.errors import TrainingError
+from etam_ros.runtime.stages import POINT_BOX_MAX, POINT_BOX_MIN, POINT_NONE
 from etam_ros.training.data.batches import ClipBatch
 from etam_ros.training.passes import Pass
-from etam_ros.training.prompt_sampling import MASK, NO_POINT, Click
+from etam_ros.training.prompt_sampling import MASK, Click
 
 MAX_ROWS: Final = 8
 TILE_PX: Final = 160
@@ -80,10 +81,10 @@ def _draw_prompt(tile: Picture, clicks: list[Click], scale: float) -> None:
     """Clicks as discs, green on the object and red off it; a box from its corners."""
     places = [(round((x + 0.5) * scale), round((y + 0.5) * scale)) for x, y, _ in clicks]
     labels = [label for *_, label in clicks]
-    if 2 in labels:
-        corners = (places[labels.index(2)], places[labels.index(3)])
+    if POINT_BOX_MIN in labels:
+        corners = (places[labels.index(POINT_BOX_MIN)], places[labels.index(POINT_BOX_MAX)])
         cv2.rectangle(tile, *corners, BOX_COLOUR, 2)
     for place, label in zip(places, labels, strict=True):
-        if label in CLICK_COLOURS and label != NO_POINT:
+        if label in CLICK_COLOURS and label != POINT_NONE:
             cv2.circle(tile, place, 5, (20, 20, 24), -1, cv2.LINE_AA)
             cv2.circle(tile, place, 4, CLICK_COLOURS[label], -1, cv2.LINE_AA)

@@ -33,7 +33,7 @@ from etam_ros.training.optimization import (
 )
 from etam_ros.training.passes import Pass
 from etam_ros.training.processes import Processes
-from etam_ros.training.progress_report import Meter, Report
+from etam_ros.training.progress_report import Meter, TrainingReport
 from etam_ros.training.prompt_sampling import plan_prompts, row_random
 from etam_ros.training.rollout import Rollout
 
@@ -183,7 +183,7 @@ class Trainer:
                 "from the last state with a lower --lr, or with --precision fp32"
             )
 
-    def report(self) -> Report:
+    def report(self) -> TrainingReport:
         """Numbers since the report before; every process has to ask."""
         sums = self.processes.average(self.meter.sums)
         report = self.meter.report(self.done, self.lr, sums)

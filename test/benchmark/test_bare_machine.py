@@ -25,9 +25,9 @@ class Absent:
 sys.meta_path.insert(0, Absent())
 from etam_ros.benchmark.on_gpu import __main__, correctness, learning, speed
 from etam_ros.training import by_the_clock
-from etam_ros.training.data.sources import training_source
+from etam_ros.training.data.clip_sources import open_clips
 
-clip = training_source([Path(sys.argv[1])]).clip(0, frames=2, size=32)
+clip = open_clips([Path(sys.argv[1])]).clip(0, frames=2, size=32)
 print(*clip.images.shape)
 """
 

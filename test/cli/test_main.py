@@ -41,9 +41,10 @@ def test_help_lists_every_verb(etam, args):
         assert verb.help in done.stdout
 
 
-def test_help_imports_neither_torch_nor_ros():
+@pytest.mark.parametrize("args", [["--help"], ["train", "--help"], ["pretrain", "--help"]])
+def test_help_imports_neither_torch_nor_ros(args):
     code = (
-        "import sys; sys.argv = ['etam', '--help']\n"
+        f"import sys; sys.argv = ['etam', *{args}]\n"
         "from etam_ros.cli.main import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"

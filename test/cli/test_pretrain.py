@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 import re
-from dataclasses import fields
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from safetensors import safe_open
-
-from etam_ros.cli.pretrain import pretrain
-from etam_ros.training.pretraining.config import PretrainingConfig
 
 TINY = (
     "--teacher", "tiny_test", "--teacher-weights", "random:1", "--student", "tiny_test",
@@ -78,15 +73,3 @@ def test_mistakes_are_one_line(etam, tmp_path: Path, options: tuple[str, ...], w
     assert finished.returncode == 2
     assert finished.stderr.count("\n") == 1, finished.stderr
     assert words in finished.stderr
-
-
-def test_defaults_are_those_of_the_configuration() -> None:
-    defaults = {item.name: item.default for item in fields(PretrainingConfig)}
-    shown = {
-        name: parameter.default
-        for name, parameter in inspect.signature(pretrain).parameters.items()
-    }
-    assert shown.keys() | {"clip", "weight_decay", "log_every"} == defaults.keys()
-    for name, value in shown.items():
-        if name not in ("teacher", "data"):
-            assert (str(value) if name == "out" else value) == defaults[name], name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import fields
 from pathlib import Path
 
@@ -10,10 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from etam_ros.cli.train import train
+from etam_ros.config import flag_of, metavar_of, option_of
 from etam_ros.media.label_png import encode_label_png
 from etam_ros.training.config import TrainingConfig
-from etam_ros.training.run import parser
+from etam_ros.training.run import parse
 
 SHORT = ("--model", "tiny_test", "--size", "32", "--frames", "2", "--batch", "1", "--steps", "2",
          "--workers", "0", "--precision", "fp32", "--log-every", "1")  # fmt: skip
@@ -60,15 +59,13 @@ def test_what_is_wrong_is_said_in_one_line(etam, tmp_path: Path) -> None:
         assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_defaults_are_those_of_the_configuration() -> None:
-    defaults = {item.name: item.default for item in fields(TrainingConfig)}
-    for name, parameter in inspect.signature(train).parameters.items():
-        if name != "data":
-            assert str(parameter.default) == str(defaults[name]), name
-
-
-def test_the_plain_command_has_every_option() -> None:
-    options = vars(parser().parse_args(["--data", "a", "--data", "b", "--lr", "1e-3"]))
-    assert options["data"] == ["a", "b"]
-    assert {item.name for item in fields(TrainingConfig)} <= set(options)
-    assert options["lr"] == 1e-3
+def test_the_plain_command_takes_the_same_options(capsys) -> None:
+    given = parse(["--data", "a", "--data", "b", "--lr", "1e-3", "--save-every-s", "9"])
+    assert given == {"data": ("a", "b"), "lr": 1e-3, "save_every_s": 9.0}
+    with pytest.raises(SystemExit):
+        parse(["--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    for item in fields(TrainingConfig):
+        assert f"{flag_of(item)} {metavar_of(item)} " in said
+        assert " ".join(option_of(item).help_text.split()) in said
+    assert "[default: from scratch]" in said

@@ -48,7 +48,7 @@ def test_the_yaml_file_describes_every_parameter():
     text = share_file("config/tracker.yaml").read_text(encoding="utf-8")
     words = " ".join(line.strip().lstrip("# ") for line in text.splitlines())
     for name, (_, option) in parameter_options().items():
-        assert option.description in words, name
+        assert option.full_description in words, name
 
 
 def test_the_documentation_names_every_parameter():

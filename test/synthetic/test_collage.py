@@ -13,11 +13,15 @@ import pytest
 from etam_ros.errors import ConfigError
 from etam_ros.synthetic.collage import CollageSource
 from etam_ros.synthetic.collage.backdrop import Backdrop
-from etam_ros.synthetic.collage.layers import SOLID, Layer, lay, streak
+from etam_ros.synthetic.collage.layers import SOLID, Layer, composite, streak
 from etam_ros.synthetic.collage.motion import Ripple, camera, frame_times, poses, squash
-from etam_ros.synthetic.collage.paths import Way, covering_way, find_way
 from etam_ros.synthetic.collage.scene import plan_scene
 from etam_ros.synthetic.collage.sprites import Cutout, cut, draw_shape
+from etam_ros.synthetic.collage.trajectories import (
+    Trajectory,
+    covering_trajectory,
+    random_trajectory,
+)
 from etam_ros.synthetic.material.records import Partition, Photograph
 
 MAGENTA = (255, 0, 255)
@@ -105,7 +109,7 @@ def painted(layer, scene, tone, size):
     for frame in range(3):
         picture = scene.backdrop.draw(frame, size, masks[:, frame])
         for each in layers:
-            lay(replace(each, shutter=0.0, shadow=0.0), frame, picture, masks[:, frame])
+            composite(replace(each, shutter=0.0, shadow=0.0), frame, picture, masks[:, frame])
         pictures.append(picture)
     return np.stack(pictures).astype(int), masks
 
@@ -113,7 +117,7 @@ def painted(layer, scene, tone, size):
 def test_masks_are_where_the_things_are(source):
     checked = 0
     for seed in range(12):
-        scene = plan_scene(np.random.default_rng(seed), source._props, 3, 96)
+        scene = plan_scene(np.random.default_rng(seed), source._assets, 3, 96)
         for layer in scene.layers:
             if layer.slot < 0:
                 continue
@@ -133,12 +137,12 @@ def test_masks_are_where_the_things_are(source):
 def test_a_nearer_thing_hides_a_farther_one_until_it_has_passed():
     masks = np.zeros((2, 3, 96, 96), bool)
     far = Layer(disc().sprite(), still(3, 28.0, 28.0), slot=0)
-    way = np.array([60.0, 23.0, -40.0])
-    near = Layer(disc(50, (0, 255, 0)).sprite(), still(3, way, 23.0), slot=1)
+    x = np.array([60.0, 23.0, -40.0])
+    near = Layer(disc(50, (0, 255, 0)).sprite(), still(3, x, 23.0), slot=1)
     for frame in range(3):
         picture = np.full((96, 96, 3), 90, np.uint8)
-        lay(far, frame, picture, masks[:, frame])
-        lay(near, frame, picture, masks[:, frame])
+        composite(far, frame, picture, masks[:, frame])
+        composite(near, frame, picture, masks[:, frame])
         seen = np.abs(picture.astype(int) - MAGENTA).max(axis=2) < 83  # half of it and half grey
         assert (seen ^ masks[0, frame]).sum() <= 0.02 * masks[0, 0].sum()
         assert seen.any() == masks[0, frame].any()
@@ -152,7 +156,7 @@ def test_a_part_is_inside_its_whole_and_what_is_out_of_view_is_empty():
     layer = Layer(disc().sprite(), still(2, np.array([70.0, 300.0]), 10.0), 0, ((1, half),))
     masks = np.zeros((2, 2, 96, 96), bool)
     for frame in range(2):
-        lay(layer, frame, np.zeros((96, 96, 3), np.uint8), masks[:, frame])
+        composite(layer, frame, np.zeros((96, 96, 3), np.uint8), masks[:, frame])
     assert 0.4 < masks[1, 0].sum() / masks[0, 0].sum() <= 1.0
     assert not (masks[1] & ~masks[0]).any()
     assert not masks[:, 1].any()
@@ -164,7 +168,7 @@ def test_shadow_and_blur_change_the_picture_and_not_the_mask():
         picture, masks = np.full((96, 96, 3), 200, np.uint8), np.zeros((1, 96, 96), bool)
         layer = Layer(disc().sprite(), still(2, np.array([30.0, 42.0]), 30.0), 0,
                       shutter=shutter, shadow=shadow)  # fmt: skip
-        lay(layer, 0, picture, masks)
+        composite(layer, 0, picture, masks)
         results.append((picture.astype(int), masks))
     (plain, mask), (dim, other) = results
     assert np.array_equal(mask, other)
@@ -210,7 +214,7 @@ def test_a_ripple_without_depth_is_the_plain_warp():
     drawn = []
     for ripple in (None, flat):
         picture, masks = np.zeros((96, 96, 3), np.uint8), np.zeros((1, 96, 96), bool)
-        lay(Layer(sprite, there, 0, ripple=ripple), 0, picture, masks)
+        composite(Layer(sprite, there, 0, ripple=ripple), 0, picture, masks)
         drawn.append((picture.astype(int), masks))
     assert np.abs(drawn[0][0] - drawn[1][0]).max() < 12
     assert (drawn[0][1] ^ drawn[1][1]).sum() < 0.02 * drawn[0][1].sum()
@@ -239,14 +243,16 @@ def test_ways_lead_behind_things_and_out_and_back():
     for seed in range(80):
         rng = np.random.default_rng(seed)
         times = np.linspace(0.0, 12.0, 9)  # long enough for things to happen
-        way = find_way(rng, times, 1.0, 0.2, plain=False)
-        assert way.x.shape == way.y.shape == (9,)
-        assert max(abs(way.x[0]), abs(way.y[0])) <= 0.5
-        if way.hidden_at is not None:
-            nearest = np.hypot(way.x - way.hidden_at[0], way.y - way.hidden_at[1])
+        trajectory = random_trajectory(rng, times, 1.0, 0.2, plain=False)
+        assert trajectory.x.shape == trajectory.y.shape == (9,)
+        assert max(abs(trajectory.x[0]), abs(trajectory.y[0])) <= 0.5
+        if trajectory.hidden_at is not None:
+            nearest = np.hypot(
+                trajectory.x - trajectory.hidden_at[0], trajectory.y - trajectory.hidden_at[1]
+            )
             assert nearest.min() < nearest[0]
             hidden += 1
-        away = np.maximum(np.abs(way.x), np.abs(way.y)) > 0.55
+        away = np.maximum(np.abs(trajectory.x), np.abs(trajectory.y)) > 0.55
         left += int(away.any() and not away[-1])
     assert hidden > 8
     assert left > 4
@@ -254,11 +260,13 @@ def test_ways_lead_behind_things_and_out_and_back():
 
 def test_what_covers_a_thing_comes_to_it_stays_with_it_and_may_leave():
     times = np.linspace(0.0, 1.0, 60)
-    way = Way(0.3 * times, np.full(60, -0.1))
+    trajectory = Trajectory(0.3 * times, np.full(60, -0.1))
     stayed, left = 0, 0
     for seed in range(40):
-        hider = covering_way(np.random.default_rng(seed), way, side=0.2, hider=0.4)
-        away = np.hypot(hider.x - way.x, hider.y - way.y)
+        occluder = covering_trajectory(
+            np.random.default_rng(seed), trajectory, side=0.2, occluder=0.4
+        )
+        away = np.hypot(occluder.x - trajectory.x, occluder.y - trajectory.y)
         assert away[0] >= 0.4, "at first the thing can be seen"
         over = np.flatnonzero(away == 0.0)
         assert len(over) > 5

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from etam_ros.synthetic.collage import CollageSource
-from etam_ros.synthetic.collage.finish import grain_pool
+from etam_ros.synthetic.collage.assets import Assets
+from etam_ros.synthetic.collage.camera_effects import grain_pool
 from etam_ros.synthetic.collage.motion import camera
 from etam_ros.synthetic.collage.procedural import textures
-from etam_ros.synthetic.collage.props import Props
 from etam_ros.synthetic.collage.views import Shot, tracked
 from etam_ros.synthetic.material.moving_things import with_tracks
 from etam_ros.synthetic.material.records import Material
@@ -63,12 +63,12 @@ def test_a_still_wall_has_no_movers_and_tracks_repeat(walk, material):
 
 def test_a_track_is_shown_with_its_outline(walk, material):
     disc = next(track for track in material.tracks if (track.masks[0] > 0)[55, 40])
-    props = Props.of(Material((), (walk[0],), (disc,)), textures(), grain_pool())
+    assets = Assets.of(Material((), (walk[0],), (disc,)), textures(), grain_pool())
     for seed in range(6):
         rng = np.random.default_rng(seed)
         times = np.array([0.0, 2.0, 4.0])
         shot = Shot(times, 1.4, 96, camera(rng, times, 0.5))
-        backdrop = tracked(rng, props, shot)
+        backdrop = tracked(rng, assets, shot)
         assert backdrop.slots == ((0, 0),)
         for t in range(3):
             masks = np.zeros((1, 96, 96), bool)

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etam_ros.records import BACKGROUND, FOREGROUND
+from etam_ros.runtime.stages import POINT_NONE
 from etam_ros.training.config import TrainingConfig
 from etam_ros.training.prompt_sampling import (
     BOX,
     CLICK,
     MASK,
-    NO_POINT,
     correcting_click,
     first_click,
     jittered_box,
@@ -71,7 +71,7 @@ def test_clicks_where_nothing_is_wrong():
     x, y, label = correcting_click(truth, truth, rng, truth_share=0.0)
     assert truth[int(y), int(x)]
     assert label == FOREGROUND
-    assert correcting_click(EMPTY, EMPTY, rng, truth_share=1.0)[2] == NO_POINT
+    assert correcting_click(EMPTY, EMPTY, rng, truth_share=1.0)[2] == POINT_NONE
     assert correcting_click(truth, EMPTY, rng, truth_share=1.0)[2] == BACKGROUND
 
 

@@ -65,7 +65,7 @@ class PlayerNode(Node):
             (
                 item.name,
                 getattr(defaults, item.name),
-                ParameterDescriptor(description=option_of(item).description, read_only=True),
+                ParameterDescriptor(description=option_of(item).full_description, read_only=True),
             )
             for item in fields(PlayerConfig)
         ]

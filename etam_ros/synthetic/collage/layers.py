@@ -46,7 +46,7 @@ class Layer:
     shadow: float = 0.0
 
 
-def lay(layer: Layer, frame: int, picture: Picture, masks: Mask) -> None:
+def composite(layer: Layer, frame: int, picture: Picture, masks: Mask) -> None:
     """Draw a layer over a picture, in place, and settle whose pixels they are.
 
     Args:

@@ -13,8 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from etam_ros.synthetic.collage.assets import Assets
 from etam_ros.synthetic.collage.backdrop import Backdrop
-from etam_ros.synthetic.collage.finish import Finish
+from etam_ros.synthetic.collage.camera_effects import CameraEffects
 from etam_ros.synthetic.collage.layers import Layer
 from etam_ros.synthetic.collage.motion import (
     Floats,
@@ -27,9 +28,12 @@ from etam_ros.synthetic.collage.motion import (
     log_uniform,
     poses,
 )
-from etam_ros.synthetic.collage.paths import Way, covering_way, find_way
-from etam_ros.synthetic.collage.props import Props
 from etam_ros.synthetic.collage.sprites import Cutout
+from etam_ros.synthetic.collage.trajectories import (
+    Trajectory,
+    covering_trajectory,
+    random_trajectory,
+)
 from etam_ros.synthetic.collage.views import Lifted, Shot, background, natural, tracked
 
 _SMALLEST, _LARGEST = 0.005, 0.6  # share of the picture that an object covers
@@ -47,24 +51,24 @@ class Scene:
     Attributes:
         backdrop: what is behind.
         layers: things before it, from far to near.
-        finish: what the camera makes of it.
+        effects: what the camera makes of it.
         slots: number of things with an id.
         order: (slots,) the order in which they come out.
     """
 
     backdrop: Backdrop
     layers: tuple[Layer, ...]
-    finish: Finish
+    effects: CameraEffects
     slots: int
     order: NDArray[np.int64]
 
 
-def plan_scene(rng: Rng, props: Props, frames: int, size: int, *, easy: bool = False) -> Scene:
+def plan_scene(rng: Rng, assets: Assets, frames: int, size: int, *, easy: bool = False) -> Scene:
     """Plan a clip.
 
     Args:
         rng: from which everything follows.
-        props: what it may be made of.
+        assets: what it may be made of.
         frames: T.
         size: S.
         easy: nothing may hide the objects.
@@ -72,8 +76,8 @@ def plan_scene(rng: Rng, props: Props, frames: int, size: int, *, easy: bool = F
     times = frame_times(rng, frames)
     aspect = log_uniform(rng, 1.2, 2.0) if chance(rng, 0.6) else log_uniform(rng, 0.6, 1.2)
     photograph = None
-    if props.outlined and chance(rng, _NATURAL):
-        photograph = props.photograph(rng, outlined=chance(rng, 0.8))
+    if assets.outlined and chance(rng, _NATURAL):
+        photograph = assets.photograph(rng, outlined=chance(rng, 0.8))
         height, width = photograph.image.shape[:2]
         if chance(rng, 0.7):  # all of it is in the picture
             aspect = width / height * float(np.exp(rng.normal(0.0, 0.2)))
@@ -81,35 +85,35 @@ def plan_scene(rng: Rng, props: Props, frames: int, size: int, *, easy: bool = F
     shot = Shot(times, aspect, size, camera(rng, times, liveliness))
     lifted = None
     if photograph is not None:
-        backdrop, lifted = natural(rng, props, shot, photograph)
+        backdrop, lifted = natural(rng, assets, shot, photograph)
         count = int(rng.choice(3, p=(0.55, 0.3, 0.15)))
-    elif props.material.tracks and chance(rng, _TRACKED):
-        backdrop = tracked(rng, props, shot)
+    elif assets.material.tracks and chance(rng, _TRACKED):
+        backdrop = tracked(rng, assets, shot)
         count = int(rng.choice(3, p=(0.55, 0.3, 0.15)))
     else:
-        backdrop = background(rng, props, shot)
+        backdrop = background(rng, assets, shot)
         count = int(rng.integers(1, 5))
     covered = not easy and frames >= _FEWEST_TO_COVER and chance(rng, _COVERED)
-    stage = _Stage(rng, props, shot, backdrop, covered=covered)
+    stack = _LayerStack(rng, assets, shot, backdrop, covered=covered)
     if lifted is not None:
-        stage.put_back(lifted)
-    stage.fill(1 if easy else count, plain=easy)
+        stack.put_back(lifted)
+    stack.fill(1 if easy else count, plain=easy)
     return Scene(
         backdrop,
-        tuple(stage.layers),
-        Finish.random(rng, times, size, props.grains),
-        stage.slots,
-        rng.permutation(stage.slots),
+        tuple(stack.layers),
+        CameraEffects.random(rng, times, size, assets.grains),
+        stack.slots,
+        rng.permutation(stack.slots),
     )
 
 
-class _Stage:
+class _LayerStack:
     """Collects what stands before the background."""
 
     def __init__(
-        self, rng: Rng, props: Props, shot: Shot, backdrop: Backdrop, *, covered: bool
+        self, rng: Rng, assets: Assets, shot: Shot, backdrop: Backdrop, *, covered: bool
     ) -> None:
-        self.rng, self.props, self.shot, self.backdrop = rng, props, shot, backdrop
+        self.rng, self.assets, self.shot, self.backdrop = rng, assets, shot, backdrop
         self.covered = covered
         self.layers: list[Layer] = []
         self.slots = len(backdrop.slots)
@@ -127,33 +131,37 @@ class _Stage:
         alike = 0.6 if chance(rng, 0.2) else 0.1
         for number in range(count):
             same = before is not None and chance(rng, alike)
-            cutout, upright = before if before and same else self.props.thing(rng, behind)
+            cutout, upright = before if before and same else self.assets.thing(rng, behind)
             before = (cutout, upright)
             area = log_uniform(rng, _SMALLEST, _LARGEST / (1.0 + 0.5 * number))
             named = ids < _MOST_IDS and (number == 0 or chance(rng, 0.75))
             ids += named
-            way = find_way(rng, self.shot.times, self.shot.aspect, np.sqrt(area), plain=plain)
-            self.place(cutout, area, way, upright=upright, named=named)
-            if way.hidden_at is not None:
-                x, y = (np.full_like(way.x, value) for value in way.hidden_at)
+            trajectory = random_trajectory(
+                rng, self.shot.times, self.shot.aspect, np.sqrt(area), plain=plain
+            )
+            self.place(cutout, area, trajectory, upright=upright, named=named)
+            if trajectory.hidden_at is not None:
+                x, y = (np.full_like(trajectory.x, value) for value in trajectory.hidden_at)
                 named = ids < _MOST_IDS and chance(rng, 0.3)
                 ids += named
-                self.hide(Way(x, y), way.hider_side, named=named)
+                self.hide(Trajectory(x, y), trajectory.occluder_side, named=named)
             elif self.covered:
-                self.cover(way, float(np.sqrt(area)))
+                self.cover(trajectory, float(np.sqrt(area)))
 
-    def cover(self, way: Way, side: float) -> None:
-        """Let something come over a thing that goes that way."""
-        hider = side * self.rng.uniform(1.8, 3.0)
-        self.hide(covering_way(self.rng, way, side, hider), hider, named=False)
+    def cover(self, trajectory: Trajectory, side: float) -> None:
+        """Let something come over a thing that goes that trajectory."""
+        occluder = side * self.rng.uniform(1.8, 3.0)
+        self.hide(covering_trajectory(self.rng, trajectory, side, occluder), occluder, named=False)
 
-    def hide(self, way: Way, side: float, *, named: bool) -> None:
-        """Put something on a way on which it hides another thing at times."""
-        hider, upright = self.props.thing(self.rng, self.backdrop.frames[0])
-        self.place(hider, side**2, way, upright=upright, named=named)
+    def hide(self, trajectory: Trajectory, side: float, *, named: bool) -> None:
+        """Put something on a trajectory on which it hides another thing at times."""
+        occluder, upright = self.assets.thing(self.rng, self.backdrop.frames[0])
+        self.place(occluder, side**2, trajectory, upright=upright, named=named)
 
-    def place(self, cutout: Cutout, area: float, way: Way, *, upright: bool, named: bool) -> None:
-        """Put a thing of that area on its way."""
+    def place(
+        self, cutout: Cutout, area: float, trajectory: Trajectory, *, upright: bool, named: bool
+    ) -> None:
+        """Put a thing of that area on its trajectory."""
         rng, times = self.rng, self.shot.times
         growth, turn = self._changes()
         turn = turn + (rng.normal(0.0, 0.12) if upright else rng.uniform(-3.2, 3.2))
@@ -166,7 +174,11 @@ class _Stage:
         stretch = np.exp(rng.normal(0.0, 0.1))
         flip = -1.0 if chance(rng, 0.5) else 1.0
         there = poses(
-            way.x, way.y, turn, growth * scale * stretch * flip, growth * scale / stretch
+            trajectory.x,
+            trajectory.y,
+            turn,
+            growth * scale * stretch * flip,
+            growth * scale / stretch,
         )
         height, width = cutout.alpha.shape
         centre = np.eye(3)
@@ -181,13 +193,15 @@ class _Stage:
         height, width = lifted.cutout.alpha.shape
         middle = lifted.place @ [(width - 1) / 2.0, (height - 1) / 2.0, 1.0]
         side = float(np.sqrt(lifted.cutout.area * abs(np.linalg.det(lifted.place[:2, :2]))))
-        way = find_way(rng, shot.times, shot.aspect, side, plain=True)
+        trajectory = random_trajectory(rng, shot.times, shot.aspect, side, plain=True)
         growth, turn = self._changes()
         zero = np.zeros_like(turn)
         growth, turn = growth / growth[0], turn - turn[0]
         around = poses(zero, zero, turn, growth, growth)
-        way = Way(middle[0] + way.x - way.x[0], middle[1] + way.y - way.y[0])
-        around[:, 0, 2], around[:, 1, 2] = way.x, way.y
+        trajectory = Trajectory(
+            middle[0] + trajectory.x - trajectory.x[0], middle[1] + trajectory.y - trajectory.y[0]
+        )
+        around[:, 0, 2], around[:, 1, 2] = trajectory.x, trajectory.y
         centre = np.eye(3)
         centre[:2, 2] = -middle[:2]
         bends = Ripple.random(rng, shot.times, rng.uniform(0.01, 0.08))
@@ -200,7 +214,7 @@ class _Stage:
             place, cutout = place @ np.diag([ratio[1], ratio[0], 1.0]), smaller
         self._lay(cutout, place, ripple, named=True)
         if self.covered:
-            self.cover(way, side)
+            self.cover(trajectory, side)
 
     def _changes(self) -> tuple[Floats, Floats]:
         """(T,) growth and turn over time."""

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etam_ros.errors import ConfigError
-from etam_ros.synthetic.collage.finish import grain_pool
-from etam_ros.synthetic.collage.layers import lay
+from etam_ros.synthetic.collage.assets import Assets
+from etam_ros.synthetic.collage.camera_effects import grain_pool
+from etam_ros.synthetic.collage.layers import composite
 from etam_ros.synthetic.collage.procedural import procedural_material, textures
-from etam_ros.synthetic.collage.props import Props
 from etam_ros.synthetic.collage.scene import Scene, plan_scene
 from etam_ros.synthetic.material.records import Material
 from etam_ros.synthetic.samples import TrainingClip
@@ -32,7 +32,7 @@ class CollageSource:
     """
 
     def __init__(self, material: Material | None = None) -> None:
-        self._props = Props.of(material or procedural_material(), textures(), grain_pool())
+        self._assets = Assets.of(material or procedural_material(), textures(), grain_pool())
 
     def clip(self, seed: int, *, frames: int, size: int) -> TrainingClip:
         """The clip of a seed.
@@ -53,7 +53,7 @@ class CollageSource:
         for attempt in range(_ATTEMPTS):
             rng = np.random.default_rng([_STREAM, seed, attempt])
             easy = attempt > _ATTEMPTS // 2
-            scene = plan_scene(rng, self._props, frames, size, easy=easy)
+            scene = plan_scene(rng, self._assets, frames, size, easy=easy)
             clip = _drawn(scene, frames, size)
             if clip is not None:
                 return clip
@@ -68,10 +68,10 @@ def _drawn(scene: Scene, frames: int, size: int) -> TrainingClip | None:
         there = masks[:, frame]
         picture = scene.backdrop.draw(frame, size, there)
         for layer in scene.layers:
-            lay(layer, frame, picture, there)
-        images[frame] = scene.finish.apply(picture, frame)
+            composite(layer, frame, picture, there)
+        images[frame] = scene.effects.apply(picture, frame)
         for mask in there:
-            scene.finish.black_out(mask)
+            scene.effects.black_out(mask)
         if frame == 0:
             areas = there.sum(axis=(1, 2))
             kept = scene.order[areas[scene.order] >= max(9.0, _SMALLEST_SHARE * size * size)]

@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from etam_ros.synthetic.collage.assets import Assets, choose_thing
 from etam_ros.synthetic.collage.backdrop import Backdrop, reduced, view_scale
 from etam_ros.synthetic.collage.motion import Floats, Ripple, Rng, chance, log_uniform, squash
 from etam_ros.synthetic.collage.procedural import gradient
-from etam_ros.synthetic.collage.props import Props, choose_thing
 from etam_ros.synthetic.collage.sprites import Cutout, cut
 from etam_ros.synthetic.material.records import Partition, Photograph
 
@@ -64,7 +64,7 @@ class Lifted:
 
 
 def natural(
-    rng: Rng, props: Props, shot: Shot, photograph: Photograph
+    rng: Rng, assets: Assets, shot: Shot, photograph: Photograph
 ) -> tuple[Backdrop, Lifted | None]:
     """A photograph whose own things are the objects, where they were photographed.
 
@@ -73,7 +73,7 @@ def natural(
     things = photograph.truth if chance(rng, 0.65) else photograph.regions
     first = choose_thing(rng, things)
     if things is None or first is None:
-        return background(rng, props, shot), None
+        return background(rng, assets, shot), None
     others = rng.permutation(np.nonzero(things.shares > 0.004)[0])[: rng.integers(3)]
     chosen = [first, *(int(other) for other in others if other != first)]
     place = _framed(rng, shot, things, first)
@@ -104,35 +104,35 @@ def _framed(rng: Rng, shot: Shot, things: Partition, index: int) -> Floats:
     return _placed(rng, scale, np.clip(middle, half, whole - half))
 
 
-def background(rng: Rng, props: Props, shot: Shot) -> Backdrop:
+def background(rng: Rng, assets: Assets, shot: Shot) -> Backdrop:
     """Footage, a photograph or a texture."""
-    material = props.material
+    material = assets.material
     draw = rng.random()
     if material.footage and draw < 0.4:
-        return _footage(rng, props, shot)
+        return _footage(rng, assets, shot)
     if material.photographs and draw < 0.85:
-        photograph = props.photograph(rng)
+        photograph = assets.photograph(rng)
         share = log_uniform(rng, 0.35, 1.0)
         place = _anywhere(rng, photograph.image, shot, share)
         index = choose_thing(rng, photograph.regions) if chance(rng, 0.25) else None
         slots = () if index is None else ((0, index),)
         return _seen(shot, photograph.image, place, photograph.regions, slots)
     plain = chance(rng, 0.2)
-    image = gradient(rng, (64, 64)) if plain else props.texture(rng)
+    image = gradient(rng, (64, 64)) if plain else assets.texture(rng)
     share = 0.9 if plain else log_uniform(rng, 0.3, 1.0)
     return _seen(shot, image, _anywhere(rng, image, shot, share))
 
 
-def tracked(rng: Rng, props: Props, shot: Shot) -> Backdrop:
+def tracked(rng: Rng, assets: Assets, shot: Shot) -> Backdrop:
     """Footage in which a thing moves as it did, with its outline."""
-    tracks = props.material.tracks
+    tracks = assets.material.tracks
     track = tracks[rng.integers(len(tracks))]
-    piece = props.material.footage[track.piece]
+    piece = assets.material.footage[track.piece]
     calm = replace(shot, camera=np.eye(3) + 0.5 * (shot.camera - np.eye(3)))
     at = _there_and_back(rng, shot.times, len(track.masks))
     things = Partition(track.masks[at[0]], (np.arange(256) == _OUTLINED)[None])
     if things.shares[0] <= 0.0:
-        return background(rng, props, shot)
+        return background(rng, assets, shot)
     seen = _seen(calm, piece[0], _framed(rng, shot, things, 0), things, ((0, 0),))
     factor = seen.frames[0].shape[1] / piece.shape[2]
     frames, labels = [], []
@@ -152,9 +152,9 @@ def _there_and_back(rng: Rng, times: Floats, count: int) -> NDArray[np.int64]:
     return np.asarray(np.minimum(at % (2 * count), (-at - 1) % (2 * count)))
 
 
-def _footage(rng: Rng, props: Props, shot: Shot) -> Backdrop:
+def _footage(rng: Rng, assets: Assets, shot: Shot) -> Backdrop:
     """Frames of real motion, through a window that moves a little itself."""
-    piece = props.material.footage[rng.integers(len(props.material.footage))]
+    piece = assets.material.footage[rng.integers(len(assets.material.footage))]
     at = _there_and_back(rng, shot.times, len(piece))
     calm = replace(shot, camera=np.eye(3) + 0.4 * (shot.camera - np.eye(3)))
     place = _anywhere(rng, piece[0], shot, log_uniform(rng, 0.5, 1.0))

@@ -85,7 +85,7 @@ class Patch:
     solid: NDArray[np.bool_] = field(repr=False)
 
 
-class Stand:
+class ProjectedActor:
     """An actor as a camera sees it at one moment."""
 
     def __init__(self, actor: Actor, t: float, lens: Lens, pose: Pose) -> None:
@@ -131,13 +131,13 @@ class Stand:
         return x, y
 
 
-def paint(stand: Stand, hw: tuple[int, int], light: Light, velocity: tuple[float, float]) -> (
-    Patch | None
-):  # fmt: skip
+def render(
+    projected: ProjectedActor, hw: tuple[int, int], light: Light, velocity: tuple[float, float]
+) -> Patch | None:
     """Draw one thing.
 
     Args:
-        stand: the thing as the camera sees it.
+        projected: the thing as the camera sees it.
         hw: (H, W) of the picture.
         light: of the scene.
         velocity: (x, y) pixels per frame, for motion blur.
@@ -145,12 +145,12 @@ def paint(stand: Stand, hw: tuple[int, int], light: Light, velocity: tuple[float
     Returns:
         its patch, or None out of view.
     """
-    actor = stand.actor
+    actor = projected.actor
     streak = (velocity[0] * SHUTTER, velocity[1] * SHUTTER)
-    window = stand.window(hw, margin=float(np.hypot(*streak)))
+    window = projected.window(hw, margin=float(np.hypot(*streak)))
     if window is None:
         return None
-    x, y = stand.local(window)
+    x, y = projected.local(window)
     half = np.float32((GRID - 1) / 2.0)
     shape = actor.shape.surface
     at = x * half + half, y * half + half
@@ -158,13 +158,16 @@ def paint(stand: Stand, hw: tuple[int, int], light: Light, velocity: tuple[float
     alpha, nx, ny = np.moveaxis(np.asarray(surface, np.float32), 2, 0)
     # The skin lies round the body: it shrinks towards the edge, and turns with it.
     wrap = np.float32(0.45)
-    roll_x, roll_y = stand.posture.roll
+    roll_x, roll_y = projected.posture.roll
     fine, middle = np.float32(actor.fineness), np.float32(actor.skin.shape[0] / 2.0)
     u = (x + wrap * nx + np.float32(roll_x)) * fine + middle
     v = (y + wrap * ny + np.float32(roll_y)) * fine + middle
     mapped = cv2.remap(actor.skin, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     colour = np.asarray(mapped, np.float32)
-    cos, sin = np.float32(np.cos(stand.posture.turn)), np.float32(np.sin(stand.posture.turn))
+    cos, sin = (
+        np.float32(np.cos(projected.posture.turn)),
+        np.float32(np.sin(projected.posture.turn)),
+    )
     shaded = lit(colour, cos * nx - sin * ny, sin * nx + cos * ny, light, actor.gloss)
     shaded *= alpha[..., None]
     solid = alpha > SOLID
@@ -179,7 +182,7 @@ def _streaked(image: NDArray[np.float32], kernel: Field) -> NDArray[np.float32]:
     return np.asarray(blurred, np.float32)
 
 
-def lay(picture: Linear, patch: Patch) -> None:
+def composite(picture: Linear, patch: Patch) -> None:
     """Put a patch over the picture, in place."""
     rows, columns = patch.window
     under = picture[rows, columns]

@@ -21,11 +21,16 @@ from numpy.typing import NDArray
 
 from etam_ros.errors import ConfigError
 from etam_ros.records import MAX_OBJECT_ID
-from etam_ros.synthetic.scene.actors import Actor, Stand, lay, paint
+from etam_ros.synthetic.scene.actors import Actor, ProjectedActor, composite, render
 from etam_ros.synthetic.scene.blur import streak_kernel
 from etam_ros.synthetic.scene.camera import CameraPath, Lens, Pose
-from etam_ros.synthetic.scene.cast import Stage, make_bystanders, make_hider, make_objects
 from etam_ros.synthetic.scene.light import Linear, Sensor, from_canvas, random_light
+from etam_ros.synthetic.scene.objects import (
+    CameraSetup,
+    make_distractors,
+    make_objects,
+    make_occluder,
+)
 from etam_ros.synthetic.scene.scenery import Scenery
 from etam_ros.synthetic.scene.shadows import cast_shadow, shadow_sheet
 
@@ -94,10 +99,10 @@ class Clip:
         )
         self._light = random_light(rng)
         distance = rng.uniform(6.2, 8.5)
-        stage = Stage(self._lens, self._path, frames)
-        self._objects, self._labels = make_objects(rng, stage, objects)
-        self._extras = [make_hider(rng, stage, self._objects[0])]
-        self._extras += make_bystanders(rng, stage, distance)
+        setup = CameraSetup(self._lens, self._path, frames)
+        self._objects, self._labels = make_objects(rng, setup, objects)
+        self._extras = [make_occluder(rng, setup, self._objects[0])]
+        self._extras += make_distractors(rng, setup, distance)
         self._sheets = {
             id(actor.shape): shadow_sheet(actor.shape, self._light.softness)
             for actor in (*self._objects, *self._extras)
@@ -134,18 +139,18 @@ class Clip:
         label_image = np.zeros(self._hw, np.uint16)
         full = dict.fromkeys(self.object_ids, 0)
         actors = (*self._objects, *self._extras)
-        stands = [Stand(actor, index, self._lens, pose) for actor in actors]
-        stands.sort(key=lambda stand: -stand.depth)  # the farthest first
-        for stand in stands:
-            cast_shadow(picture, stand, self._sheets[id(stand.actor.shape)], self._light)
-        for stand in stands:
-            patch = paint(stand, self._hw, self._light, self._speed(stand.actor, index))
+        in_view = [ProjectedActor(actor, index, self._lens, pose) for actor in actors]
+        in_view.sort(key=lambda projected: -projected.depth)  # the farthest first
+        for projected in in_view:
+            cast_shadow(picture, projected, self._sheets[id(projected.actor.shape)], self._light)
+        for projected in in_view:
+            patch = render(projected, self._hw, self._light, self._speed(projected.actor, index))
             if patch is None:
                 continue
-            lay(picture, patch)
-            np.copyto(label_image[patch.window], stand.actor.object_id, where=patch.solid)
-            if stand.actor.object_id:
-                full[stand.actor.object_id] = int(np.count_nonzero(patch.solid))
+            composite(picture, patch)
+            np.copyto(label_image[patch.window], projected.actor.object_id, where=patch.solid)
+            if projected.actor.object_id:
+                full[projected.actor.object_id] = int(np.count_nonzero(patch.solid))
         rng = np.random.default_rng((self.seed, index))
         image = self._sensor.develop(picture, index, rng)
         return ClipFrame(index, image, label_image, self._truth(label_image, full))

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from etam_ros.synthetic.scene.actors import Stand
+from etam_ros.synthetic.scene.actors import ProjectedActor
 from etam_ros.synthetic.scene.light import Light, Linear
 from etam_ros.synthetic.scene.noise import Field
 from etam_ros.synthetic.scene.shapes import Shape
@@ -25,12 +25,15 @@ def shadow_sheet(shape: Shape, softness: float) -> Field:
     return np.asarray(blurred, np.float32)
 
 
-def cast_shadow(picture: Linear, stand: Stand, sheet: Field, light: Light) -> None:
+def cast_shadow(picture: Linear, projected: ProjectedActor, sheet: Field, light: Light) -> None:
     """Darken the ground where a thing stands in the light, in place."""
     run_x, run_y = light.shadow
-    scale, bottom = stand.scale * 1.05, stand.actor.shape.bottom
+    scale, bottom = projected.scale * 1.05, projected.actor.shape.bottom
     unit = 2.0 / (_SHADOW_GRID - 1)  # local units per cell of the sheet
-    foot_u, foot_v = stand.foot[0] + stand.lift * run_x, stand.foot[1] + stand.lift * run_y
+    foot_u, foot_v = (
+        projected.foot[0] + projected.lift * run_x,
+        projected.foot[1] + projected.lift * run_y,
+    )
     # Local (x, y) lands at foot + x * (1, 0) + height * (run_x, run_y), height = bottom - y.
     matrix = np.array(
         [
@@ -39,14 +42,14 @@ def cast_shadow(picture: Linear, stand: Stand, sheet: Field, light: Light) -> No
         ]
     )
     _darken(picture, sheet, matrix, 1.0 - light.shade)
-    width = stand.actor.shape.half_width * 0.8
+    width = projected.actor.shape.half_width * 0.8
     flat = np.array(  # and a soft dark spot right under it
         [
-            [scale * unit * width, 0.0, stand.foot[0] - scale * width],
-            [0.0, scale * unit * 0.2, stand.foot[1] - scale * 0.2],
+            [scale * unit * width, 0.0, projected.foot[0] - scale * width],
+            [0.0, scale * unit * 0.2, projected.foot[1] - scale * 0.2],
         ]
     )
-    near = float(np.exp(-3.0 * stand.lift / max(stand.scale, 1.0)))
+    near = float(np.exp(-3.0 * projected.lift / max(projected.scale, 1.0)))
     _darken(picture, _SPOT, flat, 0.6 * near)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from etam_ros.errors import SourceError
-from etam_ros.training.data.datasets import open_data
+from etam_ros.training.data.clip_sources import open_clips
 from etam_ros.training.data.labelled_bags import read_labelled_bag
 
 rosbags = pytest.importorskip("rosbags")
@@ -81,11 +81,11 @@ def test_pictures_and_ids_come_back_by_their_stamps(tmp_path: Path, plugin: Any)
 def test_a_bag_is_training_data(tmp_path: Path) -> None:
     messages = [message for index in range(6) for message in (camera(index), label(index))]
     path = write_bag(tmp_path / "bag", messages)
-    source = open_data([path])
+    source = open_clips([path])
     clip = source.clip(2, frames=4, size=48)
     assert clip.images.shape == (4, 48, 48, 3)
     assert clip.masks[0, 0].any()
-    np.testing.assert_array_equal(open_data([path]).clip(2, frames=4, size=48).masks, clip.masks)
+    np.testing.assert_array_equal(open_clips([path]).clip(2, frames=4, size=48).masks, clip.masks)
 
 
 def test_the_cameras_topic_is_found_among_others(tmp_path: Path) -> None:

@@ -19,14 +19,14 @@ _SMALLEST: Final = 0.003  # share of a photograph that a thing must cover to be 
 
 
 @dataclass(frozen=True, eq=False)
-class Props:
+class Assets:
     """Everything that a scene may be made of.
 
     Attributes:
         material: photographs and footage.
         outlined: indices of the photographs in which somebody outlined things.
         textures: surfaces, (h, w, 3) uint8.
-        grains: noise, see `finish.grain_pool`.
+        grains: noise, see `camera_effects.grain_pool`.
     """
 
     material: Material
@@ -37,12 +37,12 @@ class Props:
     @staticmethod
     def of(
         material: Material, textures: tuple[Picture, ...], grains: tuple[Picture, ...]
-    ) -> Props:
-        """Props from material."""
+    ) -> Assets:
+        """Assets from material."""
         outlined = tuple(
             index for index, each in enumerate(material.photographs) if each.truth is not None
         )
-        return Props(material, outlined, textures, grains)
+        return Assets(material, outlined, textures, grains)
 
     def photograph(self, rng: Rng, *, outlined: bool = False) -> Photograph:
         """Any photograph, or any in which somebody outlined things."""

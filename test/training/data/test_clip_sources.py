@@ -16,7 +16,7 @@ from etam_ros.media.label_png import encode_label_png
 from etam_ros.synthetic.material.archive import pack_material
 from etam_ros.synthetic.material.loading import load_material
 from etam_ros.synthetic.samples import MixedSource, TrainingClip
-from etam_ros.training.data.datasets import open_data
+from etam_ros.training.data.clip_sources import open_clips
 from etam_ros.training.data.labelled_clips import LabelledClips
 
 HW = (60, 90)
@@ -76,7 +76,7 @@ def assert_masks_match_pictures(clip: TrainingClip) -> None:
 @pytest.mark.parametrize("kind", ["davis", "photographs"])
 def test_clips_are_a_function_of_the_seed(kind: str, request: pytest.FixtureRequest) -> None:
     folder = request.getfixturevalue(kind)
-    source, other = open_data([folder]), open_data([folder])
+    source, other = open_clips([folder]), open_clips([folder])
     other.clip(99, frames=2, size=48)  # what was asked for before does not matter
     seen = []
     for seed in range(12):
@@ -90,8 +90,8 @@ def test_clips_are_a_function_of_the_seed(kind: str, request: pytest.FixtureRequ
 
 def test_another_process_makes_the_same_clip(davis: Path) -> None:
     code = (
-        "import sys, zlib; from etam_ros.training.data.datasets import open_data;"
-        "clip = open_data([sys.argv[1]]).clip(5, frames=3, size=48);"
+        "import sys, zlib; from etam_ros.training.data.clip_sources import open_clips;"
+        "clip = open_clips([sys.argv[1]]).clip(5, frames=3, size=48);"
         "print(zlib.crc32(clip.images.tobytes()), zlib.crc32(clip.masks.tobytes()))"
     )
     runs = [
@@ -105,7 +105,7 @@ def test_another_process_makes_the_same_clip(davis: Path) -> None:
 
 def test_masks_of_a_still_camera_follow_the_objects(davis: Path) -> None:
     """Red is where the mask is, over all frames of clips without loss of quality."""
-    source = open_data([davis])
+    source = open_clips([davis])
     overlaps = []
     for seed in range(20):
         clip = source.clip(seed, frames=4, size=64)
@@ -120,18 +120,18 @@ def test_masks_of_a_still_camera_follow_the_objects(davis: Path) -> None:
 
 def test_long_clips_of_short_recordings_go_to_and_fro(davis: Path, photographs: Path) -> None:
     for folder in (davis, photographs):
-        assert open_data([folder]).clip(3, frames=20, size=32).images.shape == (20, 32, 32, 3)
+        assert open_clips([folder]).clip(3, frames=20, size=32).images.shape == (20, 32, 32, 3)
 
 
 def test_a_photograph_is_a_clip_of_one_frame(photographs: Path) -> None:
-    clip = open_data([photographs]).clip(1, frames=1, size=40)
+    clip = open_clips([photographs]).clip(1, frames=1, size=40)
     assert clip.images.shape == (1, 40, 40, 3)
     assert clip.masks.any()
 
 
 def test_sparse_annotations_give_annotated_frames_alone(tmp_path: Path) -> None:
     folder = write_pictures(tmp_path / "cup/frames", tmp_path / "cup/masks", 8, range(0, 8, 3))
-    clip = open_data([folder]).clip(0, frames=3, size=32)
+    clip = open_clips([folder]).clip(0, frames=3, size=32)
     assert clip.masks[:, 0].any(axis=(1, 2)).all()
 
 
@@ -142,7 +142,7 @@ def test_tiny_objects_are_gone_close_to(tmp_path: Path) -> None:
     labels[200, 300] = 5
     cv2.imwrite(str(tmp_path / "images/a.jpg"), np.zeros((300, 400, 3), np.uint8))
     (tmp_path / "masks/a.png").write_bytes(encode_label_png(labels))
-    source = open_data([tmp_path])
+    source = open_clips([tmp_path])
     assert all(source.clip(seed, frames=2, size=32).masks[0, 0].any() for seed in range(5))
 
 
@@ -161,7 +161,7 @@ def test_all_paths_are_drawn_from_however_deep(tmp_path: Path) -> None:
     for name, colour in (("a", RED), ("b", (20, 220, 20))):
         length_one(tmp_path / "parent", name, colour)
     lone = length_one(tmp_path, "lone", BLUE)
-    data = open_data([tmp_path / "parent", lone])
+    data = open_clips([tmp_path / "parent", lone])
     for source in (data, MixedSource([(data, 1.0), (data, 1.0)])):
         strongest = [
             int(source.clip(seed, frames=1, size=24).images[0, 12, 12].argmax())
@@ -201,7 +201,7 @@ def packed(tmp_path: Path, photographs: Path) -> Path:
 def test_what_has_no_masks_becomes_generated_clips(
     tmp_path: Path, photographs: Path, make
 ) -> None:
-    clip = open_data([make(tmp_path, photographs)]).clip(4, frames=2, size=48)
+    clip = open_clips([make(tmp_path, photographs)]).clip(4, frames=2, size=48)
     assert clip.images.shape == (2, 48, 48, 3)
     assert clip.masks[:, 0].any(axis=(1, 2)).all()
 
@@ -235,7 +235,7 @@ def without_masks(folder: Path) -> Path:
 )
 def test_mistakes_are_one_line(tmp_path: Path, make, words: str) -> None:
     with pytest.raises(SourceError, match=words) as caught:
-        open_data([make(tmp_path)])
+        open_clips([make(tmp_path)])
     assert "\n" not in str(caught.value)
 
 
@@ -244,17 +244,18 @@ def test_a_mask_of_another_size_is_named(photographs: Path) -> None:
         mask = photographs / "masks" / f"{index:05d}.png"
         mask.write_bytes(encode_label_png(np.ones((10, 10), np.uint8)))
     with pytest.raises(SourceError, match="the mask is 10x10, its picture 90x60"):
-        open_data([photographs]).clip(0, frames=1, size=32)
+        open_clips([photographs]).clip(0, frames=1, size=32)
 
 
-def test_nothing_named_is_an_error() -> None:
-    with pytest.raises(SourceError, match="no data was named"):
-        open_data([])
+def test_where_nothing_is_named_clips_are_drawn() -> None:
+    clip = open_clips([]).clip(3, frames=2, size=32)
+    assert clip.images.shape == (2, 32, 32, 3)
+    assert clip.masks.any()
 
 
 def test_what_is_kept_in_memory_is_bounded(davis: Path, monkeypatch) -> None:
     monkeypatch.setattr("etam_ros.training.data.labelled_clips._CACHE_BYTES", 60_000)
-    source = open_data([davis])
+    source = open_clips([davis])
     assert isinstance(source, LabelledClips)
     first = source.clip(0, frames=4, size=32).images
     for seed in range(5):
@@ -265,7 +266,7 @@ def test_what_is_kept_in_memory_is_bounded(davis: Path, monkeypatch) -> None:
 
 def test_training_imports_no_more_than_it_needs() -> None:
     code = (
-        "import sys; import etam_ros.training.data.datasets, etam_ros.training.data.labelled_bags;"
+        "import sys; from etam_ros.training.data import clip_sources, labelled_bags;"
         "print(sorted({'av', 'typer', 'rich', 'rosbags', 'matplotlib', 'safetensors'} "
         "& set(sys.modules)))"
     )

@@ -1,6 +1,6 @@
 """What `--data` may name, and the clips that training gets from it.
 
-    source = open_data([Path("DAVIS"), Path("photographs"), Path("labelled_bag")])
+    source = open_clips([Path("DAVIS"), Path("photographs"), Path("labelled_bag")])
     clip = source.clip(7, frames=4, size=128)
 
 | a path to | becomes |
@@ -11,6 +11,7 @@
 | a packed `.npz` | generated clips of what was packed |
 | videos or photographs without masks | generated clips before and of them |
 | a folder of folders of these | all of them |
+| nothing | generated clips of drawn things |
 """
 
 from __future__ import annotations
@@ -91,11 +92,11 @@ class PhotographFrame:
         return self.photograph.image(), self.photograph.truth()
 
 
-def open_data(paths: Sequence[Path | str]) -> ClipSource:
+def open_clips(paths: Sequence[Path | str]) -> ClipSource:
     """Open everything that training shall use.
 
     Args:
-        paths: at least one; each in one of the forms above. Each is drawn equally often.
+        paths: each in one of the forms above. Each is drawn equally often.
 
     Returns:
         a source of clips: a pure function of the seed, as `ClipSource` says.
@@ -103,10 +104,16 @@ def open_data(paths: Sequence[Path | str]) -> ClipSource:
     Raises:
         SourceError: a path holds nothing of that kind, or its files cannot be read.
     """
-    if not paths:
-        raise SourceError(f"no data was named, expected {_EXPECTED}")
-    sources = [pair for path in paths for pair in _open(Path(path))]
+    sources = [pair for path in paths for pair in _open(Path(path))] or _drawn()
     return sources[0][0] if len(sources) == 1 else MixedSource(sources)
+
+
+def _drawn() -> list[tuple[ClipSource, float]]:
+    """Clips that need no data: collages of procedural pictures, and scenes."""
+    from etam_ros.synthetic.collage import CollageSource
+    from etam_ros.synthetic.collage.scene_source import SceneSource
+
+    return [(CollageSource(None), 0.9), (SceneSource(), 0.1)]
 
 
 def _open(path: Path) -> list[tuple[ClipSource, float]]:

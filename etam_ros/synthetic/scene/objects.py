@@ -24,11 +24,11 @@ Rng = np.random.Generator
 
 _SKIN_DRAWN, _SKIN_PX = 512, 256
 _NEAREST, _FARTHEST = 2.7, 4.9  # metres between which objects move
-_HIDER_FILL: Final = 0.84  # of its half size that a hiding block surely covers
+_OCCLUDER_FILL: Final = 0.84  # of its half size that a hiding block surely covers
 
 
 @dataclass(frozen=True)
-class Walk:
+class GroundTrajectory:
     """A path on the ground: across the picture while swaying, there and back, or about a place.
 
     Attributes:
@@ -43,7 +43,7 @@ class Walk:
 
 
 @dataclass(frozen=True)
-class Stage:
+class CameraSetup:
     """What the cast must know: the lens, the camera's path, and how long the clip is."""
 
     lens: Lens
@@ -63,10 +63,10 @@ def skin(rng: Rng, surface: Callable[[Rng, int], Linear] | None = None) -> Linea
     return np.asarray(np.clip(small, 0.01, 0.95), np.float32)
 
 
-def make_objects(rng: Rng, stage: Stage, count: int) -> tuple[list[Actor], list[str]]:
+def make_objects(rng: Rng, setup: CameraSetup, count: int) -> tuple[list[Actor], list[str]]:
     """The objects to follow, ids from 1, and what each is called.
 
-    The first crosses the picture at the back, where `make_hider` can hide it; the second comes
+    The first crosses the picture at the back, where `make_occluder` can hide it; the second comes
     the other way; the third stays in front; others sway, or leave the picture and return.
     """
     direction = rng.choice([-1.0, 1.0])
@@ -75,38 +75,38 @@ def make_objects(rng: Rng, stage: Stage, count: int) -> tuple[list[Actor], list[
     for index in range(count):
         z = float(depths[index])
         if index == 0:
-            walk = _across(rng, stage, z, direction)
+            trajectory = _across(rng, setup, z, direction)
         elif index == 1:
-            walk = _across(rng, stage, z, -direction)
+            trajectory = _across(rng, setup, z, -direction)
         elif index % 2 == 0:
-            walk = _about(rng, stage, z)
+            trajectory = _about(rng, setup, z)
         else:
-            walk = _there_and_back(rng, stage, z)
+            trajectory = _there_and_back(rng, setup, z)
         name, kind = shapes.MOVING[0 if index == 0 else int(rng.integers(len(shapes.MOVING)))]
         share = (0.068, 0.082) if index == 0 else (0.085, 0.135)  # of the depth: angles
-        actors.append(_mover(rng, index + 1, kind, walk, rng.uniform(*share) * z))
+        actors.append(_mover(rng, index + 1, kind, trajectory, rng.uniform(*share) * z))
         names.append(name)
     return actors, names
 
 
-def make_hider(rng: Rng, stage: Stage, hidden: Actor) -> Actor:
+def make_occluder(rng: Rng, setup: CameraSetup, hidden: Actor) -> Actor:
     """A crate, hedge or plinth that fully hides an object about the middle of the clip."""
-    t = stage.frames * rng.uniform(0.42, 0.58)
+    t = setup.frames * rng.uniform(0.42, 0.58)
     posture = hidden.posture(t)
-    pose = stage.path.pose(t)
+    pose = setup.path.pose(t)
     x, _, z = posture.place
-    _foot_u, foot_v, px_per_m = stage.lens.project(pose, (x, 0.0, z))
+    _foot_u, foot_v, px_per_m = setup.lens.project(pose, (x, 0.0, z))
     radius = posture.size * px_per_m
     near = z - rng.uniform(0.45, 0.65)
     # Step along the line of sight to the nearer plane, and stand on the ground there.
     ray = (np.array([x, 0.0, z]) - pose.position) / (z - pose.position[2])
     place = pose.position + ray * (near - pose.position[2])
-    _, near_v, near_px = stage.lens.project(pose, (float(place[0]), 0.0, near))
+    _, near_v, near_px = setup.lens.project(pose, (float(place[0]), 0.0, near))
     half_width = 1.5 * radius + 6.0
     half_height = ((near_v - foot_v) + 2.4 * radius + 6.0) / 2.0
     stretch = float(np.sqrt(half_height / half_width))
-    size = float(np.sqrt(half_height * half_width)) / _HIDER_FILL / near_px
-    surface, fuzz, bulge = _HIDERS[int(rng.integers(0, len(_HIDERS)))]
+    size = float(np.sqrt(half_height * half_width)) / _OCCLUDER_FILL / near_px
+    surface, fuzz, bulge = _OCCLUDERS[int(rng.integers(0, len(_OCCLUDERS)))]
     shape = shapes.make_shape(shapes.block(rng), rng, fuzz=fuzz, bulge=bulge)
     still = Posture((float(place[0]), 0.0, near), size, stretch=stretch)
     return Actor(0, shape, skin(rng, surface), 0.1, _standing(still))
@@ -120,7 +120,7 @@ def _boards(rng: Rng, size: int) -> Linear:
     return np.asarray(cv2.resize(planks(rng)[:400, :400], (size, size)), np.float32)
 
 
-_HIDERS: Final[tuple[tuple[Callable[[Rng, int], Linear], float, float], ...]] = (
+_OCCLUDERS: Final[tuple[tuple[Callable[[Rng, int], Linear], float, float], ...]] = (
     (_boards, 0.0, 0.3),
     (_bricks, 0.06, 0.15),
     (marble, 0.0, 0.5),
@@ -131,20 +131,20 @@ _HIDERS: Final[tuple[tuple[Callable[[Rng, int], Linear], float, float], ...]] = 
 """Surface, fuzz and bulge of what hides others."""
 
 
-def make_bystanders(rng: Rng, stage: Stage, distance: float) -> list[Actor]:
+def make_distractors(rng: Rng, setup: CameraSetup, distance: float) -> list[Actor]:
     """Things that stand about at the back; nobody asks for them."""
-    bystanders = []
+    distractors = []
     for _ in range(int(rng.integers(2, 5))):
         z = rng.uniform(_FARTHEST + 0.4, distance - 0.4)
-        x = stage.metres(rng.uniform(0.0, 1.0), z)
+        x = setup.metres(rng.uniform(0.0, 1.0), z)
         kind = (shapes.body, shapes.vessel, shapes.ball)[int(rng.integers(0, 3))]
         leafy = rng.random() < 0.35
         shape = shapes.make_shape(kind(rng), rng, fuzz=0.9 if leafy else 0.0)
         material = skin(rng, foliage if leafy else None)
         still = Posture((x, 0.0, z), z * rng.uniform(0.04, 0.11), roll=(rng.uniform(-1, 1), 0.0))
         gloss = 0.0 if leafy else rng.uniform(0.0, 0.5)
-        bystanders.append(Actor(0, shape, material, gloss, _standing(still)))
-    return bystanders
+        distractors.append(Actor(0, shape, material, gloss, _standing(still)))
+    return distractors
 
 
 def _standing(posture: Posture) -> Callable[[float], Posture]:
@@ -155,10 +155,10 @@ def _mover(
     rng: Rng,
     object_id: int,
     kind: Callable[[Rng], Field],
-    walk: Walk,
+    trajectory: GroundTrajectory,
     size: float,
 ) -> Actor:
-    """An object on its walk: balls roll, bodies bend and ripple, the rest stays stiff."""
+    """An object on its trajectory: balls roll, bodies bend and ripple, the rest stays stiff."""
     rolls, soft = kind is shapes.ball, kind is shapes.body
     wobble = Wobble(rng, 1.0 if soft else 0.3)
     turning = rng.uniform(0.25, 0.8) * rng.choice([-1.0, 1.0])
@@ -167,9 +167,9 @@ def _mover(
 
     def posture(t: float) -> Posture:
         turn, stretch, bend, ripple = wobble(t)
-        x = walk.x(t)
+        x = trajectory.x(t)
         return Posture(
-            place=(x, walk.y(t), walk.z(t)),
+            place=(x, trajectory.y(t), trajectory.z(t)),
             size=size * (1.0 + grow(t)),
             turn=x / size if rolls else turn,
             stretch=1.0 if rolls else stretch,
@@ -189,33 +189,35 @@ def _mover(
     )
 
 
-def _across(rng: Rng, stage: Stage, z: float, direction: float) -> Walk:
+def _across(rng: Rng, setup: CameraSetup, z: float, direction: float) -> GroundTrajectory:
     """From one side of the picture to the other."""
-    start, end = stage.metres(rng.uniform(0.1, 0.2), z), stage.metres(rng.uniform(0.8, 0.9), z)
+    start, end = setup.metres(rng.uniform(0.1, 0.2), z), setup.metres(rng.uniform(0.8, 0.9), z)
     if direction < 0:
         start, end = end, start
-    sway, last = Wander(rng, 0.06, 50.0), max(1, stage.frames - 1)
-    return Walk(
+    sway, last = Wander(rng, 0.06, 50.0), max(1, setup.frames - 1)
+    return GroundTrajectory(
         lambda t: start + (end - start) * t / last + sway(t), _depth(rng, z, 0.1), _on_ground
     )
 
 
-def _about(rng: Rng, stage: Stage, z: float) -> Walk:
+def _about(rng: Rng, setup: CameraSetup, z: float) -> GroundTrajectory:
     """About a place in the middle, hopping now and then."""
-    middle = stage.metres(rng.uniform(0.3, 0.7), z)
+    middle = setup.metres(rng.uniform(0.3, 0.7), z)
     sway, hop = Wander(rng, 0.2 * z, 70.0), Wander(rng, rng.choice([0.0, 0.2]), 40.0)
-    return Walk(lambda t: middle + sway(t), _depth(rng, z, 0.15), lambda t: abs(hop(t)))
+    return GroundTrajectory(
+        lambda t: middle + sway(t), _depth(rng, z, 0.15), lambda t: abs(hop(t))
+    )
 
 
-def _there_and_back(rng: Rng, stage: Stage, z: float) -> Walk:
+def _there_and_back(rng: Rng, setup: CameraSetup, z: float) -> GroundTrajectory:
     """Out of the picture and in again."""
     side = rng.choice([-1.0, 1.0])
-    inner, outer = stage.metres(0.5 + 0.2 * side, z), stage.metres(0.5 + 0.75 * side, z)
+    inner, outer = setup.metres(0.5 + 0.2 * side, z), setup.metres(0.5 + 0.75 * side, z)
 
     def x(t: float) -> float:
-        return inner + (outer - inner) * float(np.sin(np.pi * t / stage.frames)) ** 2
+        return inner + (outer - inner) * float(np.sin(np.pi * t / setup.frames)) ** 2
 
-    return Walk(x, _depth(rng, z, 0.1), _on_ground)
+    return GroundTrajectory(x, _depth(rng, z, 0.1), _on_ground)
 
 
 def _depth(rng: Rng, z: float, reach: float) -> Callable[[float], float]:

@@ -32,7 +32,7 @@ def grain_pool() -> tuple[Picture, ...]:
 
 
 @dataclass(frozen=True, eq=False)
-class Finish:
+class CameraEffects:
     """What happens to every frame of a clip, after it is drawn.
 
     Attributes:
@@ -55,7 +55,7 @@ class Finish:
     bars: tuple[int, int]
 
     @staticmethod
-    def random(rng: Rng, times: Floats, size: int, grains: tuple[Picture, ...]) -> Finish:
+    def random(rng: Rng, times: Floats, size: int, grains: tuple[Picture, ...]) -> CameraEffects:
         """A camera of any kind."""
         frames = len(times)
         noisy = chance(rng, 0.45)
@@ -63,7 +63,7 @@ class Finish:
         if chance(rng, 0.07):
             bar = max(1, int(size * rng.uniform(0.03, 0.14)))
             bars = (bar, 0) if chance(rng, 0.7) else (0, bar)
-        return Finish(
+        return CameraEffects(
             tables=_tone_tables(rng, times),
             softness=log_uniform(rng, 0.4, 1.3) * size / 128 if chance(rng, 0.2) else 0.0,
             shrink=rng.uniform(0.45, 0.85) if chance(rng, 0.15) else 1.0,
@@ -75,7 +75,7 @@ class Finish:
         )
 
     def apply(self, picture: Picture, frame: int) -> Picture:
-        """Finish frame t, (S, S, 3)."""
+        """Apply them to frame t, (S, S, 3)."""
         size = picture.shape[0]
         if len(self.tables):
             picture = np.asarray(cv2.LUT(picture, self.tables[frame][None]), np.uint8)
