@@ -105,7 +105,7 @@ def demo(
     followed. In a SOURCE, say where to click; otherwise it clicks in the middle.
     """
     from etam_ros.cli.terminal.interrupts import stop_on_interrupt
-    from etam_ros.demo.processes import require_rclpy
+    from etam_ros.ros.process import require_rclpy
 
     require_rclpy()
     prompts = _prompts(click or [], box or [])

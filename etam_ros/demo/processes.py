@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from etam_ros.errors import EtamError, PromptError
 from etam_ros.ros.harness.isolation import isolated_domain
 from etam_ros.ros.harness.process_group import ProcessGroup
+from etam_ros.ros.process import require_rclpy
 
 if TYPE_CHECKING:
     from etam_ros.records import Prompt
@@ -110,18 +111,6 @@ def run_demo(settings: DemoSettings, listener: Listener) -> DemoCounts:
             return _DemoRun(context, processes, settings, listener).run()
         finally:
             rclpy.try_shutdown(context=context)
-
-
-def require_rclpy() -> Any:
-    """The module rclpy; EtamError that says how to get it where it is missing."""
-    try:
-        import rclpy
-    except ImportError as error:
-        raise EtamError(
-            f"rclpy cannot be imported ({error}), and the demo runs a real ROS 2 node: source a "
-            "ROS 2 workspace, or install ros-jazzy-rclpy and ros-jazzy-rmw-fastrtps-cpp from PyPI"
-        ) from error
-    return rclpy
 
 
 def _start(processes: ProcessGroup, settings: DemoSettings) -> None:
