@@ -26,6 +26,7 @@ class SmallNode:
         kind = Broken if FAULT == "broken_transition" else ManagedNode
         self.node = kind("small_node", Transitions(nothing, nothing, nothing, nothing))
         self.node.create_timer(0.01, self.on_timer)
+        self.ticks = 0
         self.node.get_logger().info("made")
         if FAULT == "finishes_with_error":
             finish(SourceError("the source is damaged: play another"))
@@ -35,6 +36,9 @@ class SmallNode:
     def on_timer(self):
         if FAULT == "broken_callback":
             raise ZeroDivisionError("a bug")
+        self.ticks += 1
+        if self.ticks == 50:
+            self.node.get_logger().info("has been spinning")
 
     def end(self, timeout_s):
         return True

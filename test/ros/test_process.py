@@ -36,9 +36,9 @@ class Process:
     def log(self):
         return self._log.read_text()
 
-    def wait_until_made(self):
+    def wait_for_log(self, words):
         end = time.monotonic() + DEADLINE_S
-        while "made" not in self.log:
+        while words not in self.log:
             assert self.process.poll() is None, self.log
             assert time.monotonic() < end, self.log
             time.sleep(0.01)
@@ -65,14 +65,14 @@ def start(ros_environment, tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_with_exit_0(start, number):
     process = start("none")
-    process.wait_until_made()
+    process.wait_for_log("made")
     process.process.send_signal(number)
     assert process.exit_code() == 0, process.log
 
 
 def test_a_signal_that_does_not_wake_the_main_thread_ends_it_too(start):
     process = start("deaf_main_thread")
-    process.wait_until_made()
+    process.wait_for_log("has been spinning")
     process.process.send_signal(signal.SIGINT)
     assert process.exit_code() == 0, process.log
 

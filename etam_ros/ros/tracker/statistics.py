@@ -31,13 +31,23 @@ class FrameTimes:
 
 
 @dataclass(frozen=True)
+class NewErrors:
+    """How many errors there were since the report before."""
+
+    bad_images: int = 0
+    failed_frames: int = 0
+    failed_overlays: int = 0
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """The numbers of one moment; times are NaN before the first frame.
 
     Attributes:
-        received, dropped, processed, bad_images, failed_frames, refused_prompts: counts since
-            activation; dropped frames were replaced by a newer one before their turn.
-        last_bad_image, last_failure, last_refusal: in words, empty if none.
+        received, dropped, processed, bad_images, failed_frames, failed_overlays,
+            refused_prompts: counts since activation; dropped frames were replaced by a newer one
+            before their turn.
+        last_bad_image, last_failure, last_failed_overlay, last_refusal: in words, empty if none.
         input_hz, output_hz: frames per second received and published.
         silent_s: seconds since the last image came.
         age_s: seconds since the last result was published.
@@ -52,9 +62,11 @@ class Snapshot:
     processed: int
     bad_images: int
     failed_frames: int
+    failed_overlays: int
     refused_prompts: int
     last_bad_image: str
     last_failure: str
+    last_failed_overlay: str
     last_refusal: str
     input_hz: float
     output_hz: float
@@ -74,9 +86,11 @@ class _Counts:
     processed: int = 0
     bad_images: int = 0
     failed_frames: int = 0
+    failed_overlays: int = 0
     refused_prompts: int = 0
     last_bad_image: str = ""
     last_failure: str = ""
+    last_failed_overlay: str = ""
     last_refusal: str = ""
 
 
@@ -95,6 +109,7 @@ class Statistics:
 
     def __post_init__(self) -> None:
         self._counts = _Counts()
+        self._reported = NewErrors()
         self._arrivals_ns: deque[int] = deque(maxlen=self.window)
         self._frames: deque[FrameTimes] = deque(maxlen=self.window)
 
@@ -102,7 +117,7 @@ class Statistics:
         """Count from here: the node was activated."""
         with self._lock:
             self.started_ns = now_ns
-            self._counts = _Counts()
+            self._counts, self._reported = _Counts(), NewErrors()
             self._arrivals_ns.clear()
             self._frames.clear()
 
@@ -145,11 +160,30 @@ class Statistics:
             self._counts.failed_frames += 1
             self._counts.last_failure = reason
 
+    def on_failed_overlay(self, reason: str) -> None:
+        """A result was published, but no picture of it could be made."""
+        with self._lock:
+            self._counts.failed_overlays += 1
+            self._counts.last_failed_overlay = reason
+
     def on_refused_prompt(self, reason: str) -> None:
         """A prompt was not applied."""
         with self._lock:
             self._counts.refused_prompts += 1
             self._counts.last_refusal = reason
+
+    def take_new_errors(self) -> NewErrors:
+        """Errors since the last call of this."""
+        with self._lock:
+            counts, before = self._counts, self._reported
+            self._reported = NewErrors(
+                counts.bad_images, counts.failed_frames, counts.failed_overlays
+            )
+            return NewErrors(
+                counts.bad_images - before.bad_images,
+                counts.failed_frames - before.failed_frames,
+                counts.failed_overlays - before.failed_overlays,
+            )
 
     def snapshot(self, now_ns: int) -> Snapshot:
         """All numbers at this moment."""
