@@ -20,10 +20,9 @@ from etam_ros.ros.endpoints import Endpoints
 from etam_ros.ros.messages import check_prompt_frame, prompt_from_message, tracked_object
 from etam_ros.ros.qos import PROMPTS
 from etam_ros.ros.tracker.loading import Tracking
-from etam_ros.ros.tracker.worker import Worker, wait_for_answer
+from etam_ros.ros.tracker.requests import Answer, wait_for_answer
+from etam_ros.ros.tracker.worker import Worker
 from etam_ros.srv import AddPrompt, RemoveObject
-
-Answer = TypeVar("Answer")
 
 
 def apply_prompt(message: PromptMessage, tracking: Tracking) -> tuple[TrackedObject, Header]:

@@ -39,48 +39,17 @@ class NewErrors:
     failed_overlays: int = 0
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """The numbers of one moment; times are NaN before the first frame.
+@dataclass(kw_only=True)
+class Counts:
+    """What happened since activation.
 
     Attributes:
-        received, dropped, processed, bad_images, failed_frames, failed_overlays,
-            refused_prompts: counts since activation; dropped frames were replaced by a newer one
-            before their turn.
-        last_bad_image, last_failure, last_failed_overlay, last_refusal: in words, empty if none.
-        input_hz, output_hz: frames per second received and published.
-        silent_s: seconds since the last image came.
-        age_s: seconds since the last result was published.
-        latency_p50_ms, latency_p99_ms: received to published.
-        waiting_p50_ms: of that, until the worker took the frame.
-        overhead_p50_ms: latency less the network's stages.
-        stages_p50_ms: by stage.
+        received, processed: images that came, and frames whose results were published.
+        dropped: frames that a newer one replaced before their turn.
+        bad_images, failed_frames, failed_overlays, refused_prompts: each with the last reason in
+            words, empty if there is none.
     """
 
-    received: int
-    dropped: int
-    processed: int
-    bad_images: int
-    failed_frames: int
-    failed_overlays: int
-    refused_prompts: int
-    last_bad_image: str
-    last_failure: str
-    last_failed_overlay: str
-    last_refusal: str
-    input_hz: float
-    output_hz: float
-    silent_s: float
-    age_s: float
-    latency_p50_ms: float
-    latency_p99_ms: float
-    waiting_p50_ms: float
-    overhead_p50_ms: float
-    stages_p50_ms: Mapping[str, float]
-
-
-@dataclass
-class _Counts:
     received: int = 0
     dropped: int = 0
     processed: int = 0
@@ -92,6 +61,31 @@ class _Counts:
     last_failure: str = ""
     last_failed_overlay: str = ""
     last_refusal: str = ""
+
+
+@dataclass(kw_only=True)
+class Snapshot(Counts):
+    """The numbers of one moment; times are NaN before the first frame.
+
+    Attributes:
+        input_hz, output_hz: frames per second received and published.
+        silent_s: seconds since the last image came.
+        age_s: seconds since the last result was published.
+        latency_p50_ms, latency_p99_ms: received to published.
+        waiting_p50_ms: of that, until the worker took the frame.
+        overhead_p50_ms: latency less the network's stages.
+        stages_p50_ms: by stage.
+    """
+
+    input_hz: float
+    output_hz: float
+    silent_s: float
+    age_s: float
+    latency_p50_ms: float
+    latency_p99_ms: float
+    waiting_p50_ms: float
+    overhead_p50_ms: float
+    stages_p50_ms: Mapping[str, float]
 
 
 @dataclass
@@ -108,7 +102,7 @@ class Statistics:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __post_init__(self) -> None:
-        self._counts = _Counts()
+        self._counts = Counts()
         self._reported = NewErrors()
         self._arrivals_ns: deque[int] = deque(maxlen=self.window)
         self._frames: deque[FrameTimes] = deque(maxlen=self.window)
@@ -117,7 +111,7 @@ class Statistics:
         """Count from here: the node was activated."""
         with self._lock:
             self.started_ns = now_ns
-            self._counts, self._reported = _Counts(), NewErrors()
+            self._counts, self._reported = Counts(), NewErrors()
             self._arrivals_ns.clear()
             self._frames.clear()
 
@@ -188,7 +182,7 @@ class Statistics:
     def snapshot(self, now_ns: int) -> Snapshot:
         """All numbers at this moment."""
         with self._lock:
-            counts = _Counts(**vars(self._counts))
+            counts = vars(self._counts).copy()
             arrivals = list(self._arrivals_ns)
             frames = list(self._frames)
             started_ns = self.started_ns
@@ -198,7 +192,7 @@ class Statistics:
         last_arrival = arrivals[-1] if arrivals else started_ns
         last_result = frames[-1].published_ns if frames else started_ns
         return Snapshot(
-            **vars(counts),
+            **counts,
             input_hz=_rate_hz(arrivals, now_ns),
             output_hz=_rate_hz([f.published_ns for f in frames], now_ns),
             silent_s=(now_ns - last_arrival) / NS_PER_S,

@@ -10,11 +10,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future, InvalidStateError
-from concurrent.futures import TimeoutError as FutureTimeoutError  # built in only from 3.11
+from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +26,10 @@ from etam_ros.ros.image_conversion import image_from_compressed, image_from_mess
 from etam_ros.ros.messages import stamp_ns
 from etam_ros.ros.parameters import Settings
 from etam_ros.ros.tracker.loading import Tracking
+from etam_ros.ros.tracker.requests import Answer, Request
 from etam_ros.ros.tracker.statistics import FrameTimes, Statistics
 
 MAX_REQUESTS: Final = 64
-Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -75,12 +74,6 @@ class WorkerEvents:
     on_crash: Callable[[BaseException], None]
 
 
-@dataclass(frozen=True)
-class _Request:
-    action: Callable[[Tracking], Any]
-    future: Future[Any]
-
-
 class Worker:
     """Runs the tracker in a thread of its own, from `start` to `stop`.
 
@@ -110,7 +103,7 @@ class Worker:
         self._settings = settings
         self._tracking: Tracking | None = None
         self._slot: ReceivedImage | None = None
-        self._requests: deque[_Request] = deque()
+        self._requests: deque[Request] = deque()
         self._active = False
         self._activation = 0  # another number after each activation and deactivation
         self._paused = False
@@ -192,7 +185,7 @@ class Worker:
         Raises:
             PromptError: too many requests wait already, or the node ends.
         """
-        request = _Request(action, Future())
+        request = Request(action)
         with self._wake:
             if self._stopping:
                 raise PromptError("the node ends: nothing more can be asked of it")
@@ -264,7 +257,7 @@ class Worker:
                     received, self._slot = self._slot, None
             tracking.tracker.config = settings.tracker
             if request is not None:
-                _answer(request, tracking)
+                request.serve(tracking)
             elif received is not None:
                 max_pixels = int(settings.images.max_megapixels * 1e6)
                 self._process(received, max_pixels, activation, tracking)
@@ -309,33 +302,3 @@ def _read(message: Image | CompressedImage, max_pixels: int) -> NDArray[np.uint8
     if isinstance(message, CompressedImage):
         return image_from_compressed(message, max_pixels=max_pixels)
     return image_from_message(message, max_pixels=max_pixels)
-
-
-def _answer(request: _Request, tracking: Tracking) -> None:
-    """Do what was asked, unless it was withdrawn; whoever asked gets what went wrong."""
-    if not request.future.set_running_or_notify_cancel():
-        return
-    try:
-        request.future.set_result(request.action(tracking))
-    except BaseException as error:
-        request.future.set_exception(error)
-        if not isinstance(error, EtamError):
-            raise
-
-
-def wait_for_answer(future: Future[Answer], timeout_s: float) -> Answer:
-    """Wait for the answer to a request, and withdraw it when there is none in time.
-
-    Raises:
-        EtamError: the request was refused, timed out, or the node ends.
-    """
-    try:
-        return future.result(timeout_s)
-    except FutureTimeoutError:
-        outcome = "it was not applied" if future.cancel() else "it may still be applied"
-        raise PromptError(
-            f"no answer within prompt_timeout_s = {timeout_s:g} s, {outcome}: a frame takes "
-            "longer, or the node is busy"
-        ) from None
-    except CancelledError:
-        raise PromptError("the node ends: the request was not applied") from None
