@@ -58,8 +58,8 @@ def demo(
     from etam_ros.cli.terminal.progress import frame_progress, working
     from etam_ros.demo.clip import make_clip, open_clip
     from etam_ros.demo.options import DemoOptions, prompts_from_text, with_defaults
-    from etam_ros.demo.processes import require_rclpy
     from etam_ros.demo.run import run_demo, start_folder
+    from etam_ros.ros.process import require_rclpy
 
     require_rclpy()
     prompts = prompts_from_text(click or [], box or [])

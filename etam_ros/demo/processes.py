@@ -38,18 +38,6 @@ _BACKLOG: Final = 100
 """Results that wait to be drawn; with as many, hearing waits too."""
 
 
-def require_rclpy() -> Any:
-    """The module rclpy; EtamError that says how to get it where it is missing."""
-    try:
-        import rclpy
-    except ImportError as error:
-        raise EtamError(
-            f"rclpy cannot be imported ({error}), and the demo runs a real ROS 2 node: source a "
-            "ROS 2 workspace, or install ros-jazzy-rclpy and ros-jazzy-rmw-fastrtps-cpp from PyPI"
-        ) from error
-    return rclpy
-
-
 def start_processes(processes: ProcessGroup, options: DemoOptions, clip: DemoClip) -> None:
     """Start the tracker node, and a player that waits for its subscribers."""
     parameters = {

@@ -12,13 +12,13 @@ from etam_ros.demo.options import DemoOptions
 from etam_ros.demo.processes import (
     DemoSession,
     process_environment,
-    require_rclpy,
     start_processes,
 )
 from etam_ros.demo.report import DemoReport
 from etam_ros.errors import SourceError
 from etam_ros.ros.harness.isolation import isolated_domain
 from etam_ros.ros.harness.process_group import ProcessGroup
+from etam_ros.ros.process import require_rclpy
 
 REPORT: Final = "report.md"
 _FILES: Final = ("overlay.mp4", "overlay.mp4.part", "overlay.jpg", REPORT)

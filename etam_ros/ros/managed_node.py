@@ -1,7 +1,7 @@
 """A lifecycle node whose transitions are plain functions that may raise.
 
 rclpy swallows what a transition raises, and lets a request for an impossible transition end the
-process: both become one log line and an answer here.
+process: both become one log line and an answer here. Any other error ends the process.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from typing import Any, Final
 
+from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
@@ -26,7 +27,9 @@ FAILURE: Final = TransitionCallbackReturn.FAILURE
 
 @dataclass(frozen=True)
 class Transitions:
-    """What to do on the way from one state to the next; whatever raises leaves the state as it is.
+    """What to do on the way from one state to the next.
+
+    One that raises leaves the state as it is, and must have undone what it began.
 
     Attributes:
         configure: from unconfigured to inactive.
@@ -54,7 +57,7 @@ class ManagedNode(LifecycleNodeMixin, Node):
         Node.__init__(self, name)
         self.state = "unconfigured"
         self.changing = ""
-        self._todo = transitions
+        self._transitions = transitions
         self._one_at_a_time = threading.Lock()
         # Reentrant, so that the state can be asked for during a long transition.
         LifecycleNodeMixin.__init__(self, callback_group=ReentrantCallbackGroup())
@@ -77,28 +80,28 @@ class ManagedNode(LifecycleNodeMixin, Node):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Called by rclpy."""
-        return self._change("configure", "inactive", self._todo.configure)
+        return self._change("configure", "inactive", self._transitions.configure)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Called by rclpy."""
-        return self._change("activate", "active", self._todo.activate)
+        return self._change("activate", "active", self._transitions.activate)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Called by rclpy."""
-        return self._change("deactivate", "inactive", self._todo.deactivate)
+        return self._change("deactivate", "inactive", self._transitions.deactivate)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Called by rclpy."""
-        return self._change("cleanup", "unconfigured", self._todo.cleanup)
+        return self._change("cleanup", "unconfigured", self._transitions.cleanup)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Called by rclpy."""
 
         def leave() -> None:
             if self.state == "active":
-                self._todo.deactivate()
+                self._transitions.deactivate()
             if self.state != "unconfigured":
-                self._todo.cleanup()
+                self._transitions.cleanup()
 
         return self._change("shutdown", "finalized", leave)
 
@@ -129,20 +132,28 @@ class ManagedNode(LifecycleNodeMixin, Node):
         def guarded(
             request: ChangeState.Request, response: ChangeState.Response
         ) -> ChangeState.Response:
-            wanted = request.transition.label or request.transition.id
+            asked = request.transition
+            response.success = False
             if not self._one_at_a_time.acquire(blocking=False):
-                self.get_logger().warning(f"refused transition {wanted}: another is under way")
-                response.success = False
+                self._refuse(asked, "another is under way")
                 return response
             try:
+                if not self._is_possible(asked):
+                    self._refuse(asked, f"impossible while {self.state}")
+                    return response
                 return change_state(request, response)
-            except Exception:  # rclpy raises its own kind of error where there is no such way
-                self.get_logger().warning(
-                    f"refused transition {wanted}: impossible while {self.state}"
-                )
-                response.success = False
-                return response
             finally:
                 self._one_at_a_time.release()
 
         return guarded
+
+    def _is_possible(self, asked: Transition) -> bool:
+        """Whether there is such a transition from the present state; its label goes first."""
+        possible = [way[:2] for way in self._state_machine.available_transitions]
+        return any(
+            asked.label == label if asked.label else asked.id == number
+            for number, label in possible
+        )
+
+    def _refuse(self, asked: Transition, reason: str) -> None:
+        self.get_logger().warning(f"refused transition {asked.label or asked.id}: {reason}")

@@ -58,7 +58,7 @@ def settings_from(values: Mapping[str, Any]) -> Settings:
     """Build the settings from parameter values by full name; absent ones take their default.
 
     Raises:
-        ConfigError: a value cannot be.
+        ConfigError: a value is invalid.
     """
     groups = {}
     for prefix, group in _classes().items():
@@ -96,20 +96,24 @@ class NodeParameters:
     Args:
         node: gets the parameters.
         is_unconfigured: whether parameters that are not live may change now.
+        check: raises ConfigError for settings that are valid but cannot be put into force now;
+            the change is refused with its words.
         on_change: called with the new settings after each accepted change.
 
     Raises:
-        ConfigError: a value given at start cannot be.
+        ConfigError: a value given at start is invalid.
     """
 
     def __init__(
         self,
         node: Node,
         is_unconfigured: Callable[[], bool],
+        check: Callable[[Settings], None],
         on_change: Callable[[Settings], None],
     ) -> None:
         self._options = parameter_options()
         self._is_unconfigured = is_unconfigured
+        self._check = check
         self._on_change = on_change
         declarations: list[Any] = [
             (name, default, parameter_descriptor(option, default))
@@ -121,21 +125,36 @@ class NodeParameters:
             raise ConfigError(" ".join(str(error).split())) from error
         self._values = {parameter.name: parameter.value for parameter in declared}
         self.settings = settings_from(self._values)
-        node.add_on_set_parameters_callback(self.on_set_parameters)
+        # Humble has nothing to call once every validator has agreed.
+        self._applies_at_once = not hasattr(node, "add_post_set_parameters_callback")
+        node.add_on_set_parameters_callback(self.on_validate)
+        if not self._applies_at_once:
+            node.add_post_set_parameters_callback(self.on_set)
 
-    def on_set_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
-        """Check a change and, where all of it can be, put it into force."""
-        changes = {p.name: p.value for p in parameters if p.name in self._options}
+    def on_validate(self, parameters: list[Parameter]) -> SetParametersResult:
+        """Check a change; whether it is made depends on the node's other validators too."""
+        changes = self._changes(parameters)
         try:
             self._check_moment(changes)
             settings = settings_from({**self._values, **changes})
+            if settings != self.settings:
+                self._check(settings)
         except ConfigError as error:
             return SetParametersResult(successful=False, reason=str(error))
-        self._values.update(changes)
+        if self._applies_at_once:
+            self.on_set(parameters)
+        return SetParametersResult(successful=True)
+
+    def on_set(self, parameters: list[Parameter]) -> None:
+        """Put a change into force, once the parameters have the new values."""
+        self._values.update(self._changes(parameters))
+        settings = settings_from(self._values)
         if settings != self.settings:
             self.settings = settings
             self._on_change(settings)
-        return SetParametersResult(successful=True)
+
+    def _changes(self, parameters: list[Parameter]) -> dict[str, Any]:
+        return {p.name: p.value for p in parameters if p.name in self._options}
 
     def _check_moment(self, changes: Mapping[str, Any]) -> None:
         if self._is_unconfigured():

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -19,6 +20,10 @@ def node(ros_context):
     node = Node("parameters", context=ros_context, use_global_arguments=False)
     yield node
     node.destroy_node()
+
+
+def accept(settings):
+    """Nothing is wrong with any settings."""
 
 
 def set_one(node, name, value):
@@ -58,7 +63,7 @@ def test_the_documentation_names_every_parameter():
 
 
 def test_every_parameter_is_declared_with_description_and_range(node):
-    NodeParameters(node, lambda: True, lambda settings: None)
+    NodeParameters(node, lambda: True, accept, accept)
     for name, (default, option) in parameter_options().items():
         descriptor = node.describe_parameter(name)
         assert option.description in descriptor.description
@@ -72,7 +77,7 @@ def test_every_parameter_is_declared_with_description_and_range(node):
 
 def test_an_accepted_change_is_handed_on_as_new_settings(node):
     seen = []
-    parameters = NodeParameters(node, lambda: False, seen.append)
+    parameters = NodeParameters(node, lambda: False, accept, seen.append)
     assert set_one(node, "tracker.max_objects", 3).successful
     assert set_one(node, "image_timeout_s", 7).successful, "an integer may stand for a float"
     assert [s.tracker.max_objects for s in seen] == [3, 3]
@@ -94,7 +99,7 @@ def test_an_accepted_change_is_handed_on_as_new_settings(node):
 )
 def test_a_change_that_cannot_be_leaves_everything_as_it_was(node, name, value):
     seen = []
-    parameters = NodeParameters(node, lambda: False, seen.append)
+    parameters = NodeParameters(node, lambda: False, accept, seen.append)
     result = set_one(node, name, value)
     assert not result.successful
     assert result.reason
@@ -104,7 +109,7 @@ def test_a_change_that_cannot_be_leaves_everything_as_it_was(node, name, value):
 
 
 def test_while_unconfigured_all_parameters_may_change(node):
-    parameters = NodeParameters(node, lambda: True, lambda settings: None)
+    parameters = NodeParameters(node, lambda: True, accept, accept)
     for name, (default, option) in parameter_options().items():
         other = option.choices[-1] if option.choices else {bool: not default, str: "x"}.get(
             type(default), option.maximum and type(default)(option.maximum)
@@ -121,5 +126,37 @@ def test_values_given_at_start_are_checked(ros_context):
         parameter_overrides=overrides,
     )  # fmt: skip
     with pytest.raises(ConfigError, match="settle, keep"):
-        NodeParameters(node, lambda: True, lambda settings: None)
+        NodeParameters(node, lambda: True, accept, accept)
     node.destroy_node()
+
+
+def test_what_the_owner_cannot_serve_is_refused_with_its_words(node):
+    def check(settings):
+        if settings.tracker.recent_memories > 6:
+            raise ConfigError("recent_memories is more than the plan was built for: build another")
+
+    seen = []
+    parameters = NodeParameters(node, lambda: False, check, seen.append)
+    refused = set_one(node, "tracker.recent_memories", 7)
+    assert not refused.successful
+    assert refused.reason == "recent_memories is more than the plan was built for: build another"
+    assert parameters.settings == Settings()
+    assert node.get_parameter("tracker.recent_memories").value == 6
+    assert set_one(node, "tracker.recent_memories", 5).successful
+    assert [s.tracker.recent_memories for s in seen] == [5]
+
+
+def test_settings_stay_equal_to_the_parameters_when_a_later_validator_refuses(node):
+    def refuse_three(parameters):
+        wrong = any(parameter.value == 3 for parameter in parameters)
+        return SetParametersResult(successful=not wrong, reason="not today" if wrong else "")
+
+    node.add_on_set_parameters_callback(refuse_three)  # rclpy asks the newest first
+    seen = []
+    parameters = NodeParameters(node, lambda: False, accept, seen.append)
+    assert set_one(node, "tracker.max_objects", 3).reason == "not today"
+    assert node.get_parameter("tracker.max_objects").value == 16
+    assert parameters.settings == Settings()
+    assert seen == []
+    assert set_one(node, "image_timeout_s", 7.0).successful
+    assert parameters.settings.tracker.max_objects == 16, "the refused value does not come back"

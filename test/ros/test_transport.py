@@ -12,7 +12,7 @@ from rclpy.qos import ReliabilityPolicy
 
 from etam_ros.config import NodeConfig
 from etam_ros.paths import share_file
-from etam_ros.ros.tracker.image_subscription import choose_reliability
+from etam_ros.ros.qos import choose_reliability
 from etam_ros.ros.transport import PROFILE, VARIABLES, apply_profile
 
 RELIABLE, BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT

@@ -36,6 +36,7 @@ from etam_ros.msg import Prompt, TrackedObjectArray
 from etam_ros.ros.harness.isolation import isolated_domain
 from etam_ros.ros.harness.process_group import ProcessGroup
 from etam_ros.ros.image_conversion import image_message
+from etam_ros.ros.qos import DIAGNOSTICS, OBJECTS, RESULT_IMAGES, keep_last
 from etam_ros.srv import AddPrompt
 
 PATIENCE_S: Final = 120.0
@@ -102,18 +103,20 @@ class Probe(Node):
 
     def __init__(self, processes: ProcessGroup) -> None:
         super().__init__("overhead_probe")
-        self._children = processes
+        self._processes = processes
         self._answered = {"objects": -1, "label_image": -1}
         self.reported: dict[str, str] = {}
-        self.camera = self.create_publisher(Image, "image", 1)
+        self.camera = self.create_publisher(Image, "image", keep_last(1))
         self.prompting = self.create_client(AddPrompt, "tracker/add_prompt")
         self.create_subscription(
-            TrackedObjectArray, "tracker/objects", lambda m: self._on_answer("objects", m), 10
+            TrackedObjectArray, "tracker/objects", partial(self._on_answer, "objects"), OBJECTS
         )
         self.create_subscription(
-            Image, "tracker/label_image", lambda m: self._on_answer("label_image", m), 10
+            Image, "tracker/label_image", partial(self._on_answer, "label_image"), RESULT_IMAGES
         )
-        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
+        self.create_subscription(
+            DiagnosticArray, "/diagnostics", self._on_diagnostics, DIAGNOSTICS
+        )
 
     def _on_answer(self, topic: str, message: TrackedObjectArray | Image) -> None:
         self._answered[topic] = message.header.stamp.sec
@@ -130,7 +133,7 @@ class Probe(Node):
         """
         end_s = time.monotonic() + PATIENCE_S
         while not condition():
-            self._children.check(TRACKER)
+            self._processes.check(TRACKER)
             if time.monotonic() > end_s:
                 raise EtamError(f"no {what} within {PATIENCE_S:g} s")
             rclpy.spin_once(self, timeout_sec=0.01)
@@ -185,7 +188,7 @@ def run(plan: ProbePlan) -> dict[str, float]:
     log_dir = Path(tempfile.mkdtemp(prefix="etam_bench_"))  # stays where something fails
     with ProcessGroup(os.environ, log_dir) as processes:
         processes.start(TRACKER, "etam_ros.ros.tracker.executable", node_arguments(plan))
-        _stand_back()
+        _yield_to_others()
         probe = Probe(processes)
         probe.wait_until(probe.prompting.service_is_ready, "service of the tracker")
         probe.wait_until(probe.camera.get_subscription_count, "subscription to the images")
@@ -211,7 +214,7 @@ def run(plan: ProbePlan) -> dict[str, float]:
     return numbers
 
 
-def _stand_back() -> None:
+def _yield_to_others() -> None:
     """Let this process never take a core away from the node that it measures.
 
     Where there are few cores, a listener that wakes for one message would hold up the next.

@@ -12,7 +12,6 @@ from geometry_msgs.msg import Point32
 from numpy.typing import NDArray
 from rclpy.context import Context
 from rclpy.node import Node
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 from rclpy.task import Future
 from sensor_msgs.msg import Image
@@ -22,11 +21,9 @@ from etam_ros.msg import TrackedObject, TrackedObjectArray
 from etam_ros.records import FrameResult, ObjectState, Prompt
 from etam_ros.ros.image_conversion import image_from_message
 from etam_ros.ros.messages import stamp_ns
+from etam_ros.ros.qos import RECORDED
 from etam_ros.srv import AddPrompt
 
-_EVERY_MESSAGE: Final = QoSProfile(
-    history=HistoryPolicy.KEEP_LAST, depth=200, reliability=ReliabilityPolicy.RELIABLE
-)
 _MOST_PIXELS: Final = 64_000_000
 _MOST_IMAGES: Final = 400
 """Images kept for results that are to come; a result is always for one of the newest."""
@@ -109,7 +106,7 @@ class Recorder(Node):
         return self._add_prompt.call_async(AddPrompt.Request(prompt=message))
 
     def _listen(self, message_type: Any, topic: str, callback: Callable[[Any], None]) -> Any:
-        return self.create_subscription(message_type, topic, callback, _EVERY_MESSAGE)
+        return self.create_subscription(message_type, topic, callback, RECORDED)
 
     def _on_image(self, message: Image) -> None:
         self._newest_image_ns = stamp_ns(message.header.stamp)

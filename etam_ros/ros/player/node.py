@@ -13,7 +13,6 @@ from rclpy.duration import Duration
 from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 from rclpy.publisher import Publisher
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
@@ -23,10 +22,10 @@ from etam_ros.media.sources import open_source
 from etam_ros.records import Frame
 from etam_ros.ros.camera_info import camera_info_from_file
 from etam_ros.ros.image_conversion import compressed_message, image_message
+from etam_ros.ros.qos import played_images
 
-DEPTH: Final = 5
-"""Frames kept for reliable subscribers that are behind."""
-LOOK_PERIOD_S: Final = 0.02
+COUNT_PERIOD_S: Final = 0.02
+"""Between two counts of the subscribers that are waited for."""
 ACKNOWLEDGE_S: Final = 10.0
 """How long the end waits for subscribers that have not confirmed the last frames."""
 
@@ -40,7 +39,7 @@ class PlayerNode(Node):
         defaults: values of parameters that the ROS arguments do not set.
 
     Raises:
-        ConfigError: a parameter cannot be.
+        ConfigError: a parameter is invalid.
         SourceError: the source cannot be opened.
     """
 
@@ -82,9 +81,7 @@ class PlayerNode(Node):
         return config
 
     def _publisher(self, message_type: Any, topic: str) -> Publisher:
-        reliability = ReliabilityPolicy[self.config.reliability.upper()]
-        profile = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=DEPTH, reliability=reliability)
-        return self.create_publisher(message_type, topic, profile)
+        return self.create_publisher(message_type, topic, played_images(self.config.reliability))
 
     @property
     def _images(self) -> list[Publisher]:
@@ -110,7 +107,7 @@ class PlayerNode(Node):
             SourceError: a frame cannot be read.
         """
         while self.subscribers < self.config.wait_for_subscribers and not stop.is_set():
-            stop.wait(LOOK_PERIOD_S)
+            stop.wait(COUNT_PERIOD_S)
         topics = ", ".join(publisher.topic_name for publisher in self._images)
         self.get_logger().info(
             f"playing {self._source.name} at {self._source.fps:g} Hz on {topics}"
@@ -178,10 +175,9 @@ class PlayerNode(Node):
                     )
                     return
 
-    def close(self) -> None:
-        """Give back the source and leave ROS."""
+    def close_source(self) -> None:
+        """Give back the source, once nothing is played any more."""
         self._source.close()
-        self.destroy_node()
 
 
 class Pace:

@@ -10,9 +10,9 @@ from pathlib import Path
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
+from etam_ros.ros.qos import DIAGNOSTICS
 from etam_ros.ros.tracker.image_subscription import ImageSource
-from etam_ros.ros.tracker.results import reliable
-from etam_ros.ros.tracker.statistics import Snapshot
+from etam_ros.ros.tracker.statistics import NewErrors, Snapshot
 
 TOPIC = "/diagnostics"
 
@@ -28,7 +28,7 @@ class NodeReport:
         image_timeout_s: silence after which images are stale.
         source: the camera, None while nothing is subscribed.
         numbers: counts and times.
-        new_errors: bad images and failed frames since the report before.
+        new: errors since the report before.
     """
 
     state: str
@@ -37,7 +37,7 @@ class NodeReport:
     image_timeout_s: float
     source: ImageSource | None
     numbers: Snapshot
-    new_errors: int
+    new: NewErrors
 
 
 class DiagnosticsPublisher:
@@ -45,7 +45,7 @@ class DiagnosticsPublisher:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._publisher = node.create_publisher(DiagnosticArray, TOPIC, reliable(10))
+        self._publisher = node.create_publisher(DiagnosticArray, TOPIC, DIAGNOSTICS)
 
     def publish(self, report: NodeReport) -> None:
         """Publish one report."""
@@ -82,7 +82,7 @@ def _images_level(report: NodeReport) -> tuple[bytes, str]:
         return DiagnosticStatus.STALE, f"no image for {numbers.silent_s:.1f} s: {reason}"
     if source.problem:
         return DiagnosticStatus.WARN, source.problem
-    if report.new_errors and numbers.bad_images:
+    if report.new.bad_images:
         return DiagnosticStatus.WARN, f"bad image: {numbers.last_bad_image}"
     return DiagnosticStatus.OK, f"{numbers.input_hz:.1f} Hz"
 
@@ -105,8 +105,10 @@ def _images_values(report: NodeReport) -> dict[str, str]:
 
 def _tracking_level(report: NodeReport) -> tuple[bytes, str]:
     numbers = report.numbers
-    if report.new_errors and numbers.failed_frames:
+    if report.new.failed_frames:
         return DiagnosticStatus.WARN, f"frame lost: {numbers.last_failure}"
+    if report.new.failed_overlays:
+        return DiagnosticStatus.WARN, f"overlay lost: {numbers.last_failed_overlay}"
     if report.state != "active":
         return DiagnosticStatus.OK, report.state
     return DiagnosticStatus.OK, f"{numbers.output_hz:.1f} Hz, {report.objects} objects"
@@ -128,7 +130,9 @@ def _tracking_values(report: NodeReport) -> dict[str, str]:
         values[f"{stage}_p50_ms"] = _milliseconds(spent_ms)
     return values | {
         "failed_frames": str(numbers.failed_frames),
+        "failed_overlays": str(numbers.failed_overlays),
         "last_failure": numbers.last_failure,
+        "last_failed_overlay": numbers.last_failed_overlay,
         "refused_prompts": str(numbers.refused_prompts),
         "last_refusal": numbers.last_refusal,
     }

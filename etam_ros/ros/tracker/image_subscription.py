@@ -1,25 +1,26 @@
 """The subscription to the camera, whatever the camera offers.
 
-Its QoS has to fit publishers that come and go, so the graph is looked at now and then; the same
-look finds a camera that publishes but whose images do not arrive.
+Its QoS has to fit publishers that come and go, so they are checked now and then; the same check
+finds a camera that publishes but whose images do not arrive.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import ReliabilityPolicy
 from rclpy.subscription import Subscription
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 from sensor_msgs.msg import CompressedImage, Image
 
 from etam_ros.config import NodeConfig
+from etam_ros.ros.qos import choose_reliability, newest_image
 from etam_ros.ros.transport import VARIABLES
 
 try:
@@ -37,7 +38,7 @@ _TYPE_NAMES: Final = {
 
 @dataclass(frozen=True)
 class ImageSource:
-    """How the camera looks from here.
+    """The camera as seen from this node.
 
     Attributes:
         topic: resolved name.
@@ -52,24 +53,10 @@ class ImageSource:
     problem: str = ""
 
 
-def choose_reliability(wanted: str, offered: Iterable[ReliabilityPolicy]) -> ReliabilityPolicy:
-    """The reliability to subscribe with.
-
-    Args:
-        wanted: auto, reliable or best_effort.
-        offered: of each publisher. Auto is reliable if there are any and all offer it: large
-            best-effort images get lost where the camera lacks the transport profile.
-    """
-    if wanted != "auto":
-        return ReliabilityPolicy[wanted.upper()]
-    present = list(offered)
-    if present and all(policy == ReliabilityPolicy.RELIABLE for policy in present):
-        return ReliabilityPolicy.RELIABLE
-    return ReliabilityPolicy.BEST_EFFORT
-
-
 class ImageSubscription:
     """Subscribes to `image`, or to `<resolved image>/compressed`, with a depth of 1.
+
+    Whoever makes it calls `check_publishers` again and again, and `destroy` at the end.
 
     Args:
         node: gets the subscription.
@@ -95,7 +82,9 @@ class ImageSubscription:
         topic = node.resolve_topic_name("image")
         self._topic = topic + ("/compressed" if config.image_transport == "compressed" else "")
         self._policy = ReliabilityPolicy.BEST_EFFORT
-        self._lock = threading.Lock()  # `look` and `destroy` come from different threads
+        self._lock = (
+            threading.Lock()
+        )  # `check_publishers` and `destroy` come from different threads
         self._closed = False
         self._subscription: Subscription | None = None
         self._publisher_ids: frozenset[bytes] = frozenset()
@@ -104,10 +93,9 @@ class ImageSubscription:
         self._problems: list[str] = []
         self._subscribe(choose_reliability(config.image_reliability, []))
         self.source = ImageSource(self._topic, self._policy.name.lower())
-        self.look()
 
-    def look(self) -> None:
-        """Look at the publishers: subscribe anew if they ask for another QoS, tell of problems."""
+    def check_publishers(self) -> None:
+        """Subscribe anew if the publishers ask for another QoS, and tell of problems."""
         with self._lock:
             if self._closed:
                 return
@@ -144,10 +132,10 @@ class ImageSubscription:
             _TYPES[self._config.image_transport],
             self._topic,
             self._on_image,
-            QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=policy),
+            newest_image(policy),
             callback_group=self._group,
-            # `look` finds incompatible publishers, and names them; an event of a subscription
-            # that was just replaced would raise in the executor.
+            # `check_publishers` names incompatible publishers; an event of a subscription that was
+            # just replaced would raise in the executor.
             event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
         )
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from std_msgs.msg import Header
 
+from etam_ros.config import TrackerConfig
 from etam_ros.records import FOREGROUND, Frame, Prompt
 from etam_ros.ros.parameters import Settings
 
@@ -24,17 +25,20 @@ OPENMP_SPINS: Final = "20000"
 
 @dataclass
 class Tracking:
-    """What the worker thread owns; no other thread touches it.
+    """What the worker thread owns; no other thread touches it, `check` excepted.
 
     Attributes:
         tracker: follows the objects.
         stages: the network it runs on, with a clock for each stage.
         newest: header of the newest processed frame, None before the first.
+        check: raises ConfigError for what the stages cannot serve; any thread may call it. None
+            where they serve everything.
     """
 
     tracker: Tracker
     stages: TimedStages
     newest: Header | None = None
+    check: Callable[[TrackerConfig], None] | None = None
 
     def close(self) -> None:
         """Free the network."""

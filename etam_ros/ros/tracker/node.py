@@ -2,7 +2,7 @@
 
     unconfigured  --configure-->  inactive  --activate-->  active
     diagnostics                   worker, services,        image and prompt topics
-                                  publishers
+                                  publishers, drawing
 
 A frame's way: `Worker.offer` is the image callback; the worker converts the message, steps the
 tracker and calls `TrackerNode.publish`.
@@ -14,6 +14,7 @@ import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import CancelledError
+from contextlib import ExitStack
 from functools import partial
 from typing import Final
 
@@ -21,30 +22,31 @@ from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType  # type: ignore[attr-defined]
 from rclpy.timer import Timer
 
-from etam_ros.errors import EtamError, ImageError
+from etam_ros.errors import EtamError
+from etam_ros.ros.endpoints import Endpoints
 from etam_ros.ros.managed_node import ManagedNode, Transitions
 from etam_ros.ros.parameters import NodeParameters, Settings
 from etam_ros.ros.tracker.diagnostics import DiagnosticsPublisher, NodeReport
 from etam_ros.ros.tracker.image_subscription import ImageSubscription
 from etam_ros.ros.tracker.loading import load_tracking
 from etam_ros.ros.tracker.prompt_requests import PromptServices, PromptTopics
-from etam_ros.ros.tracker.results import ResultPublishers
+from etam_ros.ros.tracker.results import OverlayPublisher, ResultPublishers
 from etam_ros.ros.tracker.statistics import Statistics
-from etam_ros.ros.tracker.worker import ProcessedFrame, Worker
+from etam_ros.ros.tracker.worker import ProcessedFrame, Worker, WorkerEvents
 
-LOOK_PERIOD_S: Final = 0.25
+PUBLISHER_CHECK_PERIOD_S: Final = 0.25
 THROTTLE_S: Final = 5.0
-"""Seconds between two log lines about the same kind of trouble."""
+"""Seconds between two log lines about the same kind of error."""
 
 
 class TrackerNode:
     """`/tracker`: wires the worker to topics, services and parameters.
 
     Args:
-        finish: called from any thread with an exit code when the process shall end.
+        finish: called from any thread with an exit code when the process is to end.
 
     Raises:
-        ConfigError: a parameter cannot be.
+        ConfigError: a parameter is invalid.
     """
 
     def __init__(self, finish: Callable[[int], None]) -> None:
@@ -52,27 +54,36 @@ class TrackerNode:
         self._ending = False
         self._paused = False
         self._engine = ""
-        self._errors = 0
         self._worker: Worker | None = None
         self._results: ResultPublishers | None = None
-        self._services: PromptServices | None = None
-        self._prompts: PromptTopics | None = None
+        self._overlays: OverlayPublisher | None = None
         self._images: ImageSubscription | None = None
+        self._configured, self._activated = ExitStack(), ExitStack()  # how to undo the two
         self.node = ManagedNode(
             "tracker",
-            Transitions(self._configure, self._activate, self._deactivate, self._cleanup),
+            Transitions(
+                self._configure, self._activate, self._activated.close, self._configured.close
+            ),
         )
-        parameters = NodeParameters(
-            self.node, lambda: self.node.state == "unconfigured", self._on_settings
+        self._parameters = NodeParameters(
+            self.node,
+            lambda: self.node.state == "unconfigured" and not self.node.changing,
+            self._check_settings,
+            self._on_settings,
         )
-        self.settings: Settings = parameters.settings
-        self.statistics = Statistics(self.settings.diagnostics.window, time.monotonic_ns())
+        diagnostics = self.settings.diagnostics
+        self.statistics = Statistics(diagnostics.window, time.monotonic_ns())
         self._diagnostics = DiagnosticsPublisher(self.node)
         group = MutuallyExclusiveCallbackGroup()
-        self._report_timer = self._every(self.settings.diagnostics.period_s, self.on_report, group)
-        self._look_timer = self._every(LOOK_PERIOD_S, self.on_look, group)
+        self._report_timer = self._every(diagnostics.period_s, self.on_report, group)
+        self._check_timer = self._every(PUBLISHER_CHECK_PERIOD_S, self.on_check, group)
         if self.settings.node.autostart:
             self._start_timer = self._every(0.0, self.on_start, MutuallyExclusiveCallbackGroup())
+
+    @property
+    def settings(self) -> Settings:
+        """The present values of the parameters."""
+        return self._parameters.settings
 
     def _every(self, period_s: float, callback: Callable[[], None], group: CallbackGroup) -> Timer:
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # runs on where /clock stands still
@@ -84,17 +95,14 @@ class TrackerNode:
         if not self.node.bring_up() and not self._ending:
             self._finish(1)
 
-    def on_look(self) -> None:
-        """Look at the cameras."""
+    def on_check(self) -> None:
+        """See which cameras there are."""
         images = self._images
         if images is not None:
-            images.look()
+            images.check_publishers()
 
     def on_report(self) -> None:
         """Publish diagnostics."""
-        numbers = self.statistics.snapshot(time.monotonic_ns())
-        errors = numbers.bad_images + numbers.failed_frames
-        new_errors, self._errors = max(errors - self._errors, 0), errors
         images, worker = self._images, self._worker
         self._diagnostics.publish(
             NodeReport(
@@ -103,8 +111,8 @@ class TrackerNode:
                 objects=0 if worker is None else worker.object_count,
                 image_timeout_s=self.settings.node.image_timeout_s,
                 source=None if images is None else images.source,
-                numbers=numbers,
-                new_errors=new_errors,
+                numbers=self.statistics.snapshot(time.monotonic_ns()),
+                new=self.statistics.take_new_errors(),
             )
         )
 
@@ -123,20 +131,27 @@ class TrackerNode:
             )
         if result.forgotten_ids:
             logger.info(f"forgot objects {result.forgotten_ids}: unseen for too long")
-        if self._results is not None:
+        if self._results is not None and self._overlays is not None:
             self._results.publish(processed, self.statistics.dropped)
+            self._overlays.offer(processed)
 
-    def on_bad_frame(self, error: EtamError) -> None:
-        """Report one lost frame; called by the worker."""
-        if isinstance(error, ImageError):
-            self.statistics.on_bad_image(str(error))
-            self.node.get_logger().warning(f"bad image: {error}", throttle_duration_sec=THROTTLE_S)
-        else:
-            self.statistics.on_failed_frame(str(error))
-            self.node.get_logger().error(f"frame lost: {error}", throttle_duration_sec=THROTTLE_S)
+    def on_bad_image(self, error: EtamError) -> None:
+        """Report an image that cannot be read; called by the worker."""
+        self.statistics.on_bad_image(str(error))
+        self.node.get_logger().warning(f"bad image: {error}", throttle_duration_sec=THROTTLE_S)
+
+    def on_failed_frame(self, error: EtamError) -> None:
+        """Report a frame that cannot be processed; called by the worker."""
+        self.statistics.on_failed_frame(str(error))
+        self.node.get_logger().error(f"frame lost: {error}", throttle_duration_sec=THROTTLE_S)
+
+    def on_failed_overlay(self, error: EtamError) -> None:
+        """Report an overlay that cannot be drawn; called by the thread that draws."""
+        self.statistics.on_failed_overlay(str(error))
+        self.node.get_logger().error(f"overlay lost: {error}", throttle_duration_sec=THROTTLE_S)
 
     def on_crash(self, error: BaseException) -> None:
-        """End the process because of a bug; called by the worker."""
+        """End the process because of a bug; called by the worker and the thread that draws."""
         if self._ending:
             return
         self.node.get_logger().fatal(f"tracking ended by {type(error).__name__}: {error}")
@@ -152,9 +167,17 @@ class TrackerNode:
         self._engine = f"building: {step}"
         self.node.get_logger().info(step)
 
+    def _check_settings(self, settings: Settings) -> None:
+        """Refuse, by ConfigError, what the tracker that is loaded cannot serve."""
+        worker = self._worker
+        if worker is not None:
+            worker.check(settings)
+
     def _on_settings(self, settings: Settings) -> None:
-        self.settings = settings
         self._report_timer.timer_period_ns = int(settings.diagnostics.period_s * 1e9)
+        worker = self._worker
+        if worker is not None:
+            worker.apply(settings)
 
     def _set_paused(self, paused: bool) -> None:
         self._paused = paused
@@ -162,73 +185,87 @@ class TrackerNode:
             self._worker.pause(paused)
 
     def _configure(self) -> None:
-        node = self.settings.node
-        self.node.get_logger().info(f"loading {node.model} for backend {node.backend}")
-        self.statistics = Statistics(self.settings.diagnostics.window, time.monotonic_ns())
-        load = partial(load_tracking, self.settings, on_step=self._on_engine_step)
-        self._worker = Worker(load, self)
-        try:
+        settings, logger = self.settings, self.node.get_logger()
+        logger.info(f"loading {settings.node.model} for backend {settings.node.backend}")
+        self.statistics = Statistics(settings.diagnostics.window, time.monotonic_ns())
+        load = partial(load_tracking, settings, on_step=self._on_engine_step)
+        events = WorkerEvents(self.publish, self.on_bad_image, self.on_failed_frame, self.on_crash)
+        with ExitStack() as undo:
+            self._worker = worker = Worker(load, settings, self.statistics, events)
+            undo.callback(self._end_worker, worker)
             if self._ending:
                 raise CancelledError
-            self._worker.start()
-            self._engine = self._worker.wait_until_loaded()
-            self._results = ResultPublishers(self.node, lambda: self.settings.overlay)
-            self._services = PromptServices(
-                self.node,
-                self._worker,
+            worker.start()
+            self._engine = worker.wait_until_loaded()
+            endpoints = undo.enter_context(Endpoints(self.node))
+            self._results = ResultPublishers(endpoints)
+            self._overlays = OverlayPublisher(
+                endpoints,
+                lambda: self.settings.overlay,
+                on_failed=self.on_failed_overlay,
+                on_crash=self.on_crash,
+            )
+            undo.callback(self._end_drawing, self._overlays)
+            PromptServices(
+                endpoints,
+                worker,
                 timeout_s=lambda: self.settings.node.prompt_timeout_s,
                 is_active=lambda: self.node.state == "active",
                 set_paused=self._set_paused,
             )
-        except BaseException:
-            self._cleanup()
-            raise
-        self.node.get_logger().info(f"loaded {self._engine}")
+            self._configured.push(undo.pop_all())
+        logger.info(f"loaded {self._engine}")
+
+    def _end_worker(self, worker: Worker) -> None:
+        worker.stop()
+        if not self._ending:
+            worker.join()
+        self._worker, self._engine = None, ""
+
+    def _end_drawing(self, overlays: OverlayPublisher) -> None:
+        overlays.thread.stop()
+        if not self._ending:
+            overlays.thread.join()
+        self._results = self._overlays = None
 
     def _activate(self) -> None:
-        assert self._worker is not None
-        self._paused, self._errors = False, 0
+        worker, overlays = self._worker, self._overlays
+        assert worker is not None
+        assert overlays is not None
+        self._paused = False
         self.statistics.restart(time.monotonic_ns())
-        self._worker.activate()
-        self._prompts = PromptTopics(self.node, self._worker, self._on_refused)
-        self._images = ImageSubscription(
-            self.node,
-            self.settings.node,
-            self._worker.offer,
-            lambda: self.statistics.received,
-            MutuallyExclusiveCallbackGroup(),
-        )
+        with ExitStack() as undo:
+            undo.callback(overlays.thread.drain)
+            worker.activate()
+            undo.callback(worker.deactivate)
+            endpoints = undo.enter_context(Endpoints(self.node))
+            PromptTopics(endpoints, worker, self._on_refused)
+            self._images = images = ImageSubscription(
+                self.node,
+                self.settings.node,
+                worker.offer,
+                lambda: self.statistics.received,
+                MutuallyExclusiveCallbackGroup(),
+            )
+            undo.callback(self._end_images, images)
+            images.check_publishers()
+            self._activated.push(undo.pop_all())
 
-    def _deactivate(self) -> None:
-        if self._worker is not None:
-            self._worker.deactivate()
-        if self._images is not None:
-            self._images.destroy()
-        if self._prompts is not None:
-            self._prompts.destroy()
-        self._images = self._prompts = None
-
-    def _cleanup(self) -> None:
-        if self._worker is not None:
-            self._worker.stop()
-            if not self._ending:
-                self._worker.join()
-        if self._services is not None:
-            self._services.destroy()
-        if self._results is not None:
-            self._results.destroy()
-        self._worker = self._services = self._results = None
-        self._engine = ""
+    def _end_images(self, images: ImageSubscription) -> None:
+        images.destroy()
+        self._images = None
 
     def end(self, timeout_s: float) -> bool:
         """Release everything that waits, because the process ends.
 
         Returns:
-            False when the worker did not end in time: it computes, or loads.
+            False when the worker or the thread that draws did not end in time: it computes, loads
+            or draws.
         """
         self._ending = True
-        worker = self._worker
-        if worker is None:
-            return True
-        worker.stop()
-        return worker.join(timeout_s)
+        until_s = time.monotonic() + timeout_s
+        drawing = None if self._overlays is None else self._overlays.thread
+        threads = [each for each in (self._worker, drawing) if each is not None]
+        for each in threads:
+            each.stop()
+        return all(each.join(max(until_s - time.monotonic(), 0.0)) for each in threads)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from geometry_msgs.msg import PointStamped
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from rclpy.node import Node
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
@@ -17,14 +16,13 @@ from etam_ros.errors import EtamError, ObjectError, PromptError
 from etam_ros.msg import Prompt as PromptMessage
 from etam_ros.msg import TrackedObject
 from etam_ros.records import BACKGROUND, FOREGROUND, NEW_OBJECT, Prompt
+from etam_ros.ros.endpoints import Endpoints
 from etam_ros.ros.messages import check_prompt_frame, prompt_from_message, tracked_object
+from etam_ros.ros.qos import PROMPTS
 from etam_ros.ros.tracker.loading import Tracking
-from etam_ros.ros.tracker.results import reliable
-from etam_ros.ros.tracker.worker import Worker, wait_for_answer
+from etam_ros.ros.tracker.requests import Answer, wait_for_answer
+from etam_ros.ros.tracker.worker import Worker
 from etam_ros.srv import AddPrompt, RemoveObject
-
-PROMPTS_DEPTH: Final = 10
-Answer = TypeVar("Answer")
 
 
 def apply_prompt(message: PromptMessage, tracking: Tracking) -> tuple[TrackedObject, Header]:
@@ -62,26 +60,23 @@ class PromptTopics:
     """`~/prompt`, `~/click` and `~/click_background`, while the node is active.
 
     Args:
-        node: gets the subscriptions.
+        endpoints: get the subscriptions.
         worker: does what they ask.
         on_refused: told in words what was not applied, in any thread.
     """
 
-    def __init__(self, node: Node, worker: Worker, on_refused: Callable[[str], None]) -> None:
-        self._node = node
+    def __init__(
+        self, endpoints: Endpoints, worker: Worker, on_refused: Callable[[str], None]
+    ) -> None:
         self._worker = worker
         self._on_refused = on_refused
         group = MutuallyExclusiveCallbackGroup()  # prompts keep their order
-        self._subscriptions = [
-            node.create_subscription(
-                message_type, topic, callback, reliable(PROMPTS_DEPTH), callback_group=group
-            )
-            for message_type, topic, callback in (
-                (PromptMessage, "~/prompt", self.on_prompt),
-                (PointStamped, "~/click", self.on_click),
-                (PointStamped, "~/click_background", self.on_click_background),
-            )
-        ]
+        for message_type, topic, callback in (
+            (PromptMessage, "~/prompt", self.on_prompt),
+            (PointStamped, "~/click", self.on_click),
+            (PointStamped, "~/click_background", self.on_click_background),
+        ):
+            endpoints.subscribe(message_type, topic, callback, PROMPTS, group)
 
     def on_prompt(self, message: PromptMessage) -> None:
         """A prompt of any kind."""
@@ -105,17 +100,12 @@ class PromptTopics:
         if not future.cancelled() and isinstance(future.exception(), EtamError):
             self._on_refused(str(future.exception()))
 
-    def destroy(self) -> None:
-        """Take the subscriptions off the node."""
-        for subscription in self._subscriptions:
-            self._node.destroy_subscription(subscription)
-
 
 class PromptServices:
     """`~/add_prompt`, `~/remove_object`, `~/reset` and `~/pause`, from configure to cleanup.
 
     Args:
-        node: gets the services.
+        endpoints: get the services.
         worker: does what they ask.
         timeout_s: asked how long a service may wait for its answer.
         is_active: whether frames are followed at all.
@@ -124,28 +114,25 @@ class PromptServices:
 
     def __init__(
         self,
-        node: Node,
+        endpoints: Endpoints,
         worker: Worker,
         *,
         timeout_s: Callable[[], float],
         is_active: Callable[[], bool],
         set_paused: Callable[[bool], None],
     ) -> None:
-        self._node = node
         self._worker = worker
         self._timeout_s = timeout_s
         self._is_active = is_active
         self._set_paused = set_paused
         group = MutuallyExclusiveCallbackGroup()  # one of them waits at a time
-        self._services = [
-            node.create_service(service_type, name, callback, callback_group=group)
-            for service_type, name, callback in (
-                (AddPrompt, "~/add_prompt", self.on_add_prompt),
-                (RemoveObject, "~/remove_object", self.on_remove_object),
-                (Trigger, "~/reset", self.on_reset),
-                (SetBool, "~/pause", self.on_pause),
-            )
-        ]
+        for service_type, name, callback in (
+            (AddPrompt, "~/add_prompt", self.on_add_prompt),
+            (RemoveObject, "~/remove_object", self.on_remove_object),
+            (Trigger, "~/reset", self.on_reset),
+            (SetBool, "~/pause", self.on_pause),
+        ):
+            endpoints.serve(service_type, name, callback, group)
 
     def on_add_prompt(
         self, request: AddPrompt.Request, response: AddPrompt.Response
@@ -198,11 +185,6 @@ class PromptServices:
     def _check_active(self) -> None:
         if not self._is_active():
             raise PromptError("the tracker is inactive: activate it first")
-
-    def destroy(self) -> None:
-        """Take the services off the node."""
-        for service in self._services:
-            self._node.destroy_service(service)
 
 
 Response = TypeVar("Response", AddPrompt.Response, RemoveObject.Response, Trigger.Response,

@@ -6,54 +6,41 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from rclpy.node import Node
 from rclpy.publisher import Publisher
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 
 from etam_ros.config import OverlayConfig
+from etam_ros.errors import EtamError
 from etam_ros.msg import TrackedObjectArray
+from etam_ros.ros.endpoints import Endpoints
 from etam_ros.ros.image_conversion import (
     ReusedImageMessage,
     compressed_message,
     image_message,
 )
 from etam_ros.ros.messages import objects_message
+from etam_ros.ros.newest_only import NewestOnlyThread
+from etam_ros.ros.qos import OBJECTS, RESULT_IMAGES
 from etam_ros.ros.tracker.statistics import NS_PER_MS
 from etam_ros.ros.tracker.worker import ProcessedFrame
 
-OBJECTS_DEPTH: Final = 10
-IMAGES_DEPTH: Final = 2
-
-
-def reliable(depth: int) -> QoSProfile:
-    """What publishers offer by REP-2003: it serves subscribers of either reliability."""
-    return QoSProfile(
-        history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=ReliabilityPolicy.RELIABLE
-    )
+DRAWING_THREAD: Final = "overlay"
 
 
 class ResultPublishers:
-    """`~/objects`, `~/label_image`, `~/overlay` and its compressed twin.
+    """`~/objects` and `~/label_image`.
 
     Args:
-        node: gets the publishers.
-        overlay: asked for the present look of the overlay.
+        endpoints: get the publishers.
     """
 
-    def __init__(self, node: Node, overlay: Callable[[], OverlayConfig]) -> None:
-        self._node = node
-        self._overlay_config = overlay
+    def __init__(self, endpoints: Endpoints) -> None:
         self._label_message = ReusedImageMessage("16UC1")
-        compressed_topic = node.resolve_topic_name("~/overlay") + "/compressed"
-        objects, images = reliable(OBJECTS_DEPTH), reliable(IMAGES_DEPTH)
-        self._objects = node.create_publisher(TrackedObjectArray, "~/objects", objects)
-        self._labels = node.create_publisher(Image, "~/label_image", images)
-        self._overlay = node.create_publisher(Image, "~/overlay", images)
-        self._compressed = node.create_publisher(CompressedImage, compressed_topic, images)
+        self._objects = endpoints.publisher(TrackedObjectArray, "~/objects", OBJECTS)
+        self._labels = endpoints.publisher(Image, "~/label_image", RESULT_IMAGES)
 
     def publish(self, processed: ProcessedFrame, dropped_frames: int) -> None:
-        """Give out one frame: the objects first, the picture for people last."""
+        """Give out one frame, the objects first."""
         result, header = processed.result, processed.header
         if _wanted(self._objects):
             objects = objects_message(result, header, dropped_frames=dropped_frames)
@@ -62,27 +49,58 @@ class ResultPublishers:
             self._objects.publish(objects)
         if _wanted(self._labels):
             self._labels.publish(self._label_message.filled(result.label_image, header))
-        self._publish_overlay(processed)
 
-    def _publish_overlay(self, processed: ProcessedFrame) -> None:
-        raw, compressed = _wanted(self._overlay), _wanted(self._compressed)
-        if not raw and not compressed:
-            return
-        from etam_ros.drawing.overlay import draw_overlay  # only where somebody looks
 
-        config = self._overlay_config()
-        picture = draw_overlay(processed.image, processed.result, config)
-        if raw:
-            self._overlay.publish(image_message(picture, "rgb8", processed.header))
-        if compressed:
-            self._compressed.publish(
-                compressed_message(picture, processed.header, jpeg_quality=config.jpeg_quality)
-            )
+class OverlayPublisher:
+    """`~/overlay` and its compressed twin, drawn in a thread of their own.
 
-    def destroy(self) -> None:
-        """Take the publishers off the node."""
-        for publisher in (self._objects, self._labels, self._overlay, self._compressed):
-            self._node.destroy_publisher(publisher)
+    A frame takes the place of one that waits to be drawn, so that overlays may be fewer than
+    results, and never hold them up.
+
+    Args:
+        endpoints: get the publishers.
+        config: asked for the present look of the overlay.
+        on_failed: told, in the thread, of a frame that could not be drawn or compressed.
+        on_crash: told, in the thread, of an error that nobody expected; it ends the thread.
+
+    Attributes:
+        thread: draws; whoever made this drains and stops it.
+    """
+
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        config: Callable[[], OverlayConfig],
+        *,
+        on_failed: Callable[[EtamError], None],
+        on_crash: Callable[[BaseException], None],
+    ) -> None:
+        self._config = config
+        self._on_failed = on_failed
+        compressed_topic = endpoints.node.resolve_topic_name("~/overlay") + "/compressed"
+        self._raw = endpoints.publisher(Image, "~/overlay", RESULT_IMAGES)
+        self._compressed = endpoints.publisher(CompressedImage, compressed_topic, RESULT_IMAGES)
+        self.thread = NewestOnlyThread(DRAWING_THREAD, self._draw, on_crash)
+
+    def offer(self, processed: ProcessedFrame) -> None:
+        """Have a frame drawn if somebody subscribes; returns at once."""
+        if _wanted(self._raw) or _wanted(self._compressed):
+            self.thread.offer(processed)
+
+    def _draw(self, processed: ProcessedFrame) -> None:
+        from etam_ros.drawing.overlay import draw_overlay  # only where somebody subscribes
+
+        config, header = self._config(), processed.header
+        try:
+            picture = draw_overlay(processed.image, processed.result, config)
+            if _wanted(self._raw):
+                self._raw.publish(image_message(picture, "rgb8", header))
+            if _wanted(self._compressed):
+                quality = config.jpeg_quality
+                jpeg = compressed_message(picture, header, jpeg_quality=quality)
+                self._compressed.publish(jpeg)
+        except EtamError as error:
+            self._on_failed(error)
 
 
 def _wanted(publisher: Publisher) -> bool:

@@ -31,13 +31,43 @@ class FrameTimes:
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class NewErrors:
+    """How many errors there were since the report before."""
+
+    bad_images: int = 0
+    failed_frames: int = 0
+    failed_overlays: int = 0
+
+
+@dataclass(kw_only=True)
+class Counts:
+    """What happened since activation.
+
+    Attributes:
+        received, processed: images that came, and frames whose results were published.
+        dropped: frames that a newer one replaced before their turn.
+        bad_images, failed_frames, failed_overlays, refused_prompts: each with the last reason in
+            words, empty if there is none.
+    """
+
+    received: int = 0
+    dropped: int = 0
+    processed: int = 0
+    bad_images: int = 0
+    failed_frames: int = 0
+    failed_overlays: int = 0
+    refused_prompts: int = 0
+    last_bad_image: str = ""
+    last_failure: str = ""
+    last_failed_overlay: str = ""
+    last_refusal: str = ""
+
+
+@dataclass(kw_only=True)
+class Snapshot(Counts):
     """The numbers of one moment; times are NaN before the first frame.
 
     Attributes:
-        received, dropped, processed, bad_images, failed_frames, refused_prompts: counts since
-            activation; dropped frames were replaced by a newer one before their turn.
-        last_bad_image, last_failure, last_refusal: in words, empty if none.
         input_hz, output_hz: frames per second received and published.
         silent_s: seconds since the last image came.
         age_s: seconds since the last result was published.
@@ -47,15 +77,6 @@ class Snapshot:
         stages_p50_ms: by stage.
     """
 
-    received: int
-    dropped: int
-    processed: int
-    bad_images: int
-    failed_frames: int
-    refused_prompts: int
-    last_bad_image: str
-    last_failure: str
-    last_refusal: str
     input_hz: float
     output_hz: float
     silent_s: float
@@ -65,19 +86,6 @@ class Snapshot:
     waiting_p50_ms: float
     overhead_p50_ms: float
     stages_p50_ms: Mapping[str, float]
-
-
-@dataclass
-class _Counts:
-    received: int = 0
-    dropped: int = 0
-    processed: int = 0
-    bad_images: int = 0
-    failed_frames: int = 0
-    refused_prompts: int = 0
-    last_bad_image: str = ""
-    last_failure: str = ""
-    last_refusal: str = ""
 
 
 @dataclass
@@ -94,7 +102,8 @@ class Statistics:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __post_init__(self) -> None:
-        self._counts = _Counts()
+        self._counts = Counts()
+        self._reported = NewErrors()
         self._arrivals_ns: deque[int] = deque(maxlen=self.window)
         self._frames: deque[FrameTimes] = deque(maxlen=self.window)
 
@@ -102,7 +111,7 @@ class Statistics:
         """Count from here: the node was activated."""
         with self._lock:
             self.started_ns = now_ns
-            self._counts = _Counts()
+            self._counts, self._reported = Counts(), NewErrors()
             self._arrivals_ns.clear()
             self._frames.clear()
 
@@ -145,16 +154,35 @@ class Statistics:
             self._counts.failed_frames += 1
             self._counts.last_failure = reason
 
+    def on_failed_overlay(self, reason: str) -> None:
+        """A result was published, but no picture of it could be made."""
+        with self._lock:
+            self._counts.failed_overlays += 1
+            self._counts.last_failed_overlay = reason
+
     def on_refused_prompt(self, reason: str) -> None:
         """A prompt was not applied."""
         with self._lock:
             self._counts.refused_prompts += 1
             self._counts.last_refusal = reason
 
+    def take_new_errors(self) -> NewErrors:
+        """Errors since the last call of this."""
+        with self._lock:
+            counts, before = self._counts, self._reported
+            self._reported = NewErrors(
+                counts.bad_images, counts.failed_frames, counts.failed_overlays
+            )
+            return NewErrors(
+                counts.bad_images - before.bad_images,
+                counts.failed_frames - before.failed_frames,
+                counts.failed_overlays - before.failed_overlays,
+            )
+
     def snapshot(self, now_ns: int) -> Snapshot:
         """All numbers at this moment."""
         with self._lock:
-            counts = _Counts(**vars(self._counts))
+            counts = vars(self._counts).copy()
             arrivals = list(self._arrivals_ns)
             frames = list(self._frames)
             started_ns = self.started_ns
@@ -164,7 +192,7 @@ class Statistics:
         last_arrival = arrivals[-1] if arrivals else started_ns
         last_result = frames[-1].published_ns if frames else started_ns
         return Snapshot(
-            **vars(counts),
+            **counts,
             input_hz=_rate_hz(arrivals, now_ns),
             output_hz=_rate_hz([f.published_ns for f in frames], now_ns),
             silent_s=(now_ns - last_arrival) / NS_PER_S,

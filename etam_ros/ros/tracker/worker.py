@@ -10,11 +10,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future, InvalidStateError
-from concurrent.futures import TimeoutError as FutureTimeoutError  # built in only from 3.11
+from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, TypeVar
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +26,10 @@ from etam_ros.ros.image_conversion import image_from_compressed, image_from_mess
 from etam_ros.ros.messages import stamp_ns
 from etam_ros.ros.parameters import Settings
 from etam_ros.ros.tracker.loading import Tracking
+from etam_ros.ros.tracker.requests import Answer, Request
 from etam_ros.ros.tracker.statistics import FrameTimes, Statistics
 
 MAX_REQUESTS: Final = 64
-Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -58,26 +57,21 @@ class ProcessedFrame:
     received_ns: int
 
 
-class WorkerOwner(Protocol):
-    """What the worker tells its node; all of it is called in the worker's thread."""
-
-    settings: Settings
-    statistics: Statistics
-
-    def publish(self, processed: ProcessedFrame) -> None:
-        """Give out the results of one frame."""
-
-    def on_bad_frame(self, error: EtamError) -> None:
-        """One frame was lost; the next one may be good."""
-
-    def on_crash(self, error: BaseException) -> None:
-        """The worker ended because of something nobody expected."""
-
-
 @dataclass(frozen=True)
-class _Request:
-    action: Callable[[Tracking], Any]
-    future: Future[Any]
+class WorkerEvents:
+    """What the worker tells; all of it is called in the worker's thread.
+
+    Attributes:
+        on_result: a frame was processed; called only from activation to deactivation.
+        on_bad_image: an image could not be read; the next one may be good.
+        on_failed_frame: a good image could not be processed; the next one may be.
+        on_crash: the worker ended because of something nobody expected.
+    """
+
+    on_result: Callable[[ProcessedFrame], None]
+    on_bad_image: Callable[[EtamError], None]
+    on_failed_frame: Callable[[EtamError], None]
+    on_crash: Callable[[BaseException], None]
 
 
 class Worker:
@@ -86,22 +80,35 @@ class Worker:
     Args:
         load: makes the tracker, in the worker's thread; gets a function that says whether to
             give up.
-        owner: told of results and errors.
+        settings: to begin with.
+        statistics: counts and times the frames.
+        events: told of results and errors.
 
     Attributes:
         object_count: objects followed now; any thread may read it.
     """
 
-    def __init__(self, load: Callable[[Callable[[], bool]], Tracking], owner: WorkerOwner) -> None:
+    def __init__(
+        self,
+        load: Callable[[Callable[[], bool]], Tracking],
+        settings: Settings,
+        statistics: Statistics,
+        events: WorkerEvents,
+    ) -> None:
         self.object_count = 0
         self._load = load
-        self._owner = owner
+        self._statistics = statistics
+        self._events = events
         self._wake = threading.Condition()  # guards all that follows
+        self._settings = settings
+        self._tracking: Tracking | None = None
         self._slot: ReceivedImage | None = None
-        self._requests: deque[_Request] = deque()
+        self._requests: deque[Request] = deque()
         self._active = False
+        self._activation = 0  # another number after each activation and deactivation
         self._paused = False
         self._stopping = False
+        self._publishing = threading.Lock()  # held while results go out
         self._ready: Future[str] = Future()
         # A daemon: a library that loads or computes in C cannot be interrupted, and the process
         # must be able to end without waiting for it.
@@ -123,15 +130,31 @@ class Worker:
         """
         return self._ready.result()
 
+    def check(self, settings: Settings) -> None:
+        """Raise ConfigError if the tracker that is loaded cannot serve these settings."""
+        with self._wake:
+            tracking = self._tracking
+        if tracking is not None and tracking.check is not None:
+            tracking.check(settings.tracker)
+
+    def apply(self, settings: Settings) -> None:
+        """Use these settings for all frames and requests from now on."""
+        with self._wake:
+            self._settings = settings
+
     def activate(self) -> None:
         """Take frames from now on."""
         with self._wake:
             self._active, self._paused = True, False
+            self._activation += 1
 
     def deactivate(self) -> None:
-        """Take no more frames, forget the one that waits, and publish nothing more."""
+        """Take no more frames and forget the one that waits; nothing is published after this."""
         with self._wake:
             self._active, self._slot = False, None
+            self._activation += 1
+        with self._publishing:  # what was going out is out
+            pass
 
     def pause(self, paused: bool) -> None:
         """Ignore frames, forgetting the one that waits, or take them again."""
@@ -143,12 +166,12 @@ class Worker:
     def offer(self, message: Image | CompressedImage) -> None:
         """Put a message into the slot; called for each image that arrives."""
         received_ns = time.monotonic_ns()
-        self._owner.statistics.on_received(received_ns)
+        self._statistics.on_received(received_ns)
         with self._wake:
             if not self._active or self._paused:
                 return
             if self._slot is not None:
-                self._owner.statistics.on_dropped()
+                self._statistics.on_dropped()
             self._slot = ReceivedImage(message, received_ns)
             self._wake.notify()
         time.sleep(0)  # hands the interpreter to the worker; the executor has no hurry
@@ -162,7 +185,7 @@ class Worker:
         Raises:
             PromptError: too many requests wait already, or the node ends.
         """
-        request = _Request(action, Future())
+        request = Request(action)
         with self._wake:
             if self._stopping:
                 raise PromptError("the node ends: nothing more can be asked of it")
@@ -178,8 +201,8 @@ class Worker:
         """Ask the thread to end, and take back all that waits; returns at once."""
         with self._wake:
             self._stopping = True
-            self._active = False
-            self._slot = None
+            self._active, self._slot = False, None
+            self._activation += 1
             waiting = [request.future for request in self._requests]
             self._requests.clear()
             self._wake.notify()
@@ -195,7 +218,7 @@ class Worker:
 
     def _run(self) -> None:
         try:
-            tracking = self._load(lambda: self._stopping)
+            tracking = self._open()
         except BaseException as error:
             with suppress(InvalidStateError):  # cancelled by `stop`
                 self._ready.set_exception(error)
@@ -205,9 +228,21 @@ class Worker:
                 self._ready.set_result(tracking.stages.name)
             self._serve(tracking)
         except BaseException as error:
-            self._owner.on_crash(error)
+            self._events.on_crash(error)
         finally:
             tracking.close()
+
+    def _open(self) -> Tracking:
+        """Load, and check the settings, which may have changed meanwhile, against what came."""
+        tracking = self._load(lambda: self._stopping)
+        with self._wake:
+            self._tracking, settings = tracking, self._settings
+        try:
+            self.check(settings)
+        except BaseException:
+            tracking.close()
+            raise
+        return tracking
 
     def _serve(self, tracking: Tracking) -> None:
         while True:
@@ -215,70 +250,55 @@ class Worker:
                 self._wake.wait_for(lambda: self._stopping or self._requests or self._slot)
                 if self._stopping:
                     return
+                settings, activation = self._settings, self._activation
                 request = self._requests.popleft() if self._requests else None
                 received = None
                 if request is None:
                     received, self._slot = self._slot, None
-            tracking.tracker.config = self._owner.settings.tracker
+            tracking.tracker.config = settings.tracker
             if request is not None:
-                _answer(request, tracking)
+                request.serve(tracking)
             elif received is not None:
-                self._process(received, tracking)
+                max_pixels = int(settings.images.max_megapixels * 1e6)
+                self._process(received, max_pixels, activation, tracking)
             self.object_count = len(tracking.tracker.object_ids)
 
-    def _process(self, received: ReceivedImage, tracking: Tracking) -> None:
-        """Take one frame through the tracker; a bad one is reported and forgotten."""
+    def _process(
+        self, received: ReceivedImage, max_pixels: int, activation: int, tracking: Tracking
+    ) -> None:
+        """Take one frame through the tracker; one that is lost is reported and forgotten."""
         taken_ns = time.monotonic_ns()
         tracking.stages.take()  # the time of prompts since the last frame
-        message = received.message
+        header = received.message.header
         try:
-            image = _read(message, int(self._owner.settings.images.max_megapixels * 1e6))
-            frame = Frame(image, stamp_ns(message.header.stamp), message.header.frame_id)
-            result = tracking.tracker.step(frame)
-            tracking.newest = message.header
-            if self._active:
-                stages_ms = tracking.stages.take()
-                self._owner.publish(
-                    ProcessedFrame(result, image, message.header, received.received_ns)
-                )
-                self._owner.statistics.on_processed(
-                    FrameTimes(received.received_ns, taken_ns, time.monotonic_ns(), stages_ms)
-                )
+            image = _read(received.message, max_pixels)
+            frame = Frame(image, stamp_ns(header.stamp), header.frame_id)
         except EtamError as error:
-            self._owner.on_bad_frame(error)
+            self._events.on_bad_image(error)
+            return
+        try:
+            result = tracking.tracker.step(frame)
+            tracking.newest = header
+            processed = ProcessedFrame(result, image, header, received.received_ns)
+            self._give_out(processed, taken_ns, activation, tracking)
+        except EtamError as error:
+            self._events.on_failed_frame(error)
+
+    def _give_out(
+        self, processed: ProcessedFrame, taken_ns: int, activation: int, tracking: Tracking
+    ) -> None:
+        """Hand on the results, unless the node was deactivated since the frame was taken."""
+        with self._publishing:
+            if activation != self._activation:
+                return
+            stages_ms = tracking.stages.take()
+            self._events.on_result(processed)
+            self._statistics.on_processed(
+                FrameTimes(processed.received_ns, taken_ns, time.monotonic_ns(), stages_ms)
+            )
 
 
 def _read(message: Image | CompressedImage, max_pixels: int) -> NDArray[np.uint8]:
     if isinstance(message, CompressedImage):
         return image_from_compressed(message, max_pixels=max_pixels)
     return image_from_message(message, max_pixels=max_pixels)
-
-
-def _answer(request: _Request, tracking: Tracking) -> None:
-    """Do what was asked, unless it was withdrawn; whoever asked gets what went wrong."""
-    if not request.future.set_running_or_notify_cancel():
-        return
-    try:
-        request.future.set_result(request.action(tracking))
-    except BaseException as error:
-        request.future.set_exception(error)
-        if not isinstance(error, EtamError):
-            raise
-
-
-def wait_for_answer(future: Future[Answer], timeout_s: float) -> Answer:
-    """Wait for the answer to a request, and withdraw it when there is none in time.
-
-    Raises:
-        EtamError: the request was refused, timed out, or the node ends.
-    """
-    try:
-        return future.result(timeout_s)
-    except FutureTimeoutError:
-        outcome = "it was not applied" if future.cancel() else "it may still be applied"
-        raise PromptError(
-            f"no answer within prompt_timeout_s = {timeout_s:g} s, {outcome}: a frame takes "
-            "longer, or the node is busy"
-        ) from None
-    except CancelledError:
-        raise PromptError("the node ends: the request was not applied") from None

@@ -3,6 +3,7 @@
 import signal
 
 import pytest
+from geometry_msgs.msg import PointStamped
 from std_srvs.srv import Trigger
 
 from etam_ros.ros.tracker.diagnostics import resident_mb
@@ -51,6 +52,45 @@ def test_a_run_through_all_states(start_tracker, make_client, ros):
     client.wait_for_camera()
     assert client.track(ros.image(client.next_header())).objects == []
     assert process.end() == 0
+
+
+def test_an_activation_that_fails_leaves_nothing_behind(start_tracker, make_client, ros):
+    # The images have the name of the clicks: the middleware refuses one name with two types.
+    name = "/failing/tracker/click"
+    process = start_tracker(
+        *ros.tiny, "-p", "autostart:=false", "-r", "__ns:=/failing", "-r", f"image:={name}"
+    )
+    client = make_client("/failing")
+    assert client.change_state("configure")
+    for failures in (1, 2):
+        assert not client.change_state("activate")
+        assert process.log.count("activate failed") == failures
+        assert client.state() == "inactive"
+        client.wait_until(lambda: not client.node.count_subscribers(name), "no subscription")
+
+    assert client.change_state("cleanup")
+    assert client.set_parameter("image_transport", "compressed").successful
+    assert client.change_state("configure")
+    assert client.change_state("activate")
+    click = client.publisher(PointStamped, "click")
+    client.wait_until(lambda: client.node.count_subscribers(name), "a subscription")
+    click.publish(ros.click(5, 5))  # is refused once: there is no image yet
+    refused = lambda _, values: int(values["refused_prompts"]) > 0  # noqa: E731
+    assert client.status("tracking", refused)[1]["refused_prompts"] == "1"
+    assert client.node.count_subscribers(name) == 1
+    assert process.end() == 0, process.log
+
+
+def test_what_the_node_loads_cannot_change_while_it_loads(start_tracker, make_client):
+    process = start_tracker(
+        "-p", "model:=efficienttam_ti_512x512", "-p", "weights:=random:0", "-r", "__ns:=/loading"
+    )
+    client = make_client("/loading")
+    process.wait_for_log("loading efficienttam_ti_512x512")
+    refused = client.set_parameter("model", "tiny_test")
+    assert not refused.successful
+    assert "clean up" in refused.reason
+    assert process.end() == 0, process.log
 
 
 def test_when_autostart_fails_the_process_exits_1_with_one_line_of_why(start_tracker):

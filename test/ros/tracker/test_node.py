@@ -245,6 +245,27 @@ def test_overlays_are_drawn_for_subscribers_at_source_size(tracker, ros):
         tracker.node.destroy_subscription(subscription)
 
 
+def test_an_overlay_that_cannot_be_made_is_no_bad_image_and_no_lost_frame(tracker, ros, log):
+    pictures = []
+    subscription = tracker.listen(CompressedImage, "overlay/compressed", pictures)
+    topic = f"{tracker.tracker}/overlay/compressed"
+    tracker.wait_until(lambda: tracker.node.count_subscribers(topic), "subscription")
+
+    def too_wide_for_a_jpeg():
+        tracker.track(ros.image(tracker.next_header(), height=8, width=66000))
+        return "overlay lost" in log()
+
+    tracker.wait_until(too_wide_for_a_jpeg, "an overlay that fails")
+    _, values = tracker.status("tracking", lambda _, v: int(v["failed_overlays"]) > 0)
+    assert values["failed_frames"] == "0"
+    assert "66000" in values["last_failed_overlay"]
+    images, values = tracker.status("images", lambda *_: True)
+    assert images.level != DiagnosticStatus.WARN
+    assert "66000" not in values["last_bad_image"]
+    tracker.wait_until(lambda: tracker.track(ros.image(tracker.next_header())) and pictures)
+    tracker.node.destroy_subscription(subscription)
+
+
 def test_stamps_that_go_back_keep_the_objects_and_warn_once(tracker, ros, log):
     for _ in range(3):
         tracker.track(ros.image(tracker.next_header()))

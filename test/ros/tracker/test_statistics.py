@@ -7,7 +7,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 
 from etam_ros.ros.tracker.diagnostics import NodeReport, statuses
 from etam_ros.ros.tracker.image_subscription import ImageSource
-from etam_ros.ros.tracker.statistics import FrameTimes, Statistics, percentile
+from etam_ros.ros.tracker.statistics import FrameTimes, NewErrors, Statistics, percentile
 
 MS = 1_000_000
 
@@ -65,8 +65,9 @@ def test_percentiles(percent, expected):
     assert percentile(range(1, 101), percent) == expected
 
 
-def report(statistics, now_ns, *, source=None, state="active", new_errors=0):
-    return NodeReport(state, "engine", 2, 2.0, source, statistics.snapshot(now_ns), new_errors)
+def report(statistics, now_ns, *, source=None, state="active"):
+    numbers, new = statistics.snapshot(now_ns), statistics.take_new_errors()
+    return NodeReport(state, "engine", 2, 2.0, source, numbers, new)
 
 
 def test_entries_carry_the_full_name_of_the_node():
@@ -104,8 +105,35 @@ def test_a_bad_image_warns_in_one_report():
     statistics = Statistics(3, 0)
     statistics.on_bad_image("torn in two")
     source = ImageSource("/cam", "reliable", 1)
-    first = statuses("/tracker", report(statistics, 0, source=source, new_errors=1))[0]
+    first = statuses("/tracker", report(statistics, 0, source=source))[0]
     assert (first.level, first.message) == (DiagnosticStatus.WARN, "bad image: torn in two")
     second = statuses("/tracker", report(statistics, 0, source=source))[0]
     assert second.level == DiagnosticStatus.OK
     assert {v.key: v.value for v in second.values}["last_bad_image"] == "torn in two"
+
+
+def test_images_are_blamed_for_bad_images_alone():
+    statistics = Statistics(3, 0)
+    source = ImageSource("/cam", "reliable", 1)
+    statistics.on_bad_image("torn in two")
+    statuses("/tracker", report(statistics, 0, source=source))
+    statistics.on_failed_frame("a stage was given the wrong shape")
+    images, tracking, _ = statuses("/tracker", report(statistics, 0, source=source))
+    assert images.level == DiagnosticStatus.OK
+    assert tracking.level == DiagnosticStatus.WARN
+    assert tracking.message == "frame lost: a stage was given the wrong shape"
+    statistics.on_bad_image("torn in three")
+    images, tracking, _ = statuses("/tracker", report(statistics, 0, source=source))
+    assert images.message == "bad image: torn in three"
+    assert tracking.level == DiagnosticStatus.OK
+
+
+def test_after_a_restart_the_first_new_error_is_told_again():
+    statistics = Statistics(3, 0)
+    statistics.on_bad_image("one")
+    statistics.on_bad_image("two")
+    assert statistics.take_new_errors().bad_images == 2
+    statistics.restart(0)
+    statistics.on_bad_image("three")
+    assert statistics.take_new_errors() == NewErrors(bad_images=1)
+    assert statistics.take_new_errors() == NewErrors()

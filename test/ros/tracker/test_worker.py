@@ -3,6 +3,7 @@
 import threading
 from array import array
 from concurrent.futures import CancelledError
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -10,39 +11,44 @@ import pytest
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from etam_ros.config import NodeConfig, TrackerConfig
-from etam_ros.errors import PromptError, WeightsError
+from etam_ros.config import ImagesConfig, NodeConfig, TrackerConfig
+from etam_ros.errors import ConfigError, ImageError, PromptError, WeightsError
 from etam_ros.ros.parameters import Settings
 from etam_ros.ros.tracker.loading import load_tracking
+from etam_ros.ros.tracker.requests import wait_for_answer
 from etam_ros.ros.tracker.statistics import Statistics
-from etam_ros.ros.tracker.worker import MAX_REQUESTS, Worker, wait_for_answer
+from etam_ros.ros.tracker.worker import MAX_REQUESTS, Worker, WorkerEvents
 
 DEADLINE_S = 60.0
 TINY = Settings(node=NodeConfig(model="tiny_test", weights="random:0"))
 
 
-class Owner:
-    """Collects what the worker tells its node."""
+class Listener:
+    """Collects what a worker tells."""
 
     def __init__(self):
-        self.settings = TINY
         self.statistics = Statistics(10, 0)
-        self.published, self.bad, self.crashes = [], [], []
+        self.published, self.bad, self.failed, self.crashes = [], [], [], []
         self.happened = threading.Condition()
+        self.publish = partial(self._note, self.published)  # a test may put another in its place
+
+    def worker(self, load, settings=TINY):
+        """A worker that tells this listener."""
+        events = WorkerEvents(
+            on_result=self._publish,
+            on_bad_image=partial(self._note, self.bad),
+            on_failed_frame=partial(self._note, self.failed),
+            on_crash=partial(self._note, self.crashes),
+        )
+        return Worker(load, settings, self.statistics, events)
+
+    def _publish(self, processed):
+        self.publish(processed)
 
     def _note(self, into, what):
         with self.happened:
             into.append(what)
             self.happened.notify_all()
-
-    def publish(self, processed):
-        self._note(self.published, processed)
-
-    def on_bad_frame(self, error):
-        self._note(self.bad, error)
-
-    def on_crash(self, error):
-        self._note(self.crashes, error)
 
     def wait_for(self, condition):
         with self.happened:
@@ -50,13 +56,13 @@ class Owner:
 
 
 @pytest.fixture
-def owner():
-    return Owner()
+def listener():
+    return Listener()
 
 
 @pytest.fixture
-def worker(owner):
-    worker = Worker(partial(load_tracking, TINY), owner)
+def worker(listener):
+    worker = listener.worker(partial(load_tracking, TINY))
     worker.start()
     assert worker.wait_until_loaded().startswith("tiny_test")
     worker.activate()
@@ -65,10 +71,12 @@ def worker(owner):
     assert worker.join(DEADLINE_S)
 
 
-def image(frame_id, encoding="rgb8"):
-    data = array("B", bytes(48 * 64 * 3))
+def image(frame_id, encoding="rgb8", height=48, width=64):
+    data = array("B", bytes(height * width * 3))
     header = Header(frame_id=frame_id)
-    return Image(header=header, height=48, width=64, encoding=encoding, step=192, data=data)
+    return Image(
+        header=header, height=height, width=width, encoding=encoding, step=width * 3, data=data
+    )
 
 
 class Held:
@@ -84,40 +92,40 @@ class Held:
         assert self.release.wait(DEADLINE_S)
 
 
-def test_the_newest_frame_wins_and_the_others_are_counted(worker, owner):
+def test_the_newest_frame_wins_and_the_others_are_counted(worker, listener):
     held = Held(worker)
     for name in ("old", "older", "newest"):
         worker.offer(image(name))
     held.release.set()
-    owner.wait_for(lambda: owner.published)
-    assert [p.header.frame_id for p in owner.published] == ["newest"]
-    assert (owner.statistics.received, owner.statistics.dropped) == (3, 2)
-    assert owner.published[0].result.frame_number == 1, "warming up leaves no trace"
-    assert owner.published[0].result.objects == ()
+    listener.wait_for(lambda: listener.published)
+    assert [p.header.frame_id for p in listener.published] == ["newest"]
+    assert (listener.statistics.received, listener.statistics.dropped) == (3, 2)
+    assert listener.published[0].result.frame_number == 1, "warming up leaves no trace"
+    assert listener.published[0].result.objects == ()
 
 
-def test_requests_are_served_before_the_next_frame_and_without_frames(worker, owner):
+def test_requests_are_served_before_the_next_frame_and_without_frames(worker, listener):
     order = []
     held = Held(worker)
     worker.offer(image("frame"))
     requests = [
-        worker.submit(lambda _, n=n: order.append((n, len(owner.published)))) for n in (1, 2)
+        worker.submit(lambda _, n=n: order.append((n, len(listener.published)))) for n in (1, 2)
     ]
     held.release.set()
     for request in requests:
         wait_for_answer(request, DEADLINE_S)
     assert order == [(1, 0), (2, 0)]
-    owner.wait_for(lambda: owner.published)
+    listener.wait_for(lambda: listener.published)
     assert wait_for_answer(worker.submit(lambda t: t.newest.frame_id), DEADLINE_S) == "frame"
 
 
-def test_a_bad_frame_is_told_and_the_next_one_followed(worker, owner):
+def test_a_bad_frame_is_told_and_the_next_one_followed(worker, listener):
     worker.offer(image("bad", encoding="cmyk99"))
-    owner.wait_for(lambda: owner.bad)
+    listener.wait_for(lambda: listener.bad)
     worker.offer(image("good"))
-    owner.wait_for(lambda: owner.published)
-    assert [p.header.frame_id for p in owner.published] == ["good"]
-    assert owner.crashes == []
+    listener.wait_for(lambda: listener.published)
+    assert [p.header.frame_id for p in listener.published] == ["good"]
+    assert listener.crashes == []
 
 
 def test_refusals_reach_whoever_asked(worker):
@@ -150,7 +158,7 @@ def test_the_queue_is_bounded(worker):
     held.release.set()
 
 
-def test_frames_are_ignored_while_paused_or_inactive(worker, owner):
+def test_frames_are_ignored_while_paused_or_inactive(worker, listener):
     worker.pause(True)
     worker.offer(image("paused"))
     worker.pause(False)
@@ -158,32 +166,37 @@ def test_frames_are_ignored_while_paused_or_inactive(worker, owner):
     worker.offer(image("inactive"))
     worker.activate()
     worker.offer(image("active"))
-    owner.wait_for(lambda: owner.published)
-    assert [p.header.frame_id for p in owner.published] == ["active"]
-    assert owner.statistics.dropped == 0
+    listener.wait_for(lambda: listener.published)
+    assert [p.header.frame_id for p in listener.published] == ["active"]
+    assert listener.statistics.dropped == 0
 
 
-def test_new_settings_are_in_force_for_the_next_request(worker, owner):
+def test_new_settings_are_in_force_for_the_next_request_and_frame(worker, listener):
     worker.offer(image("frame"))
-    owner.wait_for(lambda: owner.published)
-    owner.settings = Settings(node=TINY.node, tracker=TrackerConfig(max_objects=3))
+    listener.wait_for(lambda: listener.published)
+    worker.apply(
+        Settings(TINY.node, TrackerConfig(max_objects=3), images=ImagesConfig(max_megapixels=0.01))
+    )
     config = wait_for_answer(worker.submit(lambda t: t.tracker.config), DEADLINE_S)
     assert config.max_objects == 3
+    worker.offer(image("large", height=120, width=160))
+    listener.wait_for(lambda: listener.bad)
+    assert "160x120" in str(listener.bad[0])
 
 
-def test_a_bug_ends_the_worker_and_is_told(owner):
-    worker = Worker(partial(load_tracking, TINY), owner)
+def test_a_bug_ends_the_worker_and_is_told(listener):
+    worker = listener.worker(partial(load_tracking, TINY))
     worker.start()
     worker.wait_until_loaded()
     request = worker.submit(lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         request.result(DEADLINE_S)
     assert worker.join(DEADLINE_S)
-    assert [type(error) for error in owner.crashes] == [ZeroDivisionError]
+    assert [type(error) for error in listener.crashes] == [ZeroDivisionError]
 
 
-def test_stop_takes_back_what_waits_and_refuses_more(owner):
-    worker = Worker(partial(load_tracking, TINY), owner)
+def test_stop_takes_back_what_waits_and_refuses_more(listener):
+    worker = listener.worker(partial(load_tracking, TINY))
     worker.start()
     worker.wait_until_loaded()
     held = Held(worker)
@@ -197,7 +210,7 @@ def test_stop_takes_back_what_waits_and_refuses_more(owner):
     assert worker.join(DEADLINE_S)
 
 
-def test_stop_during_loading_releases_whoever_waits_for_it(owner):
+def test_stop_during_loading_releases_whoever_waits_for_it(listener):
     begun, release = threading.Event(), threading.Event()
 
     def load(stopping):
@@ -205,7 +218,7 @@ def test_stop_during_loading_releases_whoever_waits_for_it(owner):
         assert release.wait(DEADLINE_S)
         return load_tracking(TINY, stopping)
 
-    worker = Worker(load, owner)
+    worker = listener.worker(load)
     worker.start()
     assert begun.wait(DEADLINE_S)
     worker.stop()
@@ -213,21 +226,124 @@ def test_stop_during_loading_releases_whoever_waits_for_it(owner):
         worker.wait_until_loaded()
     release.set()
     assert worker.join(DEADLINE_S)
-    assert owner.crashes == []
+    assert listener.crashes == []
 
 
-def test_what_loading_raises_reaches_whoever_waits(owner):
+def test_what_loading_raises_reaches_whoever_waits(listener):
     missing = Settings(node=NodeConfig(model="tiny_test", weights="/no/such/file.pt"))
-    worker = Worker(partial(load_tracking, missing), owner)
+    worker = listener.worker(partial(load_tracking, missing), missing)
     worker.start()
     with pytest.raises(WeightsError, match=r"no/such/file\.pt"):
         worker.wait_until_loaded()
     assert worker.join(DEADLINE_S)
 
 
-def test_the_picture_of_an_rgb_message_is_not_copied(worker, owner):
+def test_the_picture_of_an_rgb_message_is_not_copied(worker, listener):
     message = image("view")
     worker.offer(message)
-    owner.wait_for(lambda: owner.published)
+    listener.wait_for(lambda: listener.published)
     raw = np.frombuffer(message.data, np.uint8)
-    assert np.shares_memory(owner.published[0].image, raw)
+    assert np.shares_memory(listener.published[0].image, raw)
+
+
+def test_what_fails_after_the_picture_was_read_is_no_bad_image(worker, listener):
+    def refuse(processed):
+        raise ImageError("it was the publisher, not the camera")
+
+    publish, listener.publish = listener.publish, refuse
+    worker.offer(image("good"))
+    listener.wait_for(lambda: listener.failed)
+    listener.publish = publish
+    worker.offer(image("next"))
+    listener.wait_for(lambda: listener.published)
+    assert listener.bad == []
+    assert [str(error) for error in listener.failed] == ["it was the publisher, not the camera"]
+
+
+def test_deactivate_returns_only_when_what_was_going_out_is_out(worker, listener):
+    begun, release = threading.Event(), threading.Event()
+    order = []
+
+    def publish(processed):
+        begun.set()
+        assert release.wait(DEADLINE_S)
+        order.append("published")
+
+    def deactivate():
+        worker.deactivate()
+        order.append("deactivated")
+
+    listener.publish = publish
+    worker.offer(image("frame"))
+    assert begun.wait(DEADLINE_S)
+    thread = threading.Thread(target=deactivate)
+    thread.start()
+    thread.join(0.2)  # as long as it likes: it must not come back yet
+    assert thread.is_alive()
+    release.set()
+    thread.join(DEADLINE_S)
+    assert order == ["published", "deactivated"]
+
+
+def test_a_frame_of_an_activation_before_is_not_published_in_the_next(listener):
+    """It was in the tracker while the node was deactivated and activated again."""
+    begun, release = threading.Event(), threading.Event()
+
+    def load(stopping):
+        tracking = load_tracking(TINY, stopping)
+        step = tracking.tracker.step
+
+        def held_step(frame):
+            result = step(frame)
+            begun.set()
+            assert release.wait(DEADLINE_S)
+            return result
+
+        tracking.tracker.step = held_step
+        return tracking
+
+    worker = listener.worker(load)
+    worker.start()
+    worker.wait_until_loaded()
+    worker.activate()
+    worker.offer(image("before"))
+    assert begun.wait(DEADLINE_S)
+    worker.deactivate()
+    worker.activate()
+    worker.offer(image("after"))
+    release.set()
+    listener.wait_for(lambda: listener.published)
+    assert [p.header.frame_id for p in listener.published] == ["after"]
+    worker.stop()
+    assert worker.join(DEADLINE_S)
+
+
+def few_objects_alone(stopping):
+    """Tracking whose stages cannot serve more than two objects."""
+
+    def check(config):
+        if config.max_objects > 2:
+            raise ConfigError(f"max_objects is {config.max_objects}, the plan has room for 2")
+
+    settings = Settings(TINY.node, TrackerConfig(max_objects=2))
+    return replace(load_tracking(settings, stopping), check=check)
+
+
+def test_settings_that_the_stages_cannot_serve_are_refused_at_opening_and_later(listener):
+    refused = listener.worker(few_objects_alone)
+    refused.start()
+    with pytest.raises(ConfigError, match="room for 2"):
+        refused.wait_until_loaded()
+    assert refused.join(DEADLINE_S)
+
+    two = Settings(TINY.node, TrackerConfig(max_objects=2))
+    worker = listener.worker(few_objects_alone, two)
+    worker.check(TINY)  # nothing is loaded that could refuse it
+    worker.start()
+    worker.wait_until_loaded()
+    worker.check(two)
+    with pytest.raises(ConfigError, match="room for 2"):
+        worker.check(TINY)
+    worker.stop()
+    assert worker.join(DEADLINE_S)
+    assert listener.crashes == []

@@ -1,0 +1,196 @@
+"""The process around a node: how every executable starts, spins and ends.
+
+SIGINT and SIGTERM end it cleanly with exit code 0, whenever they come and however often: the main
+thread does nothing but wait for them, everything else runs in other threads. Nothing heavy is
+imported here, so that signals are served almost from the start.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from etam_ros.errors import ConfigError, EtamError
+from etam_ros.ros.transport import apply_profile
+
+if TYPE_CHECKING:
+    from rclpy.executors import Executor
+    from rclpy.node import Node
+
+PATIENCE_S: Final = 0.7
+"""How long the end may wait for a thread that computes or reads."""
+SIGNAL_CHECK_S: Final = 0.2
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+Finish = Callable[["int | BaseException"], None]
+"""Called from any thread with an exit code, or with an error to raise, when the process is to
+end."""
+
+
+class Application(Protocol):
+    """A node and the threads it has beside its callbacks."""
+
+    @property
+    def node(self) -> Node:
+        """What is spun, and destroyed at the end."""
+
+    def end(self, timeout_s: float) -> bool:
+        """Release everything that waits; False if a thread still computes after `timeout_s`."""
+
+
+def main_exit_code(name: str, run: Callable[[], int]) -> int:
+    """The exit code of `run`, or 2 and one line on stderr for what the user can mend."""
+    try:
+        return run()
+    except EtamError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 2
+
+
+def run_node(
+    name: str,
+    make: Callable[[Finish], Application],
+    ros_arguments: Sequence[str],
+    *,
+    threads: int = 1,
+    transport_profile: bool = True,
+) -> int:
+    """Run a node until a signal, the node itself or an error ends it.
+
+    Args:
+        name: of the executable, for its log.
+        make: makes the node once ROS is initialised.
+        ros_arguments: from `--ros-args` on.
+        threads: how many callbacks may run at once.
+        transport_profile: use the profile for large images.
+
+    Returns:
+        exit code: 0 after a signal, otherwise what the node finished with, 1 after an exception in
+        a callback. Does not return where a thread computes on in C: then the process exits at once
+        with that code.
+
+    Raises:
+        EtamError: ROS is missing, an argument or parameter is invalid, or the node finished with
+            that error.
+    """
+    # SimpleQueue and not Event: a signal handler may interrupt its own thread inside the queue.
+    endings: queue.SimpleQueue[int | BaseException] = queue.SimpleQueue()
+    for number in SIGNALS:
+        signal.signal(number, lambda *_: endings.put(0))
+    try:
+        if transport_profile:
+            apply_profile()
+        return _run(name, make, ros_arguments, threads, endings)
+    finally:
+        # While Python takes itself down, a second signal would kill it with another exit code.
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+
+
+def require_rclpy() -> Any:
+    """The module rclpy; EtamError that says how to get it where it is missing."""
+    try:
+        import rclpy
+    except ImportError as error:
+        raise EtamError(
+            f"rclpy cannot be imported ({error}): source a ROS 2 workspace, or install "
+            "ros-jazzy-rclpy and ros-jazzy-rmw-fastrtps-cpp from PyPI"
+        ) from error
+    return rclpy
+
+
+def _run(
+    name: str,
+    make: Callable[[Finish], Application],
+    ros_arguments: Sequence[str],
+    threads: int,
+    endings: queue.SimpleQueue[int | BaseException],
+) -> int:
+    rclpy = require_rclpy()
+    _init(rclpy, ros_arguments)
+    try:
+        from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor
+
+        application = make(endings.put)
+        executor = SingleThreadedExecutor() if threads == 1 else MultiThreadedExecutor(threads)
+        executor.add_node(application.node)
+        spinning = threading.Event()
+        spinning.set()
+        spinner = threading.Thread(
+            target=_spin, args=(name, executor, spinning, endings.put), daemon=True
+        )
+        spinner.start()
+        ending = _wait_for(endings)
+        spinning.clear()
+        ended = application.end(PATIENCE_S)
+        executor.shutdown()
+        spinner.join(PATIENCE_S)
+        ended = ended and not spinner.is_alive()
+        application.node.destroy_node()
+    finally:
+        rclpy.try_shutdown()
+    if isinstance(ending, BaseException):
+        raise ending
+    if not ended:
+        # What loads, computes or reads in C can neither be interrupted nor survive Python's own
+        # end. All that outlives a process, the middleware's shared memory, is given back by now.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(ending)
+    return ending
+
+
+def _wait_for(endings: queue.SimpleQueue[int | BaseException]) -> int | BaseException:
+    """The first ending, looked for now and then.
+
+    A signal that comes just before the wait begins does not interrupt it: its handler would not
+    run until something else wakes this thread.
+    """
+    while True:
+        try:
+            return endings.get(timeout=SIGNAL_CHECK_S)
+        except queue.Empty:  # noqa: PERF203
+            continue
+
+
+def _init(rclpy: Any, ros_arguments: Sequence[str]) -> None:
+    from rclpy.signals import SignalHandlerOptions
+    from rclpy.utilities import remove_ros_args
+
+    try:
+        strangers = remove_ros_args(list(ros_arguments))
+        if not strangers:
+            options = SignalHandlerOptions.NO
+            rclpy.init(args=list(ros_arguments), signal_handler_options=options)
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"ROS arguments are refused: {reason}") from error
+    if strangers:
+        raise ConfigError(
+            f"arguments are {' '.join(strangers)!r}, expected ROS's own alone: put them behind "
+            "--ros-args"
+        )
+
+
+def _spin(name: str, executor: Executor, spinning: threading.Event, finish: Finish) -> None:
+    """Serve callbacks until the node ends; an exception in one of them ends the process."""
+    from rclpy.impl.implementation_singleton import rclpy_implementation
+    from rclpy.logging import get_logger
+
+    while spinning.is_set():
+        try:
+            executor.spin_once()
+        except rclpy_implementation.InvalidHandle:  # noqa: PERF203
+            continue  # a subscription or service went away between being ready and being served
+        except Exception as error:
+            if spinning.is_set():
+                get_logger(name).fatal(f"ended by {type(error).__name__}: {error}")
+                get_logger(name).fatal(traceback.format_exc())
+                finish(1)
+            return

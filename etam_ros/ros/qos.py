@@ -1,0 +1,54 @@
+"""Every QoS profile of the nodes, in one place.
+
+Publishers offer reliable, which serves subscribers of either reliability (REP-2003). Only the
+images of a camera are subscribed to with the reliability that their publishers have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+
+def keep_last(
+    depth: int, reliability: ReliabilityPolicy = ReliabilityPolicy.RELIABLE
+) -> QoSProfile:
+    """The newest `depth` messages, reliable unless another reliability is given."""
+    return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=reliability)
+
+
+OBJECTS: Final = keep_last(10)
+RESULT_IMAGES: Final = keep_last(2)
+"""Label images and overlays: of use only while they are new, and large."""
+PROMPTS: Final = keep_last(10)
+DIAGNOSTICS: Final = keep_last(10)
+RECORDED: Final = keep_last(200)
+"""For a listener that must not miss a message."""
+
+
+def newest_image(reliability: ReliabilityPolicy) -> QoSProfile:
+    """The subscription to a camera: a frame that came meanwhile replaces one that waits."""
+    return keep_last(1, reliability)
+
+
+def played_images(reliability: str) -> QoSProfile:
+    """What the player offers, "reliable" or "best_effort", for subscribers that are behind."""
+    return keep_last(5, ReliabilityPolicy[reliability.upper()])
+
+
+def choose_reliability(wanted: str, offered: Iterable[ReliabilityPolicy]) -> ReliabilityPolicy:
+    """The reliability to subscribe with.
+
+    Args:
+        wanted: auto, reliable or best_effort.
+        offered: of each publisher. Auto is reliable if there are any and all offer it: large
+            best-effort images get lost where the camera lacks the transport profile.
+    """
+    if wanted != "auto":
+        return ReliabilityPolicy[wanted.upper()]
+    present = list(offered)
+    if present and all(policy == ReliabilityPolicy.RELIABLE for policy in present):
+        return ReliabilityPolicy.RELIABLE
+    return ReliabilityPolicy.BEST_EFFORT

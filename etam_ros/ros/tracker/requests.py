@@ -1,0 +1,60 @@
+"""What other threads ask of the tracker, and how they wait for the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from concurrent.futures import TimeoutError as FutureTimeoutError  # built in only from 3.11
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from etam_ros.errors import EtamError, PromptError
+from etam_ros.ros.tracker.loading import Tracking
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Request:
+    """Something to do with the tracker between two frames.
+
+    Attributes:
+        action: does it, in the worker's thread.
+        future: of its answer; whoever asked may cancel it before it begins.
+    """
+
+    action: Callable[[Tracking], Any]
+    future: Future[Any] = field(default_factory=Future)
+
+    def serve(self, tracking: Tracking) -> None:
+        """Do what was asked, unless it was withdrawn; whoever asked gets what went wrong.
+
+        Raises:
+            BaseException: what nobody expects of a request, which is no EtamError.
+        """
+        if not self.future.set_running_or_notify_cancel():
+            return
+        try:
+            self.future.set_result(self.action(tracking))
+        except BaseException as error:
+            self.future.set_exception(error)
+            if not isinstance(error, EtamError):
+                raise
+
+
+def wait_for_answer(future: Future[Answer], timeout_s: float) -> Answer:
+    """Wait for the answer to a request, and withdraw it when there is none in time.
+
+    Raises:
+        EtamError: the request was refused, timed out, or the node ends.
+    """
+    try:
+        return future.result(timeout_s)
+    except FutureTimeoutError:
+        outcome = "it was not applied" if future.cancel() else "it may still be applied"
+        raise PromptError(
+            f"no answer within prompt_timeout_s = {timeout_s:g} s, {outcome}: a frame takes "
+            "longer, or the node is busy"
+        ) from None
+    except CancelledError:
+        raise PromptError("the node ends: the request was not applied") from None

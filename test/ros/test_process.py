@@ -1,0 +1,173 @@
+"""How the process around a node ends: real processes, each with one fault."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+
+import etam_ros
+
+SCRIPT = Path(__file__).with_name("small_node.py")
+ROOT = str(Path(etam_ros.__file__).parents[1])  # a script alone would not find a bare checkout
+DEADLINE_S = 60.0
+
+
+class Process:
+    """The small node; what it says goes to a file."""
+
+    def __init__(self, environment, log, fault, *ros_arguments):
+        self._log = log
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, SCRIPT, fault, *ros_arguments],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**environment, "PYTHONPATH": ROOT},
+            )
+
+    @property
+    def log(self):
+        return self._log.read_text()
+
+    def wait_for_log(self, words):
+        end = time.monotonic() + DEADLINE_S
+        while words not in self.log:
+            assert self.process.poll() is None, self.log
+            assert time.monotonic() < end, self.log
+            time.sleep(0.01)
+
+    def exit_code(self):
+        return self.process.wait(DEADLINE_S)
+
+
+@pytest.fixture
+def start(ros_environment, tmp_path):
+    running = []
+
+    def start(fault, *ros_arguments):
+        log = tmp_path / f"{len(running)}.log"
+        running.append(Process(ros_environment, log, fault, *ros_arguments))
+        return running[-1]
+
+    yield start
+    for each in running:
+        each.process.kill()
+        each.process.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_with_exit_0(start, number):
+    process = start("none")
+    process.wait_for_log("made")
+    process.process.send_signal(number)
+    assert process.exit_code() == 0, process.log
+
+
+def test_a_signal_that_does_not_wake_the_main_thread_ends_it_too(start):
+    process = start("deaf_main_thread")
+    process.wait_for_log("has been spinning")
+    process.process.send_signal(signal.SIGINT)
+    assert process.exit_code() == 0, process.log
+
+
+def test_an_exception_in_a_callback_ends_it_with_exit_1_and_says_what(start):
+    process = start("broken_callback")
+    assert process.exit_code() == 1
+    assert "ended by ZeroDivisionError: a bug" in process.log
+
+
+def test_the_node_says_how_it_ends(start):
+    process = start("finishes_with_code")
+    assert process.exit_code() == 3
+    process = start("finishes_with_error")
+    assert process.exit_code() == 2
+    assert process.log.splitlines()[-1] == ("small_node: the source is damaged: play another")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--gpu"], "arguments are '--gpu', expected ROS's own alone"),
+        (["--ros-args", "--no-such-argument"], "ROS arguments are refused"),
+    ],
+)
+def test_arguments_that_are_not_for_ros_are_one_line_and_exit_2(start, arguments, words):
+    process = start("none", *arguments)
+    assert process.exit_code() == 2
+    (line,) = process.log.splitlines()
+    assert line.startswith("small_node: ")
+    assert words in line
+
+
+def test_without_rclpy_it_says_how_to_get_it(start):
+    process = start("no_rclpy")
+    assert process.exit_code() == 2
+    (line,) = process.log.splitlines()
+    assert "rclpy cannot be imported" in line
+    assert "source a ROS 2 workspace, or install" in line
+
+
+@pytest.fixture
+def change_state(ros_context):
+    """Ask the node of a namespace for a transition, again and again until something is done.
+
+    A service that has just been started may drop its answer, or not be there for a request yet.
+    """
+    node = Node("asks_for_transitions", context=ros_context, use_global_arguments=False)
+    executor = SingleThreadedExecutor(context=ros_context)
+    executor.add_node(node)
+
+    def ask(namespace, done, **transition):
+        client = node.create_client(ChangeState, f"{namespace}/small_node/change_state")
+        request = ChangeState.Request(transition=Transition(**transition))
+        answers, end, again = [], time.monotonic() + DEADLINE_S, 0.0
+        while not done(answers):
+            assert time.monotonic() < end
+            if client.service_is_ready() and time.monotonic() > again:
+                answers.append(client.call_async(request))
+                again = time.monotonic() + 3.0
+            executor.spin_once(timeout_sec=0.02)
+        return [answer.result().success for answer in answers if answer.done()]
+
+    yield ask
+    executor.shutdown()
+    node.destroy_node()
+
+
+def first(answers):
+    return any(answer.done() for answer in answers)
+
+
+@pytest.mark.parametrize(
+    ("namespace", "transition"),
+    [
+        ("/by_id", {"id": Transition.TRANSITION_ACTIVATE}),
+        ("/by_unknown_id", {"id": 99}),
+        ("/by_label", {"label": "activate"}),
+        ("/by_unknown_label", {"label": "fly"}),
+    ],
+)
+def test_an_impossible_transition_is_refused_and_the_process_goes_on(
+    start, change_state, namespace, transition
+):
+    process = start("none", "--ros-args", "-r", f"__ns:={namespace}")
+    assert not any(change_state(namespace, first, **transition))
+    assert "impossible while unconfigured" in process.log
+    change_state(namespace, lambda _: "configure: inactive" in process.log, label="configure")
+
+
+def test_an_error_in_a_transition_is_not_taken_for_an_impossible_one(start, change_state):
+    process = start("broken_transition", "--ros-args", "-r", "__ns:=/broken")
+    ended = lambda _: process.process.poll() is not None  # noqa: E731
+    configure = Transition.TRANSITION_CONFIGURE
+    assert change_state("/broken", ended, id=configure) == [], "nothing was answered"
+    assert process.exit_code() == 1
+    assert "impossible" not in process.log
+    assert "ended by AttributeError" in process.log
