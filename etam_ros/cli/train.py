@@ -9,7 +9,7 @@ from etam_ros.cli.terminal.options import options_of
 from etam_ros.training.config import TrainingConfig
 
 if TYPE_CHECKING:
-    from etam_ros.training.progress_report import TrainingReport
+    from etam_ros.training.outputs.progress_report import TrainingReport
 
 
 @options_of(TrainingConfig)
@@ -46,7 +46,7 @@ def _numbers(report: TrainingReport) -> str:
 def _tell(weights: Path, steps: int) -> None:
     from rich.console import Console
 
-    from etam_ros.training.progress_report import read_log
+    from etam_ros.training.outputs.progress_report import read_log
 
     console = Console(soft_wrap=True, highlight=False)
     reports = read_log(weights.with_name("log.csv"))

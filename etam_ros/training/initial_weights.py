@@ -14,8 +14,8 @@ from etam_ros.config import DEFAULT_MODEL
 from etam_ros.errors import WeightsError
 from etam_ros.model import EfficientTAM, ModelConfig, model_config
 from etam_ros.model.checkpoint import check_state_dict, read_state_dict
-from etam_ros.training.checkpoints import load_checkpoint
 from etam_ros.training.config import TrainingConfig
+from etam_ros.training.outputs.checkpoints import load_checkpoint
 
 EMBEDDING_STD: Final = 0.02
 FIRST_GAMMA: Final = 0.1

@@ -9,16 +9,16 @@ from pathlib import Path
 import torch
 
 from etam_ros.synthetic.samples import ClipSource
-from etam_ros.training.checkpoints import load_checkpoint
 from etam_ros.training.config import TrainingConfig
 from etam_ros.training.data.batches import ClipBatch, batches
 from etam_ros.training.data.clip_sources import open_clips
+from etam_ros.training.outputs.checkpoints import load_checkpoint
+from etam_ros.training.outputs.progress_report import TrainingLog, TrainingReport
+from etam_ros.training.outputs.sample_pictures import write_samples
+from etam_ros.training.outputs.weights_out import write_weights
 from etam_ros.training.passes import Pass
 from etam_ros.training.processes import joined_processes
-from etam_ros.training.progress_report import TrainingLog, TrainingReport
-from etam_ros.training.sample_pictures import write_samples
 from etam_ros.training.trainer import Trainer
-from etam_ros.training.weights_out import write_weights
 
 
 def train(

@@ -18,7 +18,7 @@ from etam_ros.config import flag_of, metavar_of, option_of
 from etam_ros.errors import EtamError
 from etam_ros.training.config import TrainingConfig
 from etam_ros.training.loop import train
-from etam_ros.training.progress_report import TrainingReport
+from etam_ros.training.outputs.progress_report import TrainingReport
 
 
 def parse(args: Sequence[str] | None) -> dict[str, Any]:

@@ -19,7 +19,6 @@ from torch.nn import functional
 
 from etam_ros.errors import TrainingError
 from etam_ros.model import EfficientTAM
-from etam_ros.training.checkpoints import save_checkpoint
 from etam_ros.training.config import FINE_TUNING_LAYER_DECAY, TrainingConfig
 from etam_ros.training.data.batches import ClipBatch
 from etam_ros.training.initial_weights import first_network, resized
@@ -31,9 +30,10 @@ from etam_ros.training.optimization import (
     make_optimizer,
     set_learning_rate,
 )
+from etam_ros.training.outputs.checkpoints import save_checkpoint
+from etam_ros.training.outputs.progress_report import Meter, TrainingReport
 from etam_ros.training.passes import Pass
 from etam_ros.training.processes import Processes
-from etam_ros.training.progress_report import Meter, TrainingReport
 from etam_ros.training.prompt_sampling import plan_prompts, row_random
 from etam_ros.training.rollout import Rollout
 

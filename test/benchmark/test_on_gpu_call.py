@@ -16,7 +16,7 @@ from etam_ros.benchmark.on_gpu.page import page
 from etam_ros.benchmark.on_gpu.parts import MOST_BYTES, Call, keep_training, run_call
 from etam_ros.benchmark.on_gpu.speed import SpeedPlan, measure
 from etam_ros.errors import ConfigError
-from etam_ros.training.checkpoints import load_checkpoint, save_checkpoint
+from etam_ros.training.outputs.checkpoints import load_checkpoint, save_checkpoint
 
 TINY = ("--device=cpu", "--models=tiny_test=random:0,no_such_model=", "--objects=1,3",
         "--compared=tiny_test=random:0", "--frames=2")  # fmt: skip

@@ -12,12 +12,12 @@ import torch
 
 from etam_ros.errors import ConfigError
 from etam_ros.training.by_the_clock import FEWEST_STEPS, choose
-from etam_ros.training.checkpoints import load_checkpoint
 from etam_ros.training.config import TrainingConfig
 from etam_ros.training.data.batches import WINDOW, batches
 from etam_ros.training.loop import train
+from etam_ros.training.outputs.checkpoints import load_checkpoint
+from etam_ros.training.outputs.progress_report import read_log
 from etam_ros.training.processes import joined_processes
-from etam_ros.training.progress_report import read_log
 from etam_ros.training.trainer import Trainer
 
 sys.path.insert(0, str(Path(__file__).parent))

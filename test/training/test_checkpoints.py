@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from etam_ros.errors import TrainingError
-from etam_ros.training.checkpoints import load_checkpoint, save_checkpoint
+from etam_ros.training.outputs.checkpoints import load_checkpoint, save_checkpoint
 
 
 def state(value=1.0):

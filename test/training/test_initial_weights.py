@@ -9,10 +9,10 @@ from safetensors.torch import save_file
 from etam_ros.errors import EtamError, WeightsError
 from etam_ros.model import model_config
 from etam_ros.runtime import open_stages
-from etam_ros.training.checkpoints import save_checkpoint
 from etam_ros.training.config import TrainingConfig
 from etam_ros.training.initial_weights import first_network, new_network
-from etam_ros.training.weights_out import write_weights
+from etam_ros.training.outputs.checkpoints import save_checkpoint
+from etam_ros.training.outputs.weights_out import write_weights
 
 
 @pytest.fixture

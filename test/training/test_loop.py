@@ -16,13 +16,13 @@ import torch
 
 from etam_ros.errors import TrainingError
 from etam_ros.synthetic.samples import TrainingClip
-from etam_ros.training.checkpoints import load_checkpoint
 from etam_ros.training.config import TrainingConfig
 from etam_ros.training.data.batches import ClipDataset, batches
 from etam_ros.training.initial_weights import first_network
 from etam_ros.training.loop import train
 from etam_ros.training.losses import row_losses
-from etam_ros.training.progress_report import read_log
+from etam_ros.training.outputs.checkpoints import load_checkpoint
+from etam_ros.training.outputs.progress_report import read_log
 from etam_ros.training.rollout import Rollout
 from etam_ros.training.trainer import small_truth
 

@@ -20,7 +20,6 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from etam_ros.errors import TrainingError
-from etam_ros.training.checkpoints import load_checkpoint, save_checkpoint
 from etam_ros.training.initial_weights import new_network
 from etam_ros.training.optimization import (
     clip_gradients,
@@ -28,6 +27,7 @@ from etam_ros.training.optimization import (
     make_optimizer,
     set_learning_rate,
 )
+from etam_ros.training.outputs.checkpoints import load_checkpoint, save_checkpoint
 from etam_ros.training.pretraining.config import PretrainingConfig
 from etam_ros.training.pretraining.encoder_file import ENCODER_FILE, save_encoder
 from etam_ros.training.pretraining.feature_teacher import (
