@@ -68,7 +68,7 @@ def _initialise(network: EfficientTAM) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class Beginning:
+class InitialWeights:
     """Weights to begin from.
 
     Attributes:
@@ -84,7 +84,7 @@ class Beginning:
     part: str = ""
 
 
-def first_network(config: TrainingConfig) -> EfficientTAM:
+def initial_network(config: TrainingConfig) -> EfficientTAM:
     """The network that a run begins with.
 
     Raises:
@@ -92,16 +92,16 @@ def first_network(config: TrainingConfig) -> EfficientTAM:
         WeightsError: what `config.init` names cannot be read, or is another model's.
         TrainingError: it is a run whose states are damaged.
     """
-    beginning = read_beginning(config.init) if config.init else None
-    own = beginning.model if beginning is not None and not beginning.part else ""
+    initial = read_initial_weights(config.init) if config.init else None
+    own = initial.model if initial is not None and not initial.part else ""
     model = model_config(config.model or own or DEFAULT_MODEL)
     network = new_network(model, size=config.size, seed=config.seed)
-    if beginning is not None:
-        fill(network, beginning)
+    if initial is not None:
+        fill(network, initial)
     return network
 
 
-def fill(network: EfficientTAM, beginning: Beginning) -> None:
+def fill(network: EfficientTAM, initial: InitialWeights) -> None:
     """Put weights into a network; beside a part, everything stays as it is.
 
     Raises:
@@ -110,16 +110,14 @@ def fill(network: EfficientTAM, beginning: Beginning) -> None:
     expected = {
         name: value
         for name, value in network.state_dict().items()
-        if name.startswith(beginning.part)
+        if name.startswith(initial.part)
     }
-    check_state_dict(
-        beginning.weights, expected, source=beginning.source, model=network.config.name
-    )
-    state = {name: value.float() for name, value in beginning.weights.items()}
-    network.load_state_dict(state, strict=not beginning.part)
+    check_state_dict(initial.weights, expected, source=initial.source, model=network.config.name)
+    state = {name: value.float() for name, value in initial.weights.items()}
+    network.load_state_dict(state, strict=not initial.part)
 
 
-def read_beginning(init: str) -> Beginning:
+def read_initial_weights(init: str) -> InitialWeights:
     """Read what `--init` names: a run's folder, a file, or a model whose weights are here.
 
     Raises:
@@ -136,17 +134,17 @@ def read_beginning(init: str) -> Beginning:
                 "file or the name of a model"
             )
         _, state = found
-        return Beginning(init, state["average"]["weights"], state["model_name"])
+        return InitialWeights(init, state["average"]["weights"], state["model_name"])
     if path.is_file():
         metadata = _metadata(path)
         part = metadata.get("part", "")
         weights = read_state_dict(path)
-        return Beginning(init, weights, metadata.get("model", ""), part and f"{part}.")
+        return InitialWeights(init, weights, metadata.get("model", ""), part and f"{part}.")
     if path.suffix in WEIGHTS_SUFFIXES or len(path.parts) > 1:
         raise WeightsError(f"weights file {path} does not exist: check the path given to --init")
     from etam_ros.runtime.backends.torch.weights import resolve_weights
 
-    return Beginning(init, read_state_dict(Path(resolve_weights(init, ""))), init)
+    return InitialWeights(init, read_state_dict(Path(resolve_weights(init, ""))), init)
 
 
 def _metadata(path: Path) -> dict[str, str]:

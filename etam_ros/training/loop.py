@@ -15,9 +15,9 @@ from etam_ros.training.data.clip_sources import open_clips
 from etam_ros.training.outputs.checkpoints import load_checkpoint
 from etam_ros.training.outputs.progress_report import TrainingLog, TrainingReport
 from etam_ros.training.outputs.sample_pictures import write_samples
-from etam_ros.training.outputs.weights_out import write_weights
-from etam_ros.training.passes import Pass
+from etam_ros.training.outputs.weights_file import write_weights
 from etam_ros.training.processes import joined_processes
+from etam_ros.training.rollout_output import RolloutOutput
 from etam_ros.training.trainer import Trainer
 
 
@@ -54,7 +54,7 @@ def train(
         )
         found = load_checkpoint(Path(config.out))
         if found is not None:
-            trainer.go_on(*found)
+            trainer.resume(*found)
         folder = _Folder(trainer, on_report) if processes.first else None
         feed = batches(
             source,
@@ -122,7 +122,7 @@ class _Folder:
         if self._on_report is not None:
             self._on_report(report)
 
-    def draw(self, batch: ClipBatch, seen: Pass) -> None:
+    def draw(self, batch: ClipBatch, seen: RolloutOutput) -> None:
         """Sample pictures, and the plot."""
         write_samples(self._path / f"samples_{self._trainer.done:06d}.jpg", batch, seen)
         self._log.plot()

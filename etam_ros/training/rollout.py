@@ -33,7 +33,6 @@ from etam_ros.tracking.mask_selection import (
 from etam_ros.tracking.prompt_inputs import MASK_PROMPT_LOGIT
 from etam_ros.tracking.tracker import as_prompt
 from etam_ros.training.mask_corruption import corrupt_masks
-from etam_ros.training.passes import Bank, Decode, Pass
 from etam_ros.training.prompt_sampling import (
     BOX,
     CLICK,
@@ -44,6 +43,7 @@ from etam_ros.training.prompt_sampling import (
     first_click,
     jittered_box,
 )
+from etam_ros.training.rollout_output import Bank, DecoderOutput, RolloutOutput
 from etam_ros.transforms import IMAGE_MEAN, IMAGE_STD
 
 BOX_LABELS: Final = (POINT_BOX_MIN, POINT_BOX_MAX)
@@ -86,14 +86,14 @@ class Rollout:
         self.masks = masks.numpy()
         visible = masks.flatten(2).any(dim=2).to(self.device)  # (N, T)
         self.taught = visible if teach_presence else None
-        self.decodes: list[Decode] = []
+        self.decodes: list[DecoderOutput] = []
         self.prompts: dict[int, list[list[Click]]] = {0: [[] for _ in rngs]}
         self.bank = Bank()
         self.first_images: NDArray[np.uint8] | None = None  # (B, S, S, 3), to propose masks
         self.motions: list[Motion] = []  # from each frame to the next, where masks are carried
         self.objects = 0  # of each clip
 
-    def run(self, images: Tensor) -> Pass:
+    def run(self, images: Tensor) -> RolloutOutput:
         """Follow every row through its clip.
 
         Args:
@@ -126,7 +126,9 @@ class Rollout:
             if frame + 1 < frames:
                 self.remember(feature, chosen, frame, prompted)
             outputs.append(chosen.mask_logits.detach())
-        return Pass(self.decodes, torch.cat(outputs, dim=1), self.prompts, self.plan.kinds)
+        return RolloutOutput(
+            self.decodes, torch.cat(outputs, dim=1), self.prompts, self.plan.kinds
+        )
 
     def encode(self, images: Tensor) -> Tensor:
         """(B, T, S, S, 3) uint8 -> (B, T, D, h, w)."""
@@ -287,7 +289,9 @@ class Rollout:
         used = slice(1, None) if several else slice(0, 1)
         index = torch.tensor(rows, device=self.device)
         self.decodes.append(
-            Decode(frame, index, mask_logits[:, used], iou_scores[:, used], scores[:, 0], kind)
+            DecoderOutput(
+                frame, index, mask_logits[:, used], iou_scores[:, used], scores[:, 0], kind
+            )
         )
         if self.taught is not None:
             scores = torch.where(self.taught[index, frame][:, None], 1.0, -1.0)

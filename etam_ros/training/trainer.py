@@ -21,7 +21,7 @@ from etam_ros.errors import TrainingError
 from etam_ros.model import EfficientTAM
 from etam_ros.training.config import FINE_TUNING_LAYER_DECAY, TrainingConfig
 from etam_ros.training.data.batches import ClipBatch
-from etam_ros.training.initial_weights import first_network, resized
+from etam_ros.training.initial_weights import initial_network, resized
 from etam_ros.training.losses import row_losses
 from etam_ros.training.optimization import (
     AverageWeights,
@@ -32,10 +32,10 @@ from etam_ros.training.optimization import (
 )
 from etam_ros.training.outputs.checkpoints import save_checkpoint
 from etam_ros.training.outputs.progress_report import Meter, TrainingReport
-from etam_ros.training.passes import Pass
 from etam_ros.training.processes import Processes
 from etam_ros.training.prompt_sampling import plan_prompts, row_random
 from etam_ros.training.rollout import Rollout
+from etam_ros.training.rollout_output import RolloutOutput
 
 FADE: Final = 0.05
 """Share of the run over which cross-entropy gives way to focal loss."""
@@ -67,7 +67,7 @@ class Trainer:
     ) -> None:
         self.config, self.processes = config, processes
         self._share_over = share_over
-        self.network: EfficientTAM = first_network(config).to(processes.device).train()
+        self.network: EfficientTAM = initial_network(config).to(processes.device).train()
         self._at_side = {config.size: self.network}
         self.optimizer = make_optimizer(
             self.network,
@@ -107,7 +107,7 @@ class Trainer:
         past = self.done / self.steps - share
         return min(1.0, max(0.0, 1.0 - past / FADE))
 
-    def step(self, batch: ClipBatch) -> Pass:
+    def step(self, batch: ClipBatch) -> RolloutOutput:
         """Learn from one batch.
 
         Raises:
@@ -132,7 +132,7 @@ class Trainer:
         self.samples, self.used = batch.after or (self.samples + clips, 0)
         return seen
 
-    def forward(self, batch: ClipBatch) -> tuple[Tensor, Pass]:
+    def forward(self, batch: ClipBatch) -> tuple[Tensor, RolloutOutput]:
         """The loss of a batch, a mean over rows and frames, and what was decoded."""
         config, device = self.config, self.processes.device
         rows, frames = batch.masks.shape[:2]
@@ -203,7 +203,7 @@ class Trainer:
         }
         save_checkpoint(Path(self.config.out), self.done, state)
 
-    def go_on(self, step: int, state: dict[str, Any]) -> None:
+    def resume(self, step: int, state: dict[str, Any]) -> None:
         """Continue from a state.
 
         Raises:

@@ -10,9 +10,9 @@ from etam_ros.errors import EtamError, WeightsError
 from etam_ros.model import model_config
 from etam_ros.runtime import open_stages
 from etam_ros.training.config import TrainingConfig
-from etam_ros.training.initial_weights import first_network, new_network
+from etam_ros.training.initial_weights import initial_network, new_network
 from etam_ros.training.outputs.checkpoints import save_checkpoint
-from etam_ros.training.outputs.weights_out import write_weights
+from etam_ros.training.outputs.weights_file import write_weights
 
 
 @pytest.fixture
@@ -30,14 +30,14 @@ def same(first, second, prefix=""):
 
 
 def test_first_weights_are_a_function_of_the_seed():
-    states = [first_network(config("", "tiny_test", seed)).state_dict() for seed in (1, 1, 2)]
+    states = [initial_network(config("", "tiny_test", seed)).state_dict() for seed in (1, 1, 2)]
     assert same(states[0], states[1])
     assert not same(states[0], states[2])
 
 
 def test_exported_weights_begin_another_run_and_follow_objects(network, tmp_path):
     path = write_weights(network.state_dict(), tmp_path, network.config)
-    begun = first_network(config(path))
+    begun = initial_network(config(path))
     assert begun.config.name == "tiny_test"
     assert same(network.state_dict(), begun.state_dict())
     with open_stages("tiny_test", weights=str(path)) as stages:
@@ -47,7 +47,7 @@ def test_exported_weights_begin_another_run_and_follow_objects(network, tmp_path
 def test_a_run_begins_another(network, tmp_path):
     state = {"average": {"weights": network.state_dict()}, "model_name": "tiny_test"}
     save_checkpoint(tmp_path, 3, state)
-    assert same(network.state_dict(), first_network(config(tmp_path)).state_dict())
+    assert same(network.state_dict(), initial_network(config(tmp_path)).state_dict())
 
 
 def test_a_pretrained_encoder_fills_its_part_alone(network, tmp_path):
@@ -58,8 +58,8 @@ def test_a_pretrained_encoder_fills_its_part_alone(network, tmp_path):
     }
     path = tmp_path / "encoder.safetensors"
     save_file(weights, path, metadata={"part": "image_encoder"})
-    begun = first_network(config(path, "tiny_test", seed=9)).state_dict()
-    fresh = first_network(config("", "tiny_test", seed=9)).state_dict()
+    begun = initial_network(config(path, "tiny_test", seed=9)).state_dict()
+    fresh = initial_network(config("", "tiny_test", seed=9)).state_dict()
     assert same(network.state_dict(), begun, "image_encoder.")
     assert same(fresh, begun, "memory_attention.")
     assert not same(fresh, begun, "image_encoder.")
@@ -69,11 +69,11 @@ def test_a_pretrained_encoder_fills_its_part_alone(network, tmp_path):
 def test_what_is_nothing_is_said_in_one_line(init, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(EtamError) as error:
-        first_network(config(init))
+        initial_network(config(init))
     assert "\n" not in str(error.value)
 
 
 def test_weights_of_another_model_are_refused(network, tmp_path):
     path = write_weights(network.state_dict(), tmp_path, network.config)
     with pytest.raises(WeightsError, match="does not fit etam_nano"):
-        first_network(config(path, "etam_nano"))
+        initial_network(config(path, "etam_nano"))

@@ -18,7 +18,7 @@ from etam_ros.errors import TrainingError
 from etam_ros.synthetic.samples import TrainingClip
 from etam_ros.training.config import TrainingConfig
 from etam_ros.training.data.batches import ClipDataset, batches
-from etam_ros.training.initial_weights import first_network
+from etam_ros.training.initial_weights import initial_network
 from etam_ros.training.loop import train
 from etam_ros.training.losses import row_losses
 from etam_ros.training.outputs.checkpoints import load_checkpoint
@@ -113,10 +113,7 @@ torch.set_num_threads(1)
 from dataclasses import replace
 from flat_clips import FlatClips  # noqa: E402
 from test_loop import TINY
-from etam_ros.training.rollout import Rollout
-from etam_ros.training.initial_weights import first_network
 from etam_ros.training.loop import train
-from etam_ros.training.losses import row_losses
 train(replace(TINY, out=sys.argv[1], log_every=1), FlatClips(), on_report=lambda r: print(r.step, flush=True))
 """  # noqa: E501
 
@@ -243,7 +240,7 @@ def test_training_needs_nothing_but_torch_numpy_and_opencv(tmp_path):
     assert done.stdout.splitlines()[-1] == str(tmp_path / "weights.pt")
     assert "1/1 loss" in done.stdout
     tuned = TrainingConfig(model="tiny_test", init=str(tmp_path / "weights.pt"), size=32)
-    assert first_network(tuned).config.name == "tiny_test"
+    assert initial_network(tuned).config.name == "tiny_test"
 
 
 def test_a_run_leaves_something_to_look_at(tmp_path):

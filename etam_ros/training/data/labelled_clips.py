@@ -21,9 +21,9 @@ from etam_ros.training.data.views import (
     View,
     close_up,
     jitter_colours,
-    look,
-    look_at_mask,
     random_views,
+    render_mask,
+    render_view,
 )
 
 Image = NDArray[np.uint8]
@@ -145,7 +145,7 @@ class LabelledClips:
         moving = len(self._recordings[number]) == 1 or rng.random() < 0.3
         hw = labels.shape[0], labels.shape[1]
         views = random_views(rng, hw, _box(target), frames=len(indices), moving=moving)
-        if np.count_nonzero(look_at_mask(target, views[0], size)) < _ENOUGH * size * size:
+        if np.count_nonzero(render_mask(target, views[0], size)) < _ENOUGH * size * size:
             return None
         return self._clip(rng, number, indices, views, size)
 
@@ -162,17 +162,17 @@ class LabelledClips:
         colour = tuple(int(value) for value in rng.integers(0, 256, 3) * (rng.random() < 0.5))
         images = np.stack(
             [
-                look(image, view, size, (colour[0], colour[1], colour[2]))
+                render_view(image, view, size, (colour[0], colour[1], colour[2]))
                 for (image, _), view in zip(pictures, views, strict=True)
             ]
         )
         labels = pictures[0][1]
         masks = []
         for object_id in rng.permutation(np.unique(labels[labels > 0])):
-            if look_at_mask(labels == object_id, views[0], size).any():
+            if render_mask(labels == object_id, views[0], size).any():
                 masks.append(
                     [
-                        look_at_mask(seen == object_id, view, size)
+                        render_mask(seen == object_id, view, size)
                         for (_, seen), view in zip(pictures, views, strict=True)
                     ]
                 )

@@ -132,14 +132,16 @@ def reduced(pictures: Image, scale: float) -> tuple[Image, Matrix]:
     return np.asarray(cv2.resize(pictures, small, interpolation=cv2.INTER_AREA), np.uint8), back
 
 
-def look(picture: Image, view: View, size: int, colour: tuple[int, int, int] = (0, 0, 0)) -> Image:
+def render_view(
+    picture: Image, view: View, size: int, colour: tuple[int, int, int] = (0, 0, 0)
+) -> Image:
     """A picture through a view: (S, S, 3) uint8, of one colour outside the source."""
     small, back = reduced(picture, _scale(view, size))
     matrix = view.matrix(size) @ back
     return np.asarray(cv2.warpPerspective(small, matrix, (size, size), borderValue=colour))
 
 
-def look_at_mask(mask: NDArray[np.bool_], view: View, size: int) -> NDArray[np.bool_]:
+def render_mask(mask: NDArray[np.bool_], view: View, size: int) -> NDArray[np.bool_]:
     """A mask (H, W) through a view: (S, S) bool, False outside the source."""
     small, back = reduced(mask.view(np.uint8) * np.uint8(255), _scale(view, size))
     seen = cv2.warpPerspective(small, view.matrix(size) @ back, (size, size))

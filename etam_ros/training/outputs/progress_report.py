@@ -14,7 +14,7 @@ from torch import Tensor
 
 from etam_ros.errors import TrainingError
 from etam_ros.training.losses import RowLosses, mask_iou
-from etam_ros.training.passes import Decode
+from etam_ros.training.rollout_output import DecoderOutput
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,12 @@ class Meter:
 
     @torch.no_grad()
     def add_decode(
-        self, decode: Decode, losses: RowLosses, share: float, truth: Tensor, visible: Tensor
+        self,
+        decode: DecoderOutput,
+        losses: RowLosses,
+        share: float,
+        truth: Tensor,
+        visible: Tensor,
     ) -> None:
         """Take in one decode; `share` is what a row counts for in the loss of its step."""
         best = decode.iou_scores.argmax(dim=1, keepdim=True)[..., None, None]

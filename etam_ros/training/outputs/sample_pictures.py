@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from etam_ros.errors import TrainingError
 from etam_ros.runtime.stages import POINT_BOX_MAX, POINT_BOX_MIN, POINT_NONE
 from etam_ros.training.data.batches import ClipBatch
-from etam_ros.training.passes import Pass
 from etam_ros.training.prompt_sampling import MASK, Click
+from etam_ros.training.rollout_output import RolloutOutput
 
 MAX_ROWS: Final = 8
 TILE_PX: Final = 160
@@ -26,7 +26,7 @@ BOX_COLOUR: Final = (46, 163, 242)
 Picture = NDArray[np.uint8]
 
 
-def write_samples(path: Path, batch: ClipBatch, seen: Pass) -> None:
+def write_samples(path: Path, batch: ClipBatch, seen: RolloutOutput) -> None:
     """Draw rows of a batch, a frame beside the other: masks tinted, truth outlined in white.
 
     Args:

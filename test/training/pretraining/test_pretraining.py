@@ -19,7 +19,7 @@ from etam_ros.errors import ConfigError, SourceError, TrainingError
 from etam_ros.model.config import TINY_TEST
 from etam_ros.synthetic.samples import TrainingClip
 from etam_ros.training.config import TrainingConfig
-from etam_ros.training.initial_weights import first_network
+from etam_ros.training.initial_weights import initial_network
 from etam_ros.training.pretraining.config import PretrainingConfig
 from etam_ros.training.pretraining.loop import Pretraining, pretrain
 from etam_ros.training.pretraining.pictures import ClipPictures, PhotographPictures
@@ -149,8 +149,8 @@ def test_training_begins_from_the_encoder_and_the_rest_of_its_own(tmp_path: Path
             "step": "2",
         }
     config = TrainingConfig(model="tiny_test", size=64, seed=5)
-    untrained = first_network(config).state_dict()
-    begun = first_network(replace(config, init=str(path))).state_dict()
+    untrained = initial_network(config).state_dict()
+    begun = initial_network(replace(config, init=str(path))).state_dict()
     learned = {f"image_encoder.{k}": v for k, v in run.student.image_encoder.state_dict().items()}
     assert begun.keys() > learned.keys()
     for name, value in begun.items():

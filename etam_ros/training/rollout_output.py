@@ -13,7 +13,7 @@ from etam_ros.training.prompt_sampling import Click
 
 
 @dataclass(frozen=True, eq=False)
-class Decode:
+class DecoderOutput:
     """What the decoder said once of some rows.
 
     Attributes:
@@ -43,7 +43,7 @@ class Bank:
 
 
 @dataclass(frozen=True, eq=False)
-class Pass:
+class RolloutOutput:
     """What became of a batch.
 
     Attributes:
@@ -53,7 +53,7 @@ class Pass:
         kinds: of each row's first prompt.
     """
 
-    decodes: list[Decode]
+    decodes: list[DecoderOutput]
     mask_logits: Tensor
     prompts: dict[int, list[list[Click]]]
     kinds: tuple[str, ...]
