@@ -4,6 +4,7 @@ from etam_ros.runtime.opening import open_eager_stages, open_stages
 from etam_ros.runtime.stages import (
     DecodedMasks,
     MemoryBatch,
+    ModelTraits,
     StageConstants,
     Stages,
     StageSizes,
@@ -14,6 +15,7 @@ __all__ = [
     "STAGE_NAMES",
     "DecodedMasks",
     "MemoryBatch",
+    "ModelTraits",
     "StageConstants",
     "StageSizes",
     "Stages",

@@ -25,8 +25,9 @@ import torch
 
 from etam_ros import __version__
 from etam_ros.errors import BackendError
+from etam_ros.model import model_config
 from etam_ros.paths import checkout_folder
-from etam_ros.runtime.stages import StageConstants, StageSizes
+from etam_ros.runtime.stages import ModelTraits, StageConstants, StageSizes
 
 FORMAT: Final = 4
 """Of the folder; raised whenever what an export holds changes."""
@@ -88,6 +89,13 @@ class ExportedModel:
     def file(self, graph: str) -> Path:
         """The ONNX file of a graph."""
         return self.folder / f"{graph}.onnx"
+
+    @property
+    def traits(self) -> ModelTraits:
+        """What the model does, as its configuration says now."""
+        from etam_ros.runtime.backends.torch.stages import traits_of
+
+        return traits_of(model_config(self.key.model))
 
     @property
     def state(self) -> str:

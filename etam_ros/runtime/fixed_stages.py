@@ -24,6 +24,7 @@ from etam_ros.runtime.exported import CROSS_ATTEND_FIRST
 from etam_ros.runtime.stages import (
     DecodedMasks,
     MemoryBatch,
+    ModelTraits,
     StageConstants,
     Stages,
     StageSizes,
@@ -51,14 +52,19 @@ class FixedStages(Stages):
 
     Args:
         graphs: of the model; closed with the stages.
-        sizes, constants: of the model.
+        sizes, traits, constants: of the model.
         name: what runs, for people.
     """
 
     def __init__(
-        self, graphs: StaticGraphs, sizes: StageSizes, constants: StageConstants, name: str
+        self,
+        graphs: StaticGraphs,
+        sizes: StageSizes,
+        traits: ModelTraits,
+        constants: StageConstants,
+        name: str,
     ) -> None:
-        self.name, self.sizes, self.constants = name, sizes, constants
+        self.name, self.sizes, self.traits, self.constants = name, sizes, traits, constants
         self.device = graphs.device
         self._graphs = graphs
         self._made: dict[tuple[object, ...], StaticGraph] = {}

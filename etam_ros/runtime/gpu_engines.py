@@ -83,7 +83,8 @@ class GpuEngine:
         graphs = TensorRTGraphs(self._library, plans, device)
         request = self.request
         name = f"{request.model} on {request.backend}, cuda, {request.precision}"
-        return FixedStages(graphs, exported.sizes, exported.constants(device), name)
+        constants = exported.constants(device)
+        return FixedStages(graphs, exported.sizes, exported.traits, constants, name)
 
     def verdict_key(self, exported: ExportedModel) -> str:
         """What a verdict of the gate holds for; it does not travel to another GPU."""

@@ -128,7 +128,7 @@ class _Recorder(Stages):
 
     def __init__(self, stages: Stages) -> None:
         self.stages = stages
-        self.name, self.sizes = stages.name, stages.sizes
+        self.name, self.sizes, self.traits = stages.name, stages.sizes, stages.traits
         self.constants, self.device = stages.constants, stages.device
         self.calls: list[_Call] = []
 

@@ -36,10 +36,6 @@ class StageSizes:
         hidden_dim: D.
         memory_dim: E.
         memory_frames: temporal positions; the last one is for conditioning frames.
-        carries_masks: the decoder expects each object's mask of the frame before, moved along.
-        proposes_masks: the decoder expects what colours say of a first click or box.
-        answers_once: mask 0 is the only one that was trained.
-        follows_edges: masks are drawn along the edges of the picture.
     """
 
     image_size: int
@@ -47,15 +43,28 @@ class StageSizes:
     hidden_dim: int
     memory_dim: int
     memory_frames: int
-    carries_masks: bool = False
-    proposes_masks: bool = False
-    answers_once: bool = False
-    follows_edges: bool = False
 
     @property
     def mask_size(self) -> int:
         """4h, side of the low-resolution masks."""
         return 4 * self.grid
+
+
+@dataclass(frozen=True)
+class ModelTraits:
+    """What a model does beside the stages; its configuration says so, by the model's name.
+
+    Attributes:
+        carries_masks: the decoder expects each object's mask of the frame before, moved along.
+        proposes_masks: the decoder expects what colours say of a first click or box.
+        answers_once: mask 0 is the only one that was trained.
+        follows_edges: masks are drawn along the edges of the picture.
+    """
+
+    carries_masks: bool = False
+    proposes_masks: bool = False
+    answers_once: bool = False
+    follows_edges: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,12 +137,14 @@ class Stages(ABC):
     Attributes:
         name: what runs, for people.
         sizes: of the model.
+        traits: of the model.
         constants: learnt values for the tracker, on `device`.
         device: where inputs are expected.
     """
 
     name: str
     sizes: StageSizes
+    traits: ModelTraits
     constants: StageConstants
     device: torch.device
 

@@ -25,7 +25,7 @@ class TimedStages(Stages):
     def __init__(self, stages: Stages) -> None:
         self.stages = stages
         self.name = stages.name
-        self.sizes = stages.sizes
+        self.sizes, self.traits = stages.sizes, stages.traits
         self.constants = stages.constants
         self.device = stages.device
         self._spent_ms = dict.fromkeys(STAGE_NAMES, 0.0)

@@ -58,7 +58,7 @@ def encode_frame(
     sizes, flow_frame, motion, jump_ns = stages.sizes, None, None, 0
     image = postprocessor.load(frame.image)  # (1, 3, S, S)
     feature = stages.encode_image(image)
-    if sizes.carries_masks:
+    if stages.traits.carries_masks:
         flow_frame = flow_frame_of(frame.image, sizes.image_size, sizes.mask_size)
     if last is not None and frame.stamp_ns != 0:
         jump_ns = min(0, frame.stamp_ns - last.frame.stamp_ns)
@@ -68,7 +68,7 @@ def encode_frame(
         number=1 if last is None else last.number + 1,
         frame=frame,
         feature=feature,
-        image=image.clone() if sizes.follows_edges else None,
+        image=image.clone() if stages.traits.follows_edges else None,
         flow_frame=flow_frame,
         motion=motion,
         jump_ns=jump_ns,

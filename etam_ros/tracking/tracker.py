@@ -191,9 +191,9 @@ class Tracker:
         if current.motion is not None:
             carried = current.motion.carry(as_prompt(torch.cat(self._mask_logits())))
         decoded = self.stages.decode_mask(conditioned, points, labels, carried)
-        sizes = self.stages.sizes
-        chosen = choose_masks(decoded, ambiguous=True, answers_once=sizes.answers_once)
-        if sizes.carries_masks:
+        traits = self.stages.traits
+        chosen = choose_masks(decoded, ambiguous=True, answers_once=traits.answers_once)
+        if traits.carries_masks:
             chosen = replace(chosen, mask_logits=add_tracking_bias(chosen.mask_logits))
         logits = self._postprocessor.fill_holes(chosen.mask_logits, self.config.fill_hole_area)
         for row, tracked in enumerate(self._objects):
@@ -240,11 +240,12 @@ class Tracker:
         previous = None
         if tracked.mask_logits is not None:
             previous = as_prompt(tracked.mask_logits)
-        elif sizes.proposes_masks:
+        elif self.stages.traits.proposes_masks:
             previous = propose_mask(current.frame, points, sizes).to(device)
         decoded = self.stages.decode_mask(tracked.conditioned, coordinates, labels, previous)
-        chosen = choose_masks(decoded, ambiguous=points.ambiguous, answers_once=sizes.answers_once)
-        if sizes.answers_once and points.ambiguous:
+        once = self.stages.traits.answers_once
+        chosen = choose_masks(decoded, ambiguous=points.ambiguous, answers_once=once)
+        if once and points.ambiguous:
             logits = shift_to_best_expected_iou(chosen.mask_logits)
             chosen = replace(chosen, mask_logits=logits)
         return chosen

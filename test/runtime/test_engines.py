@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +18,16 @@ from onnx import numpy_helper
 
 from etam_ros import Frame, Prompt, Tracker, open_stages
 from etam_ros.errors import BackendError
+from etam_ros.model.config import ETAM_NANO, MODELS
 from etam_ros.runtime import engines
+from etam_ros.runtime.backends.torch.stages import traits_of
 from etam_ros.runtime.cpu_engines import has_bf16
 from etam_ros.runtime.engine_request import EngineRequest
-from etam_ros.runtime.engines import verify_engine
+from etam_ros.runtime.engines import open_engine, verify_engine
 from etam_ros.runtime.export import export_model
 from etam_ros.runtime.exported import MANIFEST
 from etam_ros.runtime.parity import clip_frame
-from etam_ros.runtime.stages import IN_FLOAT32
+from etam_ros.runtime.stages import IN_FLOAT32, StageSizes
 from etam_ros.runtime.verdicts import VERDICTS
 
 TINY = EngineRequest("tiny_test", "random:0", "onnx", "fp32")
@@ -80,6 +82,19 @@ def test_the_shipped_model_equals_torch(nano: EngineRequest, backend: str) -> No
     assert report.passed
     assert report.judges_masks
     assert max(each.relative for each in report.stages) < 1e-4
+
+
+def test_what_a_model_does_is_read_from_its_configuration_alone(
+    nano: EngineRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An export made before a model's configuration changed does what the model does now."""
+    manifest = json.loads((export_folder(Path(nano.engine_dir)) / MANIFEST).read_text())
+    assert set(manifest["sizes"]) == {item.name for item in fields(StageSizes)}
+    for once in (True, False):
+        changed = replace(ETAM_NANO, answers_once=once)
+        monkeypatch.setitem(MODELS, "etam_nano", changed)
+        with open_engine(nano, build=False, judge=False) as stages:
+            assert stages.traits == traits_of(changed)
 
 
 @pytest.mark.skipif(not has_bf16(), reason="this CPU has no bf16")

@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from etam_ros.errors import StageError
+from etam_ros.model import EfficientTAM
 from etam_ros.model.checkpoint import load_network
 from etam_ros.model.config import TINY_TEST, model_config
-from etam_ros.runtime import MemoryBatch, Stages
+from etam_ros.runtime import MemoryBatch, ModelTraits, StageConstants, Stages, StageSizes
 from etam_ros.runtime.backends.torch.graphs import TorchGraphs, torch_graphs_stages
-from etam_ros.runtime.backends.torch.stages import TorchStages, constants_of, sizes_of
+from etam_ros.runtime.backends.torch.stages import TorchStages, constants_of, sizes_of, traits_of
 from etam_ros.runtime.backends.torch.weights import resolve_weights
 from etam_ros.runtime.fixed_stages import BUCKETS, FixedStages, bucket_of
 from etam_ros.tracking.bank import BankView, pack
@@ -43,6 +44,10 @@ def stages(request: pytest.FixtureRequest) -> tuple[TorchStages, FixedStages]:
 @pytest.fixture(scope="module")
 def tiny() -> tuple[TorchStages, FixedStages]:
     return pair("tiny_test")
+
+
+def facts_of(network: EfficientTAM) -> tuple[StageSizes, ModelTraits, StageConstants]:
+    return sizes_of(network), traits_of(network.config), constants_of(network)
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -209,7 +214,7 @@ def test_a_stream_makes_nothing_new_once_its_buckets_are_warm() -> None:
             return super().prepare(graph, buffers)
 
     programs = Counted(network, "fp32", CPU)
-    fixed = FixedStages(programs, sizes_of(network), constants_of(network), "counted")
+    fixed = FixedStages(programs, *facts_of(network), "counted")
     fixed.warm_up(4)
     assert len(prepared) == 2 + 3 * 4
     feature, points = feature_of(fixed), torch.zeros(4, 1, 2)
@@ -228,7 +233,7 @@ def test_what_programs_do_not_take_is_refused() -> None:
     network = load_network(TINY_TEST, "random:0")
     programs = TorchGraphs(network, "fp32", CPU)
     programs.longest = {"M": 10, "R": 19, "P": 64}
-    fixed = FixedStages(programs, sizes_of(network), constants_of(network), "limited")
+    fixed = FixedStages(programs, *facts_of(network), "limited")
     with pytest.raises(StageError, match="limited takes at most 10 memories of an object, got 11"):
         fixed.attend_memory(feature_of(fixed), bank_of(fixed, [(11, 4)]))
     with pytest.raises(StageError, match="at most 64 points, got 65"):

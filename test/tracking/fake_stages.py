@@ -11,7 +11,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from etam_ros.runtime import DecodedMasks, MemoryBatch, StageConstants, Stages, StageSizes
+from etam_ros.runtime import (
+    DecodedMasks,
+    MemoryBatch,
+    ModelTraits,
+    StageConstants,
+    Stages,
+    StageSizes,
+)
 
 SIZE = 64
 GRID = 4
@@ -25,6 +32,7 @@ class FakeStages(Stages):
         self.sizes = StageSizes(
             image_size=SIZE, grid=GRID, hidden_dim=4, memory_dim=2, memory_frames=7
         )
+        self.traits = ModelTraits()
         self.device = torch.device("cpu")
         self.constants = StageConstants(
             no_memory=torch.full((1, 4, 1, 1), 1000.0),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ import torch
 
 from etam_ros import Frame, Prompt, Tracker, TrackerConfig
 from etam_ros.errors import ObjectError, PromptError
+from etam_ros.runtime import ModelTraits
 from etam_ros.tracking.mask_selection import TRACKING_BIAS
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -66,7 +66,7 @@ def test_a_first_click_comes_with_a_proposal_where_the_model_wants_one(
     tracker.step(frame())
     tracker.add_prompt(click(1))
     assert stages.decoded[-1][3] is None
-    stages.sizes = replace(stages.sizes, proposes_masks=True)
+    stages.traits = ModelTraits(proposes_masks=True)
     tracker.add_prompt(click(2))
     proposal = stages.decoded[-1][3]
     assert proposal is not None
@@ -253,7 +253,7 @@ def test_one_click_takes_the_best_of_three_and_two_clicks_the_single_mask(
 
 
 def test_a_model_that_answers_once_never_chooses(tracker: Tracker, stages: FakeStages) -> None:
-    stages.sizes = replace(stages.sizes, answers_once=True)
+    stages.traits = ModelTraits(answers_once=True)
     stages.iou_scores = torch.tensor([0.2, 0.5, 0.8, 0.6])
     stages.mask_for = lambda frame, row: square(4, 12, 0.01)  # unstable
     tracker.step(frame())
@@ -266,7 +266,7 @@ def test_a_model_that_answers_once_never_chooses(tracker: Tracker, stages: FakeS
 def test_a_model_that_carries_masks_keeps_followed_ones_from_shrinking(
     tracker: Tracker, stages: FakeStages
 ) -> None:
-    stages.sizes = replace(stages.sizes, carries_masks=True)
+    stages.traits = ModelTraits(carries_masks=True)
     tracker.step(frame())
     prompted = tracker.add_prompt(click())
     assert torch.equal(prompted.mask_logits, square(4, 12)), "a prompt is answered as it is"
@@ -280,7 +280,7 @@ def test_a_model_that_follows_edges_draws_along_them_and_remembers_what_it_decod
     tracker: Tracker, stages: FakeStages
 ) -> None:
     """The mask ends in the middle of a bright square's cells, which the picture puts right."""
-    stages.sizes = replace(stages.sizes, follows_edges=True)
+    stages.traits = ModelTraits(follows_edges=True)
     image = np.zeros((SIZE, SIZE, 3), np.uint8)
     image[14:50, 14:50] = 220
     tracker.step(Frame(image))
@@ -288,7 +288,7 @@ def test_a_model_that_follows_edges_draws_along_them_and_remembers_what_it_decod
     assert state.box == (14, 14, 50, 50)
     assert state.mask.all()
     assert torch.equal(state.mask_logits, square(4, 12))
-    stages.sizes = replace(stages.sizes, follows_edges=False)
+    stages.traits = ModelTraits(follows_edges=False)
     assert tracker.step(Frame(image)).objects[0].box == (16, 16, 48, 48)
 
 

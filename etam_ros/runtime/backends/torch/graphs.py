@@ -20,6 +20,7 @@ from etam_ros.runtime.backends.torch.stages import (
     choose_dtype,
     constants_of,
     sizes_of,
+    traits_of,
 )
 from etam_ros.runtime.backends.torch.weights import resolve_weights
 from etam_ros.runtime.export_parts import Graph, cross_attend_graph, graphs
@@ -45,7 +46,8 @@ def torch_graphs_stages(
     """A network, which is fixed and brought to the precision in place, in fixed shapes."""
     graphs = TorchGraphs(network, precision, device)
     name = f"{network.config.name} on torch, {device.type}, {precision}"
-    return FixedStages(graphs, sizes_of(network), constants_of(network), name)
+    traits = traits_of(network.config)
+    return FixedStages(graphs, sizes_of(network), traits, constants_of(network), name)
 
 
 class TorchGraphs(StaticGraphs):

@@ -11,10 +11,12 @@ from torch import Tensor, nn
 from etam_ros.errors import BackendError
 from etam_ros.model import EfficientTAM, model_config
 from etam_ros.model.checkpoint import load_network
+from etam_ros.model.config import ModelConfig
 from etam_ros.runtime.backends.torch.weights import resolve_weights
 from etam_ros.runtime.stages import (
     DecodedMasks,
     MemoryBatch,
+    ModelTraits,
     StageConstants,
     Stages,
     StageSizes,
@@ -72,6 +74,12 @@ def sizes_of(network: EfficientTAM) -> StageSizes:
         hidden_dim=config.hidden_dim,
         memory_dim=config.memory_dim,
         memory_frames=config.memory_frames,
+    )
+
+
+def traits_of(config: ModelConfig) -> ModelTraits:
+    """What a model of a configuration does."""
+    return ModelTraits(
         carries_masks=config.carries_masks,
         proposes_masks=config.proposes_masks,
         answers_once=config.answers_once,
@@ -107,7 +115,7 @@ class TorchStages(Stages):
         device: torch.device,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.sizes = sizes_of(network)
+        self.sizes, self.traits = sizes_of(network), traits_of(network.config)
         precision = next(name for name, value in DTYPES.items() if value is dtype)
         torch_is = "eager torch" if device.type == "cuda" else "torch"
         self.name = f"{network.config.name} on {torch_is}, {device.type}, {precision}"
