@@ -21,7 +21,9 @@ from etam_ros.benchmark.benchmark import (
 )
 from etam_ros.evaluation.metrics import region_similarity
 from etam_ros.records import FOREGROUND, Frame, FrameResult, Prompt
-from etam_ros.runtime import Stages, open_eager_stages, open_stages
+from etam_ros.runtime import Stages
+from etam_ros.runtime.engines import open_eager_stages
+from etam_ros.tracking import open_stages
 
 EAGER: Final = "eager"
 """The way that is torch without captures, to be held against."""

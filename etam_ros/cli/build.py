@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from etam_ros.config import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from etam_ros.runtime.engine_request import EngineRequest
+    from etam_ros.runtime.backend import EngineRequest
 
 Model = Annotated[str, typer.Argument(help="Name of the model.")]
 Backend = Annotated[str, typer.Option(help="openvino, onnx, tensorrt or tensorrt_rtx.")]
@@ -64,7 +65,6 @@ def build(
     Example: etam build etam_nano --backend tensorrt_rtx --target sm89
     """
     from etam_ros.cli.terminal.progress import working
-    from etam_ros.errors import ConfigError
     from etam_ros.runtime.engines import build_elsewhere
     from etam_ros.runtime.exported import engine_folder
 
@@ -74,8 +74,6 @@ def build(
     if not target:
         judge(request, build=True)
         return
-    if not request.on_gpu:
-        raise ConfigError(f"target is {target}, which is for tensorrt_rtx: leave it out")
     with working(f"{model} on {backend} for {target}") as on_step:
         elsewhere = build_elsewhere(request, on_step=on_step)
     if not elsewhere:
@@ -97,20 +95,18 @@ def engine_request(
     Raises:
         ConfigError, BackendError: there is no such engine.
     """
-    from etam_ros.config import PRECISIONS
     from etam_ros.errors import ConfigError
-    from etam_ros.runtime.engine_request import ENGINE_BACKENDS, EngineRequest
-    from etam_ros.runtime.engines import choose_precision
+    from etam_ros.runtime.backend import EngineRequest
+    from etam_ros.runtime.engines import BY_NAME, ENGINES
 
-    if backend not in ENGINE_BACKENDS:
-        raise ConfigError(f"backend is {backend!r}, expected one of {', '.join(ENGINE_BACKENDS)}")
-    if precision not in PRECISIONS:
-        raise ConfigError(f"precision is {precision!r}, expected one of {', '.join(PRECISIONS)}")
-    computed = choose_precision(backend, precision)
-    return EngineRequest(
-        model, weights, backend, computed, engine_dir,
+    names = [each.name for each in reversed(ENGINES)]
+    if backend not in names:
+        raise ConfigError(f"backend is {backend!r}, expected one of {', '.join(names)}")
+    request = EngineRequest(
+        model, weights, backend, precision, engine_dir,
         target=target, workspace_mib=workspace_mib,
     )  # fmt: skip
+    return replace(request, precision=BY_NAME[backend].choose_precision(precision, "auto"))
 
 
 def judge(request: EngineRequest, *, build: bool) -> None:
@@ -120,9 +116,10 @@ def judge(request: EngineRequest, *, build: bool) -> None:
     from etam_ros.cli.terminal.parity_table import parity_table
     from etam_ros.cli.terminal.progress import working
     from etam_ros.runtime.engines import verify_engine
+    from etam_ros.tracking.parity_clip import follow_clip
 
     with working(f"{request.model} on {request.backend}") as on_step:
-        report = verify_engine(request, build=build, on_step=on_step)
+        report = verify_engine(request, follow_clip, build=build, on_step=on_step)
     console = Console()
     console.print(parity_table(report))
     if not report.passed:

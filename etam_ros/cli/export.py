@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from etam_ros.config import DEFAULT_MODEL
+from etam_ros.config import DEFAULT_MODEL, PRECISIONS
 
 
 def export(
@@ -34,13 +34,15 @@ def export(
     """
     from etam_ros.cli.terminal.progress import working
     from etam_ros.errors import ConfigError
+    from etam_ros.runtime.backends.torch.weights import NetworkSource
     from etam_ros.runtime.export import export_model
-    from etam_ros.runtime.export_parts import REDUCED
     from etam_ros.runtime.exported import engine_folder
 
-    if precision not in REDUCED:
-        raise ConfigError(f"precision is {precision!r}, expected one of {', '.join(REDUCED)}")
+    choices = PRECISIONS[1:]
+    if precision not in choices:
+        raise ConfigError(f"precision is {precision!r}, expected one of {', '.join(choices)}")
+    source = NetworkSource(model, weights)
     with working(f"exporting {model}") as on_step:
-        exported = export_model(model, weights, precision, engine_folder(out), on_step=on_step)
+        exported = export_model(source, precision, engine_folder(out), on_step=on_step)
     assert exported is not None  # it was to be made
     typer.echo(str(Path(exported.folder)))

@@ -1,6 +1,5 @@
 """The stages of the network on the backends that can run them."""
 
-from etam_ros.runtime.opening import open_eager_stages, open_stages
 from etam_ros.runtime.stages import (
     DecodedMasks,
     MemoryBatch,
@@ -20,6 +19,4 @@ __all__ = [
     "StageSizes",
     "Stages",
     "TimedStages",
-    "open_eager_stages",
-    "open_stages",
 ]
