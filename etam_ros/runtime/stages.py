@@ -14,6 +14,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from etam_ros.config import TrackerConfig
 from etam_ros.errors import StageError
 
 POINT_NONE: Final = -1
@@ -219,11 +220,18 @@ class Stages(ABC):
     @abstractmethod
     def _encode_memory(self, feature: Tensor, mask_logits: Tensor, binarize: Tensor) -> Tensor: ...
 
+    def check_serves(self, config: TrackerConfig) -> None:  # noqa: B027 (most serve everything)
+        """Hold a configuration of the tracker against what the backend was built for.
+
+        Raises:
+            ConfigError: banks may grow longer than it takes.
+        """
+
     def warm_up(self, objects: int) -> None:  # noqa: B027 (a backend may need none)
         """Get ready to follow up to so many objects, so that no frame waits for it later."""
 
     def close(self) -> None:  # noqa: B027 (a backend may hold nothing)
-        """Free what the backend holds; the stages cannot be called afterwards."""
+        """Free what the backend holds; the stages can be closed again, but not called."""
 
     def synchronize(self) -> None:
         """Wait until the device has finished, so that a clock can be read."""

@@ -50,6 +50,9 @@ class Tracker:
         config: how to remember and what to give out.
         postprocessor: what loads pictures and draws masks; by default what suits the device.
 
+    Raises:
+        ConfigError: the stages were built for shorter banks than the configuration asks for.
+
     Example:
         with open_stages(weights="efficienttam_ti_512x512.pt") as stages:
             tracker = Tracker(stages)
@@ -67,6 +70,7 @@ class Tracker:
     ) -> None:
         self.stages = stages
         self.config = config or TrackerConfig()
+        stages.check_serves(self.config)
         self._postprocessor = postprocessor or postprocessor_for(stages)
         self._objects = ObjectTable()
         self._current: CurrentFrame | None = None
