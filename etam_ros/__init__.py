@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from etam_ros.records import FrameResult as FrameResult
     from etam_ros.records import ObjectState as ObjectState
     from etam_ros.records import Prompt as Prompt
-    from etam_ros.runtime import open_stages as open_stages
     from etam_ros.tracking import Tracker as Tracker
+    from etam_ros.tracking import open_stages as open_stages
 
 _HOMES = {
     "EtamError": "errors",
@@ -36,7 +36,7 @@ _HOMES = {
     "Prompt": "records",
     "Tracker": "tracking",
     "TrackerConfig": "config",
-    "open_stages": "runtime",
+    "open_stages": "tracking",
 }
 __all__ = sorted(_HOMES)
 

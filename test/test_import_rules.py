@@ -170,7 +170,7 @@ def test_a_module_imports_only_what_it_may(module):
     [
         ("config.py", "from etam_ros.tracking import Tracker"),
         ("model/layers.py", "import etam_ros.runtime.stages"),
-        ("runtime/opening.py", "from etam_ros.model import EfficientTAM"),
+        ("runtime/engines.py", "from etam_ros.model import EfficientTAM"),
         ("tracking/bank.py", "def f():\n    from etam_ros.model import layers"),
         ("tracking/bank.py", "import rclpy.node"),
         ("tracking/bank.py", "from etam_ros.msg import Prompt"),

@@ -12,8 +12,8 @@ import torch
 from etam_ros.benchmark.frame_clock import MIB
 from etam_ros.benchmark.side_by_side import open_way
 from etam_ros.runtime import Stages
-from etam_ros.runtime.engines import is_installed
-from etam_ros.runtime.gpu_engines import driver_version, import_library
+from etam_ros.runtime.backends.tensorrt.backend import driver_version
+from etam_ros.runtime.engines import BY_NAME, is_installed
 
 
 def open_timed(
@@ -80,5 +80,5 @@ def machine() -> dict[str, str]:
         found["CUDA"] = f"{torch.version.cuda}, driver {driver_version()}"
     for backend in ("tensorrt", "tensorrt_rtx"):
         if is_installed(backend):
-            found[backend] = str(import_library(backend).__version__)
+            found[backend] = BY_NAME[backend].version()
     return found

@@ -59,8 +59,7 @@ def _follow(load: Load) -> int:
     from etam_ros.benchmark.workload import clicks, synthetic_pictures
     from etam_ros.config import TrackerConfig
     from etam_ros.records import FOREGROUND, Frame, Prompt
-    from etam_ros.runtime import open_stages
-    from etam_ros.tracking import Tracker
+    from etam_ros.tracking import Tracker, open_stages
 
     on_gpu = load.device == "cuda" or (load.device == "auto" and torch.cuda.is_available())
     free_before = torch.cuda.mem_get_info()[0] if on_gpu else 0

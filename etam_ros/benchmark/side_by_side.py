@@ -15,8 +15,9 @@ from etam_ros.benchmark.frame_clock import STEP, DeviceUse, FrameClock, Timing
 from etam_ros.benchmark.workload import FILLING_FRAMES, Workload, synthetic_pictures
 from etam_ros.evaluation.metrics import region_similarity
 from etam_ros.records import Frame, FrameResult
-from etam_ros.runtime import Stages, open_eager_stages, open_stages
-from etam_ros.runtime.backends.torch.graphs import open_torch_graphs
+from etam_ros.runtime import Stages
+from etam_ros.runtime.engines import open_eager_stages, open_graph_stages
+from etam_ros.tracking import open_stages
 
 EAGER: Final = "eager"
 """The way that is torch without captures, to be held against."""
@@ -71,7 +72,7 @@ def open_way(
     if backend == EAGER:
         return open_eager_stages(model, weights=weights, precision=precision, device=device)
     if backend == GRAPHS:
-        return open_torch_graphs(model, weights=weights, precision=precision, device=device)
+        return open_graph_stages(model, weights=weights, precision=precision, device=device)
     return open_stages(
         model, weights=weights, backend=backend, precision=precision, device=device,
         engine_dir=engine_dir, on_step=on_step,

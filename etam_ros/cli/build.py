@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +11,7 @@ from etam_ros.cli.terminal.options import options_of
 from etam_ros.config import ENGINE_BACKENDS, NetworkConfig, option
 
 if TYPE_CHECKING:
-    from etam_ros.runtime.engine_request import EngineRequest
+    from etam_ros.runtime.backend import EngineRequest
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,6 @@ def build(
     Example: etam build etam_nano --backend tensorrt_rtx --target sm89
     """
     from etam_ros.cli.terminal.progress import working
-    from etam_ros.errors import ConfigError
     from etam_ros.runtime.engines import build_elsewhere
     from etam_ros.runtime.exported import engine_folder
 
@@ -64,8 +63,6 @@ def build(
     if not target:
         judge(request, build=True)
         return
-    if not request.on_gpu:
-        raise ConfigError(f"target is {target}, which is for tensorrt_rtx: leave it out")
     with working(f"{engine.model} on {engine.backend} for {target}") as on_step:
         elsewhere = build_elsewhere(request, on_step=on_step)
     if not elsewhere:
@@ -86,18 +83,15 @@ def engine_request(
     Raises:
         BackendError: there is no such engine.
     """
-    from etam_ros.runtime.engine_request import EngineRequest
-    from etam_ros.runtime.engines import choose_precision
+    from etam_ros.runtime.backend import EngineRequest
+    from etam_ros.runtime.engines import BY_NAME
 
-    return EngineRequest(
-        engine.model,
-        engine.weights,
-        engine.backend,
-        choose_precision(engine.backend, engine.precision),
-        engine.engine_dir,
-        target=target,
-        workspace_mib=workspace_mib,
-    )
+    request = EngineRequest(
+        engine.model, engine.weights, engine.backend, engine.precision, engine.engine_dir,
+        target=target, workspace_mib=workspace_mib,
+    )  # fmt: skip
+    chosen = BY_NAME[engine.backend].choose_precision(engine.precision, "auto")
+    return replace(request, precision=chosen)
 
 
 def judge(request: EngineRequest, *, build: bool) -> None:
@@ -107,9 +101,10 @@ def judge(request: EngineRequest, *, build: bool) -> None:
     from etam_ros.cli.terminal.parity_table import parity_table
     from etam_ros.cli.terminal.progress import working
     from etam_ros.runtime.engines import verify_engine
+    from etam_ros.tracking.parity_clip import follow_clip
 
     with working(f"{request.model} on {request.backend}") as on_step:
-        report = verify_engine(request, build=build, on_step=on_step)
+        report = verify_engine(request, follow_clip, build=build, on_step=on_step)
     console = Console()
     console.print(parity_table(report))
     if not report.passed:

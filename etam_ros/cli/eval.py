@@ -77,7 +77,7 @@ def eval(  # noqa: A001 (the verb's name)
 
     from etam_ros.evaluation.image_folders import is_image_folder
     from etam_ros.evaluation.sequences import find_sequences
-    from etam_ros.runtime import open_stages
+    from etam_ros.tracking import open_stages
 
     photographs = is_image_folder(folder)
     job = _Job(

@@ -27,13 +27,13 @@ def export(config: ExportConfig) -> None:
     model's folder, which is made in that of the engines.
     """
     from etam_ros.cli.terminal.progress import working
+    from etam_ros.runtime.backends.torch.weights import NetworkSource
     from etam_ros.runtime.export import export_model
     from etam_ros.runtime.exported import engine_folder
 
+    source = NetworkSource(config.model, config.weights)
     folder = engine_folder(config.engine_dir)
     with working(f"exporting {config.model}") as on_step:
-        exported = export_model(
-            config.model, config.weights, config.precision, folder, on_step=on_step
-        )
+        exported = export_model(source, config.precision, folder, on_step=on_step)
     assert exported is not None  # it was to be made
     typer.echo(str(Path(exported.folder)))

@@ -63,7 +63,7 @@ def track(
     run = TrackRun(prompts)
     with open_source(source) as frames:
         check_output_folder(out, source)
-        from etam_ros.runtime import open_stages
+        from etam_ros.tracking import open_stages
 
         with open_stages(**vars(network)) as stages:
             overlay = None if no_overlay else OverlayConfig()

@@ -1,9 +1,9 @@
 """The stages of the network on the backends that can run them."""
 
-from etam_ros.runtime.opening import open_eager_stages, open_stages
 from etam_ros.runtime.stages import (
     DecodedMasks,
     MemoryBatch,
+    ModelTraits,
     StageConstants,
     Stages,
     StageSizes,
@@ -14,10 +14,9 @@ __all__ = [
     "STAGE_NAMES",
     "DecodedMasks",
     "MemoryBatch",
+    "ModelTraits",
     "StageConstants",
     "StageSizes",
     "Stages",
     "TimedStages",
-    "open_eager_stages",
-    "open_stages",
 ]

@@ -1,56 +1,51 @@
-"""Engines: exported models on a runtime, built, judged by the parity gate, and opened.
+"""Engines: a model on a backend, built, judged by the parity gate, and opened.
 
-What the gate said lies beside the export, for each backend, precision, library version, CPU or
+What the gate said lies beside what was built, for each backend, precision, library version, CPU or
 GPU, as long as no file changes; an engine without a verdict is judged before it is used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 import torch
 
+from etam_ros.config import DEFAULT_MODEL
 from etam_ros.errors import BackendError
-from etam_ros.runtime.cpu_engines import (
-    CpuEngine,
-    choose_cpu_precision,
-    has_bf16,
-    installed_version,
-)
-from etam_ros.runtime.engine_request import CPU_LIBRARIES, GPU_BACKENDS, EngineRequest
-from etam_ros.runtime.exported import ExportedModel, OnStep
-from etam_ros.runtime.gpu_engines import GpuEngine, choose_gpu_precision, is_importable
-from etam_ros.runtime.parity import ParityReport, check_parity
+from etam_ros.runtime.backend import Backend, EngineRequest
+from etam_ros.runtime.backends.onnxruntime.backend import OnnxBackend
+from etam_ros.runtime.backends.openvino.backend import OpenVinoBackend
+from etam_ros.runtime.backends.tensorrt.backend import TensorRTBackend, TensorRTRtxBackend
+from etam_ros.runtime.backends.torch.backend import TorchBackend
+from etam_ros.runtime.backends.torch.stages import TorchStages, choose_device
+from etam_ros.runtime.backends.torch.weights import NetworkSource
+from etam_ros.runtime.exported import OnStep
+from etam_ros.runtime.parity import Follow, ParityReport, check_parity
 from etam_ros.runtime.stages import Stages
-from etam_ros.runtime.verdicts import read_verdict, write_verdict
 
-FASTEST_ON_CPU: Final = (("openvino", "bf16"), ("openvino", "fp32"), ("onnx", "fp32"))
-"""What `auto` tries on a CPU, before torch."""
-FASTEST_ON_GPU: Final = tuple((backend, "fp16") for backend in GPU_BACKENDS)
-"""What `auto` tries on CUDA, before torch."""
-Engine = CpuEngine | GpuEngine
-
-
-def choose_precision(backend: str, precision: str) -> str:
-    """The precision in which a backend computes; auto is what is fast there.
-
-    Raises:
-        BackendError: it cannot.
-    """
-    if backend in GPU_BACKENDS:
-        return choose_gpu_precision(precision)
-    return choose_cpu_precision(backend, precision)
+ENGINES: Final[tuple[type[Backend], ...]] = (
+    TensorRTBackend, TensorRTRtxBackend, OpenVinoBackend, OnnxBackend,
+)  # fmt: skip
+"""What `auto` tries before torch, the fastest of each device first."""
+BACKENDS: Final[tuple[type[Backend], ...]] = (TorchBackend, *reversed(ENGINES))
+BY_NAME: Final = {each.name: each for each in BACKENDS}
 
 
 def open_engine(
-    request: EngineRequest, *, build: bool, on_step: OnStep | None = None, judge: bool = True
+    request: EngineRequest,
+    follow: Follow,
+    *,
+    build: bool,
+    on_step: OnStep | None = None,
+    judge: bool = True,
 ) -> Stages:
-    """Open an engine; export, build and judge it first where that was not done yet.
+    """Open a model; build and judge it first where that was not done yet.
 
     Args:
-        request: which.
+        request: what; backend auto takes the fastest that is built and passed, and builds nothing.
+        follow: follows the gate's clip.
         build: False refuses what was not built yet.
         on_step: is told what is being done, if anything takes time.
         judge: False opens it whatever the gate says, to look at it.
@@ -59,17 +54,17 @@ def open_engine(
         BackendError: the library is missing, there is no engine, or the gate refuses it.
         ConfigError, WeightsError: as `open_stages`.
     """
-    engine = _engine(request)
-    exported = _built(engine, build, on_step)
-    stages = engine.open(exported)
+    backend = _backend_of(request)
+    _see_to(backend, build, on_step)
+    stages = backend.open()
     try:
-        failures = read_verdict(exported, engine.verdict_key(exported))
-        if judge and failures is None:
-            failures = _judge(engine, exported, stages, on_step).failures
+        failures = backend.failures() if judge else []
+        if failures is None:
+            failures = _judge(backend, stages, follow, on_step).failures
     except BaseException:
         stages.close()
         raise
-    if judge and failures:
+    if failures:
         stages.close()
         raise BackendError(
             f"{stages.name} is refused, it is off: {'; '.join(failures[:3])}: use another "
@@ -78,18 +73,43 @@ def open_engine(
     return stages
 
 
+def open_eager_stages(
+    model: str = DEFAULT_MODEL, *, weights: str = "", precision: str = "auto", device: str = "auto"
+) -> Stages:
+    """Load a model onto PyTorch without fixed shapes or captures, on CUDA too: to compare with.
+
+    Arguments and errors as of `open_stages`.
+    """
+    request = EngineRequest(model, weights, "torch", precision, device=device)
+    return TorchBackend(request, NetworkSource(model, weights)).open_eager()
+
+
+def open_graph_stages(
+    model: str = DEFAULT_MODEL, *, weights: str = "", precision: str = "auto", device: str = "auto"
+) -> Stages:
+    """Load a model onto PyTorch in fixed shapes, captured on CUDA, on a CPU too: to rehearse.
+
+    Arguments and errors as of `open_stages`.
+    """
+    request = EngineRequest(model, weights, "torch", precision, device=device)
+    return TorchBackend(request, NetworkSource(model, weights)).open_graphs()
+
+
 def verify_engine(
-    request: EngineRequest, *, build: bool, on_step: OnStep | None = None
+    request: EngineRequest, follow: Follow, *, build: bool, on_step: OnStep | None = None
 ) -> ParityReport:
     """Judge an engine again, and keep the verdict.
+
+    Args:
+        request, follow, build, on_step: as of `open_engine`.
 
     Raises:
         BackendError, ConfigError, WeightsError: as `open_engine`.
     """
-    engine = _engine(request)
-    exported = _built(engine, build, on_step)
-    with engine.open(exported) as stages:
-        return _judge(engine, exported, stages, on_step)
+    backend = _backend_of(request)
+    _see_to(backend, build, on_step)
+    with backend.open() as stages:
+        return _judge(backend, stages, follow, on_step)
 
 
 def build_elsewhere(request: EngineRequest, *, on_step: OnStep | None = None) -> bool:
@@ -101,133 +121,91 @@ def build_elsewhere(request: EngineRequest, *, on_step: OnStep | None = None) ->
     Raises:
         BackendError, ConfigError, WeightsError: as `open_engine`.
     """
-    engine = _engine(request)
-    if not isinstance(engine, GpuEngine) or engine.runs_here:
+    backend = _backend_of(request)
+    if backend.runs_here:
         return False
-    _built(engine, build=True, on_step=on_step)
+    _see_to(backend, build=True, on_step=on_step)
     return True
 
 
-def fastest_ready(
-    model: str, weights: str, engine_dir: str, precision: str, *, device: str
-) -> Callable[[], Stages] | None:
-    """The fastest engine that is installed, built and passed; None: torch it is.
-
-    Args:
-        model, weights, engine_dir: as in `EngineRequest`.
-        precision: asked for, or auto.
-        device: cpu or cuda.
-    """
-    for backend, computed in _candidates(device, precision):
-        request = EngineRequest(model, weights, backend, computed, engine_dir)
-        if not why_not(request):
-            return partial(open_engine, request, build=False)
-    return None
-
-
-def why_not(request: EngineRequest) -> str:
+def why_not(backend: Backend) -> str:
     """Why `auto` does not take an engine; empty: it does."""
-    if not is_installed(request.backend):
-        return "not installed"
-    if not request.on_gpu and request.precision == "bf16" and not has_bf16():
-        return "this CPU has no bf16"
-    engine = _engine(request)
-    exported = engine.export(build=False, on_step=None)
-    failures = None
-    if exported is not None and engine.build(exported, build=False, on_step=None):
-        failures = read_verdict(exported, engine.verdict_key(exported))
+    failures = None if backend.lacks() else backend.failures()
     if failures is None:
-        return f"not built, `{request.command}` does"
+        return f"not built, `{backend.request.command}` does"
     return "refused by the parity gate" if failures else ""
 
 
 def explain_auto(model: str) -> str:
     """What backend `auto` is on this machine, and why nothing faster."""
     reasons: list[str] = []
-    for backend, precision in _candidates("cuda" if torch.cuda.is_available() else "cpu", "auto"):
-        request = EngineRequest(model, "", backend, precision)
-        reason = why_not(request)
+    for way, backend in _candidates(EngineRequest(model)):
+        reason = why_not(backend) if backend else "not installed"
         if not reason:
-            return f"{backend} {precision}" + (f" ({'; '.join(reasons)})" if reasons else "")
-        reasons.append(f"{backend} {precision}: {reason}")
-    return f"torch ({'; '.join(reasons)})"
+            return f"{way} ({'; '.join(reasons)})" if reasons else way
+        reasons.append(f"{way}: {reason}")
+    return ""  # never: torch is always ready
 
 
 def ways_here(device: str) -> list[tuple[str, str]]:
-    """Backends and precisions that can run on this machine, the reference first."""
-    if device == "cuda" or (device == "auto" and torch.cuda.is_available()):
-        torch_ways = [("torch", precision) for precision in ("fp32", "bf16", "fp16")]
-        plans = [way for way in reversed(FASTEST_ON_GPU) if is_installed(way[0])]
-        return [("eager", "fp32"), ("eager", "fp16"), *torch_ways, *plans]
-    found = [("torch", "fp32")]
-    for backend, precision in reversed(FASTEST_ON_CPU):
-        usable = precision == "fp32" or has_bf16()
-        if usable and is_installed(backend):
-            found.append((backend, precision))
-    return found
+    """Backends and precisions that are worth measuring on this machine, the reference first."""
+    place = choose_device(device).type
+    eager = [("eager", "fp32"), ("eager", "fp16")] if place == "cuda" else []
+    return eager + [
+        (backend.name, precision)
+        for backend in BACKENDS
+        if place in backend.devices and backend.version()
+        for precision in reversed(backend.worthwhile(place))
+    ]
 
 
 def is_installed(backend: str) -> bool:
     """Whether the library of a backend is there."""
-    if backend in GPU_BACKENDS:
-        return is_importable(backend)
-    return installed_version(CPU_LIBRARIES[backend]) != ""
+    return BY_NAME[backend].version() != ""
 
 
-def _candidates(device: str, precision: str) -> list[tuple[str, str]]:
-    """Backends and precisions for `auto`, the fastest first."""
-    if device == "cuda":
-        return [
-            (backend, usual if precision == "auto" else precision)
-            for backend, usual in FASTEST_ON_GPU
-        ]
-    return [way for way in FASTEST_ON_CPU if precision in ("auto", way[1])]
+def _backend_of(request: EngineRequest) -> Backend:
+    """The backend that is asked for, or the fastest that is ready."""
+    if request.backend != "auto":
+        return BY_NAME[request.backend](request, NetworkSource(request.model, request.weights))
+    return next(each for _, each in _candidates(request) if each and not why_not(each))
 
 
-def _engine(request: EngineRequest) -> Engine:
-    return GpuEngine(request) if request.on_gpu else CpuEngine(request)
+def _candidates(request: EngineRequest) -> Iterator[tuple[str, Backend | None]]:
+    """Ways that `auto` tries, the fastest first, in words; None where it is not installed.
+
+    All of them share one source: the weights are read once.
+    """
+    source = NetworkSource(request.model, request.weights)
+    place, asked = choose_device(request.device).type, request.precision
+    for kind in ENGINES:
+        computed = kind.precisions(place) if place in kind.devices else ()
+        tried = kind.worthwhile(place) if asked == "auto" else (asked,)
+        for precision in (each for each in tried if each in computed):
+            way = replace(request, backend=kind.name, precision=precision)
+            yield f"{kind.name} {precision}", kind(way, source) if kind.version() else None
+    yield "torch", TorchBackend(replace(request, backend="torch"), source)
 
 
-def _built(engine: Engine, build: bool, on_step: OnStep | None) -> ExportedModel:
-    """The export of an engine, with what is built from it beside it."""
-    request = engine.request
-    exported = engine.export(build, on_step)
-    if exported is None:
-        raise BackendError(
-            f"{request.model} is not exported for {request.backend} yet: run `{request.command}`"
-        )
-    if not engine.build(exported, build, on_step):
-        assert isinstance(engine, GpuEngine)  # nothing else builds
-        raise BackendError(
-            f"{request.model} has no {engine.others(exported)}: run `{request.command}`"
-        )
-    return exported
+def _see_to(backend: Backend, build: bool, on_step: OnStep | None) -> None:
+    """Build what a backend lacks, or refuse."""
+    if build and backend.lacks():
+        backend.build(on_step)
+    lacking = backend.lacks()
+    if lacking:
+        raise BackendError(f"{lacking}: run `{backend.request.command}`")
 
 
 def _judge(
-    engine: Engine, exported: ExportedModel, stages: Stages, on_step: OnStep | None
+    backend: Backend, stages: Stages, follow: Follow, on_step: OnStep | None
 ) -> ParityReport:
     """Run the gate against torch on the same device, and keep what it says."""
-    from etam_ros.runtime.backends.torch.stages import open_torch_stages
-
-    request = engine.request
     if on_step is not None:
         on_step(f"comparing {stages.name} with torch")
     exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
-    with (
-        exact,
-        open_torch_stages(
-            request.model,
-            weights=request.weights,
-            precision="fp32",
-            device=stages.device.type,
-        ) as reference,
-    ):
+    with exact, TorchStages(backend.source.take(), device=stages.device) as reference:
         report = check_parity(
-            stages,
-            reference,
-            request.precision,
-            judges_masks=not request.weights.startswith("random:"),
+            stages, reference, backend.precision, follow, judges_masks=backend.source.trained
         )
-    write_verdict(exported, engine.verdict_key(exported), report)
+    backend.keep(report)
     return report

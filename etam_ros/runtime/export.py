@@ -6,17 +6,15 @@ import contextlib
 import io
 import logging
 import warnings
-from copy import deepcopy
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 
 from etam_ros.errors import BackendError
-from etam_ros.model import EfficientTAM, model_config
-from etam_ros.model.checkpoint import load_network
-from etam_ros.runtime.backends.torch.stages import TorchStages
-from etam_ros.runtime.backends.torch.weights import resolve_weights
+from etam_ros.model import EfficientTAM
+from etam_ros.runtime.backends.torch.stages import constants_of, sizes_of
+from etam_ros.runtime.backends.torch.weights import NetworkSource
 from etam_ros.runtime.export_parts import Graph, graphs
 from etam_ros.runtime.exported import (
     BY_LENGTH,
@@ -24,7 +22,6 @@ from etam_ros.runtime.exported import (
     ExportKey,
     OnStep,
     find_export,
-    hash_weights,
     write_export,
 )
 
@@ -32,8 +29,7 @@ OPSET: Final = 18
 
 
 def export_model(
-    model: str,
-    weights: str,
+    source: NetworkSource,
     precision: str,
     engine_dir: Path,
     *,
@@ -44,8 +40,7 @@ def export_model(
     """The export of a model, made where there is none.
 
     Args:
-        model: name of a configuration.
-        weights: as in `open_stages`.
+        source: of the model's network.
         precision: of the graphs.
         engine_dir: of all engines; exists.
         layout: of banks: BY_LENGTH or PADDED.
@@ -59,17 +54,16 @@ def export_model(
         ConfigError, WeightsError: as `open_stages`.
         BackendError: the exporter is not installed, or the disk is full.
     """
-    network = load_network(model_config(model), resolve_weights(model, weights))
-    key = ExportKey(model, hash_weights(network.state_dict()), precision, OPSET, layout)
+    key = ExportKey(source.model, source.weights_hash, precision, OPSET, layout)
     found = find_export(engine_dir, key)
     if found is not None or not build:
         return found
-    plain = TorchStages(deepcopy(network), device=torch.device("cpu"))
+    network = source.copy()
 
     def export(folder: Path) -> list[str]:
         return export_graphs(network, precision, layout, folder, on_step)
 
-    return write_export(engine_dir, key, plain.sizes, plain.constants, export)
+    return write_export(engine_dir, key, sizes_of(network), constants_of(network), export)
 
 
 def export_graphs(

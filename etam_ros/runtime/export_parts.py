@@ -1,8 +1,8 @@
 """The graphs of a network: which there are, what each computes, and what may vary in it.
 
-Five graphs make the four stages. `look` is the part of the memory attention that all objects of a
-frame share; `read` is the rest of it. A model with pooled attention has `read_first` too: with a
-single memory nothing is pooled.
+Five graphs make the four stages. `self_attend` is the part of the memory attention that all
+objects of a frame share; `cross_attend` is the rest of it. A model with pooled attention has
+`cross_attend_first` too: with a single memory nothing is pooled.
 
 Banks are exact by their length, or, for runtimes that want fixed shapes, padded to any length with
 the empty slots named. Inputs and outputs are float32 in every precision.
@@ -14,16 +14,14 @@ pointers, P points.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import torch
 from torch import Tensor, nn
 
 from etam_ros.model import EfficientTAM
 from etam_ros.model.config import ModelConfig
+from etam_ros.runtime.backends.torch.stages import DTYPES
 from etam_ros.runtime.exported import BY_LENGTH, CROSS_ATTEND_FIRST, DECODED
-
-REDUCED: Final = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -149,7 +147,7 @@ def reduce_precision(network: EfficientTAM, precision: str) -> torch.dtype:
     The mask decoder's choices (best IoU, presence) flip in bf16, and what the memory encoder
     rounds is read in every later frame; both together are few of the operations.
     """
-    dtype = REDUCED[precision]
+    dtype = DTYPES[precision]
     for part in (network.image_encoder, network.memory_attention):
         for parameter in part.parameters():
             parameter.data = parameter.data.to(dtype)
@@ -157,7 +155,7 @@ def reduce_precision(network: EfficientTAM, precision: str) -> torch.dtype:
 
 
 def graphs(network: EfficientTAM, precision: str, layout: str) -> list[Graph]:
-    """The graphs of a network, which is fixed and brought to the precision in place."""
+    """The graphs of a network, which is fused and brought to the precision in place."""
     config = network.fuse().config
     dtype = reduce_precision(network, precision)
     side, grid, dim = config.image_size, config.grid, config.hidden_dim
@@ -212,7 +210,7 @@ def graphs(network: EfficientTAM, precision: str, layout: str) -> list[Graph]:
 def cross_attend_graph(
     name: str, network: EfficientTAM, dtype: torch.dtype, memories: int, layout: str
 ) -> Graph:
-    """The graph of `read` for any number of memories, or for one."""
+    """The graph of cross-attention for any number of memories, or for one."""
     config: ModelConfig = network.config
     bank = {0: "B"} if memories == 1 else {0: "B", 1: "M"}
     inputs = {

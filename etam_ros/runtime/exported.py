@@ -10,23 +10,24 @@ A folder appears whole or not at all, whoever else makes it at the same time.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
-import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+import platformdirs
 import torch
 
 from etam_ros import __version__
 from etam_ros.errors import BackendError
+from etam_ros.model import model_config
 from etam_ros.paths import checkout_folder
-from etam_ros.runtime.stages import StageConstants, StageSizes
+from etam_ros.runtime.atomic import lock_of, make_folder
+from etam_ros.runtime.stages import ModelTraits, StageConstants, StageSizes
 
 FORMAT: Final = 4
 """Of the folder; raised whenever what an export holds changes."""
@@ -90,15 +91,22 @@ class ExportedModel:
         return self.folder / f"{graph}.onnx"
 
     @property
+    def traits(self) -> ModelTraits:
+        """What the model does, as its configuration says now."""
+        from etam_ros.runtime.backends.torch.stages import traits_of
+
+        return traits_of(model_config(self.key.model))
+
+    @property
     def state(self) -> str:
         """Changes when one of the files does."""
         files = [self.file(graph).stat() for graph in self.graphs]
         described = ",".join(f"{file.st_size}:{file.st_mtime_ns}" for file in files)
         return hashlib.sha256(described.encode()).hexdigest()[:12]
 
-    @property
+    @cached_property
     def content(self) -> str:
-        """Changes when what is in one of the files does, wherever the folder is copied to."""
+        """Tells what is in the files, as they are first asked for, wherever the folder lies."""
         digest = hashlib.sha256()
         for graph in self.graphs:
             digest.update(hashlib.sha256(self.file(graph).read_bytes()).digest())
@@ -120,8 +128,7 @@ def default_engine_dir() -> Path:
     checkout = checkout_folder("engines")
     if checkout is not None:
         return checkout
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "etam_ros" / "engines"
+    return platformdirs.user_cache_path("etam_ros") / "engines"
 
 
 def engine_folder(engine_dir: str) -> Path:
@@ -177,26 +184,23 @@ def write_export(
         BackendError: the disk does not take it.
     """
     folder = engine_dir / key.folder
-    with locked(folder):
-        found = find_export(engine_dir, key)
-        if found is not None:
-            return found
-        making = engine_dir / f".{key.folder}.{os.getpid()}"
-        shutil.rmtree(making, ignore_errors=True)
-        try:
-            making.mkdir()
-            names = export(making)
-            _write_manifest(making, key, sizes, constants, names)
-            shutil.rmtree(folder, ignore_errors=True)
-            making.rename(folder)
-        except OSError as error:
-            raise BackendError(
-                f"export of {key.model} cannot be written to {folder} "
-                f"({error.strerror or error}): free space there, or name another folder with "
-                "--engine-dir"
-            ) from error
-        finally:
-            shutil.rmtree(making, ignore_errors=True)
+    names: list[str] = []
+
+    def fill(making: Path) -> None:
+        names.extend(export(making))
+        _write_manifest(making, key, sizes, constants, names)
+
+    try:
+        with lock_of(folder):
+            found = find_export(engine_dir, key)
+            if found is not None:
+                return found
+            make_folder(folder, fill)
+    except OSError as error:
+        raise BackendError(
+            f"export of {key.model} cannot be written to {folder} ({error.strerror or error}): "
+            "free space there, or name another folder with --engine-dir"
+        ) from error
     return ExportedModel(folder, key, sizes, tuple(names))
 
 
@@ -215,21 +219,3 @@ def _write_manifest(
         "torch": torch.__version__,
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold what is made in a folder for this process alone; others wait."""
-    with folder.with_name(f".{folder.name}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def hash_weights(state: Mapping[str, torch.Tensor]) -> str:
-    """sha256 over names, shapes, types and values of a state dict."""
-    digest = hashlib.sha256()
-    for name in sorted(state):
-        value = state[name].detach().cpu().contiguous()
-        digest.update(f"{name} {tuple(value.shape)} {value.dtype}\n".encode())
-        digest.update(value.view(torch.uint8).numpy().tobytes() if value.ndim else b"")
-    return digest.hexdigest()

@@ -19,11 +19,13 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from etam_ros.errors import StageError
+from etam_ros.config import TrackerConfig
+from etam_ros.errors import ConfigError, StageError
 from etam_ros.runtime.exported import CROSS_ATTEND_FIRST
 from etam_ros.runtime.stages import (
     DecodedMasks,
     MemoryBatch,
+    ModelTraits,
     StageConstants,
     Stages,
     StageSizes,
@@ -33,7 +35,7 @@ from etam_ros.runtime.static_graphs import GraphCapture, StaticGraph, StaticGrap
 BUCKETS: Final = (1, 2, 4, 8, 16)
 """Numbers of objects that run together; more run in several passes."""
 CROSS_ATTEND_FULL: Final = "cross_attend_full"
-"""The graph `read` without empty slots, for runtimes that are faster so."""
+"""The graph cross_attend without empty slots, for runtimes that are faster so."""
 USUAL_POINTERS: Final = 16
 """Of one prompted frame and the 15 frames before."""
 MORE: Final = 3
@@ -51,19 +53,39 @@ class FixedStages(Stages):
 
     Args:
         graphs: of the model; closed with the stages.
-        sizes, constants: of the model.
+        sizes, traits, constants: of the model.
         name: what runs, for people.
     """
 
     def __init__(
-        self, graphs: StaticGraphs, sizes: StageSizes, constants: StageConstants, name: str
+        self,
+        graphs: StaticGraphs,
+        sizes: StageSizes,
+        traits: ModelTraits,
+        constants: StageConstants,
+        name: str,
     ) -> None:
-        self.name, self.sizes, self.constants = name, sizes, constants
+        self.name, self.sizes, self.traits, self.constants = name, sizes, traits, constants
         self.device = graphs.device
         self._graphs = graphs
         self._made: dict[tuple[object, ...], StaticGraph] = {}
         self._capture = GraphCapture(self.device) if self.device.type == "cuda" else None
         self._rows = torch.arange(BUCKETS[-1], device=self.device)
+
+    def check_serves(self, config: TrackerConfig) -> None:
+        """Refuse a configuration whose banks may be longer than the graphs take."""
+        conditioning = config.conditioning_memories
+        for letter, setting, recent in (
+            ("M", "recent_memories", min(config.recent_memories, self.sizes.memory_frames - 1)),
+            ("R", "recent_pointers", config.recent_pointers),
+        ):
+            most = self._graphs.longest.get(letter)
+            if most is not None and not 0 < conditioning <= most - recent:
+                raise ConfigError(
+                    f"tracker.conditioning_memories is {conditioning or '0, all,'} and "
+                    f"tracker.{setting} {getattr(config, setting)}, but {self.name} takes at most "
+                    f"{most} {_MEANINGS[letter]}: keep fewer, or use backend torch"
+                )
 
     @torch.inference_mode()
     def warm_up(self, objects: int) -> None:

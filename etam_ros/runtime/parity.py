@@ -1,38 +1,26 @@
 """The parity gate: another backend must do what PyTorch in float32 does.
 
-A short made-up clip with two objects is followed on the reference, and every call of a stage is
-kept. The candidate answers the same calls, which tells the stages apart; then it follows the clip
-by itself, which tells what the differences do to masks. Letters: T frames, S image side.
+A short clip is followed on the reference, and the candidate answers every call of a stage, too,
+which tells the stages apart; then it follows the clip by itself, which tells what the differences
+do to masks. Who follows it is given from above: the tracker that will run on the stages.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from etam_ros.runtime.stages import (
-    IN_FLOAT32,
-    POINT_BOX_MAX,
-    POINT_BOX_MIN,
-    POINT_FOREGROUND,
-    POINT_NONE,
-    DecodedMasks,
-    MemoryBatch,
-    Stages,
-)
+from etam_ros.runtime.stages import IN_FLOAT32, DecodedMasks, MemoryBatch, Stages
 from etam_ros.runtime.timed_stages import STAGE_NAMES
-from etam_ros.transforms import image_to_tensor
 
-FRAMES: Final = 8
-SECOND_OBJECT_FRAME: Final = 2
-"""Here the second object is boxed: from then on banks have different lengths."""
+Follow = Callable[[Stages], Iterable[tuple[Tensor, float]]]
+"""Follows a clip, always the same, and gives low-resolution logits (4h, 4w), on the host, and the
+object score of each object on each frame."""
 _EXACT: Final = dict.fromkeys(STAGE_NAMES, 1e-4)
 _UNREDUCED: Final = dict.fromkeys(IN_FLOAT32, 1e-3)  # sums may still be ordered otherwise
 _HALF: Final = {**dict.fromkeys(STAGE_NAMES, 1e-2), **_UNREDUCED}
@@ -114,61 +102,84 @@ class ParityReport:
         return not self.failures
 
 
-@dataclass(frozen=True, eq=False)
-class _Call:
-    """One call of a stage on the reference."""
+class _Difference:
+    """How far one output of a stage is off, summed up over calls."""
 
-    stage: str
-    arguments: tuple[Any, ...]
-    outputs: dict[str, Tensor]
+    def __init__(self) -> None:
+        self.largest = self.squared = self.reference_squared = 0.0
+
+    def add(self, got: Tensor, expected: Tensor) -> None:
+        """Take in the output of one call."""
+        difference = (got - expected).double()
+        self.largest = float(np.maximum(self.largest, float(difference.abs().max())))
+        self.squared += float(difference.square().sum())
+        self.reference_squared += float(expected.double().square().sum())
+
+    @property
+    def relative(self) -> float:
+        """Root of the mean squared difference over that of the reference."""
+        return float(np.sqrt(self.squared) / max(np.sqrt(self.reference_squared), 1e-12))
 
 
-class _Recorder(Stages):
-    """Stages that keep every call."""
+class _Compared(Stages):
+    """The reference, and beside it the candidate, whose answers to the same calls are compared."""
 
-    def __init__(self, stages: Stages) -> None:
-        self.stages = stages
-        self.name, self.sizes = stages.name, stages.sizes
-        self.constants, self.device = stages.constants, stages.device
-        self.calls: list[_Call] = []
+    def __init__(self, candidate: Stages, reference: Stages) -> None:
+        self.candidate, self.reference = candidate, reference
+        self.name, self.device = reference.name, reference.device
+        self.sizes, self.traits = reference.sizes, reference.traits
+        self.constants = reference.constants
+        self._differences: dict[tuple[str, str], _Difference] = {}
 
-    def _note(self, stage: str, *arguments: Any) -> Any:
-        result = getattr(self.stages, stage)(*arguments)
-        kept = tuple(_copy(argument) for argument in arguments)
-        self.calls.append(_Call(stage, kept, _outputs(result)))
-        return result
+    def parity(self, limits: dict[str, float]) -> Iterator[StageParity]:
+        """What the calls so far have shown, stage by stage."""
+        for key in sorted(self._differences, key=lambda key: STAGE_NAMES.index(key[0])):
+            found, (stage, output) = self._differences[key], key
+            yield StageParity(stage, output, found.largest, found.relative, limits[stage])
+
+    def _ask(self, stage: str, *arguments: Any) -> Any:
+        expected = getattr(self.reference, stage)(*arguments)
+        got = _outputs(getattr(self.candidate, stage)(*arguments))
+        for name, value in _outputs(expected).items():
+            difference = self._differences.setdefault((stage, name), _Difference())
+            difference.add(got[name], value)
+        return expected
 
     def _encode_image(self, image: Tensor) -> Tensor:
-        return self._note("encode_image", image)  # type: ignore[no-any-return]
+        return self._ask("encode_image", image)  # type: ignore[no-any-return]
 
     def _attend_memory(self, feature: Tensor, bank: MemoryBatch) -> Tensor:
-        return self._note("attend_memory", feature, bank)  # type: ignore[no-any-return]
+        return self._ask("attend_memory", feature, bank)  # type: ignore[no-any-return]
 
     def _decode_mask(
         self, feature: Tensor, points: Tensor, labels: Tensor, mask_logits: Tensor | None
     ) -> DecodedMasks:
-        return self._note("decode_mask", feature, points, labels, mask_logits)  # type: ignore[no-any-return]
+        return self._ask("decode_mask", feature, points, labels, mask_logits)  # type: ignore[no-any-return]
 
     def _encode_memory(self, feature: Tensor, mask_logits: Tensor, binarize: Tensor) -> Tensor:
-        return self._note("encode_memory", feature, mask_logits, binarize)  # type: ignore[no-any-return]
+        return self._ask("encode_memory", feature, mask_logits, binarize)  # type: ignore[no-any-return]
 
 
 def check_parity(
-    candidate: Stages, reference: Stages, precision: str, *, judges_masks: bool = True
+    candidate: Stages,
+    reference: Stages,
+    precision: str,
+    follow: Follow,
+    *,
+    judges_masks: bool = True,
 ) -> ParityReport:
     """Hold stages against others.
 
     Args:
         candidate: what is judged.
-        reference: the same model and weights on torch in float32.
+        reference: the same model and weights on torch in float32, on the same device.
         precision: of the candidate, whose limits count.
+        follow: follows the clip.
         judges_masks: whether the weights are trained.
     """
-    with torch.inference_mode():
-        recorder = _Recorder(reference)
-        expected = list(follow(recorder))
-        stages = tuple(_compare(candidate, recorder.calls, TOLERANCES[precision]))
-        found = list(follow(candidate))
+    compared = _Compared(candidate, reference)
+    expected = list(follow(compared))
+    found = list(follow(candidate))
     agreements = [_iou(a > 0, b > 0) for (a, _), (b, _) in zip(found, expected, strict=True)]
     scores = torch.tensor(
         [[one, other] for (_, one), (_, other) in zip(found, expected, strict=True)]
@@ -176,7 +187,7 @@ def check_parity(
     return ParityReport(
         candidate=candidate.name,
         precision=precision,
-        stages=stages,
+        stages=tuple(compared.parity(TOLERANCES[precision])),
         agreement=float(np.mean(agreements)),
         worst_agreement=float(np.min(agreements)),
         same_presence=float(((scores[:, 0] > 0) == (scores[:, 1] > 0)).float().mean()),
@@ -185,139 +196,10 @@ def check_parity(
     )
 
 
-def _compare(
-    candidate: Stages, calls: list[_Call], limits: dict[str, float]
-) -> Iterator[StageParity]:
-    differences: dict[tuple[str, str], list[Tensor]] = {}
-    references: dict[tuple[str, str], list[Tensor]] = {}
-    for call in calls:
-        arguments = (_copy(argument, candidate.device) for argument in call.arguments)
-        outputs = _outputs(getattr(candidate, call.stage)(*arguments))
-        for name, expected in call.outputs.items():
-            key = (call.stage, name)
-            differences.setdefault(key, []).append((outputs[name] - expected).flatten())
-            references.setdefault(key, []).append(expected.flatten())
-    for key in sorted(differences, key=lambda key: STAGE_NAMES.index(key[0])):
-        difference, expected = torch.cat(differences[key]), torch.cat(references[key])
-        size = expected.double().square().mean().sqrt().clamp(min=1e-12)
-        off = difference.double().square().mean().sqrt() / size
-        stage, output = key
-        yield StageParity(stage, output, float(difference.abs().max()), float(off), limits[stage])
-
-
-def follow(stages: Stages) -> Iterator[tuple[Tensor, float]]:
-    """Follow the clip: one object is clicked first, another is boxed a little later.
-
-    Yields:
-        low-resolution logits (4h, 4w) and object score of each object on each frame.
-    """
-    side, memory_frames = stages.sizes.image_size, stages.sizes.memory_frames
-    banks: list[_Bank] = []
-    for index in range(FRAMES):
-        image, centres, radius = clip_frame(index, side)
-        feature = stages.encode_image(image_to_tensor(image, side, stages.device))
-        if banks:
-            conditioned = stages.attend_memory(feature, _batch(banks, memory_frames))
-            points = torch.zeros(len(banks), 1, 2, device=stages.device)
-            labels = torch.full((len(banks), 1), POINT_NONE, device=stages.device)
-            decoded = stages.decode_mask(conditioned, points, labels)
-            yield from _remember(stages, feature, decoded, banks, binarize=False)
-        if index in (0, SECOND_OBJECT_FRAME):
-            x, y = centres[len(banks)]
-            new = _Bank()
-            banks.append(new)
-            prompt = partial(torch.tensor, device=stages.device)
-            if index == 0:
-                points, labels = prompt([[[x, y]]]), prompt([[POINT_FOREGROUND]])
-            else:
-                corners = [[x - radius, y - radius], [x + radius, y + radius]]
-                points, labels = prompt([corners]), prompt([[POINT_BOX_MIN, POINT_BOX_MAX]])
-            conditioned = feature + stages.constants.no_memory
-            decoded = stages.decode_mask(conditioned, points, labels)
-            yield from _remember(stages, feature, decoded, [new], binarize=True)
-
-
-@dataclass(eq=False)
-class _Bank:
-    """Memories of one object: the prompted one, and the others, newest last."""
-
-    memories: list[Tensor] = field(default_factory=list)
-    pointers: list[Tensor] = field(default_factory=list)
-
-
-def _remember(
-    stages: Stages, feature: Tensor, decoded: DecodedMasks, banks: list[_Bank], *, binarize: bool
-) -> Iterator[tuple[Tensor, float]]:
-    """Take the best of masks 1 to 3 of each object, and write their memories."""
-    rows = torch.arange(len(banks), device=feature.device)
-    best = decoded.iou_scores[:, 1:].argmax(dim=1) + 1
-    logits = decoded.mask_logits[rows, best][:, None]
-    hard = torch.full((len(banks),), binarize, device=feature.device)
-    memories = stages.encode_memory(feature, logits, hard)
-    for row, bank in enumerate(banks):
-        bank.memories.append(memories[row].clone())
-        bank.pointers.append(decoded.pointers[row, best[row]].clone())
-        yield logits[row, 0].cpu(), float(decoded.object_score_logits[row])
-
-
-def _batch(banks: list[_Bank], memory_frames: int) -> MemoryBatch:
-    """The banks, padded to the longest."""
-    recent = memory_frames - 1
-    slots, pointers = [], []
-    for bank in banks:
-        newest = bank.memories[1:][-recent:]
-        slots.append([bank.memories[0], *newest])
-        pointers.append([bank.pointers[0], *reversed(bank.pointers[1:])])
-    most, longest = max(map(len, slots)), max(map(len, pointers))
-    like = slots[0][0]
-    memories = like.new_zeros(len(banks), most, *like.shape)
-    index = torch.full((len(banks), most), -1, device=like.device)
-    held = like.new_zeros(len(banks), longest, pointers[0][0].shape[-1])
-    for row, (some, others) in enumerate(zip(slots, pointers, strict=True)):
-        memories[row, : len(some)] = torch.stack(some)
-        ages = [memory_frames - 1, *range(len(some) - 2, -1, -1)]
-        index[row, : len(some)] = torch.tensor(ages, device=like.device)
-        held[row, : len(others)] = torch.stack(others)
-    lengths = tuple(zip(map(len, slots), map(len, pointers), strict=True))
-    count = torch.tensor([used for _, used in lengths], device=like.device)
-    return MemoryBatch(memories, index, held, count, lengths)
-
-
-def clip_frame(
-    index: int, side: int
-) -> tuple[NDArray[np.uint8], list[tuple[float, float]], float]:
-    """Frame `index` of the gate's clip: two discs that move over a striped ground.
-
-    Returns:
-        (S, S, 3) uint8, the discs' centres (x, y) and their radius in pixels.
-    """
-    y, x = np.mgrid[:side, :side] / side
-    ground = 0.5 + 0.2 * np.sin(17 * x + 5 * y) + 0.1 * np.sin(31 * y - 9 * x)
-    picture = np.stack((0.6 * ground, 0.8 * ground, ground), axis=-1)
-    step, radius = 0.015 * index, 0.16
-    centres = [(0.3 + step, 0.35 + step), (0.7 - step, 0.66)]
-    colours = ((0.9, 0.25, 0.2), (0.95, 0.85, 0.2))
-    for (centre_x, centre_y), colour in zip(centres, colours, strict=True):
-        inside = np.hypot(x - centre_x, y - centre_y) < radius
-        picture[inside] = np.array(colour) * (0.8 + 0.2 * np.sin(40 * y[inside]))[:, None]
-    image = np.rint(picture.clip(0.0, 1.0) * 255).astype(np.uint8)
-    return image, [(a * side, b * side) for a, b in centres], radius * side
-
-
 def _iou(mask: Tensor, other: Tensor) -> float:
     union = int((mask | other).sum())
     return int((mask & other).sum()) / union if union else 1.0
 
 
 def _outputs(result: Any) -> dict[str, Tensor]:
-    tensors = vars(result) if isinstance(result, DecodedMasks) else {"": result}
-    return {name: value.detach().cpu().clone() for name, value in tensors.items()}
-
-
-def _copy(argument: Any, device: torch.device | None = None) -> Any:
-    """A copy that stages may overwrite, on a device or where it is."""
-    if isinstance(argument, MemoryBatch):
-        return MemoryBatch(*(_copy(value, device) for value in vars(argument).values()))
-    if isinstance(argument, Tensor):
-        return argument.to(device or argument.device, copy=True)
-    return argument
+    return vars(result) if isinstance(result, DecodedMasks) else {"": result}

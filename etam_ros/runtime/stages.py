@@ -14,6 +14,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from etam_ros.config import TrackerConfig
 from etam_ros.errors import StageError
 
 POINT_NONE: Final = -1
@@ -36,10 +37,6 @@ class StageSizes:
         hidden_dim: D.
         memory_dim: E.
         memory_frames: temporal positions; the last one is for conditioning frames.
-        carries_masks: the decoder expects each object's mask of the frame before, moved along.
-        proposes_masks: the decoder expects what colours say of a first click or box.
-        answers_once: mask 0 is the only one that was trained.
-        follows_edges: masks are drawn along the edges of the picture.
     """
 
     image_size: int
@@ -47,15 +44,28 @@ class StageSizes:
     hidden_dim: int
     memory_dim: int
     memory_frames: int
-    carries_masks: bool = False
-    proposes_masks: bool = False
-    answers_once: bool = False
-    follows_edges: bool = False
 
     @property
     def mask_size(self) -> int:
         """4h, side of the low-resolution masks."""
         return 4 * self.grid
+
+
+@dataclass(frozen=True)
+class ModelTraits:
+    """What a model does beside the stages; its configuration says so, by the model's name.
+
+    Attributes:
+        carries_masks: the decoder expects each object's mask of the frame before, moved along.
+        proposes_masks: the decoder expects what colours say of a first click or box.
+        answers_once: mask 0 is the only one that was trained.
+        follows_edges: masks are drawn along the edges of the picture.
+    """
+
+    carries_masks: bool = False
+    proposes_masks: bool = False
+    answers_once: bool = False
+    follows_edges: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,12 +138,14 @@ class Stages(ABC):
     Attributes:
         name: what runs, for people.
         sizes: of the model.
+        traits: of the model.
         constants: learnt values for the tracker, on `device`.
         device: where inputs are expected.
     """
 
     name: str
     sizes: StageSizes
+    traits: ModelTraits
     constants: StageConstants
     device: torch.device
 
@@ -208,11 +220,18 @@ class Stages(ABC):
     @abstractmethod
     def _encode_memory(self, feature: Tensor, mask_logits: Tensor, binarize: Tensor) -> Tensor: ...
 
+    def check_serves(self, config: TrackerConfig) -> None:  # noqa: B027 (most serve everything)
+        """Hold a configuration of the tracker against what the backend was built for.
+
+        Raises:
+            ConfigError: banks may grow longer than it takes.
+        """
+
     def warm_up(self, objects: int) -> None:  # noqa: B027 (a backend may need none)
         """Get ready to follow up to so many objects, so that no frame waits for it later."""
 
     def close(self) -> None:  # noqa: B027 (a backend may hold nothing)
-        """Free what the backend holds; the stages cannot be called afterwards."""
+        """Free what the backend holds; the stages can be closed again, but not called."""
 
     def synchronize(self) -> None:
         """Wait until the device has finished, so that a clock can be read."""

@@ -10,6 +10,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from etam_ros.config import TrackerConfig
 from etam_ros.runtime.stages import DecodedMasks, MemoryBatch, Stages
 
 STAGE_NAMES: Final = ("encode_image", "attend_memory", "decode_mask", "encode_memory")
@@ -25,7 +26,7 @@ class TimedStages(Stages):
     def __init__(self, stages: Stages) -> None:
         self.stages = stages
         self.name = stages.name
-        self.sizes = stages.sizes
+        self.sizes, self.traits = stages.sizes, stages.traits
         self.constants = stages.constants
         self.device = stages.device
         self._spent_ms = dict.fromkeys(STAGE_NAMES, 0.0)
@@ -71,6 +72,10 @@ class TimedStages(Stages):
     def _encode_memory(self, feature: Tensor, mask_logits: Tensor, binarize: Tensor) -> Tensor:
         with self._timing("encode_memory"):
             return self.stages.encode_memory(feature, mask_logits, binarize)
+
+    def check_serves(self, config: TrackerConfig) -> None:
+        """Ask the wrapped stages."""
+        self.stages.check_serves(config)
 
     def warm_up(self, objects: int) -> None:
         """Warm up the wrapped stages."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from typing import Any, Final
 
-from etam_ros.runtime.exported import ExportedModel, locked
+from etam_ros.runtime.atomic import lock_of, write_file
+from etam_ros.runtime.exported import ExportedModel
 from etam_ros.runtime.parity import ParityReport
 
 VERDICTS: Final = "parity.json"
@@ -23,13 +23,11 @@ def read_verdict(exported: ExportedModel, key: str) -> list[str] | None:
 
 def write_verdict(exported: ExportedModel, key: str, report: ParityReport) -> None:
     """Keep what the gate said."""
-    with locked(exported.folder):
+    with lock_of(exported.folder):
         verdicts = _verdicts(exported)
         verdicts[key] = {"failures": report.failures, "report": asdict(report)}
-        path = exported.folder / VERDICTS
-        making = path.with_suffix(f".{os.getpid()}")
-        making.write_text(json.dumps(verdicts, indent=1) + "\n")
-        making.replace(path)
+        text = json.dumps(verdicts, indent=1) + "\n"
+        write_file(exported.folder / VERDICTS, text.encode())
 
 
 def _verdicts(exported: ExportedModel) -> dict[str, Any]:

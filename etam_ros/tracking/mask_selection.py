@@ -76,7 +76,7 @@ def choose_masks(
         ambiguous: no or one click was given: the best of masks 1 to 3 by its IoU estimate.
             Otherwise mask 0, or the best of the others where mask 0 is unstable; the pointer
             stays mask 0's.
-        answers_once: mask 0 in any case.
+        answers_once: mask 0 in any case; see ModelTraits.
     """
     rows = torch.arange(len(decoded.iou_scores), device=decoded.iou_scores.device)
     best = decoded.iou_scores[:, 1:].argmax(dim=1) + 1  # (B,)

@@ -77,8 +77,9 @@ class Tracker:
     ) -> None:
         self.stages = stages
         self.config = config or TrackerConfig()
+        stages.check_serves(self.config)
         self._postprocessor = postprocessor or postprocessor_for(stages)
-        sizes = traits = stages.sizes
+        sizes, traits = stages.sizes, stages.traits
         self._selection = MaskSelection(
             answers_once=traits.answers_once, carries_masks=traits.carries_masks
         )

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,16 +18,24 @@ from onnx import numpy_helper
 
 from etam_ros import Frame, Prompt, Tracker, open_stages
 from etam_ros.errors import BackendError
-from etam_ros.runtime import engines
-from etam_ros.runtime.cpu_engines import has_bf16
-from etam_ros.runtime.engine_request import EngineRequest
-from etam_ros.runtime.engines import verify_engine
+from etam_ros.model import EfficientTAM
+from etam_ros.model.checkpoint import load_network
+from etam_ros.model.config import ETAM_NANO, MODELS, ModelConfig
+from etam_ros.runtime.backend import EngineRequest
+from etam_ros.runtime.backends.cpu_backend import has_bf16
+from etam_ros.runtime.backends.openvino.backend import OpenVinoBackend
+from etam_ros.runtime.backends.torch import weights as weights_module
+from etam_ros.runtime.backends.torch.stages import traits_of
+from etam_ros.runtime.backends.torch.weights import NetworkSource
+from etam_ros.runtime.engines import open_engine, verify_engine
 from etam_ros.runtime.export import export_model
 from etam_ros.runtime.exported import MANIFEST
-from etam_ros.runtime.parity import clip_frame
-from etam_ros.runtime.stages import IN_FLOAT32
+from etam_ros.runtime.parity import ParityReport
+from etam_ros.runtime.stages import IN_FLOAT32, StageSizes
 from etam_ros.runtime.verdicts import VERDICTS
+from etam_ros.tracking.parity_clip import RADIUS, clip_frame, follow_clip
 
+TINY_SOURCE = NetworkSource("tiny_test", "random:0")
 TINY = EngineRequest("tiny_test", "random:0", "onnx", "fp32")
 GRAPHS = ("encode_image", "self_attend", "cross_attend", "decode_mask", "encode_memory")
 STAGE_OF = {"self_attend": "attend_memory", "cross_attend": "attend_memory"}
@@ -37,7 +45,7 @@ STAGE_OF = {"self_attend": "attend_memory", "cross_attend": "attend_memory"}
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of engines that holds an export of tiny_test, without any verdict."""
     folder = tmp_path_factory.mktemp("engines")
-    export_model("tiny_test", "random:0", "fp32", folder)
+    export_model(TINY_SOURCE, "fp32", folder)
     return folder
 
 
@@ -49,6 +57,10 @@ def engine_dir(exported: Path, tmp_path: Path) -> Path:
     return copy
 
 
+def judged(request: EngineRequest) -> ParityReport:
+    return verify_engine(request, follow_clip, build=False)
+
+
 def export_folder(engine_dir: Path) -> Path:
     (manifest,) = engine_dir.glob(f"*/{MANIFEST}")
     return manifest.parent
@@ -56,7 +68,7 @@ def export_folder(engine_dir: Path) -> Path:
 
 @pytest.mark.parametrize("backend", ["onnx", "openvino"])
 def test_fp32_equals_torch(exported: Path, backend: str) -> None:
-    report = verify_engine(replace(TINY, backend=backend, engine_dir=str(exported)), build=False)
+    report = judged(replace(TINY, backend=backend, engine_dir=str(exported)))
     assert report.passed
     assert max(each.relative for each in report.stages) < 1e-5
     assert report.agreement > 0.9999
@@ -70,21 +82,34 @@ def test_fp32_equals_torch(exported: Path, backend: str) -> None:
 def nano(tmp_path_factory: pytest.TempPathFactory) -> EngineRequest:
     """The shipped model, exported: it pools what it remembers."""
     folder = tmp_path_factory.mktemp("nano")
-    export_model("etam_nano", "", "fp32", folder)
+    export_model(NetworkSource("etam_nano", ""), "fp32", folder)
     return EngineRequest("etam_nano", "", "onnx", "fp32", str(folder))
 
 
 @pytest.mark.parametrize("backend", ["onnx", "openvino"])
 def test_the_shipped_model_equals_torch(nano: EngineRequest, backend: str) -> None:
-    report = verify_engine(replace(nano, backend=backend), build=False)
+    report = judged(replace(nano, backend=backend))
     assert report.passed
     assert report.judges_masks
     assert max(each.relative for each in report.stages) < 1e-4
 
 
+def test_what_a_model_does_is_read_from_its_configuration_alone(
+    nano: EngineRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An export made before a model's configuration changed does what the model does now."""
+    manifest = json.loads((export_folder(Path(nano.engine_dir)) / MANIFEST).read_text())
+    assert set(manifest["sizes"]) == {item.name for item in fields(StageSizes)}
+    for once in (True, False):
+        changed = replace(ETAM_NANO, answers_once=once)
+        monkeypatch.setitem(MODELS, "etam_nano", changed)
+        with open_engine(nano, follow_clip, build=False, judge=False) as stages:
+            assert stages.traits == traits_of(changed)
+
+
 @pytest.mark.skipif(not has_bf16(), reason="this CPU has no bf16")
 def test_the_shipped_model_passes_in_bf16(nano: EngineRequest) -> None:
-    report = verify_engine(replace(nano, backend="openvino", precision="bf16"), build=False)
+    report = judged(replace(nano, backend="openvino", precision="bf16"))
     assert report.failures == []
     decoder = [each for each in report.stages if each.stage == "decode_mask"]
     assert max(each.relative for each in decoder) < 1e-4  # it stays in float32
@@ -99,7 +124,7 @@ def follow(backend: str, engine_dir: Path) -> list[np.ndarray]:
     ) as stages:  # fmt: skip
         tracker = Tracker(stages)
         for index in range(6):
-            image, centres, radius = clip_frame(index, 160)
+            (image, centres), radius = clip_frame(index, 160), 160 * RADIUS
             result = tracker.step(Frame(image))
             x, y = centres[1]
             if index == 0:
@@ -151,17 +176,41 @@ def test_auto_takes_the_fastest_that_passed(
 ) -> None:
     request = replace(TINY, engine_dir=str(engine_dir))
     assert open_auto(engine_dir) == "torch"
-    verify_engine(request, build=False)
+    judged(request)
     assert open_auto(engine_dir) == "onnx"
-    verify_engine(replace(request, backend="openvino"), build=False)
+    judged(replace(request, backend="openvino"))
     assert open_auto(engine_dir) == "openvino"
-    monkeypatch.setattr(engines, "is_installed", lambda backend: backend == "onnx")
+    monkeypatch.setattr(OpenVinoBackend, "package", "no_such_package")
     assert open_auto(engine_dir) == "onnx"
+
+
+@pytest.mark.parametrize("ready", [False, True])
+def test_auto_reads_the_weights_once(
+    engine_dir: Path, monkeypatch: pytest.MonkeyPatch, ready: bool
+) -> None:
+    if ready:
+        judged(replace(TINY, engine_dir=str(engine_dir)))
+    read: list[str] = []
+
+    def counted(config: ModelConfig, weights: str) -> EfficientTAM:
+        read.append(weights)
+        return load_network(config, weights)
+
+    monkeypatch.setattr(weights_module, "load_network", counted)
+    assert open_auto(engine_dir) == ("onnx" if ready else "torch")
+    assert read == ["random:0"]
+
+
+@pytest.mark.parametrize("backend", ["onnx", "openvino"])
+def test_an_engine_can_be_closed_twice(exported: Path, backend: str) -> None:
+    request = replace(TINY, backend=backend, engine_dir=str(exported))
+    with open_engine(request, follow_clip, build=False, judge=False) as stages:
+        stages.close()
 
 
 def test_auto_leaves_what_failed(engine_dir: Path) -> None:
     request = replace(TINY, engine_dir=str(engine_dir))
-    verify_engine(request, build=False)
+    judged(request)
     path = export_folder(engine_dir) / VERDICTS
     verdicts = json.loads(path.read_text())
     (verdict,) = verdicts.values()
@@ -201,15 +250,16 @@ def test_nothing_is_made_twice(engine_dir: Path) -> None:
 
 
 def test_other_weights_and_precisions_are_other_exports(exported: Path) -> None:
-    same = export_model("tiny_test", "random:0", "fp32", exported, build=False)
+    other = NetworkSource("tiny_test", "random:1")
+    same = export_model(TINY_SOURCE, "fp32", exported, build=False)
     assert same is not None
-    assert export_model("tiny_test", "random:1", "fp32", exported, build=False) is None
-    assert export_model("tiny_test", "random:0", "fp16", exported, build=False) is None
+    assert export_model(other, "fp32", exported, build=False) is None
+    assert export_model(TINY_SOURCE, "fp16", exported, build=False) is None
 
 
 @pytest.mark.parametrize("precision", ["fp16", "bf16"])
 def test_reduced_graphs_keep_norms_and_softmax_in_float32(tmp_path: Path, precision: str) -> None:
-    exported = export_model("tiny_test", "random:0", precision, tmp_path)
+    exported = export_model(TINY_SOURCE, precision, tmp_path)
     assert exported is not None
     reduced = {"fp16": onnx.TensorProto.FLOAT16, "bf16": onnx.TensorProto.BFLOAT16}[precision]
     for graph in exported.graphs:
@@ -234,7 +284,7 @@ def test_fp16_graphs_are_right_and_openvino_and_onnx_compute_them(tmp_path: Path
     """The graphs that TensorRT gets, where a CPU can run them."""
     import onnxruntime
 
-    exported = export_model("tiny_test", "random:0", "fp16", tmp_path)
+    exported = export_model(TINY_SOURCE, "fp16", tmp_path)
     assert exported is not None
     image = torch.randn(1, 3, 128, 128, generator=torch.Generator().manual_seed(0))
     with open_stages("tiny_test", weights="random:0", backend="torch", device="cpu") as stages:
@@ -247,7 +297,9 @@ def test_fp16_graphs_are_right_and_openvino_and_onnx_compute_them(tmp_path: Path
 def test_two_processes_that_build_at_once_make_one(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from etam_ros.runtime.export import export_model; "
-        "print(export_model('tiny_test', 'random:0', 'fp32', Path(sys.argv[1])).folder)"
+        "from etam_ros.runtime.backends.torch.weights import NetworkSource; "
+        "source = NetworkSource('tiny_test', 'random:0'); "
+        "print(export_model(source, 'fp32', Path(sys.argv[1])).folder)"
     )
     children = [
         subprocess.Popen(
@@ -260,7 +312,7 @@ def test_two_processes_that_build_at_once_make_one(tmp_path: Path) -> None:
     assert len(folders) == 1
     left = {path.name for path in tmp_path.iterdir() if not path.name.endswith(".lock")}
     assert left == {Path(folders.pop()).name}
-    assert verify_engine(replace(TINY, engine_dir=str(tmp_path)), build=False).passed
+    assert judged(replace(TINY, engine_dir=str(tmp_path))).passed
 
 
 @pytest.mark.parametrize(

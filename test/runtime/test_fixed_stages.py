@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
 import torch
 
-from etam_ros.errors import StageError
+from etam_ros import Tracker
+from etam_ros.config import TrackerConfig
+from etam_ros.errors import ConfigError, StageError
+from etam_ros.model import EfficientTAM
 from etam_ros.model.checkpoint import load_network
 from etam_ros.model.config import TINY_TEST, model_config
-from etam_ros.runtime import MemoryBatch, Stages
+from etam_ros.runtime import (
+    MemoryBatch,
+    ModelTraits,
+    StageConstants,
+    Stages,
+    StageSizes,
+    TimedStages,
+)
+from etam_ros.runtime.backends.tensorrt.plans import LENGTHS as LENGTHS_BUILT
 from etam_ros.runtime.backends.torch.graphs import TorchGraphs, torch_graphs_stages
-from etam_ros.runtime.backends.torch.stages import TorchStages, constants_of, sizes_of
+from etam_ros.runtime.backends.torch.stages import TorchStages, constants_of, sizes_of, traits_of
 from etam_ros.runtime.backends.torch.weights import resolve_weights
 from etam_ros.runtime.fixed_stages import BUCKETS, FixedStages, bucket_of
 from etam_ros.tracking.bank import BankView, pack
@@ -43,6 +55,10 @@ def stages(request: pytest.FixtureRequest) -> tuple[TorchStages, FixedStages]:
 @pytest.fixture(scope="module")
 def tiny() -> tuple[TorchStages, FixedStages]:
     return pair("tiny_test")
+
+
+def facts_of(network: EfficientTAM) -> tuple[StageSizes, ModelTraits, StageConstants]:
+    return sizes_of(network), traits_of(network.config), constants_of(network)
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -208,8 +224,8 @@ def test_a_stream_makes_nothing_new_once_its_buckets_are_warm() -> None:
             prepared.append(graph)
             return super().prepare(graph, buffers)
 
-    programs = Counted(network, "fp32", CPU)
-    fixed = FixedStages(programs, sizes_of(network), constants_of(network), "counted")
+    graphs = Counted(network, "fp32", CPU)
+    fixed = FixedStages(graphs, *facts_of(network), "counted")
     fixed.warm_up(4)
     assert len(prepared) == 2 + 3 * 4
     feature, points = feature_of(fixed), torch.zeros(4, 1, 2)
@@ -224,13 +240,48 @@ def test_a_stream_makes_nothing_new_once_its_buckets_are_warm() -> None:
     assert len(prepared) == 2 + 3 * 4
 
 
-def test_what_programs_do_not_take_is_refused() -> None:
+def test_what_graphs_do_not_take_is_refused() -> None:
     network = load_network(TINY_TEST, "random:0")
-    programs = TorchGraphs(network, "fp32", CPU)
-    programs.longest = {"M": 10, "R": 19, "P": 64}
-    fixed = FixedStages(programs, sizes_of(network), constants_of(network), "limited")
+    graphs = TorchGraphs(network, "fp32", CPU)
+    graphs.longest = {"M": 10, "R": 19, "P": 64}
+    fixed = FixedStages(graphs, *facts_of(network), "limited")
     with pytest.raises(StageError, match="limited takes at most 10 memories of an object, got 11"):
         fixed.attend_memory(feature_of(fixed), bank_of(fixed, [(11, 4)]))
     with pytest.raises(StageError, match="at most 64 points, got 65"):
         fixed.decode_mask(feature_of(fixed), torch.zeros(1, 65, 2), torch.zeros(1, 65).long())
     assert BUCKETS[-1] == 16
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (TrackerConfig(), ""),
+        (TrackerConfig(conditioning_memories=1, recent_memories=63, recent_pointers=18), ""),
+        (
+            TrackerConfig(conditioning_memories=5),
+            "tracker.conditioning_memories is 5 and tracker.recent_memories 6, but limited takes",
+        ),
+        (
+            TrackerConfig(conditioning_memories=0),
+            "is 0, all, and .* at most 10 memories of",
+        ),
+        (TrackerConfig(recent_pointers=16), "and tracker.recent_pointers 16, but .* 19 pointers"),
+    ],
+)
+def test_a_configuration_that_graphs_cannot_serve_is_refused_when_it_is_set(
+    config: TrackerConfig, words: str
+) -> None:
+    network = load_network(TINY_TEST, "random:0")
+    graphs = TorchGraphs(network, "fp32", CPU)
+    fixed = FixedStages(graphs, *facts_of(network), "limited")
+    Tracker(fixed, replace(config, conditioning_memories=0))  # these graphs take any length
+    graphs.longest = {letter: most for letter, (_, _, most) in LENGTHS_BUILT.items()}
+    opened = pytest.raises(ConfigError, match=words) if words else nullcontext()
+    with opened:
+        Tracker(TimedStages(fixed), config)
+
+
+def test_stages_can_be_closed_twice() -> None:
+    for opened in pair("tiny_test"):
+        with opened:
+            opened.close()

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from etam_ros import Frame, Prompt, Tracker
+from etam_ros import Frame, Prompt, Tracker, open_stages
 from etam_ros.benchmark.workload import FILLING_FRAMES, clicks, synthetic_pictures
 from etam_ros.config import TrackerConfig
-from etam_ros.runtime import Stages, open_eager_stages, open_stages
-from etam_ros.runtime.engine_request import EngineRequest
-from etam_ros.runtime.engines import verify_engine
+from etam_ros.runtime import Stages
+from etam_ros.runtime.backend import EngineRequest
+from etam_ros.runtime.engines import is_installed, open_eager_stages, verify_engine
 from etam_ros.runtime.fixed_stages import FixedStages
-from etam_ros.runtime.gpu_engines import is_importable
 from etam_ros.runtime.parity import check_parity
+from etam_ros.tracking.parity_clip import follow_clip
 
 pytestmark = [
     pytest.mark.gpu,
@@ -42,7 +42,7 @@ def captured(model: tuple[str, str]) -> Iterator[Stages]:
 def test_captured_stages_pass_the_gate(model: tuple[str, str], captured: Stages) -> None:
     name, weights = model
     with open_eager_stages(name, weights=weights, precision="fp32", device="cuda") as reference:
-        report = check_parity(captured, reference, "fp16", judges_masks=not weights)
+        report = check_parity(captured, reference, "fp16", follow_clip, judges_masks=not weights)
     assert report.failures == []
 
 
@@ -64,7 +64,7 @@ def allocations() -> int:
 
 def test_nothing_is_allocated_once_buckets_are_warm(captured: Stages) -> None:
     captured.warm_up(16)
-    programs = len(captured._made)  # type: ignore[attr-defined]
+    graphs = len(captured._made)  # type: ignore[attr-defined]
     picture = Frame(synthetic_pictures(HW, 16)[0])
     tracker = followed(captured, 15)
     for last in (False, True):
@@ -76,7 +76,7 @@ def test_nothing_is_allocated_once_buckets_are_warm(captured: Stages) -> None:
             tracker.add_prompt(Prompt(points=[clicks(HW, 16)[15]], point_labels=[1]))
             for _ in range(FILLING_FRAMES):
                 tracker.step(picture)
-    assert len(captured._made) == programs  # type: ignore[attr-defined]
+    assert len(captured._made) == graphs  # type: ignore[attr-defined]
 
 
 def test_stages_wait_for_nothing(captured: Stages) -> None:
@@ -98,10 +98,10 @@ def test_stages_wait_for_nothing(captured: Stages) -> None:
         torch.cuda.set_sync_debug_mode("default")
 
 
-@pytest.mark.skipif(not is_importable("tensorrt_rtx"), reason="TensorRT for RTX is not installed")
+@pytest.mark.skipif(not is_installed("tensorrt_rtx"), reason="TensorRT for RTX is not installed")
 def test_tensorrt_rtx_runs_and_passes(tmp_path: Path) -> None:
     request = EngineRequest("tiny_test", "random:0", "tensorrt_rtx", "fp16", str(tmp_path))
-    assert verify_engine(request, build=True).failures == []
+    assert verify_engine(request, follow_clip, build=True).failures == []
     assert list(tmp_path.glob("*/tensorrt_rtx-*/kernels.cache"))
     with open_stages(
         "tiny_test", weights="random:0", backend="tensorrt_rtx", engine_dir=str(tmp_path),

@@ -13,7 +13,14 @@ import torch
 from torch import Tensor
 
 from etam_ros.errors import StageError
-from etam_ros.runtime import DecodedMasks, MemoryBatch, StageConstants, Stages, StageSizes
+from etam_ros.runtime import (
+    DecodedMasks,
+    MemoryBatch,
+    ModelTraits,
+    StageConstants,
+    Stages,
+    StageSizes,
+)
 
 SIZE = 64
 GRID = 4
@@ -29,8 +36,9 @@ class FakeStages(Stages):
     def __init__(self, **traits: bool) -> None:
         self.name = "fake"
         self.sizes = StageSizes(
-            image_size=SIZE, grid=GRID, hidden_dim=4, memory_dim=2, memory_frames=7, **traits
+            image_size=SIZE, grid=GRID, hidden_dim=4, memory_dim=2, memory_frames=7
         )
+        self.traits = ModelTraits(**traits)
         self.device = torch.device("cpu")
         self.constants = StageConstants(
             no_memory=torch.full((1, 4, 1, 1), 1000.0),

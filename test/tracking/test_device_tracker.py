@@ -13,7 +13,14 @@ import torch
 from torch import Tensor
 
 from etam_ros import Frame, FrameResult, Prompt, Tracker, TrackerConfig, open_stages
-from etam_ros.runtime import DecodedMasks, MemoryBatch, StageConstants, Stages, StageSizes
+from etam_ros.runtime import (
+    DecodedMasks,
+    MemoryBatch,
+    ModelTraits,
+    StageConstants,
+    Stages,
+    StageSizes,
+)
 from etam_ros.tracking import cuda_postprocessor
 from etam_ros.tracking.cuda_postprocessor import CudaPostprocessor
 from etam_ros.tracking.holes import LARGEST_ON_DEVICE
@@ -154,8 +161,8 @@ class SilentStages(Stages):
             hidden_dim=4,
             memory_dim=2,
             memory_frames=7,
-            carries_masks=True,
         )
+        self.traits = ModelTraits(carries_masks=True)
         self.constants = StageConstants(
             self.zeros(1, 4, 1, 1), self.zeros(1, 1, 4, 4), self.zeros(1)
         )
@@ -232,7 +239,7 @@ class Excused(Stages):
 
     def __init__(self, stages: Stages) -> None:
         self.stages = stages
-        self.name, self.device = stages.name, stages.device
+        self.name, self.device, self.traits = stages.name, stages.device, stages.traits
         self.sizes, self.constants = stages.sizes, stages.constants
 
     def _encode_image(self, image: Tensor) -> Tensor:

@@ -6,9 +6,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from etam_ros import open_stages
 from etam_ros.errors import EtamError, WeightsError
 from etam_ros.model import model_config
-from etam_ros.runtime import open_stages
 from etam_ros.training.config import TrainingConfig
 from etam_ros.training.initial_weights import initial_network, new_network
 from etam_ros.training.outputs.checkpoints import save_checkpoint

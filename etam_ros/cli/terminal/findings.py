@@ -274,7 +274,7 @@ def find_all() -> list[Finding]:
 
 def _engine_library(package: str, _: Any) -> str:
     """Told from its metadata: an engine's library is imported in its own backend file alone."""
-    from etam_ros.runtime.cpu_engines import has_bf16
+    from etam_ros.runtime.backends.cpu_backend import has_bf16
 
     try:
         version = metadata.version(package)

@@ -75,8 +75,8 @@ def load_tracking(
     # milliseconds, on cores that the middleware needs to carry off what was just published.
     os.environ.setdefault("GOMP_SPINCOUNT", OPENMP_SPINS)
     # Here and not at the top: torch takes seconds to import, in which signals must be served.
-    from etam_ros.runtime import TimedStages, open_stages
-    from etam_ros.tracking import Tracker
+    from etam_ros.runtime import TimedStages
+    from etam_ros.tracking import Tracker, open_stages
 
     node = settings.node
     stages = open_stages(
@@ -92,12 +92,13 @@ def load_tracking(
     try:
         go_on()
         timed = TimedStages(stages)
+        tracker = Tracker(timed, settings.tracker)
         timed.warm_up(settings.tracker.max_objects)
         _warm_up(Tracker(timed), timed.sizes.image_size, go_on)
     except BaseException:
         stages.close()
         raise
-    return Tracking(Tracker(timed, settings.tracker), timed)
+    return Tracking(tracker, timed, check=timed.check_serves)
 
 
 def _warm_up(tracker: Tracker, size: int, go_on: Callable[[], None]) -> None:

@@ -45,7 +45,7 @@ class GraphStages(Stages):
 
     def __init__(self, exported: ExportedModel, runner: GraphRunner, name: str) -> None:
         self.name = name
-        self.sizes = exported.sizes
+        self.sizes, self.traits = exported.sizes, exported.traits
         self.device = torch.device("cpu")
         self.constants = exported.constants(self.device)
         self._runner = runner

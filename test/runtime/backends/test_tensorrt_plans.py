@@ -12,6 +12,7 @@ import pytest
 
 from etam_ros.errors import BackendError
 from etam_ros.runtime.backends.tensorrt.plans import KEY_FILE, PlanKey, build_plans, find_plans
+from etam_ros.runtime.backends.torch.weights import NetworkSource
 from etam_ros.runtime.export import export_model
 from etam_ros.runtime.exported import PADDED, ExportedModel, find_export
 
@@ -22,7 +23,7 @@ GRAPHS = ("encode_image", "self_attend", "cross_attend", "decode_mask", "encode_
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> ExportedModel:
     folder = tmp_path_factory.mktemp("engines")
-    found = export_model("tiny_test", "random:0", "fp16", folder, layout=PADDED)
+    found = export_model(NetworkSource("tiny_test", "random:0"), "fp16", folder, layout=PADDED)
     assert found is not None
     return found
 
@@ -102,8 +103,9 @@ def test_a_truncated_plan_is_built_again_by_two_processes_at_once(
         "from etam_ros.runtime.export import export_model\n"
         "from etam_ros.runtime.exported import PADDED\n"
         "from etam_ros.runtime.backends.tensorrt.plans import PlanKey, build_plans\n"
-        "exported = export_model('tiny_test', 'random:0', 'fp16', Path(sys.argv[1]), "
-        "layout=PADDED, build=False)\n"
+        "from etam_ros.runtime.backends.torch.weights import NetworkSource\n"
+        "exported = export_model(NetworkSource('tiny_test', 'random:0'), 'fp16', "
+        "Path(sys.argv[1]), layout=PADDED, build=False)\n"
         "key = PlanKey('tensorrt_rtx', tensorrt_rtx.__version__, 'sm89', exported.content)\n"
         "build_plans(exported, key, tensorrt_rtx, print)\n"
     )

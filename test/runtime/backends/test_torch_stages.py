@@ -8,11 +8,12 @@ from dataclasses import replace
 import pytest
 import torch
 
+from etam_ros import open_stages
 from etam_ros.errors import BackendError, ConfigError, StageError, WeightsError
 from etam_ros.model import EfficientTAM
 from etam_ros.model.checkpoint import load_network
 from etam_ros.model.config import TINY_TEST
-from etam_ros.runtime import STAGE_NAMES, MemoryBatch, Stages, TimedStages, open_stages
+from etam_ros.runtime import STAGE_NAMES, MemoryBatch, Stages, TimedStages
 from etam_ros.runtime.backends.torch.stages import TorchStages
 from etam_ros.transforms import one_thread
 

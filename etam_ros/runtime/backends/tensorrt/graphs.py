@@ -7,7 +7,6 @@ while they run lies in scratch memory that all of them share: they run one after
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor
 
 from etam_ros.errors import BackendError
+from etam_ros.runtime.atomic import write_file
 from etam_ros.runtime.backends.tensorrt.plans import LENGTHS, Plans, letter_of
 from etam_ros.runtime.exported import DECODED
 from etam_ros.runtime.fixed_stages import BUCKETS
@@ -90,10 +90,8 @@ class TensorRTGraphs(StaticGraphs):
         if self._kernels is None:
             return
         path = self._plans.folder / KERNEL_CACHE
-        making = path.with_suffix(f".{os.getpid()}")
         try:
-            making.write_bytes(bytes(self._kernels.serialize()))
-            making.replace(path)
+            write_file(path, bytes(self._kernels.serialize()))
         except OSError as error:
             logger.info("compiled kernels are not kept in %s: %s", path, error.strerror or error)
 

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from etam_ros.errors import BackendError
-from etam_ros.runtime.exported import ExportedModel, OnStep, locked
+from etam_ros.runtime.atomic import lock_of, make_folder
+from etam_ros.runtime.exported import ExportedModel, OnStep
 from etam_ros.runtime.fixed_stages import BUCKETS
 
 FORMAT: Final = 2
@@ -119,34 +119,31 @@ def build_plans(
         BackendError: the builder refuses, or the disk is full.
     """
     folder = exported.folder / key.folder
-    with locked(folder):
-        found = find_plans(exported, key)
-        if found is not None:
-            return found
-        making = exported.folder / f".{key.folder}.{os.getpid()}"
-        shutil.rmtree(making, ignore_errors=True)
-        try:
-            making.mkdir()
-            if (folder / TIMING_CACHE).is_file():
-                shutil.copy(folder / TIMING_CACHE, making / TIMING_CACHE)
-            plans = {}
-            for graph in exported.graphs:
-                if on_step is not None:
-                    on_step(f"building {graph} for {key.target}")
-                plan = _build(library, exported.file(graph), key, making / TIMING_CACHE)
-                (making / f"{graph}.plan").write_bytes(plan)
-                plans[graph] = _hash(plan)
-            told = {"key": asdict(key), "plans": plans}
-            (making / KEY_FILE).write_text(json.dumps(told, indent=1) + "\n")
-            shutil.rmtree(folder, ignore_errors=True)
-            making.rename(folder)
-        except OSError as error:
-            raise BackendError(
-                f"plans cannot be written to {folder} ({error.strerror or error}): free space "
-                "there, or name another folder with --engine-dir"
-            ) from error
-        finally:
-            shutil.rmtree(making, ignore_errors=True)
+    plans: dict[str, str] = {}
+
+    def fill(making: Path) -> None:
+        if (folder / TIMING_CACHE).is_file():
+            shutil.copy(folder / TIMING_CACHE, making / TIMING_CACHE)
+        for graph in exported.graphs:
+            if on_step is not None:
+                on_step(f"building {graph} for {key.target}")
+            plan = _build(library, exported.file(graph), key, making / TIMING_CACHE)
+            (making / f"{graph}.plan").write_bytes(plan)
+            plans[graph] = _hash(plan)
+        told = {"key": asdict(key), "plans": plans}
+        (making / KEY_FILE).write_text(json.dumps(told, indent=1) + "\n")
+
+    try:
+        with lock_of(folder):
+            found = find_plans(exported, key)
+            if found is not None:
+                return found
+            make_folder(folder, fill)
+    except OSError as error:
+        raise BackendError(
+            f"plans cannot be written to {folder} ({error.strerror or error}): free space there, "
+            "or name another folder with --engine-dir"
+        ) from error
     return Plans(folder, tuple(plans))
 
 

@@ -12,16 +12,13 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from etam_ros.model import EfficientTAM, model_config
-from etam_ros.model.checkpoint import load_network
+from etam_ros.model import EfficientTAM
 from etam_ros.runtime.backends.torch.stages import (
     DTYPES,
-    choose_device,
-    choose_dtype,
     constants_of,
     sizes_of,
+    traits_of,
 )
-from etam_ros.runtime.backends.torch.weights import resolve_weights
 from etam_ros.runtime.export_parts import Graph, cross_attend_graph, graphs
 from etam_ros.runtime.exported import BY_LENGTH, PADDED
 from etam_ros.runtime.fixed_stages import CROSS_ATTEND_FULL, FixedStages
@@ -30,29 +27,21 @@ from etam_ros.runtime.static_graphs import Input, Launch, StaticGraphs
 EXAMPLE_MEMORIES: Final = 2
 
 
-def open_torch_graphs(model: str, *, weights: str, precision: str, device: str) -> FixedStages:
-    """Load a model onto PyTorch in fixed shapes; arguments as in `open_stages`."""
-    place = choose_device(device)
-    dtype = choose_dtype(precision, place)
-    computed = next(name for name, value in DTYPES.items() if value is dtype)
-    network = load_network(model_config(model), resolve_weights(model, weights))
-    return torch_graphs_stages(network, computed, place)
-
-
 def torch_graphs_stages(
     network: EfficientTAM, precision: str, device: torch.device
 ) -> FixedStages:
-    """A network, which is fixed and brought to the precision in place, in fixed shapes."""
+    """A network, which is fused and brought to the precision in place, in fixed shapes."""
     graphs = TorchGraphs(network, precision, device)
     name = f"{network.config.name} on torch, {device.type}, {precision}"
-    return FixedStages(graphs, sizes_of(network), constants_of(network), name)
+    traits = traits_of(network.config)
+    return FixedStages(graphs, sizes_of(network), traits, constants_of(network), name)
 
 
 class TorchGraphs(StaticGraphs):
     """The graphs of a network as PyTorch modules.
 
     Args:
-        network: is fixed, brought to the precision and moved in place.
+        network: is fused, brought to the precision and moved in place.
         precision: fp32, bf16 or fp16; the mask decoder stays in fp32.
         device: where to.
     """

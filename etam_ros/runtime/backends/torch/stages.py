@@ -9,26 +9,18 @@ import torch
 from torch import Tensor, nn
 
 from etam_ros.errors import BackendError
-from etam_ros.model import EfficientTAM, model_config
-from etam_ros.model.checkpoint import load_network
-from etam_ros.runtime.backends.torch.weights import resolve_weights
+from etam_ros.model import EfficientTAM
+from etam_ros.model.config import ModelConfig
 from etam_ros.runtime.stages import (
     DecodedMasks,
     MemoryBatch,
+    ModelTraits,
     StageConstants,
     Stages,
     StageSizes,
 )
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-def open_torch_stages(model: str, *, weights: str, precision: str, device: str) -> TorchStages:
-    """Load a model onto PyTorch; arguments as in `open_stages`."""
-    place = choose_device(device)
-    dtype = choose_dtype(precision, place)
-    network = load_network(model_config(model), resolve_weights(model, weights))
-    return TorchStages(network, device=place, dtype=dtype)
 
 
 def choose_device(device: str) -> torch.device:
@@ -46,23 +38,6 @@ def choose_device(device: str) -> torch.device:
     return torch.device("cuda" if usable and device != "cpu" else "cpu")
 
 
-def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """auto is fp32 on a CPU, bf16 on a GPU that has it.
-
-    Raises:
-        BackendError: the device has no such arithmetic.
-    """
-    on_gpu = device.type == "cuda"
-    has_bf16 = not on_gpu or torch.cuda.is_bf16_supported()
-    if precision == "auto":
-        return torch.bfloat16 if on_gpu and has_bf16 else torch.float32
-    if precision == "fp16" and not on_gpu:
-        raise BackendError("precision is fp16, which torch runs on CUDA alone: use fp32 or bf16")
-    if precision == "bf16" and not has_bf16:
-        raise BackendError("precision is bf16, which this GPU lacks: use fp32 or fp16")
-    return DTYPES[precision]
-
-
 def sizes_of(network: EfficientTAM) -> StageSizes:
     """What the tracker has to know of a network."""
     config = network.config
@@ -72,6 +47,12 @@ def sizes_of(network: EfficientTAM) -> StageSizes:
         hidden_dim=config.hidden_dim,
         memory_dim=config.memory_dim,
         memory_frames=config.memory_frames,
+    )
+
+
+def traits_of(config: ModelConfig) -> ModelTraits:
+    """What a model of a configuration does."""
+    return ModelTraits(
         carries_masks=config.carries_masks,
         proposes_masks=config.proposes_masks,
         answers_once=config.answers_once,
@@ -107,7 +88,7 @@ class TorchStages(Stages):
         device: torch.device,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.sizes = sizes_of(network)
+        self.sizes, self.traits = sizes_of(network), traits_of(network.config)
         precision = next(name for name, value in DTYPES.items() if value is dtype)
         torch_is = "eager torch" if device.type == "cuda" else "torch"
         self.name = f"{network.config.name} on {torch_is}, {device.type}, {precision}"
@@ -196,7 +177,7 @@ class TorchStages(Stages):
 
     def close(self) -> None:
         """Free the weights."""
-        del self.network
+        vars(self).pop("network", None)
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 

@@ -1,15 +1,22 @@
-"""Weights by name: which there are, where they lie, how to get them."""
+"""Weights by name: which there are, where they lie, how to get them, and who reads them."""
 
 from __future__ import annotations
 
+import hashlib
 import logging
+from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+import torch
+from torch import Tensor
+
 from etam_ros.errors import WeightsError
-from etam_ros.model import MODELS, model_config
-from etam_ros.model.checkpoint import random_seed
+from etam_ros.model import MODELS, EfficientTAM, model_config
+from etam_ros.model.checkpoint import load_network, random_seed
 from etam_ros.model.config import ETAM_NANO, TINY_TEST
 
 OFFICIAL_REPOSITORY: Final = "yunyangx/efficient-track-anything"
@@ -132,3 +139,57 @@ def _local(name: str) -> Path | None:
 
     found = try_to_load_from_cache(OFFICIAL_REPOSITORY, _filename(name))
     return Path(found) if isinstance(found, str) else None
+
+
+class NetworkSource:
+    """A model's network, whose weights are read when it is first asked for, and once.
+
+    Args:
+        model, weights: as in `open_stages`.
+    """
+
+    def __init__(self, model: str, weights: str) -> None:
+        self.model, self.weights = model, weights
+
+    @property
+    def trained(self) -> bool:
+        """Whether its masks mean anything."""
+        return random_seed(self.weights) is None
+
+    @cached_property
+    def weights_hash(self) -> str:
+        """sha256 over the weights' names, shapes, types and values.
+
+        Raises:
+            ConfigError, WeightsError: as `open_stages`.
+        """
+        return hash_weights(self._network.state_dict())
+
+    def copy(self) -> EfficientTAM:
+        """The network in float32 on the CPU, for the caller to change.
+
+        Raises:
+            ConfigError, WeightsError: as `open_stages`.
+        """
+        return deepcopy(self._network)
+
+    def take(self) -> EfficientTAM:
+        """`copy`, for whoever asks last: whoever asks later waits for weights to be read again."""
+        network = self._network
+        del self._network
+        return network
+
+    @cached_property
+    def _network(self) -> EfficientTAM:
+        weights = resolve_weights(self.model, self.weights)
+        return load_network(model_config(self.model), weights)
+
+
+def hash_weights(state: Mapping[str, Tensor]) -> str:
+    """sha256 over names, shapes, types and values of a state dict."""
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        value = state[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tuple(value.shape)} {value.dtype}\n".encode())
+        digest.update(value.view(torch.uint8).numpy().tobytes() if value.ndim else b"")
+    return digest.hexdigest()

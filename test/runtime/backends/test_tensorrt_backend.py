@@ -11,24 +11,28 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from etam_ros import open_stages
 from etam_ros.cli.build import build
 from etam_ros.errors import BackendError
 from etam_ros.model.checkpoint import load_network
 from etam_ros.model.config import TINY_TEST
-from etam_ros.runtime import engines, gpu_engines, open_stages
+from etam_ros.runtime import engines
+from etam_ros.runtime.backend import EngineRequest
+from etam_ros.runtime.backends.tensorrt import backend as tensorrt_backend
+from etam_ros.runtime.backends.tensorrt.backend import TensorRTRtxBackend
 from etam_ros.runtime.backends.tensorrt.plans import DEFAULT_TARGETS, KEY_FILE, PlanKey
+from etam_ros.runtime.backends.torch.backend import TorchBackend
 from etam_ros.runtime.backends.torch.stages import constants_of, sizes_of
-from etam_ros.runtime.engine_request import EngineRequest
+from etam_ros.runtime.backends.torch.weights import NetworkSource, hash_weights
 from etam_ros.runtime.export import OPSET
 from etam_ros.runtime.exported import (
     PADDED,
     ExportedModel,
     ExportKey,
-    hash_weights,
     write_export,
 )
 from etam_ros.runtime.parity import ParityReport
-from etam_ros.runtime.verdicts import write_verdict
+from etam_ros.tracking.parity_clip import follow_clip
 
 VERSION = "1.7.1"
 
@@ -52,7 +56,7 @@ def write_plans(exported: ExportedModel, key: PlanKey) -> None:
     folder = exported.folder / key.folder
     folder.mkdir()
     plan = f"for {key.target}".encode()
-    (folder / "look.plan").write_bytes(plan)
+    (folder / "self_attend.plan").write_bytes(plan)
     told = {"key": asdict(key), "plans": {"self_attend": hashlib.sha256(plan).hexdigest()}}
     (folder / KEY_FILE).write_text(json.dumps(told))
 
@@ -69,7 +73,7 @@ def library(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     found = SimpleNamespace(
         __name__="tensorrt_rtx", __version__=VERSION, ComputeCapability=capabilities
     )
-    monkeypatch.setattr(gpu_engines, "import_library", lambda backend: found)
+    monkeypatch.setattr(TensorRTRtxBackend, "load_library", classmethod(lambda _: found))
     return found
 
 
@@ -77,9 +81,10 @@ def library(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 def rtx_4090(library: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """A machine that says that it has a GPU, on which no plan is ever loaded."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (8, 9))
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA GeForce RTX 4090")
-    monkeypatch.setattr(gpu_engines.GpuEngine, "open", lambda *_: pytest.fail("was loaded"))
+    monkeypatch.setattr(TensorRTRtxBackend, "open", lambda *_: pytest.fail("was loaded"))
     return monkeypatch
 
 
@@ -87,6 +92,11 @@ def request_for(exported: ExportedModel) -> EngineRequest:
     return EngineRequest(
         "tiny_test", "random:0", "tensorrt_rtx", "fp16", str(exported.folder.parent)
     )
+
+
+def backend_for(exported: ExportedModel, **changes: object) -> TensorRTRtxBackend:
+    request = replace(request_for(exported), **changes)
+    return TensorRTRtxBackend(request, NetworkSource(request.model, request.weights))
 
 
 class BuiltError(Exception):
@@ -118,7 +128,7 @@ def test_plans_of_another_key_are_refused_with_the_command_or_built(
     else:
         exported.file("self_attend").write_bytes(b"A graph")
     with pytest.raises(BackendError) as refused:
-        engines.open_engine(request, build=False)
+        engines.open_engine(request, follow_clip, build=False)
     (line,) = str(refused.value).splitlines()
     assert wanted in line
     assert "there are plans of another key: tensorrt_rtx-1.7.1-sm89)" in line
@@ -128,9 +138,9 @@ def test_plans_of_another_key_are_refused_with_the_command_or_built(
     def built(exported: ExportedModel, key: PlanKey, *_: object) -> None:
         raise BuiltError(key)
 
-    rtx_4090.setattr(gpu_engines, "build_plans", built)
+    rtx_4090.setattr(tensorrt_backend, "build_plans", built)
     with pytest.raises(BuiltError) as wants:
-        engines.open_engine(request, build=True)
+        engines.open_engine(request, follow_clip, build=True)
     assert wants.value.key.workspace_mib == (256 if differs == "workspace" else 0)
 
 
@@ -141,8 +151,7 @@ def test_plans_built_within_a_limit_are_found_by_who_names_none(
     write_plans(exported, replace(key, workspace_mib=256))
 
     def found(limit: int | None) -> bool:
-        engine = gpu_engines.GpuEngine(replace(request_for(exported), workspace_mib=limit))
-        return engine.build(exported, build=False, on_step=None)
+        return not backend_for(exported, workspace_mib=limit).lacks()
 
     assert [found(limit) for limit in (None, 256, 0, 512)] == [True, True, False, False]
 
@@ -152,31 +161,29 @@ def test_a_gpu_that_the_library_has_no_name_for_gets_plans_for_any(
 ) -> None:
     rtx_4090.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
     write_plans(exported, replace(key, target=DEFAULT_TARGETS))
-    engine = gpu_engines.GpuEngine(request_for(exported))
-    assert engine.build(exported, build=False, on_step=None)
+    assert not backend_for(exported).lacks()
 
 
 def test_auto_takes_plans_that_passed_on_this_gpu(
     exported: ExportedModel, key: PlanKey, rtx_4090: pytest.MonkeyPatch
 ) -> None:
-    rtx_4090.setattr(engines, "is_installed", lambda backend: backend == "tensorrt_rtx")
     write_plans(exported, key)
+    rtx_4090.setattr(TorchBackend, "open", lambda *_: pytest.fail("torch"))
+    request = replace(request_for(exported), backend="auto", precision="auto")
 
-    def ready() -> bool:
-        folder = str(exported.folder.parent)
-        found = engines.fastest_ready("tiny_test", "random:0", folder, "auto", device="cuda")
-        return found is not None
+    def taken() -> str:
+        with pytest.raises(pytest.fail.Exception) as opened:
+            engines.open_engine(request, follow_clip, build=False)
+        return str(opened.value)
 
-    assert not ready()  # nobody judged them here yet
-    engine = gpu_engines.GpuEngine(request_for(exported))
+    assert taken() == "torch"  # nobody judged the plans here yet
     passed = ParityReport("", "fp16", (), 1.0, 1.0, 1.0, 0.0)
-    write_verdict(exported, engine.verdict_key(exported), passed)
-    assert ready()
+    backend_for(exported).keep(passed)
+    assert taken() == "was loaded"
     rtx_4090.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA L4")
-    assert not ready()  # the same capability, another GPU
-    refused = replace(passed, agreement=0.5)
-    write_verdict(exported, engine.verdict_key(exported), refused)
-    assert engines.why_not(request_for(exported)) == "refused by the parity gate"
+    assert taken() == "torch"  # the same capability, another GPU
+    backend_for(exported).keep(replace(passed, agreement=0.5))
+    assert engines.why_not(backend_for(exported)) == "refused by the parity gate"
 
 
 no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="is about machines without a GPU")
@@ -193,7 +200,7 @@ def test_plans_for_a_gpu_elsewhere_are_not_judged_and_that_is_said(
     said = " ".join(capsys.readouterr().out.split())
     assert "tiny_test is built for sm89 in" in said
     assert "nothing was judged: copy the folder there, and run `etam verify tiny_test" in said
-    with pytest.raises(BackendError, match="tensorrt builds for the GPU it runs on alone"):
+    with pytest.raises(BackendError, match="tensorrt builds for the machine it runs on alone"):
         build("tiny_test", "tensorrt", "auto", "random:0", folder, target="sm89")
 
 

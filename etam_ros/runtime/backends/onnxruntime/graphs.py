@@ -1,4 +1,4 @@
-"""The stages on ONNX Runtime, on a CPU."""
+"""Exported graphs on ONNX Runtime, on a CPU."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from etam_ros.errors import BackendError
-from etam_ros.runtime.backends.graph_stages import GraphRunner, GraphStages
+from etam_ros.runtime.backends.graph_stages import GraphRunner
 from etam_ros.runtime.exported import ExportedModel
 
 
@@ -16,12 +16,15 @@ class OnnxRunner(GraphRunner):
     """Sessions of ONNX Runtime, one a graph.
 
     Args:
+        runtime: the module onnxruntime.
         exported: whose graphs.
         threads: of each session.
+
+    Raises:
+        BackendError: a graph cannot be loaded.
     """
 
-    def __init__(self, exported: ExportedModel, threads: int) -> None:
-        runtime = import_onnxruntime()
+    def __init__(self, runtime: Any, exported: ExportedModel, threads: int) -> None:
         options = runtime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -58,25 +61,3 @@ def _open_session(runtime: Any, exported: ExportedModel, graph: str, options: An
             f"ONNX Runtime {runtime.__version__} cannot load {path} ({reason}): "
             f"delete {exported.folder} to export again"
         ) from error
-
-
-def import_onnxruntime() -> Any:
-    """ONNX Runtime.
-
-    Raises:
-        BackendError: it is not installed.
-    """
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise BackendError(
-            "backend is onnx, but ONNX Runtime is not installed: install etam_ros[onnx], or use "
-            "another backend (`etam doctor` shows which run here)"
-        ) from error
-    return onnxruntime
-
-
-def open_onnx_stages(exported: ExportedModel, threads: int) -> GraphStages:
-    """The stages of an export on ONNX Runtime."""
-    name = f"{exported.key.model} on onnx, cpu, {exported.key.precision}"
-    return GraphStages(exported, OnnxRunner(exported, threads), name)

@@ -1,4 +1,4 @@
-"""The stages on OpenVINO, on a CPU, in float32 or bf16."""
+"""Exported graphs on OpenVINO, on a CPU, in float32 or bf16."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from etam_ros.errors import BackendError
-from etam_ros.runtime.backends.graph_stages import GraphRunner, GraphStages
+from etam_ros.runtime.backends.graph_stages import GraphRunner
 from etam_ros.runtime.exported import ExportedModel
 from etam_ros.runtime.stages import IN_FLOAT32
 
@@ -20,14 +20,20 @@ class OpenVinoRunner(GraphRunner):
     """Compiled models of OpenVINO, one a graph.
 
     Args:
+        openvino: the module.
         exported: whose graphs, in fp32.
         threads: of each.
         precision: fp32 or bf16, in which OpenVINO computes.
+
+    Raises:
+        BackendError: a graph cannot be loaded.
     """
 
-    def __init__(self, exported: ExportedModel, threads: int, precision: str) -> None:
-        self._openvino = import_openvino()
-        core = self._openvino.Core()
+    def __init__(
+        self, openvino: Any, exported: ExportedModel, threads: int, precision: str
+    ) -> None:
+        self._openvino = openvino
+        core = openvino.Core()
         self._requests: dict[str, Any] = {}
         for graph in exported.graphs:
             reduced = precision == "bf16" and graph not in IN_FLOAT32
@@ -66,25 +72,3 @@ class OpenVinoRunner(GraphRunner):
     def close(self) -> None:
         """Free the models."""
         self._requests.clear()
-
-
-def import_openvino() -> Any:
-    """OpenVINO.
-
-    Raises:
-        BackendError: it is not installed.
-    """
-    try:
-        import openvino
-    except ImportError as error:
-        raise BackendError(
-            "backend is openvino, but OpenVINO is not installed: install etam_ros[openvino], or "
-            "use another backend (`etam doctor` shows which run here)"
-        ) from error
-    return openvino
-
-
-def open_openvino_stages(exported: ExportedModel, threads: int, precision: str) -> GraphStages:
-    """The stages of an fp32 export on OpenVINO."""
-    name = f"{exported.key.model} on openvino, cpu, {precision}"
-    return GraphStages(exported, OpenVinoRunner(exported, threads, precision), name)

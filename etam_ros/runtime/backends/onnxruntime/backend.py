@@ -1,0 +1,42 @@
+"""ONNX Runtime as a backend: on a CPU, in fp32."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from etam_ros.errors import BackendError
+from etam_ros.runtime.backends.cpu_backend import CpuBackend
+from etam_ros.runtime.backends.graph_stages import GraphStages
+from etam_ros.runtime.backends.onnxruntime.graphs import OnnxRunner
+from etam_ros.runtime.stages import Stages
+
+
+class OnnxBackend(CpuBackend):
+    """A model on ONNX Runtime."""
+
+    name = "onnx"
+    package = "onnxruntime"
+
+    @classmethod
+    def load_library(cls) -> Any:
+        """ONNX Runtime."""
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise BackendError(
+                "backend is onnx, but ONNX Runtime is not installed: install etam_ros[onnx], or "
+                "use another backend (`etam doctor` shows which run here)"
+            ) from error
+        return onnxruntime
+
+    @classmethod
+    def precisions(cls, device: str) -> tuple[str, ...]:
+        """Graphs are in fp32, and so are they computed."""
+        return ("fp32",)
+
+    def open(self) -> Stages:
+        """A session for each graph."""
+        runner = OnnxRunner(self._library, self.exported, torch.get_num_threads())
+        return GraphStages(self.exported, runner, f"{self.request.model} on onnx, cpu, fp32")

@@ -1,0 +1,44 @@
+"""OpenVINO as a backend: on a CPU, in fp32, or in bf16 where the CPU multiplies it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from etam_ros.errors import BackendError
+from etam_ros.runtime.backends.cpu_backend import CpuBackend, has_bf16
+from etam_ros.runtime.backends.graph_stages import GraphStages
+from etam_ros.runtime.backends.openvino.graphs import OpenVinoRunner
+from etam_ros.runtime.stages import Stages
+
+
+class OpenVinoBackend(CpuBackend):
+    """A model on OpenVINO."""
+
+    name = "openvino"
+    package = "openvino"
+
+    @classmethod
+    def load_library(cls) -> Any:
+        """OpenVINO."""
+        try:
+            import openvino
+        except ImportError as error:
+            raise BackendError(
+                "backend is openvino, but OpenVINO is not installed: install etam_ros[openvino], "
+                "or use another backend (`etam doctor` shows which run here)"
+            ) from error
+        return openvino
+
+    @classmethod
+    def precisions(cls, device: str) -> tuple[str, ...]:
+        """In bf16 only where it is faster."""
+        return ("bf16", "fp32") if has_bf16() else ("fp32",)
+
+    def open(self) -> Stages:
+        """A compiled model for each graph."""
+        threads = torch.get_num_threads()
+        runner = OpenVinoRunner(self._library, self.exported, threads, self.precision)
+        name = f"{self.request.model} on openvino, cpu, {self.precision}"
+        return GraphStages(self.exported, runner, name)
