@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from etam_ros.cli.terminal.findings import Piece, find_all
+from etam_ros.ros.transport import VARIABLES
 
 
 def findings_of(done):
@@ -81,7 +82,9 @@ def test_an_rclpy_that_kills_its_process_stops_the_node_alone(etam, tmp_path):
     assert (report["tracker_runs"], report["node_runs"]) == (True, False)
 
 
-def test_the_transport_profile_in_effect_is_named(etam, tmp_path):
+def test_the_transport_profile_in_effect_is_named(etam, tmp_path, monkeypatch):
+    for variable in VARIABLES:  # tests of ROS may have set ours
+        monkeypatch.delenv(variable, raising=False)
     profile = tmp_path / "mine.xml"
     profile.write_text("<dds/>")
     mine = etam("doctor", "--json", FASTDDS_DEFAULT_PROFILES_FILE=str(profile))
