@@ -26,7 +26,7 @@ def call(out: Path, *arguments: str) -> dict[str, dict]:
     """Make the call in a process, as a person would; returns the parts of its report."""
     command = [sys.executable, "-m", "etam_ros.benchmark.on_gpu", str(out), *TINY, *arguments]
     done = subprocess.run(
-        command, env=dict(os.environ, OMP_NUM_THREADS="2"), capture_output=True, text=True,
+        command, env=dict(os.environ, OMP_NUM_THREADS="1"), capture_output=True, text=True,
         timeout=280, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
