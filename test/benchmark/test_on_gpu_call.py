@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from etam_ros.benchmark.on_gpu.correctness import _counts, run_gpu_tests
 from etam_ros.benchmark.on_gpu.findings import Findings
@@ -81,6 +82,32 @@ def test_a_part_that_hangs_is_ended_and_told(tmp_path: Path, monkeypatch) -> Non
 def test_parts_that_do_not_exist_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="expected some of tests,report,train"):
         run_call(Call(tmp_path, tmp_path, 1.0, ("speed",), ()))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--only=speed", "--device=cpu"), "expected some of tests,report,train"),
+        (("--objects=1,x", "--device=cpu"), "invalid counts value: '1,x'"),
+        (("--device=cuda",), "PyTorch finds no CUDA device here"),
+    ],
+)
+def test_what_cannot_be_run_is_one_line(tmp_path: Path, arguments, words: str) -> None:
+    if "cuda" in arguments[0] and torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    done = subprocess.run(
+        [sys.executable, "-m", "etam_ros.benchmark.on_gpu", str(tmp_path / "out"), *arguments],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert words in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="name another folder"):
+        run_call(Call(tmp_path / "file" / "out", tmp_path, 1.0, ("tests",), ()))
 
 
 def test_nothing_is_begun_once_the_time_is_up(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Prove on a GPU, in one call, all that counts: is it right, how fast, and what it learns.
 
-    python -m etam_ros.benchmark.on_gpu OUT [--minutes 11] [--device cuda|cpu]
+    python -m etam_ros.benchmark.on_gpu OUT [--minutes 9.5] [--device cuda|cpu]
         [--only tests,report,train] [--material packed.npz]
 
 It needs torch, NumPy and OpenCV; TensorRT is measured where it is installed. Each part is a
@@ -18,6 +18,8 @@ from typing import Final
 
 from etam_ros.benchmark.on_gpu.findings import Findings
 from etam_ros.benchmark.on_gpu.parts import PARTS, REPORT, TESTS, TRAIN, Call, run_call
+from etam_ros.errors import EtamError
+from etam_ros.runtime.backends.torch.stages import choose_device
 
 MODELS: Final = "efficienttam_ti_512x512=random:0,etam_nano=,efficienttam_s=random:0"
 """Models and weights that are timed, what matters most first."""
@@ -26,20 +28,25 @@ COMPARED: Final = "etam_nano=,efficienttam_s_512x512=random:0,efficienttam_ti_1=
 
 
 def main() -> int:
-    """Run the call, or one part of it."""
+    """Run the call, or one part of it; 0, or 2 for what the user can mend."""
     given = _parser().parse_args()
     if given.part:
         _run_part(given)
         return 0
-    with TemporaryDirectory(prefix="etam_on_gpu_") as scratch:
-        call = Call(
-            out=given.out,
-            scratch=Path(scratch),
-            seconds=60 * given.minutes,
-            parts=tuple(given.only.split(",")),
-            arguments=tuple(_passed_on(given)),
-        )
-        print(run_call(call), flush=True)
+    try:
+        choose_device(given.device)
+        with TemporaryDirectory(prefix="etam_on_gpu_") as scratch:
+            call = Call(
+                out=given.out,
+                scratch=Path(scratch),
+                seconds=60 * given.minutes,
+                parts=tuple(given.only.split(",")),
+                arguments=tuple(_passed_on(given)),
+            )
+            print(run_call(call), flush=True)
+    except EtamError as error:
+        print(error, file=sys.stderr)
+        return 2
     return 0
 
 
@@ -50,12 +57,14 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Example: python -m etam_ros.benchmark.on_gpu report --material packed.npz",
     )
     parser.add_argument("out", type=Path, help="folder of what it leaves")
-    parser.add_argument("--minutes", type=float, default=11.0, help="after which all has ended")
+    parser.add_argument(
+        "--minutes", type=float, default=9.5, help="after which all has ended (%(default)s)"
+    )
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
     parser.add_argument("--only", default=",".join(PARTS), help="parts, as tests,train")
     parser.add_argument("--models", default=MODELS, help="to time, as MODEL=WEIGHTS,…")
     parser.add_argument("--compared", default=COMPARED, help="to compare, as MODEL=WEIGHTS,…")
-    parser.add_argument("--objects", default="1,4,16", help="numbers of objects")
+    parser.add_argument("--objects", type=counts, default=(1, 4, 16), help="as 1,4,16")
     parser.add_argument("--frames", type=int, default=100, help="measured in each turn")
     parser.add_argument("--engine-dir", default="", help="of plans and exports")
     parser.add_argument("--material", default="", help="packed material to train on")
@@ -65,12 +74,21 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def counts(text: str) -> tuple[int, ...]:
+    """Numbers from 1 up, as 1,4,16."""
+    found = tuple(int(each) for each in text.split(","))
+    if min(found) < 1:
+        raise ValueError
+    return found
+
+
 def _passed_on(given: argparse.Namespace) -> list[str]:
     """What every part is told."""
     names = (
         "device", "models", "compared", "objects", "frames", "engine_dir", "material", "init",
     )  # fmt: skip
-    return [f"--{name.replace('_', '-')}={getattr(given, name)}" for name in names]
+    values = {**vars(given), "objects": ",".join(map(str, given.objects))}
+    return [f"--{name.replace('_', '-')}={values[name]}" for name in names]
 
 
 def _run_part(given: argparse.Namespace) -> None:
@@ -92,7 +110,7 @@ def _run_part(given: argparse.Namespace) -> None:
         plan = SpeedPlan(
             _pairs(given.models),
             groups,
-            tuple(int(count) for count in given.objects.split(",")),
+            given.objects,
             given.frames,
             device=given.device,
             engine_dir=given.engine_dir,

@@ -29,6 +29,7 @@ GRACE_S: Final = 6.0
 MOST_FILES: Final = 8
 MOST_BYTES: Final = 16 * 2**20
 TRAINED: Final = "training"
+LOG: Final = "log.txt"
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,13 @@ def run_call(call: Call) -> str:
     unknown = [part for part in call.parts if part not in PARTS]
     if unknown:
         raise ConfigError(f"only is {','.join(call.parts)!r}, expected some of {','.join(PARTS)}")
-    call.out.mkdir(parents=True, exist_ok=True)
+    try:
+        call.out.mkdir(parents=True, exist_ok=True)
+        (call.out / LOG).unlink(missing_ok=True)  # of an earlier call
+    except OSError as error:
+        raise ConfigError(
+            f"{call.out} cannot be written ({error.strerror}): name another folder"
+        ) from None
     end_s = time.monotonic() + call.seconds
     ended: dict[str, str] = {}
     about = machine()
@@ -82,7 +89,7 @@ def _run(
     ]  # fmt: skip
     print(f"{TITLES[part]}: {limit_s:.0f} s", flush=True)
     began_s = time.monotonic()
-    with (call.out / "log.txt").open("a") as log:
+    with (call.out / LOG).open("a") as log:
         process = subprocess.Popen(
             command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             env=dict(os.environ, PYTHONUNBUFFERED="1"),
