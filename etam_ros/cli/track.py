@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,9 +18,8 @@ if TYPE_CHECKING:
     from etam_ros.offline.track_run import RunSummary, TrackRun
     from etam_ros.runtime import Stages
 
-_HOW_TO_PROMPT = (
-    '[{"frame": 0, "object_id": 1, "label": "cup", "points": [[320, 240]], "labels": [1]}]'
-)
+_POINT = "[ID:]X,Y[@FRAME]"
+Several = list[str] | None
 
 
 @options_of(NetworkConfig)
@@ -33,6 +33,25 @@ def track(
     prompts: Annotated[
         Path | None, typer.Option(help="JSON file that says what to follow; see the example.")
     ] = None,
+    click: Annotated[
+        Several,
+        typer.Option(help="On an object of that frame, else of the first.", metavar=_POINT),
+    ] = None,
+    background: Annotated[
+        Several, typer.Option(help="Beside an object, to correct it.", metavar=_POINT)
+    ] = None,
+    box: Annotated[
+        Several, typer.Option(help="Around an object.", metavar="[ID:]X0,Y0,X1,Y1[@FRAME]")
+    ] = None,
+    max_objects: Annotated[
+        int | None,
+        typer.Option(
+            help="Most objects at once.",
+            show_default=str(TrackerConfig.max_objects),
+            min=1,
+            max=255,
+        ),
+    ] = None,
     *,
     network: NetworkConfig,
     save_logits: Annotated[
@@ -44,7 +63,10 @@ def track(
 ) -> None:
     """Follow objects through a video, a folder of images or a camera.
 
-    The prompts file says what to follow, from which frame on, in pixels of the source, by
+    Clicks and boxes start an object each, unless an ID and a colon stand before them; all three
+    may be given several times: --click 320,240 --click 1:340,250@12 --background 1:10,20@12
+
+    A prompts file says what to follow, from which frame on, in pixels of the source, by
     clicks (label 1 on the object, 0 off it), a box, or a mask:
 
     [ {"frame": 0, "object_id": 1, "label": "cup", "points": [ [320, 240] ], "labels": [1]},
@@ -53,21 +75,28 @@ def track(
 
     {"frame": 9, "object_id": 3, "mask": "mask.png", "mask_value": 1} ]
     """
-    if prompts is None:
-        raise PromptError(f"no prompts given: add --prompts FILE, a JSON list as {_HOW_TO_PROMPT}")
-    # Everything heavy comes now, so that help and typing errors are quick.
+    # Everything heavy comes now, so that help is quick.
     from etam_ros.media.sources import open_source
     from etam_ros.offline.output_folder import check_output_folder
+    from etam_ros.offline.prompt_options import prompts_from_options
+    from etam_ros.offline.prompts_file import read_prompts
     from etam_ros.offline.track_run import TrackRun
 
-    run = TrackRun(prompts)
+    listed = read_prompts(prompts) if prompts is not None else []
+    given = prompts_from_options(click or [], background or [], box or [], known=listed)
+    if not listed and not given:
+        raise PromptError(
+            "no prompts given: add --click X,Y, --box X0,Y0,X1,Y1 or --prompts FILE (see --help)"
+        )
+    run = TrackRun([*listed, *given])
+    tracking = TrackerConfig(max_objects=max_objects or TrackerConfig.max_objects)
     with open_source(source) as frames:
         check_output_folder(out, source)
         from etam_ros.tracking import open_stages
 
         with open_stages(**vars(network)) as stages:
             overlay = None if no_overlay else OverlayConfig()
-            summary = _run(run, frames, stages, out, overlay, save_logits)
+            summary = _run(run, frames, stages, tracking, out, overlay, save_logits)
     _report(summary, out)
     if summary.stopped:
         raise typer.Exit(EXIT_INTERRUPTED)
@@ -78,6 +107,7 @@ def _run(
     run: TrackRun,
     frames: FrameSource,
     stages: Stages,
+    tracking: TrackerConfig,
     out: Path,
     overlay: OverlayConfig | None,
     save_logits: bool,
@@ -87,9 +117,9 @@ def _run(
     from etam_ros.offline.track_output import TrackOutput
     from etam_ros.tracking import Tracker
 
-    # Logits are saved to be compared: nothing filled in, nothing forgotten.
-    complete = TrackerConfig(fill_hole_area=0, conditioning_memories=0)
-    tracker = Tracker(stages, complete if save_logits else TrackerConfig())
+    if save_logits:  # to be compared: nothing filled in, nothing forgotten
+        tracking = replace(tracking, fill_hole_area=0, conditioning_memories=0)
+    tracker = Tracker(stages, tracking)
     with (
         frame_progress(f"tracking {frames.name}", frames.frame_count) as advance,
         stop_on_interrupt() as stop,

@@ -32,16 +32,16 @@ _LARGEST_INTEGER: Final = 2**63 - 1
 
 @dataclass(frozen=True, eq=False)
 class TimedPrompt:
-    """One entry of a prompts file.
+    """What is said of an object on one frame of a source.
 
     Attributes:
-        entry: its index in the file, from 0.
+        place: where it is said, for error lines.
         frame: index of the frame it belongs to, from 0; None when `stamp_ns` says it.
         stamp_ns: stamp of that frame; None when `frame` says it.
         prompt: what is said about the object.
     """
 
-    entry: int
+    place: str
     frame: int | None
     stamp_ns: int | None
     prompt: Prompt
@@ -106,7 +106,7 @@ def _read_entry(index: int, entry: Any, path: Path) -> TimedPrompt:
         if str(error).startswith(reader.place):
             raise
         raise PromptError(f"{reader.place}: {error}") from None
-    return TimedPrompt(index, frame, stamp_ns, prompt)
+    return TimedPrompt(reader.place, frame, stamp_ns, prompt)
 
 
 class _EntryReader:

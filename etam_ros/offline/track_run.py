@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from etam_ros.errors import ObjectError, PromptError
 from etam_ros.media.label_png import LARGEST_ID
 from etam_ros.media.sources import FrameSource
-from etam_ros.offline.prompts_file import PromptSchedule, TimedPrompt, read_prompts
+from etam_ros.offline.prompts_file import PromptSchedule, TimedPrompt
 from etam_ros.offline.track_output import TrackOutput
 from etam_ros.records import NEW_OBJECT, Frame
 from etam_ros.tracking import Tracker
@@ -39,18 +38,17 @@ class RunSummary:
 
 
 class TrackRun:
-    """Tracks a source with the prompts of a file.
+    """Tracks a source with prompts on its frames.
 
     Args:
-        prompts_path: the prompts file.
+        prompts: in the order in which they are given on a frame.
 
     Raises:
-        PromptError: it is malformed, or asks for ids that mask pictures cannot hold.
+        PromptError: they ask for ids that mask pictures cannot hold.
     """
 
-    def __init__(self, prompts_path: Path) -> None:
-        self._path = prompts_path
-        self._schedule = PromptSchedule(_with_ids(read_prompts(prompts_path), prompts_path))
+    def __init__(self, prompts: Sequence[TimedPrompt]) -> None:
+        self._schedule = PromptSchedule(_with_ids(prompts))
 
     def run(
         self,
@@ -94,7 +92,7 @@ class TrackRun:
         others = f" (and {len(left) - 1} more)" if len(left) > 1 else ""
         had = f"which had frames 0 to {frames - 1}" if frames else "which had none"
         raise PromptError(
-            f"{self._path} entry {left[0].entry}{others} is for {left[0].when}, which is not in "
+            f"{left[0].place}{others} is for {left[0].when}, which is not in "
             f"the source, {had}: the output is complete, but without it"
         )
 
@@ -112,11 +110,11 @@ class TrackRun:
             tracker.add_prompt(item.prompt)
         except PromptError as error:
             kind = ObjectError if isinstance(error, ObjectError) else PromptError
-            raise kind(f"{self._path} entry {item.entry} ({item.when}): {error}") from None
+            raise kind(f"{item.place} ({item.when}): {error}") from None
 
 
-def _with_ids(prompts: list[TimedPrompt], path: Path) -> list[TimedPrompt]:
-    """Give each new object the lowest id that no entry of the file has."""
+def _with_ids(prompts: Sequence[TimedPrompt]) -> list[TimedPrompt]:
+    """Give each new object the lowest id that no prompt has."""
     named = {item.prompt.object_id for item in prompts}
     unused = (object_id for object_id in range(1, LARGEST_ID + 1) if object_id not in named)
     numbered = []
@@ -126,7 +124,7 @@ def _with_ids(prompts: list[TimedPrompt], path: Path) -> list[TimedPrompt]:
             object_id = next(unused, LARGEST_ID + 1)
         if object_id > LARGEST_ID:
             raise PromptError(
-                f"{path} entry {item.entry}, field object_id: {object_id}, but mask pictures "
+                f"{item.place}, field object_id: {object_id}, but mask pictures "
                 f"hold ids up to {LARGEST_ID}: use lower ids, or fewer"
             )
         numbered.append(replace(item, prompt=replace(item.prompt, object_id=object_id)))

@@ -104,6 +104,29 @@ def two_prompts(tmp_path):
     )
 
 
+def test_clicks_and_boxes_do_as_a_prompts_file_does(etam, tmp_path, frames, two_prompts):
+    model = ("--model", "tiny_test", "--weights", "random:0", "--no-overlay")
+    listed, given = tmp_path / "listed", tmp_path / "given"
+    assert etam(*tiny(frames, listed, two_prompts, "--no-overlay")).returncode == 0
+    ended = etam(
+        frames, "--out", given, "--click", "4:35,45@1", "--box", "2:60,20,110,80@2", *model
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "objects: 4, 2;" in ended.stdout
+    for path in (listed / "masks").iterdir():
+        assert path.read_bytes() == (given / "masks" / path.name).read_bytes()
+    added = etam(*tiny(frames, tmp_path / "both", two_prompts, "--click", "5,5@3"))
+    assert "objects: 4, 2, 1;" in added.stdout
+
+
+def test_more_objects_than_max_objects_are_refused(etam, tmp_path, frames):
+    ended = etam(
+        frames, "--out", tmp_path / "out", "--click", "35,45", "--click", "5,5", "--max-objects",
+        "1", "--model", "tiny_test", "--weights", "random:0",
+    )  # fmt: skip
+    refused(ended, "--click 5,5 (frame 0)", "max_objects is 1")
+
+
 def test_leaves_masks_a_table_and_a_video_that_agree(etam, tmp_path, frames, two_prompts):
     out = tmp_path / "out"
     ended = etam(*tiny(frames, out, two_prompts))
@@ -198,7 +221,7 @@ def test_masks_that_someone_else_made_are_not_touched(etam, tmp_path, frames, tw
 def test_mistakes_are_one_line(etam, tmp_path, frames, two_prompts):
     out = tmp_path / "out"
     ended = etam(frames, "--out", out, "--model", "tiny_test", "--weights", "random:0")
-    refused(ended, "--prompts", '"object_id"')
+    refused(ended, "--click X,Y", "--prompts FILE")
     refused(etam(*tiny(tmp_path / "absent.mp4", out, two_prompts)), "absent.mp4", "does not exist")
     prompts = write_prompts(tmp_path / "bad.json", {"frame": 0, "object_id": 1, "points": 3})
     refused(etam(*tiny(frames, out, prompts)), "bad.json entry 0, field points")

@@ -37,14 +37,18 @@ def test_clicks_boxes_and_all_their_fields(tmp_path):
         ],
     )  # fmt: skip
     first, second = read_prompts(path)
-    assert (first.entry, first.frame, first.stamp_ns) == (0, 2, None)
+    assert (first.place, first.frame, first.stamp_ns) == (f"{path} entry 0", 2, None)
     assert first.prompt.object_id == 7
     assert first.prompt.label == "cup"
     assert list(first.prompt.points) == [(1.5, 2.0), (3.0, 4.0)]
     assert list(first.prompt.point_labels) == [1, 0]
     assert first.prompt.box == (0.0, 1.0, 5.5, 6.0)
     assert first.prompt.keep_previous is True
-    assert (second.entry, second.frame, second.stamp_ns) == (1, None, 12345678901234567)
+    assert (second.place, second.frame, second.stamp_ns) == (
+        f"{path} entry 1",
+        None,
+        12345678901234567,
+    )
     assert second.prompt.keep_previous is False
 
 
