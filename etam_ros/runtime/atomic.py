@@ -11,15 +11,18 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from filelock import FileLock, Timeout
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 MAKING: Final = ".making"
 
 
 def lock_of(folder: Path) -> FileLock:
     """The lock of a folder, for this process alone to change it; a context manager that waits."""
+    from filelock import FileLock  # building needs it, running does not
+
     return FileLock(folder.with_name(f".{folder.name}.lock"))
 
 
@@ -52,6 +55,8 @@ def _remove_abandoned(making: Path, held: Path) -> None:
     if making == held:
         shutil.rmtree(making, ignore_errors=True)
         return
+    from filelock import FileLock, Timeout
+
     lock = FileLock(making.with_suffix(".lock"))
     try:
         with lock.acquire(timeout=0):
