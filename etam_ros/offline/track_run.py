@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from etam_ros.errors import ObjectError, PromptError
+from etam_ros.errors import PromptError
 from etam_ros.media.label_png import LARGEST_ID
 from etam_ros.media.sources import FrameSource
 from etam_ros.offline.prompts_file import PromptSchedule, TimedPrompt, read_prompts
@@ -41,9 +41,6 @@ class RunSummary:
 class TrackRun:
     """Tracks a source with the prompts of a file.
 
-    Args:
-        prompts_path: the prompts file.
-
     Raises:
         PromptError: it is malformed, or asks for ids that mask pictures cannot hold.
     """
@@ -64,9 +61,7 @@ class TrackRun:
         """Track every frame of the source.
 
         Args:
-            source: where the frames come from.
             tracker: fresh or reset.
-            output: takes each frame with its result.
             on_frame: called after each frame, for progress.
             stop: asked after each frame; true ends the run.
 
@@ -100,19 +95,17 @@ class TrackRun:
 
     def _track(self, index: int, frame: Frame, tracker: Tracker, output: TrackOutput) -> None:
         """One frame: step, then its prompts in order, then write what stands after them."""
-        tracker.step(frame)
+        stepped = tracker.step(frame)
         for item in self._schedule.take(index, frame):
             self._prompt(item, tracker)
-        result = tracker.result
-        if result is not None:
-            output.write(index, frame, result)
+        output.write(index, frame, tracker.result or stepped)
 
     def _prompt(self, item: TimedPrompt, tracker: Tracker) -> None:
         try:
             tracker.add_prompt(item.prompt)
         except PromptError as error:
-            kind = ObjectError if isinstance(error, ObjectError) else PromptError
-            raise kind(f"{self._path} entry {item.entry} ({item.when}): {error}") from None
+            place = f"{self._path} entry {item.entry} ({item.when})"
+            raise type(error)(f"{place}: {error}") from None
 
 
 def _with_ids(prompts: list[TimedPrompt], path: Path) -> list[TimedPrompt]:
