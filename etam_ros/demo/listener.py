@@ -60,14 +60,7 @@ class DemoListener(Closing):
         return [Prompt(1, points=[middle], point_labels=[FOREGROUND])]
 
     def take(self, index: int, image: Image, result: FrameResult, latency_ms: float) -> None:
-        """Take one result.
-
-        Args:
-            index: of the image among those published.
-            image: (H, W, 3) uint8 RGB.
-            result: as published.
-            latency_ms: as published.
-        """
+        """Take the result of an image (H, W, 3) uint8 RGB, the `index`-th that was published."""
         found = self._truth.find(image) if self._truth is not None else None
         number = found[0] if found is not None else index
         if self._first_index is None:
