@@ -100,9 +100,7 @@ def make_clip(seed: int, frames: int, folder: Path, on_frame: Callable[[], None]
 
     Args:
         seed: everything in the clip follows from it.
-        frames: how many.
         folder: for frames/ and masks/; an earlier clip in it is removed.
-        on_frame: called after each frame.
 
     Raises:
         SourceError: the clip cannot be written.

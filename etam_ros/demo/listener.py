@@ -40,7 +40,7 @@ class DemoListener(Closing):
         self._out = out
         self._fps = fps
         self._prompts = list(prompts)
-        self._truth = truth
+        self._truth = truth or ClipTruth({})
         self._first_index: int | None = None
         self._followed: set[int] = set()
         self._pictures = EvenlySpaced(_SHEET_PICTURES)
@@ -50,25 +50,18 @@ class DemoListener(Closing):
 
     def prompts_for(self, image: Image) -> list[Prompt]:
         """What to click on in this image, the newest that has a result."""
-        found = self._truth.find(image) if self._truth is not None else None
         if self._prompts:
             return self._prompts
-        if self._truth is not None and found is not None:
+        found = self._truth.find(image)
+        if found is not None:
             clicks = (self._truth.click(found[1], object_id) for object_id in self._truth.labels)
             return [click for click in clicks if click is not None]
         middle = ((image.shape[1] - 1) / 2.0, (image.shape[0] - 1) / 2.0)
         return [Prompt(1, points=[middle], point_labels=[FOREGROUND])]
 
     def take(self, index: int, image: Image, result: FrameResult, latency_ms: float) -> None:
-        """Take one result.
-
-        Args:
-            index: of the image among those published.
-            image: (H, W, 3) uint8 RGB.
-            result: as published.
-            latency_ms: as published.
-        """
-        found = self._truth.find(image) if self._truth is not None else None
+        """Take the result of an image (H, W, 3) uint8 RGB, the `index`-th that was published."""
+        found = self._truth.find(image)
         number = found[0] if found is not None else index
         if self._first_index is None:
             self._first_index = number
@@ -78,7 +71,7 @@ class DemoListener(Closing):
         if self._followed:
             self._pictures.add(thumbnail(picture))
             self.latencies_ms.append(latency_ms)
-        if self._truth is not None and found is not None:
+        if found is not None:
             for object_id in self._followed & set(self._truth.labels):
                 label = self._truth.labels[object_id]
                 score = self.scores.setdefault(object_id, DemoScore(object_id, label))

@@ -40,14 +40,8 @@ _BACKLOG: Final = 100
 
 def start_processes(processes: ProcessGroup, options: DemoOptions, clip: DemoClip) -> None:
     """Start the tracker node, and a player that waits for its subscribers."""
-    parameters = {
-        "prompt_timeout_s": _SERVICE_TIMEOUT_S,
-        "model": options.model,
-        "weights": options.weights,
-    }
-    arguments = ["--ros-args"]
-    for name, value in parameters.items():
-        arguments += ["-p", f"{name}:={value}"]
+    arguments = ["--ros-args", "-p", f"prompt_timeout_s:={_SERVICE_TIMEOUT_S}"]
+    arguments += ["-p", f"model:={options.model}", "-p", f"weights:={options.weights}"]
     processes.start(TRACKER, "etam_ros.ros.tracker.executable", arguments)
     player = [clip.path, "--wait-for-subscribers", "2"]
     if options.rate_hz > 0:
@@ -71,7 +65,6 @@ class DemoSession:
     """The recorder's side of a run: it hears in one thread, and is listened to in another.
 
     Args:
-        context: of ROS.
         processes: the tracker node and the player, started.
         listener: says what to click on, and takes every result, in the thread of `run`.
         on_status: called with what is being done, in words.

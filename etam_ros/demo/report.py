@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etam_ros.demo.options import DemoOptions
-from etam_ros.media.files import writing
 from etam_ros.records import FrameResult
 
 
@@ -33,12 +31,7 @@ class DemoScore:
     noticed: int = 0
 
     def add(self, result: FrameResult, truth: NDArray[np.uint16]) -> None:
-        """Score one frame.
-
-        Args:
-            result: of the frame; without the object it counts as nothing found.
-            truth: (H, W) uint16, ids that can be seen.
-        """
+        """Score one frame, whose truth holds the ids (H, W) that can be seen."""
         found = result.label_image == self.object_id
         real = truth == self.object_id
         if not real.any():
@@ -132,23 +125,8 @@ class DemoReport:
         if self.scores:
             lines += ["", f"| {' | '.join(SCORE_COLUMNS)} |", "|---|---|---|---|---|"]
             lines += [f"| {' | '.join(map(_cell, row))} |" for row in self.score_rows()]
-        lines += [
-            "",
-            "![Frames of the overlay](overlay.jpg)",
-            "",
-            _FOOTNOTE,
-            "",
-        ]
+        lines += ["", "![Frames of the overlay](overlay.jpg)", "", _FOOTNOTE, ""]
         return "\n".join(lines)
-
-    def write(self, path: Path) -> None:
-        """Write the report as a file.
-
-        Raises:
-            SourceError: it cannot be written.
-        """
-        with writing(path):
-            path.write_text(self.markdown(), encoding="utf-8")
 
     def _percentile(self, percent: float) -> float:
         return float(np.percentile(self.latencies_ms, percent)) if len(self.latencies_ms) else 0.0

@@ -9,13 +9,9 @@ from typing import Final
 from etam_ros.demo.clip import DemoClip
 from etam_ros.demo.listener import DemoListener
 from etam_ros.demo.options import DemoOptions
-from etam_ros.demo.processes import (
-    DemoSession,
-    process_environment,
-    start_processes,
-)
+from etam_ros.demo.processes import DemoSession, process_environment, start_processes
 from etam_ros.demo.report import DemoReport
-from etam_ros.errors import SourceError
+from etam_ros.media.files import writing
 from etam_ros.ros.harness.isolation import isolated_domain
 from etam_ros.ros.harness.process_group import ProcessGroup
 from etam_ros.ros.process import require_rclpy
@@ -30,14 +26,10 @@ def start_folder(out: Path) -> None:
     Raises:
         SourceError: it cannot be written.
     """
-    try:
+    with writing(out):
         out.mkdir(parents=True, exist_ok=True)
         for name in _FILES:
             (out / name).unlink(missing_ok=True)
-    except OSError as error:
-        raise SourceError(
-            f"--out {out} cannot be written: {error.strerror}: choose another folder"
-        ) from None
 
 
 def run_demo(
@@ -50,8 +42,6 @@ def run_demo(
     """Play, click and listen, and leave overlay.mp4, overlay.jpg and, with results, report.md.
 
     Args:
-        options: what to do.
-        clip: what to play.
         on_status: called with what is being done, in words.
         stop: asked again and again; true ends the run.
 
@@ -78,5 +68,6 @@ def run_demo(
     scores = [listener.scores[object_id] for object_id in sorted(listener.scores)]
     report = DemoReport(clip.name, options, counts, listener.latencies_ms, scores)
     if counts.results:
-        report.write(options.out / REPORT)
+        with writing(options.out):
+            (options.out / REPORT).write_text(report.markdown(), encoding="utf-8")
     return report

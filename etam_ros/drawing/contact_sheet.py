@@ -26,15 +26,7 @@ def thumbnail(picture: Image, *, width: int = 480) -> Image:
 
 
 def contact_sheet(pictures: Sequence[Image], *, columns: int = 3) -> Image:
-    """Lay pictures out in rows.
-
-    Args:
-        pictures: (H, W, 3) uint8, at least one; all get the size of the first.
-        columns: pictures beside each other.
-
-    Returns:
-        (rows, columns, 3) uint8, a new picture.
-    """
+    """Lay pictures (H, W, 3) uint8, at least one, out in rows; all get the size of the first."""
     columns = min(columns, len(pictures))
     height, width = pictures[0].shape[:2]
     rows = -(-len(pictures) // columns)
@@ -71,11 +63,7 @@ def evenly_spaced(items: Sequence[Item], most: int) -> list[Item]:
 
 
 class EvenlySpaced:
-    """Keeps a handful of pictures, evenly spread over a run of unknown length.
-
-    Args:
-        most: pictures to give out in the end.
-    """
+    """Keeps a handful of pictures, evenly spread over a run of unknown length."""
 
     def __init__(self, most: int) -> None:
         self._most = most

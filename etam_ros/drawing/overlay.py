@@ -24,15 +24,7 @@ _LONGEST_LABEL = 24
 
 
 def draw_overlay(image: Image, result: FrameResult, config: OverlayConfig) -> Image:
-    """Draw every object of a result over its frame.
-
-    Args:
-        image: (H, W, 3) uint8 RGB; stays as it is.
-        result: of that very frame.
-        config: opacity, outline, labels.
-
-    Returns:
-        (H, W, 3) uint8 RGB, a new array.
+    """Draw every object of a result over its frame, (H, W, 3) uint8 RGB, in a new array.
 
     Raises:
         ImageError: the picture has another size than the result.

@@ -147,13 +147,7 @@ def _known(name: str, baselines: Sequence[str], what: str) -> str:
 
 
 def first_mask(image: Image, truth: Mask, kind: str) -> Mask:
-    """What a prompt gives without a network.
-
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        truth: (H, W) bool, from which the prompt is made.
-        kind: one of PROMPT_KINDS.
-    """
+    """What a prompt of one of PROMPT_KINDS, made of the (H, W) truth, gives without a network."""
     if kind == "mask":
         return truth
     if kind == "box":

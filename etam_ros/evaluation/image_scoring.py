@@ -55,14 +55,8 @@ def score_image(
 ) -> dict[str, list[MaskScore]]:
     """Prompt every object over 2 % of a photograph, each on its own, and judge the masks.
 
-    Args:
-        photograph: with ground truth.
-        segmenters: by name.
-        kind: of the prompt, one of PROMPT_KINDS.
-        on_mask: called after each mask.
-
     Returns:
-        the scores of each segmenter; an object too small for the prompt scores 0.
+        the scores of each segmenter by name; an object too small for the prompt scores 0.
     """
     truth, image = photograph.truth(), photograph.image()
     ids, areas = np.unique(truth[truth > 0], return_counts=True)

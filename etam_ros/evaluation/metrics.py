@@ -20,23 +20,15 @@ Mask = NDArray[np.bool_]
 
 
 def region_similarity(mask: Mask, truth: Mask) -> float:
-    """J: intersection over union; 1 where both are empty.
-
-    Args:
-        mask, truth: (H, W) bool.
-
-    Returns:
-        0..1.
-    """
+    """J: intersection over union of (H, W) bool, 0..1; 1 where both are empty."""
     union = np.count_nonzero(mask | truth)
     return np.count_nonzero(mask & truth) / union if union else 1.0
 
 
 def boundary_accuracy(mask: Mask, truth: Mask, tolerance: float = BOUNDARY_TOLERANCE) -> float:
-    """F: harmonic mean of how much of each boundary lies near the other.
+    """F: harmonic mean of how much of each boundary of (H, W) bool lies near the other.
 
     Args:
-        mask, truth: (H, W) bool.
         tolerance: how near, as a fraction of the image diagonal; rounded up to pixels.
 
     Returns:

@@ -108,9 +108,6 @@ class ResultSheets:
             return
         columns = max(map(len, rows.values()))
         blank = np.full_like(next(iter(rows.values()))[0], 255)
-        pictures = [picture for row in rows.values() for picture in _filled(row, columns, blank)]
+        filled = [[*row, *[blank] * (columns - len(row))] for row in rows.values()]
+        pictures = [picture for row in filled for picture in row]
         write_jpeg(self._folder / f"{name}.jpg", contact_sheet(pictures, columns=columns))
-
-
-def _filled(row: list[Image], columns: int, blank: Image) -> list[Image]:
-    return row + [blank] * (columns - len(row))

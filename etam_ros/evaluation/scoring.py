@@ -71,10 +71,8 @@ def score_sequence(
     """Follow all objects of a sequence, and judge their masks.
 
     Args:
-        sequence: video and ground truth.
         segmenter: the tracker or a baseline; it is reset first.
         kind: how objects are prompted, one of PROMPT_KINDS.
-        on_result: called after each frame.
 
     Returns:
         the scores; None where no object has a judged frame.

@@ -66,15 +66,10 @@ class ImageSegmenter(Protocol):
 
 
 class TrackerVideoSegmenter:
-    """The tracker, on videos.
+    """The tracker on videos, for as many objects as ground truth can hold."""
 
-    Args:
-        stages: the network.
-        config: of the tracker; by default one for as many objects as ground truth can hold.
-    """
-
-    def __init__(self, stages: Stages, config: TrackerConfig | None = None) -> None:
-        self._tracker = Tracker(stages, config or TrackerConfig(max_objects=VOID_ID))
+    def __init__(self, stages: Stages) -> None:
+        self._tracker = Tracker(stages, TrackerConfig(max_objects=VOID_ID))
 
     def reset(self) -> None:
         """Forget everything."""
@@ -90,11 +85,7 @@ class TrackerVideoSegmenter:
 
 
 class TrackerImageSegmenter:
-    """The tracker's answer to a first prompt.
-
-    Args:
-        stages: the network.
-    """
+    """The tracker's answer to a first prompt."""
 
     def __init__(self, stages: Stages) -> None:
         self._tracker = Tracker(stages)

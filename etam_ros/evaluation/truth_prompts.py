@@ -25,7 +25,6 @@ def prompt_object(tracker: Tracker, object_id: int, truth: Mask, kind: str) -> M
 
     Args:
         tracker: has stepped that frame.
-        object_id: of the new object.
         truth: (H, W) bool, not empty.
         kind: one of PROMPT_KINDS.
 

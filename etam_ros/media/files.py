@@ -41,6 +41,16 @@ class Closing(ABC):
                 raise
 
 
+def is_bag(path: Path) -> bool:
+    """Whether a path is a rosbag2 folder or a bag file."""
+    return is_bag_file(path) or (path / "metadata.yaml").is_file()
+
+
+def is_bag_file(path: Path) -> bool:
+    """Whether a path is a file that holds a bag, or a part of one."""
+    return path.suffix.lower() in (".mcap", ".db3", ".bag") and path.is_file()
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Say in one line that something cannot be written.
@@ -58,3 +68,16 @@ def writing(path: Path) -> Iterator[None]:
             f"cannot write {error.filename or path}: {error.strerror or error}: "
             "make room or choose another place"
         ) from None
+
+
+@contextmanager
+def writing_whole(path: Path) -> Iterator[Path]:
+    """Give a name to write under, and rename it to `path` once the block is done.
+
+    Raises:
+        SourceError: the block raised an OSError.
+    """
+    part = path.with_name(path.name + ".part")
+    with writing(path):
+        yield part
+        part.replace(path)

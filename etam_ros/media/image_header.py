@@ -45,9 +45,6 @@ def is_jpeg_or_png(data: bytes) -> bool:
 def read_header(data: bytes) -> CompressedHeader:
     """Read the header of a JPEG or PNG, and look whether the file is whole.
 
-    Args:
-        data: the whole file.
-
     Raises:
         ImageError: it is neither, it is damaged, or it was cut short.
     """

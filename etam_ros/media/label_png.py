@@ -24,10 +24,7 @@ LARGEST_ID: Final = 255
 
 
 def encode_label_png(label_image: NDArray[np.integer]) -> bytes:
-    """Encode object ids as an 8-bit palette PNG.
-
-    Args:
-        label_image: (H, W) integers 0..255, 0 background.
+    """Encode object ids, (H, W) integers 0..255 with 0 the background, as an 8-bit palette PNG.
 
     Raises:
         ImageError: an id is over 255, or the array is not (H, W) with at least one pixel.

@@ -25,13 +25,12 @@ from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from etam_ros.errors import ImageError, SourceError
-from etam_ros.media.files import Closing
+from etam_ros.media.files import Closing, is_bag, is_bag_file
 from etam_ros.media.image_header import is_jpeg_or_png, read_header
 from etam_ros.records import Frame
 
 DEFAULT_FPS: Final = 30.0
 IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
-_BAG_SUFFIXES: Final = (".mcap", ".db3", ".bag")
 _CAMERA: Final = re.compile(r"(?:/dev/video)?([0-9]+)", re.ASCII)
 _EXPECTED: Final = "a video file, a folder of images, or the index of a camera"
 _NS_PER_S: Final = 1_000_000_000
@@ -70,7 +69,6 @@ class FrameSource(Closing):
         return self._running
 
     def close(self) -> None:
-        """Give back files and devices. Can be called again."""
         self._end_iteration()
 
     def _end_iteration(self) -> None:
@@ -94,7 +92,9 @@ class VideoSource(FrameSource):
                 rate = stream.average_rate or stream.guessed_rate
                 count = stream.frames or None
         except (FFmpegError, OSError) as error:
-            raise _not_a_video(path, error) from error
+            raise SourceError(
+                f"{path} cannot be opened ({_reason(error)}), expected {_EXPECTED}"
+            ) from error
         super().__init__(path.name, float(fps or rate or DEFAULT_FPS), count)
 
     def _read(self) -> Generator[Frame, None, None]:
@@ -144,10 +144,6 @@ def _upright(picture: Any) -> NDArray[np.uint8]:
     image: NDArray[np.uint8] = picture.to_ndarray(format="rgb24")
     quarters = round(picture.rotation / 90) % 4  # counter-clockwise, as numpy's
     return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else image
-
-
-def _not_a_video(path: Path, error: Exception) -> SourceError:
-    return SourceError(f"{path} cannot be opened ({_reason(error)}), expected {_EXPECTED}")
 
 
 def _reason(error: Exception) -> str:
@@ -253,7 +249,6 @@ class CameraSource(FrameSource):
             yield Frame(_rgb(bgr), stamp_ns)
 
     def close(self) -> None:
-        """Give the camera back."""
         super().close()
         if self._capture is not None:
             self._capture.release()
@@ -289,7 +284,7 @@ def open_source(source: str | int | Path, *, fps: float | None = None) -> FrameS
         return CameraSource(int(camera[1]), fps)
     if not is_there:
         raise SourceError(f"{path} does not exist, expected {_EXPECTED}")
-    if _is_bag(path):
+    if is_bag(path) or (path.is_dir() and any(map(is_bag_file, path.glob("*")))):
         raise SourceError(
             f"{path} is a bag; bags as a source come later: play it with `ros2 bag play {path}` "
             "into `etam node`, or give a video file or a folder of images"
@@ -297,11 +292,3 @@ def open_source(source: str | int | Path, *, fps: float | None = None) -> FrameS
     if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES:
         return FolderSource(path, fps)
     return VideoSource(path, fps)
-
-
-def _is_bag(path: Path) -> bool:
-    if path.is_file():
-        return path.suffix.lower() in _BAG_SUFFIXES
-    return (path / "metadata.yaml").is_file() or any(
-        any(path.glob(f"*{suffix}")) for suffix in _BAG_SUFFIXES
-    )

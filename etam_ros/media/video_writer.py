@@ -6,7 +6,6 @@ Letters: H, W height and width of a frame in pixels.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
@@ -49,8 +48,8 @@ class VideoWriter(Closing):
         self._part = path.with_name(path.name + ".part")
         self._step = max(1, round(_TICKS / fps))
         self._quality = quality
-        self._last_tick = -1
-        self._open_file: _OpenFile | None = None
+        self._last_tick = -self._step
+        self._open_file: tuple[OutputContainer, VideoStream] | None = None
 
     def write(self, image: NDArray[np.uint8], time_s: float | None = None) -> None:
         """Append a frame.
@@ -64,11 +63,9 @@ class VideoWriter(Closing):
         """
         if self._open_file is None:
             self._open_file = self._open(image.shape[0], image.shape[1])
-        stream = self._open_file.stream
-        tick = self._last_tick + 1 if time_s is None else round(time_s * _TICKS)
-        if time_s is None and self.frames:
-            tick = self._last_tick + self._step
-        self._last_tick = max(tick, self._last_tick + 1)
+        container, stream = self._open_file
+        tick = self._last_tick + self._step if time_s is None else round(time_s * _TICKS)
+        self._last_tick = max(0, tick, self._last_tick + 1)
         frame = av.VideoFrame.from_ndarray(_fit(image, stream.height, stream.width))
         frame = frame.reformat(
             format="yuv420p",
@@ -80,7 +77,7 @@ class VideoWriter(Closing):
         with contextlib.suppress(AttributeError):  # PyAV 12 frames have none
             frame.duration = self._step
         with writing(self.path):
-            self._open_file.container.mux(stream.encode(frame))
+            container.mux(stream.encode(frame))
         self.frames += 1
 
     def close(self) -> None:
@@ -88,16 +85,17 @@ class VideoWriter(Closing):
         finished, self._open_file = self._open_file, None
         if finished is None:
             return
+        container, stream = finished
         with writing(self.path):
             try:
-                finished.container.mux(finished.stream.encode(None))
-                finished.container.close()
+                container.mux(stream.encode(None))
+                container.close()
                 self._part.replace(self.path)
             except OSError:
                 self._part.unlink(missing_ok=True)
                 raise
 
-    def _open(self, height: int, width: int) -> _OpenFile:
+    def _open(self, height: int, width: int) -> tuple[OutputContainer, VideoStream]:
         try:
             av.codec.Codec(_CODEC, "w")
         except av.codec.codec.UnknownCodecError:
@@ -118,13 +116,7 @@ class VideoWriter(Closing):
             context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
             context.color_primaries = context.color_trc = _BT709
             container.start_encoding()  # writes the header: a bad place shows now
-        return _OpenFile(container, stream)
-
-
-@dataclass(frozen=True)
-class _OpenFile:
-    container: OutputContainer
-    stream: VideoStream
+        return container, stream
 
 
 def _fit(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

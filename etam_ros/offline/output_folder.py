@@ -31,8 +31,7 @@ def check_output_folder(folder: Path, source: str) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise SourceError(f"--out {folder} is a file, expected a folder: choose another name")
-    inside = Path(source).exists() and folder.resolve() in Path(source).resolve().parents
-    if inside:
+    if Path(source).exists() and folder.resolve() in Path(source).resolve().parents:
         raise SourceError(
             f"--out {folder} holds the source {source}, whose files it would mix with: "
             "choose another folder"
@@ -49,13 +48,11 @@ def start_output_folder(folder: Path) -> None:
     """Make the folder and its parts; remove an earlier run's files. Raises OSError."""
     masks = folder / MASKS
     masks.mkdir(parents=True, exist_ok=True)
-    for path in _earlier(folder):
-        path.unlink()
-
-
-def _earlier(folder: Path) -> list[Path]:
-    files = [folder / name for name in _FILES if (folder / name).is_file()]
-    return files + [path for path in (folder / MASKS).iterdir() if _MASK_NAME.fullmatch(path.name)]
+    for name in _FILES:
+        (folder / name).unlink(missing_ok=True)
+    for path in masks.iterdir():
+        if _MASK_NAME.fullmatch(path.name):
+            path.unlink()
 
 
 def _foreign(folder: Path) -> str | None:

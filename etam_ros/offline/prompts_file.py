@@ -11,10 +11,10 @@ A mask lies beside the prompts file; without `mask_value` any pixel but zero is 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,8 @@ _FIELDS: Final = (
     "keep",
 )  # fmt: skip
 _LARGEST_INTEGER: Final = 2**63 - 1
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,12 +97,12 @@ def _read_entry(index: int, entry: Any, path: Path) -> TimedPrompt:
     try:
         prompt = Prompt(
             object_id=reader.integer("object_id", NEW_OBJECT, MAX_OBJECT_ID),
-            label=reader.text("label"),
+            label=reader.typed("label", "", "text"),
             points=points,
             point_labels=labels,
             box=reader.box(),
             mask=reader.mask(),
-            keep_previous=reader.flag("keep"),
+            keep_previous=reader.typed("keep", False, "true or false"),
         )
     except PromptError as error:
         if str(error).startswith(reader.place):
@@ -143,24 +145,18 @@ class _EntryReader:
             raise self._error(name, f"{_show(value)}, expected a whole number {low}..{high}")
         return value
 
-    def text(self, name: str) -> str:
-        """Text, empty when absent."""
-        value = self._entry.get(name, "")
-        if not isinstance(value, str):
-            raise self._error(name, f"{_show(value)}, expected text")
-        return value
-
-    def flag(self, name: str) -> bool:
-        """True or false, false when absent."""
-        value = self._entry.get(name, False)
-        if not isinstance(value, bool):
-            raise self._error(name, f"{_show(value)}, expected true or false")
+    def typed(self, name: str, absent: T, expected: str) -> T:
+        """A value of the type of `absent`, which stands where there is none."""
+        value = self._entry.get(name, absent)
+        if type(value) is not type(absent):
+            raise self._error(name, f"{_show(value)}, expected {expected}")
         return value
 
     def points(self) -> tuple[list[tuple[float, float]], list[int]]:
         """Clicks and their labels, both empty when absent."""
-        points = self._list("points")
-        labels = self._list("labels")
+        nothing: list[Any] = []
+        points = self.typed("points", nothing, "a list")
+        labels = self.typed("labels", nothing, "a list")
         clicks = [self._numbers("points", point, 2, "a list of [x, y]") for point in points]
         for label in labels:
             if type(label) is not int or label not in (0, 1):
@@ -186,7 +182,7 @@ class _EntryReader:
             if "mask_value" in self._entry:
                 raise self._error("mask_value", "given without mask, expected a mask picture")
             return None
-        name = self.text("mask")
+        name = self.typed("mask", "", "text")
         try:
             values = read_mask_values(self._folder / name)
         except (ImageError, ValueError) as error:  # ValueError: a name with a null character
@@ -198,12 +194,6 @@ class _EntryReader:
             found = ", ".join(str(value) for value in np.unique(values)[:10])
             raise self._error("mask_value", f"{wanted}, but {name} only holds {found}")
         return np.asarray(values == wanted)
-
-    def _list(self, name: str) -> list[Any]:
-        value = self._entry.get(name, [])
-        if not isinstance(value, list):
-            raise self._error(name, f"{_show(value)}, expected a list")
-        return value
 
     def _numbers(self, name: str, value: Any, count: int, expected: str) -> tuple[float, ...]:
         if not isinstance(value, list) or len(value) != count:
@@ -231,19 +221,17 @@ def _kind(value: Any) -> str:
 
 
 class PromptSchedule:
-    """Hands out each prompt once, on its frame, in the order of the file."""
+    """Hands out each prompt once, on its frame, in the order of the file.
+
+    Attributes:
+        left: those whose frame did not come yet.
+    """
 
     def __init__(self, prompts: Sequence[TimedPrompt]) -> None:
-        self._waiting = list(prompts)
+        self.left = list(prompts)
 
-    def take(self, frame_index: int, frame: Frame) -> Iterator[TimedPrompt]:
+    def take(self, frame_index: int, frame: Frame) -> list[TimedPrompt]:
         """The prompts of this frame, the `frame_index`-th of its source, which then are done."""
-        due = [item for item in self._waiting if item.belongs_to(frame_index, frame)]
-        if due:
-            self._waiting = [item for item in self._waiting if item not in due]
-        return iter(due)
-
-    @property
-    def left(self) -> tuple[TimedPrompt, ...]:
-        """Those whose frame did not come."""
-        return tuple(self._waiting)
+        due = [item for item in self.left if item.belongs_to(frame_index, frame)]
+        self.left = [item for item in self.left if item not in due]
+        return due

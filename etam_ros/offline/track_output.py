@@ -57,7 +57,6 @@ class TrackOutput(Closing):
 
         Args:
             frame_index: its place in the source, from 0.
-            frame: the picture.
             result: after all prompts of that frame.
 
         Raises:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from etam_ros.errors import ObjectError, PromptError
+from etam_ros.errors import PromptError
 from etam_ros.media.label_png import LARGEST_ID
 from etam_ros.media.sources import FrameSource
 from etam_ros.offline.prompts_file import PromptSchedule, TimedPrompt
@@ -62,9 +62,7 @@ class TrackRun:
         """Track every frame of the source.
 
         Args:
-            source: where the frames come from.
             tracker: fresh or reset.
-            output: takes each frame with its result.
             on_frame: called after each frame, for progress.
             stop: asked after each frame; true ends the run.
 
@@ -98,19 +96,16 @@ class TrackRun:
 
     def _track(self, index: int, frame: Frame, tracker: Tracker, output: TrackOutput) -> None:
         """One frame: step, then its prompts in order, then write what stands after them."""
-        tracker.step(frame)
+        stepped = tracker.step(frame)
         for item in self._schedule.take(index, frame):
             self._prompt(item, tracker)
-        result = tracker.result
-        if result is not None:
-            output.write(index, frame, result)
+        output.write(index, frame, tracker.result or stepped)
 
     def _prompt(self, item: TimedPrompt, tracker: Tracker) -> None:
         try:
             tracker.add_prompt(item.prompt)
         except PromptError as error:
-            kind = ObjectError if isinstance(error, ObjectError) else PromptError
-            raise kind(f"{item.place} ({item.when}): {error}") from None
+            raise type(error)(f"{item.place} ({item.when}): {error}") from None
 
 
 def _with_ids(prompts: Sequence[TimedPrompt]) -> list[TimedPrompt]:

@@ -16,6 +16,7 @@ from etam_ros.errors import ConfigError
 
 _CHOICE_STREAM: Final = 0x5A11
 """Keeps the draw of a source apart from the draws inside that source."""
+_SMALLEST_PX: Final = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,11 +35,6 @@ class TrainingClip:
     images: NDArray[np.uint8] = field(repr=False)
     masks: NDArray[np.bool_] = field(repr=False)
 
-    @property
-    def visible(self) -> NDArray[np.bool_]:
-        """(K, T) bool: the object has at least one pixel there."""
-        return np.asarray(self.masks.any(axis=(2, 3)), np.bool_)
-
 
 class ClipSource(Protocol):
     """Something that makes training clips."""
@@ -54,11 +50,17 @@ class ClipSource(Protocol):
         ...
 
 
-class MixedSource:
-    """A source that draws each clip from one of several, by weight and by seed.
+def check_request(seed: int, frames: int, size: int) -> None:
+    """Raise ConfigError unless the seed is from 0, T from 1 and S from 16 pixels up."""
+    if seed < 0 or frames < 1 or size < _SMALLEST_PX:
+        raise ConfigError(
+            f"clip of seed {seed}, {frames} frames, {size} px is asked for, expected a seed "
+            f"from 0, frames from 1 and a size from {_SMALLEST_PX} up"
+        )
 
-    Args:
-        sources: pairs of a source and its weight; weights are relative.
+
+class MixedSource:
+    """A source that draws each clip from one of several, by relative weight and by seed.
 
     Raises:
         ConfigError: there is no source, or no weight is positive.

@@ -63,7 +63,7 @@ def test_a_still_wall_has_no_movers_and_tracks_repeat(walk, material):
 
 def test_a_track_is_shown_with_its_outline(walk, material):
     disc = next(track for track in material.tracks if (track.masks[0] > 0)[55, 40])
-    assets = Assets.of(Material((), (walk[0],), (disc,)), textures(), grain_pool())
+    assets = Assets(Material((), (walk[0],), (disc,)), textures(), grain_pool())
     for seed in range(6):
         rng = np.random.default_rng(seed)
         times = np.array([0.0, 2.0, 4.0])

@@ -38,8 +38,3 @@ def test_a_mix_draws_by_weight_and_by_seed():
 def test_a_mix_of_nothing_is_refused(sources):
     with pytest.raises(ConfigError, match=r"weight.* expected"):
         MixedSource(sources)
-
-
-def test_visible_says_where_an_object_has_a_pixel():
-    clip = Flat(0).clip(0, frames=3, size=4)
-    assert clip.visible.tolist() == [[True, False, False]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -24,31 +25,22 @@ class Assets:
 
     Attributes:
         material: photographs and footage.
-        outlined: indices of the photographs in which somebody outlined things.
         textures: surfaces, (h, w, 3) uint8.
         grains: noise, see `camera_effects.grain_pool`.
     """
 
     material: Material
-    outlined: tuple[int, ...]
     textures: tuple[Picture, ...] = field(repr=False)
     grains: tuple[Picture, ...] = field(repr=False)
 
-    @staticmethod
-    def of(
-        material: Material, textures: tuple[Picture, ...], grains: tuple[Picture, ...]
-    ) -> Assets:
-        """Assets from material."""
-        outlined = tuple(
-            index for index, each in enumerate(material.photographs) if each.truth is not None
-        )
-        return Assets(material, outlined, textures, grains)
+    @cached_property
+    def outlined(self) -> tuple[Photograph, ...]:
+        """The photographs in which somebody outlined things."""
+        return tuple(each for each in self.material.photographs if each.truth is not None)
 
     def photograph(self, rng: Rng, *, outlined: bool = False) -> Photograph:
         """Any photograph, or any in which somebody outlined things."""
-        photographs = self.material.photographs
-        if outlined:
-            return photographs[self.outlined[rng.integers(len(self.outlined))]]
+        photographs = self.outlined if outlined else self.material.photographs
         return photographs[rng.integers(len(photographs))]
 
     def texture(self, rng: Rng) -> Picture:

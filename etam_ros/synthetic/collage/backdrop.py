@@ -77,13 +77,7 @@ def view_scale(hw: tuple[int, int], aspect: float, share: float) -> float:
     return float(max(width / hw[1], height / hw[0]) / share)
 
 
-def reduced(
-    image: Picture, labels: Picture | None, factor: float
-) -> tuple[Picture, Picture | None]:
-    """A picture and its labels, smaller by a factor."""
+def reduced(image: Picture, factor: float, how: int = cv2.INTER_AREA) -> Picture:
+    """A picture smaller by a factor; labels take cv2.INTER_NEAREST."""
     wh = (max(8, round(image.shape[1] * factor)), max(8, round(image.shape[0] * factor)))
-    small = np.asarray(cv2.resize(image, wh, interpolation=cv2.INTER_AREA), np.uint8)
-    if labels is None:
-        return small, None
-    nearest = cv2.resize(labels, wh, interpolation=cv2.INTER_NEAREST)
-    return small, np.asarray(nearest, np.uint8)
+    return np.asarray(cv2.resize(image, wh, interpolation=how), np.uint8)

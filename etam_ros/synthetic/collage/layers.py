@@ -6,6 +6,7 @@ S side of the picture; T frames; K objects.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -50,7 +51,6 @@ def composite(layer: Layer, frame: int, picture: Picture, masks: Mask) -> None:
     """Draw a layer over a picture, in place, and settle whose pixels they are.
 
     Args:
-        layer: what to draw.
         frame: index t.
         picture: (S, S, 3) uint8.
         masks: (K, S, S) bool, of what lies behind; afterwards also of this layer.
@@ -64,7 +64,7 @@ def composite(layer: Layer, frame: int, picture: Picture, masks: Mask) -> None:
     offset[0, 2], offset[1, 2] = -columns.start, -rows.start
     there = offset @ pose
     wh = (columns.stop - columns.start, rows.stop - rows.start)
-    warp = _Warp(layer, there, wh, frame)
+    warp = _warp(layer, there, wh, frame)
     drawn = warp(layer.sprite)
     solid = drawn[..., 3] > SOLID
     masks[:, rows, columns] &= ~solid
@@ -94,23 +94,15 @@ def _window(layer: Layer, pose: Floats, size: int) -> Window | None:
     return None if x0 >= x1 or y0 >= y1 else (slice(y0, y1), slice(x0, x1))
 
 
-class _Warp:
-    """Brings pictures of a layer's own frame into a window of the picture."""
-
-    def __init__(self, layer: Layer, there: Floats, wh: tuple[int, int], frame: int) -> None:
-        self._there, self._wh = there[:2], wh
-        self._maps = None
-        if layer.ripple is not None:
-            height, width = layer.sprite.shape[:2]
-            back = np.asarray(np.linalg.inv(there), np.float64)
-            self._maps = layer.ripple.maps(back, wh, (width, height), frame)
-
-    def __call__(self, picture: Picture) -> Picture:
-        if self._maps is None:
-            moved = cv2.warpAffine(picture, self._there, self._wh, flags=cv2.INTER_LINEAR)
-        else:
-            moved = cv2.remap(picture, *self._maps, cv2.INTER_LINEAR)
-        return np.asarray(moved, np.uint8)
+def _warp(
+    layer: Layer, there: Floats, wh: tuple[int, int], frame: int
+) -> Callable[[Picture], Picture]:
+    """What brings pictures of a layer's own frame into a window of the picture."""
+    if layer.ripple is None:
+        return lambda picture: np.asarray(cv2.warpAffine(picture, there[:2], wh), np.uint8)
+    height, width = layer.sprite.shape[:2]
+    maps = layer.ripple.maps(np.asarray(np.linalg.inv(there)), wh, (width, height), frame)
+    return lambda picture: np.asarray(cv2.remap(picture, *maps, cv2.INTER_LINEAR), np.uint8)
 
 
 def _shade(under: Picture, alpha: Picture, strength: float) -> None:

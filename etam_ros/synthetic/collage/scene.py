@@ -27,6 +27,7 @@ from etam_ros.synthetic.collage.motion import (
     frame_times,
     log_uniform,
     poses,
+    squash,
 )
 from etam_ros.synthetic.collage.sprites import Cutout
 from etam_ros.synthetic.collage.trajectories import (
@@ -67,8 +68,6 @@ def plan_scene(rng: Rng, assets: Assets, frames: int, size: int, *, easy: bool =
     """Plan a clip.
 
     Args:
-        rng: from which everything follows.
-        assets: what it may be made of.
         frames: T.
         size: S.
         easy: nothing may hide the objects.
@@ -232,7 +231,7 @@ class _LayerStack:
         self.layers.append(
             Layer(
                 sprite=cutout.sprite(),
-                poses=self.shot.squash @ view @ place,
+                poses=squash(self.shot.aspect, self.shot.size) @ view @ place,
                 slot=slot,
                 parts=tuple((self._slot(), part) for part in cutout.parts) if named else (),
                 ripple=ripple,

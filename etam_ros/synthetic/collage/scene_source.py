@@ -7,6 +7,7 @@ them: begun anywhere, at several speeds, forwards or backwards, mirrored, near o
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final
 
 import cv2
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from etam_ros.errors import ConfigError
 from etam_ros.synthetic.collage.motion import Rng, chance, frame_times, log_uniform
-from etam_ros.synthetic.samples import TrainingClip
+from etam_ros.synthetic.samples import TrainingClip, check_request
 from etam_ros.synthetic.scene.clips import generate_clip
 
 FIRST_SEED: Final = 1 << 40
@@ -44,9 +45,6 @@ class SceneSource:
     Every object can be seen on the first frame. The first clip of a scene costs about one
     second and 3 MB, every other some milliseconds.
 
-    Args:
-        scenes: how many there are.
-
     Raises:
         ConfigError: there is none.
     """
@@ -54,26 +52,13 @@ class SceneSource:
     def __init__(self, scenes: int = 24) -> None:
         if scenes < 1:
             raise ConfigError(f"scene source has {scenes} scenes, expected at least 1")
-        self._scenes: list[_Scene | None] = [None] * scenes
+        self._scenes = scenes
 
     def clip(self, seed: int, *, frames: int, size: int) -> TrainingClip:
-        """The clip of a seed.
-
-        Args:
-            seed: from 0 up.
-            frames: T, at least 1.
-            size: S in pixels, at least 16.
-
-        Raises:
-            ConfigError: an argument that is invalid.
-        """
-        if seed < 0 or frames < 1 or size < 16:
-            raise ConfigError(
-                f"clip of seed {seed}, {frames} frames, {size} px is asked for, expected a seed "
-                "from 0, frames from 1 and a size from 16 up"
-            )
+        """The clip of a seed; see `check_request`."""
+        check_request(seed, frames, size)
         rng = np.random.default_rng([_STREAM, seed])
-        scene = self._scene(int(rng.integers(len(self._scenes))))
+        scene = _draw_scene(int(rng.integers(self._scenes)))
         for attempt in range(_ATTEMPTS):
             clip = _cut(rng, scene, frames, size, whole=attempt == _ATTEMPTS - 1)
             if clip is not None:
@@ -83,13 +68,8 @@ class SceneSource:
             "larger size"
         )
 
-    def _scene(self, index: int) -> _Scene:
-        known = self._scenes[index]
-        if known is None:
-            known = self._scenes[index] = _draw_scene(index)
-        return known
 
-
+@cache
 def _draw_scene(index: int) -> _Scene:
     rng = np.random.default_rng([_STREAM, index, 1])
     aspect = float(rng.choice([4 / 3, 16 / 9, 1.0, 3 / 4]))

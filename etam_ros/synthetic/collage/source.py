@@ -7,19 +7,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from etam_ros.errors import ConfigError
 from etam_ros.synthetic.collage.assets import Assets
 from etam_ros.synthetic.collage.camera_effects import grain_pool
 from etam_ros.synthetic.collage.layers import composite
 from etam_ros.synthetic.collage.procedural import procedural_material, textures
 from etam_ros.synthetic.collage.scene import Scene, plan_scene
 from etam_ros.synthetic.material.records import Material
-from etam_ros.synthetic.samples import TrainingClip
+from etam_ros.synthetic.samples import TrainingClip, check_request
 
 _STREAM: Final = 0xC0A6E
 _ATTEMPTS: Final = 12
 _SMALLEST_SHARE: Final = 0.0008  # of the first frame that an object covers there
-_SMALLEST_PX: Final = 16
 
 
 class CollageSource:
@@ -32,24 +30,11 @@ class CollageSource:
     """
 
     def __init__(self, material: Material | None = None) -> None:
-        self._assets = Assets.of(material or procedural_material(), textures(), grain_pool())
+        self._assets = Assets(material or procedural_material(), textures(), grain_pool())
 
     def clip(self, seed: int, *, frames: int, size: int) -> TrainingClip:
-        """The clip of a seed.
-
-        Args:
-            seed: from 0 up.
-            frames: T, at least 1.
-            size: S in pixels, at least 16.
-
-        Raises:
-            ConfigError: an argument that is invalid.
-        """
-        if seed < 0 or frames < 1 or size < _SMALLEST_PX:
-            raise ConfigError(
-                f"clip of seed {seed}, {frames} frames, {size} px is asked for, expected a seed "
-                f"from 0, frames from 1 and a size from {_SMALLEST_PX} up"
-            )
+        """The clip of a seed; see `check_request`."""
+        check_request(seed, frames, size)
         for attempt in range(_ATTEMPTS):
             rng = np.random.default_rng([_STREAM, seed, attempt])
             easy = attempt > _ATTEMPTS // 2

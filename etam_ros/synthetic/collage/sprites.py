@@ -5,6 +5,7 @@ A sprite is (h, w, 4) uint8: colour already times alpha, and alpha.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -66,8 +67,6 @@ def cut(rng: Rng, image: Picture, things: Partition, index: int, parts: int) -> 
     Args:
         rng: for how its edge is drawn and which parts are kept.
         image: (H, W, 3) uint8, the photograph.
-        things: its partition.
-        index: which thing.
         parts: at most so many parts of it become things of their own.
     """
     mask = things.mask(index)
@@ -91,17 +90,16 @@ def draw_shape(rng: Rng, fill: Picture, inlay: Picture | None) -> Cutout:
     """Draw a shape of one of several kinds.
 
     Args:
-        rng: for everything.
         fill: (h, w, 3) what it is filled with; stretched over it.
         inlay: what a part of it is filled with; that part is a thing of its own.
     """
     kind = rng.integers(4)
-    alpha = (_blob, _polygon, _limbs, _ellipses)[kind](rng)
+    alpha = _drawn(rng, (_blob, _polygon, _limbs, _ellipses)[kind])
     side = (_SHAPE_PX, _SHAPE_PX)
     colour = np.array(cv2.resize(fill, side, interpolation=cv2.INTER_AREA), np.uint8)
     parts: tuple[Picture, ...] = ()
     if inlay is not None:
-        piece = cv2.bitwise_and(_inlay(rng), alpha)
+        piece = cv2.bitwise_and(_drawn(rng, _inlay), alpha)
         other = np.asarray(cv2.resize(inlay, side, interpolation=cv2.INTER_AREA), np.uint8)
         colour[piece > 127] = other[piece > 127]
         parts = (np.asarray(piece, np.uint8),)
@@ -110,11 +108,15 @@ def draw_shape(rng: Rng, fill: Picture, inlay: Picture | None) -> Cutout:
     return Cutout(colour, alpha, parts)
 
 
-def _canvas() -> Picture:
-    return np.zeros((_SHAPE_PX, _SHAPE_PX), np.uint8)
+def _drawn(rng: Rng, shape: Callable[[Rng, Picture], None]) -> Picture:
+    canvas = np.zeros((_SHAPE_PX, _SHAPE_PX), np.uint8)
+    shape(rng, canvas)
+    return canvas
 
 
-def _fill(canvas: Picture, x: NDArray[np.float64], y: NDArray[np.float64], value: int) -> None:
+def _fill(
+    canvas: Picture, x: NDArray[np.float64], y: NDArray[np.float64], value: int = 255
+) -> None:
     """Fill an outline given in -1..1, anti-aliased, in place."""
     half = _SHAPE_PX / 2.0
     reach = half * (1.0 - _ROOM)
@@ -122,7 +124,7 @@ def _fill(canvas: Picture, x: NDArray[np.float64], y: NDArray[np.float64], value
     cv2.fillPoly(canvas, [points], value, cv2.LINE_AA, _SHIFT)
 
 
-def _blob(rng: Rng) -> Picture:
+def _blob(rng: Rng, canvas: Picture) -> None:
     """A smooth closed curve, lightly or deeply lobed."""
     angle = np.linspace(0.0, 2.0 * np.pi, 72, endpoint=False)
     orders = np.arange(2, 8)[:, None]
@@ -131,12 +133,10 @@ def _blob(rng: Rng) -> Picture:
     stretch = rng.uniform(0.4, 1.0)
     x, y = radius * np.cos(angle), radius * np.sin(angle) * stretch
     most = max(np.abs(x).max(), np.abs(y).max())
-    canvas = _canvas()
-    _fill(canvas, x / most, y / most, 255)
-    return canvas
+    _fill(canvas, x / most, y / most)
 
 
-def _polygon(rng: Rng) -> Picture:
+def _polygon(rng: Rng, canvas: Picture) -> None:
     """Straight sides: boards, boxes, stars."""
     count = int(rng.integers(3, 10))
     angle = np.sort(rng.uniform(0.0, 2.0 * np.pi, count))
@@ -144,19 +144,16 @@ def _polygon(rng: Rng) -> Picture:
         angle = np.arange(count) * 2.0 * np.pi / count + rng.uniform(0.0, 6.3)
     radius = rng.uniform(0.35, 1.0, count) if chance(rng, 0.5) else np.ones(count)
     stretch = rng.uniform(0.3, 1.0)
-    canvas = _canvas()
-    _fill(canvas, radius * np.cos(angle), radius * np.sin(angle) * stretch, 255)
-    return canvas
+    _fill(canvas, radius * np.cos(angle), radius * np.sin(angle) * stretch)
 
 
-def _limbs(rng: Rng) -> Picture:
+def _limbs(rng: Rng, canvas: Picture) -> None:
     """A trunk with arms or legs: animals, people, furniture."""
-    canvas = _canvas()
     half, digits = _SHAPE_PX / 2.0, 1 << _SHIFT
     trunk = rng.uniform(-0.3, 0.3, 4)
     angle = np.linspace(0.0, 2.0 * np.pi, 40)
     wide, high = rng.uniform(0.25, 0.6), rng.uniform(0.2, 0.5)
-    _fill(canvas, trunk[0] * 0.3 + wide * np.cos(angle), high * np.sin(angle), 255)
+    _fill(canvas, trunk[0] * 0.3 + wide * np.cos(angle), high * np.sin(angle))
     for _ in range(int(rng.integers(2, 7))):
         turn = rng.uniform(0.0, 2.0 * np.pi)
         start = np.array([wide * 0.8 * np.cos(turn), high * 0.8 * np.sin(turn)])
@@ -167,47 +164,42 @@ def _limbs(rng: Rng) -> Picture:
         thick = int(rng.integers(4, _SHAPE_PX // 7))
         points = np.rint(line * digits).astype(np.int32)
         cv2.polylines(canvas, [points], False, 255, thick, cv2.LINE_AA, _SHIFT)
-    return canvas
 
 
-def _ellipses(rng: Rng) -> Picture:
+def _ellipses(rng: Rng, canvas: Picture) -> None:
     """Balls, rings, and a few of them joined."""
-    canvas = _canvas()
     angle = np.linspace(0.0, 2.0 * np.pi, 64, endpoint=False)
     if chance(rng, 0.5):
         flat = rng.uniform(0.35, 1.0)
-        _fill(canvas, np.cos(angle), flat * np.sin(angle), 255)
+        _fill(canvas, np.cos(angle), flat * np.sin(angle))
         if chance(rng, 0.35):
             hole = rng.uniform(0.3, 0.75)
             _fill(canvas, hole * np.cos(angle), flat * hole * np.sin(angle), 0)
-        return canvas
+        return
     centre: NDArray[np.float64] = np.zeros(2, np.float64)
     for _ in range(int(rng.integers(2, 5))):
         wide, high = rng.uniform(0.2, 0.5, 2)
         x, y = centre[0] + wide * np.cos(angle), centre[1] + high * np.sin(angle)
-        _fill(canvas, np.clip(x, -1, 1), np.clip(y, -1, 1), 255)
+        _fill(canvas, np.clip(x, -1, 1), np.clip(y, -1, 1))
         turn = rng.uniform(0.0, 2.0 * np.pi)
         centre = np.clip(centre + 0.45 * np.array([np.cos(turn), np.sin(turn)]), -0.6, 0.6)
-    return canvas
 
 
-def _inlay(rng: Rng) -> Picture:
+def _inlay(rng: Rng, canvas: Picture) -> None:
     """A stripe, a patch or a half."""
-    canvas = _canvas()
     turn, offset = rng.uniform(0.0, np.pi), rng.uniform(-0.4, 0.4)
     along, across = np.array([np.cos(turn), np.sin(turn)]), np.array([-np.sin(turn), np.cos(turn)])
     if chance(rng, 0.4):
         angle = np.linspace(0.0, 2.0 * np.pi, 48)
         size = rng.uniform(0.2, 0.45)
         x, y = size * np.cos(angle), size * rng.uniform(0.5, 1.0) * np.sin(angle)
-        _fill(canvas, x + offset * along[0], y + offset * along[1], 255)
-        return canvas
+        _fill(canvas, x + offset * along[0], y + offset * along[1])
+        return
     width = rng.uniform(0.15, 0.5) if chance(rng, 0.5) else 2.0
     corners = [2.0 * along + offset * across, -2.0 * along + offset * across]
     corners += [corner + width * across for corner in reversed(corners)]
     points = np.stack(corners)
-    _fill(canvas, points[:, 0], points[:, 1], 255)
-    return canvas
+    _fill(canvas, points[:, 0], points[:, 1])
 
 
 def _lit(rng: Rng, colour: Picture, alpha: Picture) -> Picture:

@@ -39,9 +39,7 @@ def random_trajectory(
     """A trajectory for a thing.
 
     Args:
-        rng: for everything.
         times: (T,) ticks.
-        aspect: of the picture.
         side: square root of the thing's area.
         plain: it only wanders, from near the middle.
     """
@@ -95,8 +93,6 @@ def covering_trajectory(
     """Of something that comes over a thing, stays before it wherever it goes, and may leave again.
 
     Args:
-        rng: for everything.
-        trajectory: of the thing.
         side: square root of the thing's area.
         occluder: square root of the area of what comes over it.
     """

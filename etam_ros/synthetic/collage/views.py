@@ -44,11 +44,6 @@ class Shot:
     size: int
     camera: Floats = field(repr=False)
 
-    @property
-    def squash(self) -> Floats:
-        """(3, 3) from the picture to pixels."""
-        return squash(self.aspect, self.size)
-
 
 @dataclass(frozen=True, eq=False)
 class Lifted:
@@ -135,14 +130,10 @@ def tracked(rng: Rng, assets: Assets, shot: Shot) -> Backdrop:
         return background(rng, assets, shot)
     seen = _seen(calm, piece[0], _framed(rng, shot, things, 0), things, ((0, 0),))
     factor = seen.frames[0].shape[1] / piece.shape[2]
-    frames, labels = [], []
-    for index in at:
-        frame, mask = piece[track.first + index], track.masks[index]
-        if factor != 1.0:
-            frame, small = reduced(frame, mask, factor)
-            mask = mask if small is None else small
-        frames.append(frame)
-        labels.append(mask)
+    frames, labels = [piece[track.first + index] for index in at], [track.masks[i] for i in at]
+    if factor != 1.0:
+        frames = [reduced(frame, factor) for frame in frames]
+        labels = [reduced(mask, factor, cv2.INTER_NEAREST) for mask in labels]
     return replace(seen, frames=tuple(frames), labels=tuple(labels))
 
 
@@ -162,7 +153,7 @@ def _footage(rng: Rng, assets: Assets, shot: Shot) -> Backdrop:
     factor = seen.frames[0].shape[1] / piece.shape[2]
     frames = [piece[index] for index in at]
     if factor != 1.0:
-        frames = [reduced(frame, None, factor)[0] for frame in frames]
+        frames = [reduced(frame, factor) for frame in frames]
     return replace(seen, frames=tuple(frames))
 
 
@@ -199,22 +190,21 @@ def _seen(
     factor = abs(float(place[0, 0])) * shot.size
     if factor < 0.7:  # smaller beforehand, or it would flicker
         height, width = image.shape[:2]
-        image, labels = reduced(image, labels, factor * 1.15)
+        image = reduced(image, factor * 1.15)
+        labels = None if labels is None else reduced(labels, factor * 1.15, cv2.INTER_NEAREST)
         place = place @ np.diag([width / image.shape[1], height / image.shape[0], 1.0])
     count = len(shot.times)
     seen = () if labels is None else (labels,) * count
-    poses = shot.squash @ shot.camera @ place
+    poses = squash(shot.aspect, shot.size) @ shot.camera @ place
     return Backdrop((image,) * count, poses, seen, things, slots, ripple)
 
 
 def _without(image: Picture, mask: Picture) -> Picture:
     """The photograph with what is under a mask painted over with its surroundings."""
     factor = min(1.0, _FILLED_PX / max(image.shape[:2]))
-    small, labels = reduced(image, cv2.dilate(mask, np.ones((9, 9), np.uint8)).astype(np.uint8),
-                            factor)  # fmt: skip
-    if labels is None:
-        return image
-    filled = cv2.inpaint(small, labels, 3.0, cv2.INPAINT_TELEA)
+    wider = np.asarray(cv2.dilate(mask, np.ones((9, 9), np.uint8)), np.uint8)
+    small, gap = reduced(image, factor), reduced(wider, factor, cv2.INTER_NEAREST)
+    filled = cv2.inpaint(small, gap, 3.0, cv2.INPAINT_TELEA)
     large = cv2.resize(filled, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     hole = cv2.dilate(mask, np.ones((5, 5), np.uint8)) > 0
     out = image.copy()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etam_ros.errors import SourceError
+from etam_ros.media.files import writing_whole
 from etam_ros.synthetic.material.records import (
     Material,
     Partition,
@@ -27,25 +27,8 @@ _FORMAT: Final = "etam_ros training material 2"
 _QUALITIES: Final = (88, 80, 70, 60, 50, 40)
 
 
-@dataclass
-class _Shelf:
-    """Byte strings of any length, kept as one array and where each ends."""
-
-    pieces: list[bytes] = field(default_factory=list)
-
-    def arrays(self, name: str) -> dict[str, NDArray[np.generic]]:
-        ends = np.cumsum([len(piece) for piece in self.pieces], dtype=np.int64)
-        data = np.frombuffer(b"".join(self.pieces), np.uint8)
-        return {f"{name}_data": data, f"{name}_ends": ends}
-
-
 def pack_material(material: Material, path: Path, *, max_bytes: int) -> int:
     """Write material to one file of JPEG and PNG pictures, coarser where it must be to fit.
-
-    Args:
-        material: what to write.
-        path: of the file.
-        max_bytes: that it may have.
 
     Returns:
         the size of the file in bytes.
@@ -59,13 +42,8 @@ def pack_material(material: Material, path: Path, *, max_bytes: int) -> int:
         size = sum(array.nbytes for array in arrays.values()) + 1024 * len(arrays)
         if size > max_bytes:
             continue
-        unfinished = path.with_name(path.name + ".part")
-        try:
-            with unfinished.open("wb") as file:
-                np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stubs want one array
-            unfinished.replace(path)
-        except OSError as error:
-            raise SourceError(f"{path} cannot be written: {error.strerror}") from None
+        with writing_whole(path) as part, part.open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stubs want one array
         return path.stat().st_size
     raise SourceError(
         f"material needs {size / 2**20:.1f} MiB at the lowest quality, expected at most "
@@ -74,34 +52,32 @@ def pack_material(material: Material, path: Path, *, max_bytes: int) -> int:
 
 
 def _arrays(material: Material, quality: int) -> dict[str, NDArray[np.generic]]:
-    images, labels, footage = _Shelf(), _Shelf(), _Shelf()
-    members: list[NDArray[np.bool_]] = []
-    counts: list[int] = []
-    for photograph in material.photographs:
-        images.pieces.append(_jpeg(photograph.image, quality))
-        for partition in (photograph.truth, photograph.regions):
-            labels.pieces.append(b"" if partition is None else _png(partition.labels))
-            counts.append(0 if partition is None else len(partition))
-            if partition is not None:
-                members.append(partition.members)
-    for piece in material.footage:
-        footage.pieces.extend(_jpeg(frame, quality) for frame in piece)
-    tracks, places = _Shelf(), []
-    for track in material.tracks:
-        tracks.pieces.extend(_png(mask) for mask in track.masks)
-        places.append((track.piece, track.first, len(track.masks)))
-    joined = np.concatenate(members) if members else np.zeros((0, 256), np.bool_)
+    photographs, footage, tracks = material.photographs, material.footage, material.tracks
+    partitions = [each for known in photographs for each in (known.truth, known.regions)]
+    members = [
+        np.zeros((0, 256), np.bool_),
+        *(each.members for each in partitions if each is not None),
+    ]
+    places = [(track.piece, track.first, len(track.masks)) for track in tracks]
     return {
         "format": np.array(_FORMAT),
-        **images.arrays("images"),
-        **labels.arrays("labels"),
-        "members": np.packbits(joined, axis=1),
-        "member_counts": np.array(counts, np.int64),
-        **footage.arrays("footage"),
-        "footage_frames": np.array([len(piece) for piece in material.footage], np.int64),
-        **tracks.arrays("tracks"),
+        **_joined("images", [_jpeg(each.image, quality) for each in photographs]),
+        **_joined("labels", [b"" if each is None else _png(each.labels) for each in partitions]),
+        "members": np.packbits(np.concatenate(members), axis=1),
+        "member_counts": np.array(
+            [0 if each is None else len(each) for each in partitions], np.int64
+        ),
+        **_joined("footage", [_jpeg(frame, quality) for piece in footage for frame in piece]),
+        "footage_frames": np.array([len(piece) for piece in footage], np.int64),
+        **_joined("tracks", [_png(mask) for track in tracks for mask in track.masks]),
         "track_places": np.array(places, np.int64).reshape(-1, 3),
     }
+
+
+def _joined(name: str, pieces: Sequence[bytes]) -> dict[str, NDArray[np.generic]]:
+    """Byte strings of any length as one array, and where each ends."""
+    ends = np.cumsum([len(piece) for piece in pieces], dtype=np.int64)
+    return {f"{name}_data": np.frombuffer(b"".join(pieces), np.uint8), f"{name}_ends": ends}
 
 
 def _jpeg(image: Bytes, quality: int) -> bytes:
@@ -145,13 +121,12 @@ def _material(arrays: dict[str, NDArray[np.generic]]) -> Material:
     stops = np.cumsum(arrays["member_counts"])
     if len(labels) != 2 * len(images) or len(stops) != len(labels):
         raise ValueError("its parts do not fit together")
-    partitions: list[Partition | None] = []
-    for data, stop, count in zip(labels, stops, arrays["member_counts"], strict=True):
-        known = Partition(_decode(data, grey=True), members[stop - count : stop])
-        partitions.append(known if len(data) else None)
+    partitions = [
+        Partition(_decode(data, grey=True), members[stop - count : stop]) if len(data) else None
+        for data, stop, count in zip(labels, stops, arrays["member_counts"], strict=True)
+    ]
     photographs = []
-    for index, data in enumerate(images):
-        truth, regions = partitions[2 * index], partitions[2 * index + 1]
+    for data, truth, regions in zip(images, partitions[::2], partitions[1::2], strict=True):
         image = _decode(data)
         if regions is None or regions.labels.shape != image.shape[:2]:
             raise ValueError("labels and pictures differ in size")
@@ -182,8 +157,6 @@ def _split(arrays: dict[str, NDArray[np.generic]], name: str) -> Sequence[Bytes]
 
 
 def _decode(data: Bytes, *, grey: bool = False) -> Bytes:
-    if not len(data):
-        return np.zeros((1, 1), np.uint8)
     picture = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR)
     if picture is None:
         raise ValueError("a picture in it is damaged")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,6 @@ import numpy as np
 
 from etam_ros.errors import SourceError
 from etam_ros.synthetic.material.archive import read_pack
-from etam_ros.synthetic.material.footage import read_footage
 from etam_ros.synthetic.material.photographs import make_photograph
 from etam_ros.synthetic.material.records import (
     LONGEST_PX,
@@ -27,6 +27,8 @@ from etam_ros.synthetic.material.records import (
     Track,
 )
 
+_MOST_FRAMES: Final = 96
+_FOOTAGE_HZ: Final = 10.0
 _STILL_EVERY: Final = 12  # frames of footage between those that also serve as photographs
 _PICTURES: Final = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 _VIDEOS: Final = (".mp4", ".mov", ".mkv", ".avi", ".webm")
@@ -100,10 +102,30 @@ def _from_folder(images: Path, masks: Path | None, longest_px: int) -> tuple[Pho
 
 
 def _from_videos(paths: Sequence[Path], longest_px: int) -> Material:
-    footage = [read_footage(path, longest_px=longest_px) for path in paths]
+    footage = [_read_footage(path, longest_px) for path in paths]
     stills = [
         make_photograph(np.asarray(frame), longest_px=longest_px)
         for piece in footage
         for frame in piece[_STILL_EVERY // 2 :: _STILL_EVERY]
     ]
     return Material(tuple(stills), tuple(footage))
+
+
+def _read_footage(path: Path, longest_px: int) -> Picture:
+    """The first seconds of a video: (T, H, W, 3) uint8 RGB, about ten frames a second."""
+    try:
+        from etam_ros.media.sources import open_source
+    except ModuleNotFoundError:
+        raise SourceError(
+            f"video {path} needs PyAV to be read: install av, or pack the material elsewhere"
+        ) from None
+    with open_source(path) as source:
+        stride = max(1, round(source.fps / _FOOTAGE_HZ))
+        frames = islice(source, 0, _MOST_FRAMES * stride, stride)
+        return np.stack([_reduced(frame.image, longest_px) for frame in frames])
+
+
+def _reduced(image: Picture, longest_px: int) -> Picture:
+    factor = min(1.0, longest_px / max(image.shape[:2]))
+    small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8)

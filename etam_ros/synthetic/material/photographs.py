@@ -54,13 +54,9 @@ def _read_ids(mask: Path) -> Picture:
 
 
 def outlined(ids: Picture) -> Partition | None:
-    """The things in a picture of ids: every id, its pieces, and ids that touch as one whole.
+    """The things in a picture of ids, (H, W) uint8: every id, its pieces, and ids that touch.
 
-    Args:
-        ids: (H, W) uint8, 0 background.
-
-    Returns:
-        None where nothing is labelled.
+    Ids that touch are one whole; None where nothing but background, 0, is there.
     """
     kernel = np.ones((_APART_PX, _APART_PX), np.uint8)
     labels = np.zeros_like(ids)

@@ -25,10 +25,7 @@ _ALIKE: Final = 0.8  # of two regions that overlap more, one is kept
 
 
 def find_regions(image: NDArray[np.uint8]) -> tuple[Labels, Members]:
-    """Find what may be things in a photograph.
-
-    Args:
-        image: (H, W, 3) uint8 RGB.
+    """Find what may be things in a photograph, (H, W, 3) uint8 RGB.
 
     Returns:
         labels, (H, W) uint8, 0 in no region, and members, (N, 256) bool: the labels that each

@@ -137,9 +137,7 @@ def render(
     """Draw one thing.
 
     Args:
-        projected: the thing as the camera sees it.
         hw: (H, W) of the picture.
-        light: of the scene.
         velocity: (x, y) pixels per frame, for motion blur.
 
     Returns:
@@ -164,10 +162,8 @@ def render(
     v = (y + wrap * ny + np.float32(roll_y)) * fine + middle
     mapped = cv2.remap(actor.skin, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     colour = np.asarray(mapped, np.float32)
-    cos, sin = (
-        np.float32(np.cos(projected.posture.turn)),
-        np.float32(np.sin(projected.posture.turn)),
-    )
+    turn = projected.posture.turn
+    cos, sin = np.float32(np.cos(turn)), np.float32(np.sin(turn))
     shaded = lit(colour, cos * nx - sin * ny, sin * nx + cos * ny, light, actor.gloss)
     shaded *= alpha[..., None]
     solid = alpha > SOLID

@@ -39,33 +39,6 @@ _SMALLEST_PX: Final = 32
 _HALF: Final = 0.5  # frames before and after, between which speeds are taken
 
 
-@dataclass(frozen=True)
-class ObjectTruth:
-    """One object on one frame.
-
-    Attributes:
-        object_id: from 1.
-        label: what it is.
-        area: pixels of it that can be seen.
-        full_area: pixels inside the picture that it would have if nothing were before it.
-    """
-
-    object_id: int
-    label: str
-    area: int
-    full_area: int
-
-    @property
-    def occluded(self) -> bool:
-        """In the picture, but fully behind something."""
-        return self.full_area > 0 and self.area == 0
-
-    @property
-    def out_of_view(self) -> bool:
-        """Outside the picture."""
-        return self.full_area == 0
-
-
 @dataclass(frozen=True, eq=False)
 class ClipFrame:
     """One frame of a clip.
@@ -74,13 +47,11 @@ class ClipFrame:
         index: from 0.
         image: (H, W, 3) uint8 RGB.
         label_image: (H, W) uint16, id of the object that one sees, 0 for anything else.
-        objects: truth of every object, in the order of their ids.
     """
 
     index: int
     image: NDArray[np.uint8] = field(repr=False)
     label_image: NDArray[np.uint16] = field(repr=False)
-    objects: tuple[ObjectTruth, ...]
 
 
 class Clip:
@@ -137,7 +108,6 @@ class Clip:
         pose = self._path.pose(index)
         picture = self._background(index, pose)
         label_image = np.zeros(self._hw, np.uint16)
-        full = dict.fromkeys(self.object_ids, 0)
         actors = (*self._objects, *self._extras)
         in_view = [ProjectedActor(actor, index, self._lens, pose) for actor in actors]
         in_view.sort(key=lambda projected: -projected.depth)  # the farthest first
@@ -149,11 +119,8 @@ class Clip:
                 continue
             composite(picture, patch)
             np.copyto(label_image[patch.window], projected.actor.object_id, where=patch.solid)
-            if projected.actor.object_id:
-                full[projected.actor.object_id] = int(np.count_nonzero(patch.solid))
         rng = np.random.default_rng((self.seed, index))
-        image = self._sensor.develop(picture, index, rng)
-        return ClipFrame(index, image, label_image, self._truth(label_image, full))
+        return ClipFrame(index, self._sensor.develop(picture, index, rng), label_image)
 
     def _background(self, t: float, pose: Pose) -> Linear:
         """(H, W, 3) linear light of the place, with the blur of the camera's own motion."""
@@ -176,15 +143,6 @@ class Clip:
         u0, v0, _ = self._lens.project(self._path.pose(t - _HALF), before)
         u1, v1, _ = self._lens.project(self._path.pose(t + _HALF), after)
         return u1 - u0, v1 - v0
-
-    def _truth(
-        self, label_image: NDArray[np.uint16], full: dict[int, int]
-    ) -> tuple[ObjectTruth, ...]:
-        areas = np.bincount(label_image.ravel(), minlength=len(self._objects) + 1)
-        return tuple(
-            ObjectTruth(object_id, label, int(areas[object_id]), full[object_id])
-            for object_id, label in zip(self.object_ids, self._labels, strict=True)
-        )
 
 
 def generate_clip(

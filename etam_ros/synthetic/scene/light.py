@@ -19,6 +19,8 @@ Linear = NDArray[np.float32]
 Picture = NDArray[np.uint8]
 
 _CANVAS_WHITE: Final = 2.0  # linear light that a canvas stores as 255
+_STORED: Final = np.arange(256, dtype=np.float32) / 255.0
+_CANVAS_TABLE: Final = (_STORED**2.2 * _CANVAS_WHITE).astype(np.float32)
 _TONE_STEPS: Final = 4096
 _TONE_WHITE: Final = 3.0  # linear light beyond which everything is white
 
@@ -74,7 +76,6 @@ def lit(colour: Linear, nx: Field, ny: Field, light: Light, gloss: float) -> Lin
     Args:
         colour: (H, W, 3) reflectance.
         nx, ny: (H, W) normal; what is missing to length 1 looks at the camera.
-        light: of the scene.
         gloss: 0 matt to 1 wet.
 
     Returns:
@@ -111,25 +112,13 @@ def to_canvas(linear: Linear) -> Picture:
     )
 
 
-def _canvas_table() -> Linear:
-    values = (np.arange(256, dtype=np.float32) / 255.0) ** 2.2 * _CANVAS_WHITE
-    return values.astype(np.float32)
-
-
-_CANVAS_TABLE: Final = _canvas_table()
-
-
 def from_canvas(canvas: Picture) -> Linear:
     """Linear light of what `to_canvas` stored."""
     return np.asarray(cv2.LUT(canvas, _CANVAS_TABLE), np.float32)
 
 
 class Sensor:
-    """A small camera's sensor: vignette, exposure that drifts, white balance, noise, a film curve.
-
-    Args:
-        hw: (H, W) of its pictures.
-    """
+    """A small sensor: vignette, exposure that drifts, white balance, noise, a film curve."""
 
     def __init__(self, rng: np.random.Generator, hw: tuple[int, int]) -> None:
         height, width = hw
@@ -147,13 +136,7 @@ class Sensor:
         self._table = _film_curve(rng.uniform(1.3, 1.7))
 
     def develop(self, linear: Linear, t: float, rng: np.random.Generator) -> Picture:
-        """Turn the light of one frame into a picture.
-
-        Args:
-            linear: (H, W, 3) linear light.
-            t: time in frames.
-            rng: of this frame's noise.
-        """
+        """Turn the linear light (H, W, 3) of the frame at time t, in frames, into a picture."""
         height, width = linear.shape[:2]
         blurred = cv2.GaussianBlur(linear, (3, 3), self._blur)
         exposed = np.multiply(blurred, self._gain, dtype=np.float32)

@@ -112,17 +112,15 @@ def make_occluder(rng: Rng, setup: CameraSetup, hidden: Actor) -> Actor:
     return Actor(0, shape, skin(rng, surface), 0.1, _standing(still))
 
 
-def _bricks(rng: Rng, size: int) -> Linear:
-    return np.asarray(cv2.resize(brick_wall(rng)[:400, :400], (size, size)), np.float32)
-
-
-def _boards(rng: Rng, size: int) -> Linear:
-    return np.asarray(cv2.resize(planks(rng)[:400, :400], (size, size)), np.float32)
+def _piece_of(plane: Callable[[Rng], Linear]) -> Callable[[Rng, int], Linear]:
+    return lambda rng, size: np.asarray(
+        cv2.resize(plane(rng)[:400, :400], (size, size)), np.float32
+    )
 
 
 _OCCLUDERS: Final[tuple[tuple[Callable[[Rng, int], Linear], float, float], ...]] = (
-    (_boards, 0.0, 0.3),
-    (_bricks, 0.06, 0.15),
+    (_piece_of(planks), 0.0, 0.3),
+    (_piece_of(brick_wall), 0.06, 0.15),
     (marble, 0.0, 0.5),
     (stone, 0.3, 0.7),
     (foliage, 1.6, 0.8),

@@ -26,9 +26,7 @@ class Scenery:
     """A place with a floor and a wall.
 
     Args:
-        lens: of the pictures.
         path: of the camera; the canvases are drawn from where it rests.
-        light: of the scene.
         distance: of the wall in metres.
     """
 
@@ -47,7 +45,8 @@ class Scenery:
         floor, wall = PLACES[int(rng.integers(0, len(PLACES)))]
         blur = rng.uniform(0.6, 3.0)
         to_floor: Matrix = np.asarray(np.linalg.inv(wide.ground_homography(path.rest)), np.float64)
-        self._joint = _joint_row(wide, path.rest, distance)
+        # The row of the canvas at which floor and wall meet.
+        self._joint = round(wide.project(path.rest, (0.0, 0.0, distance))[1])
         self._floor = _floor_canvas(floor(rng), to_floor, (height, width), self._joint, rng, light)
         self._wall = _wall_canvas(wall(rng), wide, path.rest, distance, blur, light)
         self._floor_from = to_floor
@@ -68,12 +67,6 @@ class Scenery:
             self._floor, floor, (width, height), dst=picture, flags=cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_TRANSPARENT,
         ), np.uint8)  # fmt: skip
-
-
-def _joint_row(wide: Lens, rest: Pose, distance: float) -> int:
-    """The row of the canvas at which floor and wall meet."""
-    _, v, _ = wide.project(rest, (0.0, 0.0, distance))
-    return round(v)
 
 
 def _floor_canvas(

@@ -14,6 +14,8 @@ from etam_ros.synthetic.scene.noise import Field
 from etam_ros.synthetic.scene.shapes import Shape
 
 _SHADOW_GRID: Final = 48
+_LINE: Final = np.linspace(-1.0, 1.0, _SHADOW_GRID, dtype=np.float32)
+_SPOT: Final = np.clip(1.0 - _LINE[:, None] ** 2 - _LINE**2, 0.0, 1.0).astype(np.float32)
 
 
 def shadow_sheet(shape: Shape, softness: float) -> Field:
@@ -30,10 +32,8 @@ def cast_shadow(picture: Linear, projected: ProjectedActor, sheet: Field, light:
     run_x, run_y = light.shadow
     scale, bottom = projected.scale * 1.05, projected.actor.shape.bottom
     unit = 2.0 / (_SHADOW_GRID - 1)  # local units per cell of the sheet
-    foot_u, foot_v = (
-        projected.foot[0] + projected.lift * run_x,
-        projected.foot[1] + projected.lift * run_y,
-    )
+    foot_u = projected.foot[0] + projected.lift * run_x
+    foot_v = projected.foot[1] + projected.lift * run_y
     # Local (x, y) lands at foot + x * (1, 0) + height * (run_x, run_y), height = bottom - y.
     matrix = np.array(
         [
@@ -51,14 +51,6 @@ def cast_shadow(picture: Linear, projected: ProjectedActor, sheet: Field, light:
     )
     near = float(np.exp(-3.0 * projected.lift / max(projected.scale, 1.0)))
     _darken(picture, _SPOT, flat, 0.6 * near)
-
-
-def _spot() -> Field:
-    line = np.linspace(-1.0, 1.0, _SHADOW_GRID, dtype=np.float32)
-    return np.clip(1.0 - line[:, None] ** 2 - line[None, :] ** 2, 0.0, 1.0).astype(np.float32)
-
-
-_SPOT: Final = _spot()
 
 
 def _darken(picture: Linear, sheet: Field, matrix: NDArray[np.float64], strength: float) -> None:

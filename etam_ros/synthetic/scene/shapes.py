@@ -105,7 +105,6 @@ def make_shape(
 
     Args:
         outline: (G, G), positive inside.
-        rng: for the fuzz.
         fuzz: roughness of the silhouette, 0 smooth to 1 leafy.
         bulge: 1 fully round, 0 flat as a board.
     """

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from etam_ros.synthetic.scene import textures
 from etam_ros.synthetic.scene.light import Linear
 from etam_ros.synthetic.scene.noise import cells_noise, fractal_noise, smooth_noise
-from etam_ros.synthetic.scene.textures import Colour, Rng, hsv, shade, to_linear
+from etam_ros.synthetic.scene.textures import Rng, hsv, shade, to_linear
 
 _SIDE: Final = 768  # of a floor's texture
 _WALL: Final = (440, 1400)  # of which the upper third is rarely in view
@@ -162,7 +162,9 @@ def _shelf(rng: Rng, wall: Linear, left: int, width: int) -> None:
 def brick_wall(rng: Rng) -> Linear:
     """Bricks with mortar, stains and a door or two."""
     rows, columns = _WALL
-    wall = textures.shade(fractal_noise(rng, _WALL, (20, 40), 4), _greys(rng))
+    joints = fractal_noise(rng, _WALL, (20, 40), 4)
+    greys = [hsv(rng, (0.08, 0.12), (0.05, 0.15), (tone, tone + 0.1)) for tone in (0.45, 0.65)]
+    wall = textures.shade(joints, greys)
     high, wide = int(rng.integers(16, 24)), int(rng.integers(44, 64))
     hue = rng.uniform(0.0, 0.07)
     rough = 0.7 + 0.5 * fractal_noise(rng, _WALL, (40, 80), 4, 0.7)
@@ -176,10 +178,6 @@ def brick_wall(rng: Rng) -> Linear:
     _framed(rng, wall, left, 160)
     wall *= (0.75 + 0.4 * smooth_noise(rng, _WALL, (2, 5)))[..., None]
     return wall
-
-
-def _greys(rng: Rng) -> list[Colour]:
-    return [hsv(rng, (0.08, 0.12), (0.05, 0.15), (value, value + 0.1)) for value in (0.45, 0.65)]
 
 
 def view(rng: Rng) -> Linear:
