@@ -10,16 +10,20 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from filelock import FileLock, Timeout
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 MAKING: Final = ".making"
 
 
 def lock_of(folder: Path) -> FileLock:
     """The lock of a folder, for this process alone to change it; a context manager that waits."""
+    from filelock import FileLock  # training goes without it
+
     return FileLock(folder.with_name(f".{folder.name}.lock"))
 
 
@@ -52,12 +56,10 @@ def _remove_abandoned(making: Path, held: Path) -> None:
     if making == held:
         shutil.rmtree(making, ignore_errors=True)
         return
-    lock = FileLock(making.with_suffix(".lock"))
-    try:
-        with lock.acquire(timeout=0):
-            shutil.rmtree(making, ignore_errors=True)
-    except Timeout:
-        pass  # somebody makes it at this moment
+    from filelock import FileLock, Timeout
+
+    with suppress(Timeout), FileLock(making.with_suffix(".lock")).acquire(timeout=0):
+        shutil.rmtree(making, ignore_errors=True)  # else somebody makes it at this moment
 
 
 def write_file(path: Path, content: bytes) -> None:

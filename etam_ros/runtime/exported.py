@@ -19,7 +19,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-import platformdirs
 import torch
 
 from etam_ros import __version__
@@ -128,6 +127,8 @@ def default_engine_dir() -> Path:
     checkout = checkout_folder("engines")
     if checkout is not None:
         return checkout
+    import platformdirs  # training goes without it
+
     return platformdirs.user_cache_path("etam_ros") / "engines"
 
 
