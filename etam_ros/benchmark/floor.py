@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import median
+from timeit import repeat, timeit
 from typing import Final
 
 import torch
@@ -13,9 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from etam_ros.benchmark.frame_clock import FrameClock
 from etam_ros.records import Frame
 from etam_ros.runtime import Stages, StageSizes
+from etam_ros.runtime.backends.torch.stages import DTYPES
 
-DTYPES: Final = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-BYTES: Final = {"fp32": 4, "bf16": 2, "fp16": 2}
 REPEATS: Final = 10
 _WAITS: Final = {
     "cudaStreamSynchronize", "cudaEventSynchronize", "cudaDeviceSynchronize", "cudaMemcpy",
@@ -65,27 +65,17 @@ def measure_ceilings(device: torch.device) -> Ceilings:
     target = torch.empty_like(source)
     bandwidth = 2 * 4 * length / _median_s(lambda: target.copy_(source), device)
     few = torch.randn(16, device=device)
-    start_s = time.perf_counter()
-    for _ in range(launches):
-        few.add_(1.0)
-    launch_s = (time.perf_counter() - start_s) / launches
-    return Ceilings(flops, bandwidth, launch_s)
+    return Ceilings(flops, bandwidth, timeit(lambda: few.add_(1.0), number=launches) / launches)
 
 
 def _median_s(call: Callable[[], object], device: torch.device) -> float:
-    times = []
-    for _ in range(REPEATS):
-        _wait(device)
-        start_s = time.perf_counter()
+    def finished() -> None:
         call()
-        _wait(device)
-        times.append(time.perf_counter() - start_s)
-    return sorted(times)[len(times) // 2]
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
 
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    finished()
+    return median(repeat(finished, number=1, repeat=REPEATS))
 
 
 def count_flops(eager: Stages, picture: Frame, objects: int, filling_frames: int) -> int:
@@ -112,7 +102,7 @@ def fewest_bytes(
     """Read or written at least once in a frame: weights, memories, the picture, the masks."""
     height, width = source_hw
     memory = sizes.memory_frames * sizes.memory_dim * sizes.grid**2 * 4
-    return parameters * BYTES[precision] + objects * memory + height * width * (3 + 2)
+    return parameters * DTYPES[precision].itemsize + objects * memory + height * width * (3 + 2)
 
 
 def count_host_calls(clock: FrameClock, picture: Frame, frames: int = 3) -> HostCalls:

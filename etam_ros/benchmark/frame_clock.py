@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,16 +27,15 @@ MASKS: Final = "masks on the host"
 class Timing:
     """Milliseconds of one part of a frame, over many frames."""
 
-    name: str
     mean_ms: float
     p50_ms: float
     p99_ms: float
 
     @staticmethod
-    def of(name: str, values_ms: list[float]) -> Timing:
+    def of(values_ms: list[float]) -> Timing:
         """Mean, median and 99th percentile."""
         p50, p99 = np.percentile(values_ms, (50, 99))
-        return Timing(name, float(np.mean(values_ms)), float(p50), float(p99))
+        return Timing(float(np.mean(values_ms)), float(p50), float(p99))
 
 
 @dataclass
@@ -51,6 +51,13 @@ class DeviceUse:
     peak_mib: float = 0.0
     allocations: int = 0
     retries: int = 0
+
+    def add(self, before: Counter[str], after: Counter[str]) -> None:
+        """Take in a frame: torch's statistics before it, with a new peak, and after it."""
+        peak = after["allocated_bytes.all.peak"] - before["allocated_bytes.all.current"]
+        self.peak_mib = max(self.peak_mib, peak / MIB)
+        self.allocations += after["segment.all.allocated"] - before["segment.all.allocated"]
+        self.retries += after["num_alloc_retries"] - before["num_alloc_retries"]
 
 
 class FrameClock:
@@ -81,7 +88,9 @@ class FrameClock:
         if self._timed is not None:
             self._timed.take()
         self._stages.synchronize()
-        before = _memory() if self.device_use else (0, 0, 0)
+        if self.device_use:
+            torch.cuda.reset_peak_memory_stats()
+            before = Counter(torch.cuda.memory_stats())
         start_s = time.perf_counter()
         result = self.tracker.step(frame)
         masks_ms = (time.perf_counter() - start_s) * 1e3
@@ -90,7 +99,7 @@ class FrameClock:
         if measured:
             self._keep(step_ms, masks_ms)
             if self.device_use:
-                _add_use(self.device_use, before)
+                self.device_use.add(before, Counter(torch.cuda.memory_stats()))
         return result
 
     def _keep(self, step_ms: float, masks_ms: float) -> None:
@@ -103,27 +112,8 @@ class FrameClock:
 
     def timings(self) -> dict[str, Timing]:
         """Each stage and the rest where they are timed, MASKS and STEP, by name."""
-        return {name: Timing.of(name, values) for name, values in self._spent_ms.items()}
+        return {name: Timing.of(values) for name, values in self._spent_ms.items()}
 
 
 PARTS: Final = (*STAGE_NAMES, REST)
 """What a step is made of, in order."""
-
-
-def _memory() -> tuple[int, int, int]:
-    """Bytes that PyTorch holds, allocations and retries so far; its peak counts from here."""
-    torch.cuda.reset_peak_memory_stats()
-    stats = torch.cuda.memory_stats()
-    return (
-        torch.cuda.memory_allocated(),
-        stats.get("segment.all.allocated", 0),
-        stats.get("num_alloc_retries", 0),
-    )
-
-
-def _add_use(use: DeviceUse, before: tuple[int, int, int]) -> None:
-    stats = torch.cuda.memory_stats()
-    held, allocations, retries = before
-    use.peak_mib = max(use.peak_mib, (torch.cuda.max_memory_allocated() - held) / MIB)
-    use.allocations += stats.get("segment.all.allocated", 0) - allocations
-    use.retries += stats.get("num_alloc_retries", 0) - retries

@@ -5,21 +5,26 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Final
 
+import torch
+
+from etam_ros.benchmark.frame_clock import MIB, FrameClock
+from etam_ros.benchmark.side_by_side import open_way
+from etam_ros.benchmark.workload import synthetic_pictures
 from etam_ros.errors import BackendError
+from etam_ros.records import Frame
 
 FRAMES: Final = 10
 """Until the bank of a model with up to eight memories is full."""
 KIB_PER_MIB: Final = 1024
-BYTES_PER_MIB: Final = 2**20
 
 
 @dataclass(frozen=True)
 class Load:
-    """What the process does: arguments of `open_stages`, objects and (H, W) of the pictures."""
+    """What the process does: arguments of `open_way`, objects and (H, W) of the pictures."""
 
     model: str
     weights: str
@@ -40,7 +45,7 @@ def peak_memory_mib(load: Load) -> int:
     Raises:
         BackendError: the process fails.
     """
-    command = [sys.executable, "-m", __name__, json.dumps(asdict(load))]
+    command = [sys.executable, "-m", __name__, json.dumps(astuple(load))]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
         return int(done.stdout.split()[-1])
@@ -54,31 +59,17 @@ def peak_memory_mib(load: Load) -> int:
 
 def _follow(load: Load) -> int:
     """Carry the load in this process; returns its peak in MiB."""
-    import torch
-
-    from etam_ros.benchmark.workload import clicks, synthetic_pictures
-    from etam_ros.config import TrackerConfig
-    from etam_ros.records import FOREGROUND, Frame, Prompt
-    from etam_ros.tracking import Tracker, open_stages
-
-    on_gpu = load.device == "cuda" or (load.device == "auto" and torch.cuda.is_available())
+    on_gpu = load.device != "cpu" and torch.cuda.is_available()
     free_before = torch.cuda.mem_get_info()[0] if on_gpu else 0
-    pictures = synthetic_pictures(load.source_hw, load.objects)
-    with open_stages(
-        load.model,
-        weights=load.weights,
-        backend=load.backend,
-        precision=load.precision,
-        device=load.device,
-    ) as stages:
-        tracker = Tracker(stages, TrackerConfig(max_objects=load.objects))
-        tracker.step(Frame(pictures[0]))
-        for point in clicks(load.source_hw, load.objects):
-            tracker.add_prompt(Prompt(points=[point], point_labels=[FOREGROUND]))
+    pictures = [Frame(picture) for picture in synthetic_pictures(load.source_hw, load.objects)]
+    way = load.model, load.weights, load.backend, load.precision, load.device
+    with open_way(*way) as stages:
+        clock = FrameClock(stages, load.objects, parts=False)
+        clock.begin(pictures[0])
         for index in range(FRAMES):
-            tracker.step(Frame(pictures[index % len(pictures)]))
+            clock.step(pictures[index % len(pictures)], measured=False)
         if on_gpu:  # what PyTorch and other libraries hold by now they keep
-            return int(free_before - torch.cuda.mem_get_info()[0]) // BYTES_PER_MIB
+            return int(free_before - torch.cuda.mem_get_info()[0]) // MIB
     return _resident_kib() // KIB_PER_MIB
 
 
@@ -91,13 +82,5 @@ def _resident_kib() -> int:
     raise BackendError("this system does not tell a process's peak memory: expected Linux")
 
 
-def main() -> int:
-    """Carry the load that the command line describes, and print the peak."""
-    values = json.loads(sys.argv[1])
-    height, width = values.pop("source_hw")
-    print(_follow(Load(**values, source_hw=(height, width))))
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    print(_follow(Load(*json.loads(sys.argv[1]))))

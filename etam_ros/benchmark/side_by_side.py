@@ -16,7 +16,7 @@ from etam_ros.benchmark.workload import FILLING_FRAMES, Workload, synthetic_pict
 from etam_ros.evaluation.metrics import region_similarity
 from etam_ros.records import Frame, FrameResult
 from etam_ros.runtime import Stages
-from etam_ros.runtime.engines import open_eager_stages, open_graph_stages
+from etam_ros.runtime.engines import open_torch_stages
 from etam_ros.tracking import open_stages
 
 EAGER: Final = "eager"
@@ -69,10 +69,8 @@ def open_way(
     Raises:
         ConfigError, BackendError, WeightsError: as `open_stages`.
     """
-    if backend == EAGER:
-        return open_eager_stages(model, weights=weights, precision=precision, device=device)
-    if backend == GRAPHS:
-        return open_graph_stages(model, weights=weights, precision=precision, device=device)
+    if backend in (EAGER, GRAPHS):
+        return open_torch_stages(model, weights, precision, device, fixed=backend == GRAPHS)
     return open_stages(
         model, weights=weights, backend=backend, precision=precision, device=device,
         engine_dir=engine_dir, on_step=on_step,

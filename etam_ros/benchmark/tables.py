@@ -20,19 +20,16 @@ def rows(measured: Iterable[Measured]) -> list[dict[str, Any]]:
     """A row for each part of each way; keys are COLUMNS."""
     found = []
     for each in measured:
+        of_step = (
+            round(each.frames_per_s, 2),
+            round(each.ratio, 3),
+            round(each.agreement, 4),
+            each.peak_mib or "",
+        )
         for part, timing in each.timings.items():
-            whole = part == STEP
-            values = (
-                each.name,
-                each.objects,
-                part,
-                round(timing.p50_ms, 3),
-                round(timing.p99_ms, 3),
-                round(each.frames_per_s, 2) if whole else "",
-                round(each.ratio, 3) if whole else "",
-                round(each.agreement, 4) if whole else "",
-                (each.peak_mib or "") if whole else "",
-            )
+            numbers = round(timing.p50_ms, 3), round(timing.p99_ms, 3)
+            whole = of_step if part == STEP else ("",) * len(of_step)
+            values = (each.name, each.objects, part, *numbers, *whole)
             found.append(dict(zip(COLUMNS, values, strict=True)))
     return found
 

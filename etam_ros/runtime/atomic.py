@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -57,12 +58,8 @@ def _remove_abandoned(making: Path, held: Path) -> None:
         return
     from filelock import FileLock, Timeout
 
-    lock = FileLock(making.with_suffix(".lock"))
-    try:
-        with lock.acquire(timeout=0):
-            shutil.rmtree(making, ignore_errors=True)
-    except Timeout:
-        pass  # somebody makes it at this moment
+    with suppress(Timeout), FileLock(making.with_suffix(".lock")).acquire(timeout=0):
+        shutil.rmtree(making, ignore_errors=True)  # else somebody makes it at this moment
 
 
 def write_file(path: Path, content: bytes) -> None:

@@ -12,7 +12,6 @@ from typing import Final
 
 import torch
 
-from etam_ros.config import DEFAULT_MODEL
 from etam_ros.errors import BackendError
 from etam_ros.runtime.backend import Backend, EngineRequest
 from etam_ros.runtime.backends.onnxruntime.backend import OnnxBackend
@@ -73,26 +72,21 @@ def open_engine(
     return stages
 
 
-def open_eager_stages(
-    model: str = DEFAULT_MODEL, *, weights: str = "", precision: str = "auto", device: str = "auto"
+def open_torch_stages(
+    model: str, weights: str = "", precision: str = "auto", device: str = "auto", *, fixed: bool
 ) -> Stages:
-    """Load a model onto PyTorch without fixed shapes or captures, on CUDA too: to compare with.
+    """Load a model onto PyTorch in the way that is named, not in that of the device.
 
-    Arguments and errors as of `open_stages`.
+    Args:
+        model, weights, precision, device: as of `open_stages`.
+        fixed: in fixed shapes, captured on CUDA; else operation by operation.
+
+    Raises:
+        BackendError, ConfigError, WeightsError: as `open_stages`.
     """
     request = EngineRequest(model, weights, "torch", precision, device=device)
-    return TorchBackend(request, NetworkSource(model, weights)).open_eager()
-
-
-def open_graph_stages(
-    model: str = DEFAULT_MODEL, *, weights: str = "", precision: str = "auto", device: str = "auto"
-) -> Stages:
-    """Load a model onto PyTorch in fixed shapes, captured on CUDA, on a CPU too: to rehearse.
-
-    Arguments and errors as of `open_stages`.
-    """
-    request = EngineRequest(model, weights, "torch", precision, device=device)
-    return TorchBackend(request, NetworkSource(model, weights)).open_graphs()
+    backend = TorchBackend(request, NetworkSource(model, weights))
+    return backend.open_graphs() if fixed else backend.open_eager()
 
 
 def verify_engine(

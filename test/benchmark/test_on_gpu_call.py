@@ -114,7 +114,7 @@ def test_nothing_is_begun_once_the_time_is_up(tmp_path: Path) -> None:
     plan = SpeedPlan([("tiny_test", "random:0")], device="cpu", groups=((("eager", "fp32"),),))
     found = Findings(tmp_path / "report.json", -1.0)
     measure(plan, found)
-    assert "tiny_test on eager fp32: not opened, no time was left" in found.notes
+    assert "tiny_test on eager fp32: no time was left" in found.notes
     assert "tiny_test: a picture in host memory to masks in host memory" not in found.tables
 
 

@@ -9,6 +9,7 @@ import torch
 
 from etam_ros.benchmark.floor import count_flops, fewest_bytes, measure_ceilings
 from etam_ros.benchmark.frame_clock import MASKS, PARTS, STEP
+from etam_ros.benchmark.peak_memory import Load, peak_memory_mib
 from etam_ros.benchmark.side_by_side import EAGER, GRAPHS, measure_side_by_side, open_way
 from etam_ros.benchmark.workload import Workload, synthetic_pictures
 from etam_ros.errors import StageError
@@ -91,6 +92,12 @@ def test_the_floor_counts_what_more_objects_take(eager) -> None:
     sizes = eager.sizes
     memory = sizes.memory_frames * sizes.memory_dim * sizes.grid**2 * 4
     assert fewest_bytes(sizes, 1000, "fp16", 3, (48, 64)) == 2000 + 3 * memory + 48 * 64 * 5
+
+
+@pytest.mark.parametrize("way", [EAGER, GRAPHS])
+def test_the_peak_memory_of_every_way_is_measured(way) -> None:
+    load = Load("tiny_test", "random:0", way, "fp32", "cpu", 2, (48, 64))
+    assert 100 < peak_memory_mib(load) < 4000
 
 
 def test_rates_are_measured_in_the_precisions_of_a_cpu() -> None:

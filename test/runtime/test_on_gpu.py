@@ -14,7 +14,7 @@ from etam_ros.benchmark.workload import FILLING_FRAMES, clicks, synthetic_pictur
 from etam_ros.config import TrackerConfig
 from etam_ros.runtime import Stages
 from etam_ros.runtime.backend import EngineRequest
-from etam_ros.runtime.engines import is_installed, open_eager_stages, verify_engine
+from etam_ros.runtime.engines import is_installed, open_torch_stages, verify_engine
 from etam_ros.runtime.fixed_stages import FixedStages
 from etam_ros.runtime.parity import check_parity
 from etam_ros.tracking.parity_clip import follow_clip
@@ -41,7 +41,7 @@ def captured(model: tuple[str, str]) -> Iterator[Stages]:
 
 def test_captured_stages_pass_the_gate(model: tuple[str, str], captured: Stages) -> None:
     name, weights = model
-    with open_eager_stages(name, weights=weights, precision="fp32", device="cuda") as reference:
+    with open_torch_stages(name, weights, "fp32", "cuda", fixed=False) as reference:
         report = check_parity(captured, reference, "fp16", follow_clip, judges_masks=not weights)
     assert report.failures == []
 

@@ -97,29 +97,24 @@ def _run_part(given: argparse.Namespace) -> None:
     if given.part == TESTS:
         from etam_ros.benchmark.on_gpu.correctness import CorrectnessPlan, check
 
-        check(
-            CorrectnessPlan(
-                _pairs(given.compared), device=given.device, engine_dir=given.engine_dir
-            ),
-            found,
-        )
+        check(CorrectnessPlan(_pairs(given.compared), given.device, given.engine_dir), found)
     elif given.part == REPORT:
-        from etam_ros.benchmark.on_gpu.speed import SpeedPlan, measure
+        from etam_ros.benchmark.on_gpu.speed import GROUPS, SpeedPlan, measure
 
-        groups = SpeedPlan(()).groups if given.device == "cuda" else REHEARSED
+        groups = GROUPS if given.device == "cuda" else REHEARSED
         plan = SpeedPlan(
             _pairs(given.models),
             groups,
             given.objects,
             given.frames,
-            device=given.device,
-            engine_dir=given.engine_dir,
+            given.device,
+            given.engine_dir,
         )
         measure(plan, found)
     elif given.part == TRAIN:
-        from etam_ros.benchmark.on_gpu.learning import LearningPlan, learn
+        from etam_ros.benchmark.on_gpu.learning import learn
 
-        learn(LearningPlan(given.out, given.init, given.material, given.device), found)
+        learn(given.out, given.init, given.material, given.device, found)
 
 
 REHEARSED: Final = ((("eager", "fp32"), ("graphs", "fp32"), ("graphs", "bf16")),)

@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -31,6 +30,10 @@ WAYS: Final = (
     (EAGER, "fp32"), (GRAPHS, "fp32"), (GRAPHS, "fp16"), (GRAPHS, "bf16"),
     ("tensorrt", "fp16"), ("tensorrt_rtx", "fp16"),
 )  # fmt: skip
+"""Backends and precisions, each held against the CPU in fp32."""
+FRAMES: Final = 12
+"""Of the discs; the made-up clip has twice as many."""
+OBJECTS: Final = 4
 CLIP_SEED: Final = 106
 CLIP_HW: Final = (360, 640)
 CLIPS_SHARE: Final = 0.6
@@ -44,19 +47,13 @@ class CorrectnessPlan:
 
     Attributes:
         models: names and weights.
-        ways: backends and precisions, each held against the CPU in fp32.
         device: cuda, or cpu to rehearse.
-        frames: of the discs; the made-up clip has twice as many.
-        objects: of the discs.
         engine_dir: of plans and exports; empty for the default one.
     """
 
     models: Sequence[tuple[str, str]]
-    ways: Sequence[tuple[str, str]] = WAYS
-    device: str = "cuda"
-    frames: int = 12
-    objects: int = 4
-    engine_dir: str = ""
+    device: str
+    engine_dir: str
 
 
 @dataclass
@@ -81,17 +78,18 @@ class _Agreement:
 def check(plan: CorrectnessPlan, found: Findings) -> None:
     """Compare drawing and clips, then run the tests that need a GPU with the time that is left."""
     with found.noted("drawing"):
-        found.add("The device's drawing against the host's", _drawing(plan))
+        row = _drawing(torch.device(plan.device))
+        found.add("The device's drawing against the host's", row)
     share_s = CLIPS_SHARE * found.left_s / len(plan.models)
     for model, weights in plan.models:
         end_s = found.left_s - share_s
         with found.noted(f"{model} on the CPU"):
-            _compare(plan, (model, weights), end_s, found)
+            _compare(plan, model, weights, end_s, found)
     with found.noted("tests that need a GPU"):
         found.add("Tests that need a GPU", run_gpu_tests(ROOT, found.left_s - 3.0))
 
 
-def _drawing(plan: CorrectnessPlan) -> dict[str, object]:
+def _drawing(device: torch.device) -> dict[str, object]:
     """Soft discs drawn at 720p by both."""
     objects, side, hw = 16, 128, (720, 1280)
     rng = np.random.default_rng(0)
@@ -103,18 +101,15 @@ def _drawing(plan: CorrectnessPlan) -> dict[str, object]:
     ]
     scores = [torch.tensor([5.0, 0.9])] * objects
     ids = tuple(range(1, objects + 1))
-    device = torch.device(plan.device)
     config = TrackerConfig(max_objects=objects)
     host = CpuPostprocessor(side).draw(ids, planes, scores, hw, config)()
-    there = [plane.to(device) for plane in planes]
-    placed = [score.to(device) for score in scores]
+    there, placed = ([each.to(device) for each in values] for values in (planes, scores))
     drawn = CudaPostprocessor(side, device).draw(ids, there, placed, hw, config)()
-    both = [
-        (one.centroid, other.centroid)
+    distances = [
+        np.hypot(*np.subtract(one.centroid, other.centroid))
         for one, other in zip(host.masks, drawn.masks, strict=True)
         if one.area and other.area
     ]
-    distances = [np.hypot(a[0] - b[0], a[1] - b[1]) for a, b in both]
     return {
         "objects": objects,
         "pixels of another id": int((host.label_image != drawn.label_image).sum()),
@@ -123,31 +118,29 @@ def _drawing(plan: CorrectnessPlan) -> dict[str, object]:
     }
 
 
-def _compare(plan: CorrectnessPlan, model: tuple[str, str], end_s: float, found: Findings) -> None:
+def _compare(
+    plan: CorrectnessPlan, name: str, weights: str, end_s: float, found: Findings
+) -> None:
     """Follow discs and a made-up clip on the CPU and on every way, and compare frame by frame."""
-    name, weights = model
-    clips = {"discs": _discs(plan)}
+    clips = {"discs": _discs()}
     if not weights.startswith("random:"):  # untrained masks mean nothing where things hide
-        clips["made-up clip"] = _made_up(2 * plan.frames)
+        clips["made-up clip"] = _made_up(2 * FRAMES)
     with open_way(name, weights, EAGER, "fp32", "cpu") as stages:
         references = {clip: list(_follow(stages, *given)) for clip, given in clips.items()}
-    for backend, precision in plan.ways:
-        way = f"{backend} {precision}"
-        if found.left_s < end_s:
-            found.note(f"{name} on {way}: not compared, no time was left")
+    for way in WAYS:
+        what = f"{name} on {' '.join(way)}"
+        if not found.has_time(what, end_s):
             continue
-        with found.noted(f"{name} on {way}"), ExitStack() as stack:
-            stages = stack.enter_context(
-                open_way(
-                    name, weights, backend, precision, plan.device, engine_dir=plan.engine_dir
-                )
-            )
+        with (
+            found.noted(what),
+            open_way(name, weights, *way, plan.device, engine_dir=plan.engine_dir) as stages,
+        ):
             for clip, given in clips.items():
                 agreement = _Agreement()
                 for result, other in zip(_follow(stages, *given), references[clip], strict=True):
                     agreement.add(result, other)
                 found.add("The same clip on the CPU in fp32", {
-                    "model": name, "way": way, "clip": clip,
+                    "model": name, "way": " ".join(way), "clip": clip,
                     "masks' IoU, mean": float(np.mean(agreement.ious or [1.0])),
                     "lowest": float(min(agreement.ious, default=1.0)),
                     "flags that agree": float(np.mean(agreement.flags)),
@@ -158,14 +151,11 @@ def _compare(plan: CorrectnessPlan, model: tuple[str, str], end_s: float, found:
 Given = tuple[list[Frame], list[Prompt]]
 
 
-def _discs(plan: CorrectnessPlan) -> Given:
-    pictures = synthetic_pictures(CLIP_HW, plan.objects)
-    frames = [Frame(pictures[index % len(pictures)]) for index in range(plan.frames)]
-    prompts = [
-        Prompt(points=[point], point_labels=[FOREGROUND])
-        for point in clicks(CLIP_HW, plan.objects)
-    ]
-    return frames, prompts
+def _discs() -> Given:
+    pictures = synthetic_pictures(CLIP_HW, OBJECTS)
+    clicked = clicks(CLIP_HW, OBJECTS)
+    prompts = [Prompt(points=[point], point_labels=[FOREGROUND]) for point in clicked]
+    return [Frame(pictures[index % len(pictures)]) for index in range(FRAMES)], prompts
 
 
 def _made_up(frames: int) -> Given:
@@ -225,12 +215,9 @@ def _counts(said: str) -> dict[str, object]:
         word: int(count)
         for count, word in re.findall(r"(\d+) (passed|failed|skipped|errors?)\b", said)
     }
-    failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", said, re.MULTILINE)
     if not numbers:
         letters = "".join(re.findall(r"^([.sFE]+)", said, re.MULTILINE))
         numbers = {"passed": letters.count("."), "failed": letters.count("F")}
-    row: dict[str, object] = {
-        word: numbers.get(word, 0) for word in ("passed", "failed", "skipped", "error")
-    }
-    row["names"] = ", ".join(failed)
-    return row
+    names = re.findall(r"^(?:FAILED|ERROR) (\S+)", said, re.MULTILINE)
+    row = {word: numbers.get(word, 0) for word in ("passed", "failed", "skipped", "error")}
+    return {**row, "names": ", ".join(names)}

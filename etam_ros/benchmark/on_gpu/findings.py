@@ -51,9 +51,9 @@ class Findings:
         except Exception as error:
             self.note(f"{what}: {words_of(error)}")
 
-    def has_time(self, what: str, seconds: float = 0.0) -> bool:
-        """Whether so many seconds are left for something; otherwise that is noted."""
-        if self.left_s > seconds:
+    def has_time(self, what: str, end_s: float = 0.0) -> bool:
+        """Whether more than so many seconds are left; otherwise what was to be done is noted."""
+        if self.left_s > end_s:
             return True
         self.note(f"{what}: no time was left")
         return False

@@ -7,7 +7,6 @@ import json
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -27,39 +26,31 @@ ENDING_S: Final = 20.0
 """What starting and saving take of the part's time."""
 
 
-@dataclass(frozen=True)
-class LearningPlan:
-    """What to train.
+def learn(folder: Path, init: str, material: str, device: str, found: Findings) -> None:
+    """Train until the time is over, then tell what was chosen and how it went.
 
-    Attributes:
+    Args:
         folder: in which the run's folder is made.
         init: what it begins from.
         material: packed material; empty for made-up things alone.
         device: cuda, or cpu to rehearse.
+        found: has the time, and gets the tables.
     """
-
-    folder: Path
-    init: str
-    material: str
-    device: str
-
-
-def learn(plan: LearningPlan, found: Findings) -> None:
-    """Train until the time is over, then tell what was chosen and how it went."""
-    run = plan.folder / FOLDER
+    run = folder / FOLDER
     minutes = max(0.05, (found.left_s - ENDING_S) / 60)
     command = [
         sys.executable, "-m", "etam_ros.training.by_the_clock", str(run),
-        f"--minutes={minutes:.3f}", f"--init={plan.init}", f"--device={plan.device}",
+        f"--minutes={minutes:.3f}", f"--init={init}", f"--device={device}",
     ]  # fmt: skip
-    if plan.material:
-        command.append(f"--data={plan.material}")
-    if plan.device == "cpu":
+    if material:
+        command.append(f"--data={material}")
+    if device == "cpu":
         command += REHEARSED
     with found.noted("training"):
         code = _run(command)
-        for row in _read_choice(run / "choice.json"):
-            found.add("Rates, and what was chosen by them", row)
+        if (run / "choice.json").is_file():
+            for row in json.loads((run / "choice.json").read_text()):
+                found.add("Rates, and what was chosen by them", row)
         for row in _log_rows(run / "log.csv"):
             found.add("How it went", row)
         if code != 0:
@@ -75,13 +66,6 @@ def _run(command: list[str]) -> int:
 
     signal.signal(signal.SIGTERM, pass_on)
     return process.wait()
-
-
-def _read_choice(path: Path) -> list[dict[str, object]]:
-    if not path.is_file():
-        return []
-    rows: list[dict[str, object]] = json.loads(path.read_text())
-    return rows
 
 
 def _log_rows(path: Path) -> list[dict[str, object]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -102,7 +103,9 @@ def _run(
                 process.send_signal(signal.SIGTERM)
                 _wait(process, GRACE_S)
         finally:
-            _kill_group(process)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # whatever it has started ends with it
+            process.wait()
     took_s = time.monotonic() - began_s
     if process.returncode == 0:
         return f"took {took_s:.0f} s of {limit_s:.0f}"
@@ -110,20 +113,8 @@ def _run(
 
 
 def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
-    try:
-        process.wait(max(0.1, seconds))
-    except subprocess.TimeoutExpired:
-        return
-
-
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Whatever the part has started ends with it."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    finally:
-        process.wait()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
 
 
 def _write(call: Call, about: dict[str, str], ended: dict[str, str]) -> str:
@@ -155,7 +146,10 @@ def keep_training(run: Path, kept: Path, most_files: int) -> None:
     kept.mkdir(parents=True, exist_ok=True)
     plain = [*weights, *run.glob("log.csv")]
     for path in plain:
-        _copy(path, kept / path.name)
+        target = kept / path.name
+        new = not target.is_file() or target.stat().st_mtime_ns != path.stat().st_mtime_ns
+        if new and _fits(path):
+            shutil.copy2(path, target)
     states = sorted(path for path in run.glob("state_*") if path.name[6:].isdigit())
     if not states or (kept / states[-1].name).is_dir():
         return
@@ -164,12 +158,6 @@ def keep_training(run: Path, kept: Path, most_files: int) -> None:
     files = sorted(states[-1].iterdir())
     if len(plain) + len(files) <= most_files and all(_fits(file) for file in files):
         shutil.copytree(states[-1], kept / states[-1].name)
-
-
-def _copy(path: Path, target: Path) -> None:
-    newer = not target.is_file() or target.stat().st_mtime_ns != path.stat().st_mtime_ns
-    if newer and _fits(path):
-        shutil.copy2(path, target)
 
 
 def _fits(path: Path) -> bool:
