@@ -31,6 +31,7 @@ class Tracking:
         tracker: follows the objects.
         stages: the network it runs on, with a clock for each stage.
         newest: header of the newest processed frame, None before the first.
+        selected: id of the object that was chosen for bare clicks, None without one.
         check: raises ConfigError for what the stages cannot serve; any thread may call it. None
             where they serve everything.
     """
@@ -38,7 +39,13 @@ class Tracking:
     tracker: Tracker
     stages: TimedStages
     newest: Header | None = None
+    selected: int | None = None
     check: Callable[[TrackerConfig], None] | None = None
+
+    def unselect_what_is_gone(self) -> None:
+        """Let no later object of that id inherit the selection of one that is not followed."""
+        if self.selected not in self.tracker.object_ids:
+            self.selected = None
 
     def close(self) -> None:
         """Free the network."""

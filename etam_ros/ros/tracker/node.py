@@ -29,7 +29,8 @@ from etam_ros.ros.parameters import NodeParameters, Settings
 from etam_ros.ros.tracker.diagnostics import DiagnosticsPublisher, NodeReport
 from etam_ros.ros.tracker.image_subscription import ImageSubscription
 from etam_ros.ros.tracker.loading import load_tracking
-from etam_ros.ros.tracker.prompt_requests import PromptServices, PromptTopics
+from etam_ros.ros.tracker.prompt_services import PromptServices
+from etam_ros.ros.tracker.prompt_topics import PromptTopics
 from etam_ros.ros.tracker.results import OverlayPublisher, ResultPublishers
 from etam_ros.ros.tracker.statistics import Statistics
 from etam_ros.ros.tracker.worker import ProcessedFrame, Worker, WorkerEvents
@@ -239,7 +240,13 @@ class TrackerNode:
             worker.activate()
             undo.callback(worker.deactivate)
             endpoints = undo.enter_context(Endpoints(self.node))
-            PromptTopics(endpoints, worker, self._on_refused)
+            PromptTopics(
+                endpoints,
+                worker,
+                self.settings.sources,
+                meaning=lambda: self.settings.clicks.meaning,
+                on_refused=self._on_refused,
+            )
             self._images = images = ImageSubscription(
                 self.node,
                 self.settings.node,

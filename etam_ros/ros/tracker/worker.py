@@ -261,6 +261,7 @@ class Worker:
             elif received is not None:
                 max_pixels = int(settings.images.max_megapixels * 1e6)
                 self._process(received, max_pixels, activation, tracking)
+            tracking.unselect_what_is_gone()
             self.object_count = len(tracking.tracker.object_ids)
 
     def _process(

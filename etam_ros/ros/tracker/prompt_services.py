@@ -1,108 +1,25 @@
-"""Clicks, prompts and the services: each becomes a request to the worker."""
+"""The services: each becomes a request to the worker, and waits for its answer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
 from functools import partial
 from typing import TypeVar
 
-from geometry_msgs.msg import PointStamped
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
-from etam_ros.errors import EtamError, ObjectError, PromptError
-from etam_ros.msg import Prompt as PromptMessage
-from etam_ros.msg import TrackedObject
-from etam_ros.records import BACKGROUND, FOREGROUND, NEW_OBJECT, Prompt
+from etam_ros.errors import EtamError, PromptError
 from etam_ros.ros.endpoints import Endpoints
-from etam_ros.ros.messages import check_prompt_frame, prompt_from_message, tracked_object
-from etam_ros.ros.qos import PROMPTS
 from etam_ros.ros.tracker.loading import Tracking
+from etam_ros.ros.tracker.prompt_actions import apply_prompt, select_object
 from etam_ros.ros.tracker.requests import Answer, wait_for_answer
 from etam_ros.ros.tracker.worker import Worker
-from etam_ros.srv import AddPrompt, RemoveObject
-
-
-def apply_prompt(message: PromptMessage, tracking: Tracking) -> tuple[TrackedObject, Header]:
-    """Give the tracker a prompt; runs in the worker.
-
-    Returns:
-        the object on the newest frame, and that frame's header.
-    """
-    newest = check_prompt_frame(message.header, tracking.newest)
-    state = tracking.tracker.add_prompt(prompt_from_message(message))
-    return tracked_object(state, newest), newest
-
-
-def apply_click(message: PointStamped, tracking: Tracking) -> None:
-    """Start an object with one foreground click."""
-    check_prompt_frame(message.header, tracking.newest)
-    tracking.tracker.add_prompt(_click(message, NEW_OBJECT, FOREGROUND))
-
-
-def apply_background_click(message: PointStamped, tracking: Tracking) -> None:
-    """Refine the newest object with one background click."""
-    check_prompt_frame(message.header, tracking.newest)
-    newest_id = tracking.tracker.newest_object_id
-    if newest_id is None:
-        raise ObjectError("there is no object to take the background off: click on one first")
-    tracking.tracker.add_prompt(_click(message, newest_id, BACKGROUND))
-
-
-def _click(message: PointStamped, object_id: int, label: int) -> Prompt:
-    point = (message.point.x, message.point.y)
-    return Prompt(object_id, points=[point], point_labels=[label], keep_previous=True)
-
-
-class PromptTopics:
-    """`~/prompt`, `~/click` and `~/click_background`, while the node is active.
-
-    Args:
-        endpoints: get the subscriptions.
-        worker: does what they ask.
-        on_refused: told in words what was not applied, in any thread.
-    """
-
-    def __init__(
-        self, endpoints: Endpoints, worker: Worker, on_refused: Callable[[str], None]
-    ) -> None:
-        self._worker = worker
-        self._on_refused = on_refused
-        group = MutuallyExclusiveCallbackGroup()  # prompts keep their order
-        for message_type, topic, callback in (
-            (PromptMessage, "~/prompt", self.on_prompt),
-            (PointStamped, "~/click", self.on_click),
-            (PointStamped, "~/click_background", self.on_click_background),
-        ):
-            endpoints.subscribe(message_type, topic, callback, PROMPTS, group)
-
-    def on_prompt(self, message: PromptMessage) -> None:
-        """A prompt of any kind."""
-        self._submit(partial(apply_prompt, message))
-
-    def on_click(self, message: PointStamped) -> None:
-        """A click on something new."""
-        self._submit(partial(apply_click, message))
-
-    def on_click_background(self, message: PointStamped) -> None:
-        """A click on what is not the newest object."""
-        self._submit(partial(apply_background_click, message))
-
-    def _submit(self, action: Callable[[Tracking], object]) -> None:
-        try:
-            self._worker.submit(action).add_done_callback(self._check)
-        except EtamError as error:
-            self._on_refused(str(error))
-
-    def _check(self, future: Future[object]) -> None:
-        if not future.cancelled() and isinstance(future.exception(), EtamError):
-            self._on_refused(str(future.exception()))
+from etam_ros.srv import AddPrompt, RemoveObject, SelectObject
 
 
 class PromptServices:
-    """`~/add_prompt`, `~/remove_object`, `~/reset` and `~/pause`, from configure to cleanup.
+    """Prompt, remove, reset, pause and select, from configure to cleanup.
 
     Args:
         endpoints: get the services.
@@ -131,6 +48,7 @@ class PromptServices:
             (RemoveObject, "~/remove_object", self.on_remove_object),
             (Trigger, "~/reset", self.on_reset),
             (SetBool, "~/pause", self.on_pause),
+            (SelectObject, "~/select", self.on_select),
         ):
             endpoints.serve(service_type, name, callback, group)
 
@@ -178,6 +96,19 @@ class PromptServices:
         response.message = "paused: frames are ignored" if request.data else "following frames"
         return response
 
+    def on_select(
+        self, request: SelectObject.Request, response: SelectObject.Response
+    ) -> SelectObject.Response:
+        """Choose the object that bare clicks mean."""
+        object_id = request.object_id
+        try:
+            self._ask(partial(select_object, object_id))
+        except EtamError as error:
+            return _refuse(response, error)
+        response.success = True
+        response.message = f"selected object {object_id}" if object_id else "no object is selected"
+        return response
+
     def _ask(self, action: Callable[[Tracking], Answer]) -> Answer:
         self._check_active()
         return wait_for_answer(self._worker.submit(action), self._timeout_s())
@@ -188,7 +119,7 @@ class PromptServices:
 
 
 Response = TypeVar("Response", AddPrompt.Response, RemoveObject.Response, Trigger.Response,
-                   SetBool.Response)  # fmt: skip
+                   SetBool.Response, SelectObject.Response)  # fmt: skip
 
 
 def _refuse(response: Response, error: EtamError) -> Response:

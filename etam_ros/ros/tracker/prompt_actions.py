@@ -1,0 +1,93 @@
+"""What prompts, clicks and services do to the tracker; all of it runs in the worker's thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from std_msgs.msg import Header
+
+from etam_ros.errors import ObjectError
+from etam_ros.msg import Prompt as PromptMessage
+from etam_ros.msg import TrackedObject
+from etam_ros.records import FOREGROUND, Prompt
+from etam_ros.ros.messages import (
+    check_prompt_frame,
+    prompt_from_message,
+    stamp_ns,
+    tracked_object,
+)
+from etam_ros.ros.tracker.clicks import object_of_click, without_rounding
+from etam_ros.ros.tracker.loading import Tracking
+
+
+@dataclass(frozen=True)
+class Click:
+    """A pixel that somebody clicked on, without a word of which object is meant.
+
+    Attributes:
+        point: (x, y) in source pixels.
+        label: FOREGROUND or BACKGROUND.
+        header: ties it to a frame; empty for the newest one.
+        rounded: the source may round up to the width or height of the frame.
+    """
+
+    point: tuple[float, float]
+    label: int = FOREGROUND
+    header: Header = field(default_factory=Header)
+    rounded: bool = False
+
+
+def apply_prompt(message: PromptMessage, tracking: Tracking) -> tuple[TrackedObject, Header]:
+    """Give the tracker a prompt.
+
+    Returns:
+        the object on the newest frame, and that frame's header.
+    """
+    newest = check_prompt_frame(message.header, tracking.newest)
+    state = tracking.tracker.add_prompt(prompt_from_message(message))
+    return tracked_object(state, newest), newest
+
+
+def apply_click(click: Click, meaning: str, tracking: Tracking) -> None:
+    """Start or refine the object that a bare click means.
+
+    Args:
+        click: as it came.
+        meaning: the value of `clicks.meaning`.
+        tracking: gets the prompt.
+    """
+    check_prompt_frame(click.header, tracking.newest)
+    result = tracking.tracker.result
+    assert result is not None  # there is a newest frame
+    point = without_rounding(click.point, result.image_hw) if click.rounded else click.point
+    object_id = object_of_click(
+        point, click.label, result, meaning=meaning, selected=tracking.selected
+    )
+    tracking.tracker.add_prompt(
+        Prompt(
+            object_id,
+            points=[point],
+            point_labels=[click.label],
+            keep_previous=True,
+            stamp_ns=stamp_ns(click.header.stamp),
+        )
+    )
+
+
+def select_object(object_id: int, tracking: Tracking) -> None:
+    """Choose the object that bare clicks mean while `clicks.meaning` is target.
+
+    Args:
+        object_id: of an object that is followed; 0 chooses none.
+        tracking: remembers it until the object is gone.
+
+    Raises:
+        ObjectError: there is no such object.
+    """
+    object_ids = tracking.tracker.object_ids
+    if object_id and object_id not in object_ids:
+        known = ", ".join(map(str, object_ids)) or "none"
+        raise ObjectError(
+            f"there is no object {object_id} to select, expected 0 for none, or one of: {known}"
+        )
+    tracking.selected = object_id or None
