@@ -26,6 +26,7 @@ TOPICS = {
     "click_background": ("~/click_background", "The same, a pixel that is not on it."),
     "mouse_left": ("mouse_left", "geometry_msgs/Point, a click of rqt_image_view on the image."),
     "objects": ("~/objects", "etam_ros/TrackedObjectArray of each frame."),
+    "events": ("~/events", "etam_ros/TrackEvent: what became of an object, and why."),
     "label_image": ("~/label_image", "Object id per pixel of each frame, 16UC1."),
     "overlay": ("~/overlay", "Picture for people; beside it .../compressed."),
     "diagnostics": ("/diagnostics", "State, rates and latencies."),

@@ -23,6 +23,8 @@ OBJECTS: Final = keep_last(10)
 RESULT_IMAGES: Final = keep_last(2)
 """Label images and overlays: of use only while they are new, and large."""
 PROMPTS: Final = keep_last(10)
+EVENTS: Final = keep_last(100)
+"""A reset of many objects is many events at once."""
 DIAGNOSTICS: Final = keep_last(10)
 RECORDED: Final = keep_last(200)
 """For a listener that must not miss a message."""

@@ -9,7 +9,7 @@ from std_msgs.msg import Header
 from etam_ros.errors import ObjectError
 from etam_ros.msg import Prompt as PromptMessage
 from etam_ros.msg import TrackedObject
-from etam_ros.records import FOREGROUND, Prompt
+from etam_ros.records import BACKGROUND, FOREGROUND, ObjectState, Prompt
 from etam_ros.ros.messages import (
     check_prompt_frame,
     prompt_from_message,
@@ -26,26 +26,35 @@ class Click:
 
     Attributes:
         point: (x, y) in source pixels.
+        source: the topic it came on.
         label: FOREGROUND or BACKGROUND.
         header: ties it to a frame; empty for the newest one.
         rounded: the source may round up to the width or height of the frame.
     """
 
     point: tuple[float, float]
+    source: str
     label: int = FOREGROUND
     header: Header = field(default_factory=Header)
     rounded: bool = False
 
 
-def apply_prompt(message: PromptMessage, tracking: Tracking) -> tuple[TrackedObject, Header]:
+def apply_prompt(
+    message: PromptMessage, source: str, tracking: Tracking
+) -> tuple[TrackedObject, Header]:
     """Give the tracker a prompt.
+
+    Args:
+        message: as it came.
+        source: the topic or service it came on.
+        tracking: gets it.
 
     Returns:
         the object on the newest frame, and that frame's header.
     """
     newest = check_prompt_frame(message.header, tracking.newest)
-    state = tracking.tracker.add_prompt(prompt_from_message(message))
-    return tracked_object(state, newest), newest
+    state = _add_prompt(prompt_from_message(message), source, tracking)
+    return tracked_object(state, newest, tracking.watch.last_seen[state.object_id]), newest
 
 
 def apply_click(click: Click, meaning: str, tracking: Tracking) -> None:
@@ -63,15 +72,26 @@ def apply_click(click: Click, meaning: str, tracking: Tracking) -> None:
     object_id = object_of_click(
         point, click.label, result, meaning=meaning, selected=tracking.selected
     )
-    tracking.tracker.add_prompt(
-        Prompt(
-            object_id,
-            points=[point],
-            point_labels=[click.label],
-            keep_previous=True,
-            stamp_ns=stamp_ns(click.header.stamp),
-        )
+    prompt = Prompt(
+        object_id,
+        points=[point],
+        point_labels=[click.label],
+        keep_previous=True,
+        stamp_ns=stamp_ns(click.header.stamp),
     )
+    _add_prompt(prompt, click.source, tracking)
+
+
+def remove_object(object_id: int, source: str, tracking: Tracking) -> None:
+    """Forget one object, because somebody asked for it on `source`."""
+    tracking.tracker.remove(object_id)
+    tracking.look(cause=f"asked for by {source}")
+
+
+def reset(source: str, tracking: Tracking) -> None:
+    """Forget all objects, because somebody asked for it on `source`."""
+    tracking.tracker.reset()
+    tracking.look(cause=f"asked for by {source}")
 
 
 def select_object(object_id: int, tracking: Tracking) -> None:
@@ -91,3 +111,25 @@ def select_object(object_id: int, tracking: Tracking) -> None:
             f"there is no object {object_id} to select, expected 0 for none, or one of: {known}"
         )
     tracking.selected = object_id or None
+
+
+def _add_prompt(prompt: Prompt, source: str, tracking: Tracking) -> ObjectState:
+    state = tracking.tracker.add_prompt(prompt)
+    cause = f"{_in_words(prompt)} from {source}"
+    tracking.look(cause=cause, prompted=state.object_id)
+    return state
+
+
+def _in_words(prompt: Prompt) -> str:
+    if prompt.mask is not None:
+        return "mask"
+    parts = []
+    if prompt.box is not None:
+        x_min, y_min, x_max, y_max = prompt.box
+        parts.append(f"box ({x_min:g}, {y_min:g}, {x_max:g}, {y_max:g})")
+    if len(prompt.points) == 1:
+        (x, y), (label,) = prompt.points[0], prompt.point_labels
+        parts.append(f"{'background ' if label == BACKGROUND else ''}click at ({x:g}, {y:g})")
+    elif prompt.points:
+        parts.append(f"{len(prompt.points)} clicks")
+    return " and ".join(parts)

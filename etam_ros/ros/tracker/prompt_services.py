@@ -12,7 +12,7 @@ from std_srvs.srv import SetBool, Trigger
 from etam_ros.errors import EtamError, PromptError
 from etam_ros.ros.endpoints import Endpoints
 from etam_ros.ros.tracker.loading import Tracking
-from etam_ros.ros.tracker.prompt_actions import apply_prompt, select_object
+from etam_ros.ros.tracker.prompt_actions import apply_prompt, remove_object, reset, select_object
 from etam_ros.ros.tracker.requests import Answer, wait_for_answer
 from etam_ros.ros.tracker.worker import Worker
 from etam_ros.srv import AddPrompt, RemoveObject, SelectObject
@@ -57,7 +57,7 @@ class PromptServices:
     ) -> AddPrompt.Response:
         """Apply a prompt and answer with the object it made."""
         try:
-            tracked, header = self._ask(partial(apply_prompt, request.prompt))
+            tracked, header = self._ask(partial(apply_prompt, request.prompt, "~/add_prompt"))
         except EtamError as error:
             return _refuse(response, error)
         response.success, response.object, response.frame = True, tracked, header
@@ -70,7 +70,7 @@ class PromptServices:
         """Forget one object."""
         object_id = request.object_id
         try:
-            self._ask(lambda tracking: tracking.tracker.remove(object_id))
+            self._ask(partial(remove_object, object_id, "~/remove_object"))
         except EtamError as error:
             return _refuse(response, error)
         response.success, response.message = True, f"removed object {object_id}"
@@ -79,7 +79,7 @@ class PromptServices:
     def on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         """Forget everything."""
         try:
-            self._ask(lambda tracking: tracking.tracker.reset())
+            self._ask(partial(reset, "~/reset"))
         except EtamError as error:
             return _refuse(response, error)
         response.success, response.message = True, "forgot all objects"

@@ -45,30 +45,34 @@ class PromptTopics:
         self._on_refused = on_refused
         group = MutuallyExclusiveCallbackGroup()  # prompts keep their order
         overlay_mouse = endpoints.node.resolve_topic_name("~/overlay") + "_mouse_left"
-        on_foreground = partial(self.on_click, FOREGROUND)
-        on_background = partial(self.on_click, BACKGROUND)
         for wanted, message_type, topic, callback in (
             (sources.prompt, PromptMessage, "~/prompt", self.on_prompt),
-            (sources.click, PointStamped, "~/click", on_foreground),
-            (sources.click_background, PointStamped, "~/click_background", on_background),
+            (sources.click, PointStamped, "~/click", partial(self.on_click, FOREGROUND)),
+            (
+                sources.click_background,
+                PointStamped,
+                "~/click_background",
+                partial(self.on_click, BACKGROUND),
+            ),
             (sources.mouse_left, Point, "mouse_left", self.on_mouse),
             (sources.overlay_mouse_left, Point, overlay_mouse, self.on_mouse),
         ):
             if wanted:
-                endpoints.subscribe(message_type, topic, callback, PROMPTS, group)
+                endpoints.subscribe(message_type, topic, partial(callback, topic), PROMPTS, group)
 
-    def on_prompt(self, message: PromptMessage) -> None:
+    def on_prompt(self, topic: str, message: PromptMessage) -> None:
         """A prompt of any kind."""
-        self._submit(partial(apply_prompt, message))
+        self._submit(partial(apply_prompt, message, topic))
 
-    def on_click(self, label: int, message: PointStamped) -> None:
+    def on_click(self, label: int, topic: str, message: PointStamped) -> None:
         """A click on the frame of its stamp."""
         point = (message.point.x, message.point.y)
-        self._submit(partial(apply_click, Click(point, label, message.header), self._meaning()))
+        click = Click(point, topic, label, message.header)
+        self._submit(partial(apply_click, click, self._meaning()))
 
-    def on_mouse(self, message: Point) -> None:
+    def on_mouse(self, topic: str, message: Point) -> None:
         """A click of rqt_image_view, which knows no stamp."""
-        click = Click((message.x, message.y), rounded=True)
+        click = Click((message.x, message.y), topic, rounded=True)
         self._submit(partial(apply_click, click, self._meaning()))
 
     def _submit(self, action: Callable[[Tracking], object]) -> None:
