@@ -115,7 +115,11 @@ def _known(state: ObjectState, before: _Known | None) -> _Known:
     return _Known(state.label, state.occluded, state.time_since_seen_ns, last_seen)
 
 
+def name_of(object_id: int, label: str) -> str:
+    """An object as people read of it: its id, and its label where it has one."""
+    return f"object {object_id} ({label})" if label else f"object {object_id}"
+
+
 def in_words(event: TrackEvent) -> str:
     """An event as one line of a log."""
-    name = f"object {event.object_id}" + (f" ({event.label})" if event.label else "")
-    return f"{name} {KINDS_IN_WORDS[event.kind]}: {event.reason}"
+    return f"{name_of(event.object_id, event.label)} {KINDS_IN_WORDS[event.kind]}: {event.reason}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from std_msgs.msg import Header
 
@@ -11,6 +12,7 @@ from etam_ros.msg import Prompt as PromptMessage
 from etam_ros.msg import TrackedObject
 from etam_ros.records import BACKGROUND, FOREGROUND, ObjectState, Prompt
 from etam_ros.ros.messages import (
+    NS_PER_S,
     check_prompt_frame,
     prompt_from_message,
     stamp_ns,
@@ -18,6 +20,10 @@ from etam_ros.ros.messages import (
 )
 from etam_ros.ros.tracker.clicks import object_of_click, without_rounding
 from etam_ros.ros.tracker.loading import Tracking
+from etam_ros.ros.tracker.object_watch import name_of
+
+if TYPE_CHECKING:
+    from etam_ros.tracking import Tracker
 
 
 @dataclass(frozen=True)
@@ -114,10 +120,26 @@ def select_object(object_id: int, tracking: Tracking) -> None:
 
 
 def _add_prompt(prompt: Prompt, source: str, tracking: Tracking) -> ObjectState:
-    state = tracking.tracker.add_prompt(prompt)
+    try:
+        state = tracking.tracker.add_prompt(prompt)
+    except ObjectError as error:
+        raise ObjectError(f"{error}{_whom_to_remove(tracking.tracker)}") from error
     cause = f"{_in_words(prompt)} from {source}"
     tracking.look(cause=cause, prompted=state.object_id)
     return state
+
+
+def _whom_to_remove(tracker: Tracker) -> str:
+    """What a refusal adds where no more objects can be followed."""
+    if tracker.result is None or len(tracker.object_ids) < tracker.config.max_objects:
+        return ""
+    hidden = [state for state in tracker.result.objects if state.occluded]
+    if not hidden:
+        return "; all of them are visible"
+    oldest = max(hidden, key=lambda state: state.time_since_seen_ns)
+    unseen_s = oldest.time_since_seen_ns / NS_PER_S
+    name = name_of(oldest.object_id, oldest.label)
+    return f"; {name} was not seen for longest, for {unseen_s:.1f} s"
 
 
 def _in_words(prompt: Prompt) -> str:

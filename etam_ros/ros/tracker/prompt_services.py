@@ -11,6 +11,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from etam_ros.errors import EtamError, PromptError
 from etam_ros.ros.endpoints import Endpoints
+from etam_ros.ros.qos import PROMPTS
 from etam_ros.ros.tracker.loading import Tracking
 from etam_ros.ros.tracker.prompt_actions import apply_prompt, remove_object, reset, select_object
 from etam_ros.ros.tracker.requests import Answer, wait_for_answer
@@ -50,7 +51,7 @@ class PromptServices:
             (SetBool, "~/pause", self.on_pause),
             (SelectObject, "~/select", self.on_select),
         ):
-            endpoints.serve(service_type, name, callback, group)
+            endpoints.serve(service_type, name, callback, PROMPTS, group)
 
     def on_add_prompt(
         self, request: AddPrompt.Request, response: AddPrompt.Response

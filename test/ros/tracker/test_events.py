@@ -5,9 +5,12 @@ from array import array
 import numpy as np
 import pytest
 from etam_ros.msg import Prompt, TrackEvent
+from etam_ros.srv import AddPrompt
 from geometry_msgs.msg import Point, PointStamped
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 
+MANY = QoSProfile(depth=100)
 BY_PROMPTS = (TrackEvent.ADDED, TrackEvent.REFINED)
 HIDES_EVERYTHING = 32.0  # as mask threshold: no pixel is above it
 
@@ -18,7 +21,7 @@ def running(start_tracker, make_client, ros):
     client = make_client()
     client.wait_for_camera()
     events = []
-    client.node.create_subscription(TrackEvent, "/tracker/events", events.append, 100)
+    client.node.create_subscription(TrackEvent, "/tracker/events", events.append, MANY)
     client.wait_until(lambda: client.node.count_publishers("/tracker/events"))
     return process, client, events
 
@@ -178,3 +181,63 @@ def test_prompts_of_every_source_at_the_same_moment_are_all_served_each_source_i
     assert tracker.set_parameter("clicks.meaning", "auto").successful
     for publisher in mouse.values():
         tracker.node.destroy_publisher(publisher)
+
+
+def test_many_prompts_at_once_are_all_served(tracker, ros, wait_for_events):
+    tracker.track(ros.image(tracker.next_header()))
+    assert tracker.add_prompt(mask=mask_of(slice(8, 40), slice(16, 56))).object.id == 1
+    wait_for_events(1, BY_PROMPTS)
+    prompt = tracker.node.create_publisher(Prompt, "/tracker/prompt", 40)
+    tracker.wait_until(prompt.get_subscription_count, "subscription to prompts")
+    for x in range(40):
+        prompt.publish(ros.prompt(object_id=1, points=[(x, 50)], labels=[1]))
+    reasons = [event.reason for event in wait_for_events(40, BY_PROMPTS)]
+    assert reasons == [f"click at ({x}, 50) from ~/prompt" for x in range(40)]
+    tracker.node.destroy_publisher(prompt)
+
+
+def test_services_of_many_operators_at_once_are_all_answered(tracker, ros, wait_for_events):
+    tracker.track(ros.image(tracker.next_header()))
+    assert tracker.add_prompt(mask=mask_of(slice(8, 40), slice(16, 56))).object.id == 1
+    operators = [
+        tracker.node.create_client(AddPrompt, "/tracker/add_prompt", qos_profile=MANY)
+        for _ in range(4)
+    ]
+    for operator in operators:
+        tracker.wait_until(operator.service_is_ready, "service add_prompt")
+    answers = []
+    for x in range(10):
+        for y, operator in enumerate(operators):
+            prompt = ros.prompt(object_id=1, points=[(x, y)], labels=[1])
+            answers.append(operator.call_async(AddPrompt.Request(prompt=prompt)))
+    tracker.wait_until(lambda: all(answer.done() for answer in answers), "all answers")
+    assert all(answer.result().success for answer in answers)
+    for operator in operators:
+        tracker.node.destroy_client(operator)
+
+
+def test_a_refusal_for_want_of_room_names_the_object_that_was_not_seen_for_longest(tracker, ros):
+    track = lambda: tracker.track(ros.image(tracker.next_header()))  # noqa: E731
+    mask = mask_of(slice(8, 40), slice(16, 56))
+    try:
+        assert tracker.set_parameter("tracker.max_objects", 2).successful
+        # Masks are visible on the frame on which they were given, and nothing is later.
+        assert tracker.set_parameter("tracker.mask_threshold", 5.0).successful
+        track()
+        assert not tracker.add_prompt(mask=mask, label="cup").object.occluded
+        track()
+        assert not tracker.add_prompt(mask=mask_of(slice(50, 90), slice(60, 90))).object.occluded
+        track()
+        for object_id in (0, 7):
+            refused = tracker.add_prompt(mask=mask, object_id=object_id)
+            assert not refused.success
+            assert "tracker.max_objects is 2" in refused.message
+            assert refused.message.endswith("object 1 (cup) was not seen for longest, for 2.0 s")
+        assert tracker.remove(1).success
+        assert tracker.set_parameter("tracker.max_objects", 1).successful
+        assert tracker.add_prompt(mask=mask, object_id=2).success
+        refused = tracker.add_prompt(mask=mask)
+        assert refused.message.endswith("; all of them are visible")
+    finally:
+        tracker.set_parameter("tracker.max_objects", 16)
+        tracker.set_parameter("tracker.mask_threshold", 0.0)
