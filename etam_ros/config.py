@@ -209,6 +209,36 @@ class ImagesConfig(Checked):
 
 
 @dataclass(frozen=True)
+class ClicksConfig(Checked):
+    """What a click means that does not say which object it is for."""
+
+    meaning: str = option(
+        "auto",
+        "Which object a bare click is for; auto refines the object under it and starts one "
+        "elsewhere, new always starts one, target is always for the object of ~/select; a "
+        "background click starts none: with auto and new it is for the object under it, else the "
+        "nearest.",
+        choices=("auto", "new", "target"),
+        live=True,
+    )
+
+
+@dataclass(frozen=True)
+class SourcesConfig(Checked):
+    """Which topics prompts are taken from."""
+
+    prompt: bool = option(True, "Take prompts from ~/prompt.")
+    click: bool = option(True, "Take foreground clicks from ~/click.")
+    click_background: bool = option(True, "Take background clicks from ~/click_background.")
+    mouse_left: bool = option(
+        True, "Take clicks of rqt_image_view on the image from mouse_left, for the newest frame."
+    )
+    overlay_mouse_left: bool = option(
+        True, "Take clicks of rqt_image_view on the overlay, for the newest frame."
+    )
+
+
+@dataclass(frozen=True)
 class NetworkConfig(Checked):
     """Which network runs, on what: the node and most commands are told it alike."""
 
@@ -264,6 +294,8 @@ GROUPS: Final[Mapping[str, type[Checked]]] = {
     "overlay": OverlayConfig,
     "diagnostics": DiagnosticsConfig,
     "images": ImagesConfig,
+    "clicks": ClicksConfig,
+    "sources": SourcesConfig,
 }
 """Parameter groups of the node beside its top level: prefix -> configuration class."""
 

@@ -22,13 +22,16 @@ from etam_ros.ros.transport import VARIABLES, apply_profile
 TOPICS = {
     "image": ("image", "Image to follow objects in; .../compressed with image_transport."),
     "prompt": ("~/prompt", "etam_ros/Prompt to obey."),
-    "click": ("~/click", "geometry_msgs/PointStamped, a pixel: starts an object."),
-    "click_background": ("~/click_background", "The same: takes it off the newest object."),
+    "click": ("~/click", "geometry_msgs/PointStamped, a pixel on an object."),
+    "click_background": ("~/click_background", "The same, a pixel that is not on it."),
+    "mouse_left": ("mouse_left", "geometry_msgs/Point, a click of rqt_image_view on the image."),
     "objects": ("~/objects", "etam_ros/TrackedObjectArray of each frame."),
+    "events": ("~/events", "etam_ros/TrackEvent: what became of an object, and why."),
     "label_image": ("~/label_image", "Object id per pixel of each frame, 16UC1."),
     "overlay": ("~/overlay", "Picture for people; beside it .../compressed."),
     "diagnostics": ("/diagnostics", "State, rates and latencies."),
 }
+CLICKS_ON_IMAGE = [LaunchConfiguration("image"), "_mouse_left"]  # where rqt_image_view has them
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -44,7 +47,10 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument("log_level", default_value="info", description="Least to log."),
     ]
     for name, (topic, description) in TOPICS.items():
-        arguments.append(DeclareLaunchArgument(name, default_value=topic, description=description))
+        default = CLICKS_ON_IMAGE if name == "mouse_left" else topic
+        arguments.append(
+            DeclareLaunchArgument(name, default_value=default, description=description)
+        )
     for item in fields(NodeConfig):
         option = option_of(item)
         choices = f" One of: {', '.join(option.choices)}." if option.choices else ""

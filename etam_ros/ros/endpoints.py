@@ -49,10 +49,13 @@ class Endpoints:
         service_type: Any,
         name: str,
         callback: Callable[[Any, Any], Any],
+        profile: QoSProfile,
         group: CallbackGroup,
     ) -> None:
         """Offer a service."""
-        made = self.node.create_service(service_type, name, callback, callback_group=group)
+        made = self.node.create_service(
+            service_type, name, callback, qos_profile=profile, callback_group=group
+        )
         self._undo.callback(self.node.destroy_service, made)
 
     def __enter__(self) -> Endpoints:

@@ -6,7 +6,8 @@ Letters: H, W height and width of the source frame in pixels; h, w of an object'
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -30,28 +31,46 @@ def stamp_ns(stamp: Time) -> int:
     return stamp.sec * NS_PER_S + stamp.nanosec
 
 
+@dataclass(frozen=True)
+class LastSeen:
+    """Where an object was on the last frame on which it was visible.
+
+    Attributes:
+        box: tight (x0, y0, x1, y1) in pixels, x1 and y1 exclusive; zero if it was never seen.
+        centroid: mean (x, y) of its pixels; NaN if it was never seen.
+    """
+
+    box: tuple[int, int, int, int] = (0, 0, 0, 0)
+    centroid: tuple[float, float] = (math.nan, math.nan)
+
+
 def objects_message(
-    result: FrameResult, header: Header, *, dropped_frames: int
+    result: FrameResult,
+    header: Header,
+    *,
+    last_seen: Mapping[int, LastSeen],
+    dropped_frames: int,
 ) -> TrackedObjectArray:
     """Every object of one frame; `latency_ms` is left to whoever publishes it.
 
     Args:
         result: of that frame.
         header: the frame's own.
+        last_seen: by the id of each object.
         dropped_frames: since activation.
     """
     return TrackedObjectArray(
         header=header,
-        objects=[tracked_object(state, header) for state in result.objects],
+        objects=[
+            tracked_object(state, header, last_seen[state.object_id]) for state in result.objects
+        ],
         frame_number=result.frame_number,
         dropped_frames=dropped_frames,
     )
 
 
-def tracked_object(state: ObjectState, header: Header) -> TrackedObject:
+def tracked_object(state: ObjectState, header: Header, last_seen: LastSeen) -> TrackedObject:
     """One object as a message; its mask is cropped to its box, and empty while occluded."""
-    x0, y0, x1, y1 = state.box
-    x, y = state.centroid
     unknown = Point(x=math.nan, y=math.nan, z=math.nan)
     seconds, nanoseconds = divmod(state.time_since_seen_ns, NS_PER_S)
     return TrackedObject(
@@ -61,12 +80,24 @@ def tracked_object(state: ObjectState, header: Header) -> TrackedObject:
         visibility=state.visibility,
         iou_score=state.iou_score,
         area=state.area,
-        box=RegionOfInterest(x_offset=x0, y_offset=y0, width=x1 - x0, height=y1 - y0),
+        box=_region(state.box),
         mask=_mask_message(state.mask, header),
-        centroid=Point(x=x, y=y, z=math.nan if math.isnan(x) else 0.0),
+        centroid=_pixel(state.centroid),
         position=PointStamped(header=header, point=unknown),
         time_since_seen=Duration(sec=seconds, nanosec=nanoseconds),
+        last_box=_region(last_seen.box),
+        last_centroid=_pixel(last_seen.centroid),
     )
+
+
+def _region(box: tuple[int, int, int, int]) -> RegionOfInterest:
+    x0, y0, x1, y1 = box
+    return RegionOfInterest(x_offset=x0, y_offset=y0, width=x1 - x0, height=y1 - y0)
+
+
+def _pixel(point: tuple[float, float]) -> Point:
+    x, y = point
+    return Point(x=x, y=y, z=math.nan if math.isnan(x) else 0.0)
 
 
 def _mask_message(mask: NDArray[np.bool_], header: Header) -> Image:

@@ -23,11 +23,13 @@ from rclpy.parameter import Parameter
 from etam_ros.config import (
     GROUPS,
     Checked,
+    ClicksConfig,
     DiagnosticsConfig,
     ImagesConfig,
     NodeConfig,
     Option,
     OverlayConfig,
+    SourcesConfig,
     TrackerConfig,
     option_of,
 )
@@ -43,6 +45,8 @@ class Settings:
     overlay: OverlayConfig = field(default_factory=OverlayConfig)
     diagnostics: DiagnosticsConfig = field(default_factory=DiagnosticsConfig)
     images: ImagesConfig = field(default_factory=ImagesConfig)
+    clicks: ClicksConfig = field(default_factory=ClicksConfig)
+    sources: SourcesConfig = field(default_factory=SourcesConfig)
 
 
 def parameter_options() -> dict[str, tuple[Any, Option]]:

@@ -22,7 +22,10 @@ def keep_last(
 OBJECTS: Final = keep_last(10)
 RESULT_IMAGES: Final = keep_last(2)
 """Label images and overlays: of use only while they are new, and large."""
-PROMPTS: Final = keep_last(10)
+PROMPTS: Final = keep_last(64)
+"""On topics and by services: as many as may wait for the tracker, so that none gets lost."""
+EVENTS: Final = keep_last(100)
+"""A reset of many objects is many events at once."""
 DIAGNOSTICS: Final = keep_last(10)
 RECORDED: Final = keep_last(200)
 """For a listener that must not miss a message."""

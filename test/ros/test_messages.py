@@ -17,6 +17,7 @@ from std_msgs.msg import Header
 from etam_ros.errors import PromptError
 from etam_ros.records import FrameResult, ObjectState, Prompt
 from etam_ros.ros.messages import (
+    LastSeen,
     check_prompt_frame,
     objects_message,
     prompt_from_message,
@@ -40,7 +41,7 @@ def state(**changes):
 
 
 def test_a_visible_object():
-    message = tracked_object(state(), HEADER)
+    message = tracked_object(state(), HEADER, LastSeen((10, 20, 16, 24), (13.0, 21.5)))
     assert (message.id, message.label, message.occluded, message.area) == (65535, "cup", False, 6)
     assert (message.visibility, message.iou_score) == (0.75, 0.5)
     box = message.box
@@ -60,19 +61,31 @@ def test_an_occluded_object_is_nowhere():
         occluded=True, area=0, box=(0, 0, 0, 0), centroid=(math.nan, math.nan),
         mask=np.zeros((0, 0), bool), time_since_seen_ns=2_500_000_000,
     )  # fmt: skip
-    message = tracked_object(hidden, HEADER)
+    message = tracked_object(hidden, HEADER, LastSeen((1, 2, 4, 6), (2.0, 3.5)))
     assert message.occluded
     assert (message.box.width, len(message.mask.data)) == (0, 0)
     assert math.isnan(message.centroid.x)
     assert (message.time_since_seen.sec, message.time_since_seen.nanosec) == (2, 500_000_000)
+    last = message.last_box
+    assert (last.x_offset, last.y_offset, last.width, last.height) == (1, 2, 3, 4)
+    last = message.last_centroid
+    assert (last.x, last.y, last.z) == (2.0, 3.5, 0.0)
+
+
+def test_an_object_that_was_never_seen_was_nowhere():
+    message = tracked_object(state(occluded=True), HEADER, LastSeen())
+    assert (message.last_box.width, message.last_box.height) == (0, 0)
+    assert math.isnan(message.last_centroid.x)
 
 
 def test_objects_of_a_frame_keep_their_order_and_its_header():
     states = (state(object_id=9), state(object_id=2))
     result = FrameResult(7, 12, "camera", (48, 64), states, np.zeros((48, 64), np.uint16))
-    message = objects_message(result, HEADER, dropped_frames=3)
+    last_seen = {9: LastSeen(centroid=(9.0, 9.0)), 2: LastSeen(centroid=(2.0, 2.0))}
+    message = objects_message(result, HEADER, last_seen=last_seen, dropped_frames=3)
     assert message.header == HEADER
     assert [o.id for o in message.objects] == [9, 2]
+    assert [o.last_centroid.x for o in message.objects] == [9.0, 2.0]
     assert (message.frame_number, message.dropped_frames) == (7, 3)
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import CancelledError
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from std_msgs.msg import Header
 
 from etam_ros.config import TrackerConfig
-from etam_ros.records import FOREGROUND, Frame, Prompt
+from etam_ros.records import FOREGROUND, NEW_OBJECT, Frame, Prompt
 from etam_ros.ros.parameters import Settings
+from etam_ros.ros.tracker.object_watch import ObjectWatch
 
 if TYPE_CHECKING:
     from etam_ros.runtime import TimedStages
@@ -31,6 +32,8 @@ class Tracking:
         tracker: follows the objects.
         stages: the network it runs on, with a clock for each stage.
         newest: header of the newest processed frame, None before the first.
+        selected: id of the object that was chosen for bare clicks, None without one.
+        watch: notices what becomes of the objects.
         check: raises ConfigError for what the stages cannot serve; any thread may call it. None
             where they serve everything.
     """
@@ -38,7 +41,20 @@ class Tracking:
     tracker: Tracker
     stages: TimedStages
     newest: Header | None = None
+    selected: int | None = None
+    watch: ObjectWatch = field(default_factory=ObjectWatch)
     check: Callable[[TrackerConfig], None] | None = None
+
+    def look(self, *, cause: str = "", prompted: int = NEW_OBJECT) -> None:
+        """Have it noticed what changed; `ObjectWatch.look` knows the arguments."""
+        result = self.tracker.result
+        if result is not None and self.newest is not None:
+            self.watch.look(result, self.newest, cause=cause, prompted=prompted)
+
+    def unselect_what_is_gone(self) -> None:
+        """Let no later object of that id inherit the selection of one that is not followed."""
+        if self.selected not in self.tracker.object_ids:
+            self.selected = None
 
     def close(self) -> None:
         """Free the network."""

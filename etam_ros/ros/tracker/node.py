@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from contextlib import ExitStack
 from functools import partial
@@ -23,16 +23,20 @@ from rclpy.clock import Clock, ClockType  # type: ignore[attr-defined]
 from rclpy.timer import Timer
 
 from etam_ros.errors import EtamError
+from etam_ros.msg import TrackEvent
 from etam_ros.ros.endpoints import Endpoints
 from etam_ros.ros.managed_node import ManagedNode, Transitions
 from etam_ros.ros.parameters import NodeParameters, Settings
 from etam_ros.ros.tracker.diagnostics import DiagnosticsPublisher, NodeReport
+from etam_ros.ros.tracker.frames import ProcessedFrame
 from etam_ros.ros.tracker.image_subscription import ImageSubscription
 from etam_ros.ros.tracker.loading import load_tracking
-from etam_ros.ros.tracker.prompt_requests import PromptServices, PromptTopics
+from etam_ros.ros.tracker.object_watch import in_words
+from etam_ros.ros.tracker.prompt_services import PromptServices
+from etam_ros.ros.tracker.prompt_topics import PromptTopics
 from etam_ros.ros.tracker.results import OverlayPublisher, ResultPublishers
 from etam_ros.ros.tracker.statistics import Statistics
-from etam_ros.ros.tracker.worker import ProcessedFrame, Worker, WorkerEvents
+from etam_ros.ros.tracker.worker import Worker, WorkerEvents
 
 PUBLISHER_CHECK_PERIOD_S: Final = 0.25
 THROTTLE_S: Final = 5.0
@@ -123,17 +127,22 @@ class TrackerNode:
 
     def publish(self, processed: ProcessedFrame) -> None:
         """Give out the results of one frame; called by the worker."""
-        result, logger = processed.result, self.node.get_logger()
+        result = processed.result
         if result.time_went_back:
-            logger.warning(
+            self.node.get_logger().warning(
                 f"image stamps went back to {result.stamp_ns / 1e9:.3f} s: objects are kept, "
                 "their recent memories are not"
             )
-        if result.forgotten_ids:
-            logger.info(f"forgot objects {result.forgotten_ids}: unseen for too long")
         if self._results is not None and self._overlays is not None:
             self._results.publish(processed, self.statistics.dropped)
             self._overlays.offer(processed)
+
+    def on_track_events(self, events: Sequence[TrackEvent]) -> None:
+        """Say what became of objects; called by the worker."""
+        for event in events:
+            self.node.get_logger().info(in_words(event))
+        if self._results is not None:
+            self._results.publish_events(events)
 
     def on_bad_image(self, error: EtamError) -> None:
         """Report an image that cannot be read; called by the worker."""
@@ -189,7 +198,13 @@ class TrackerNode:
         logger.info(f"loading {settings.node.model} for backend {settings.node.backend}")
         self.statistics = Statistics(settings.diagnostics.window, time.monotonic_ns())
         load = partial(load_tracking, settings, on_step=self._on_engine_step)
-        events = WorkerEvents(self.publish, self.on_bad_image, self.on_failed_frame, self.on_crash)
+        events = WorkerEvents(
+            self.publish,
+            self.on_track_events,
+            self.on_bad_image,
+            self.on_failed_frame,
+            self.on_crash,
+        )
         with ExitStack() as undo:
             self._worker = worker = Worker(load, settings, self.statistics, events)
             undo.callback(self._end_worker, worker)
@@ -239,7 +254,13 @@ class TrackerNode:
             worker.activate()
             undo.callback(worker.deactivate)
             endpoints = undo.enter_context(Endpoints(self.node))
-            PromptTopics(endpoints, worker, self._on_refused)
+            PromptTopics(
+                endpoints,
+                worker,
+                self.settings.sources,
+                meaning=lambda: self.settings.clicks.meaning,
+                on_refused=self._on_refused,
+            )
             self._images = images = ImageSubscription(
                 self.node,
                 self.settings.node,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from rclpy.publisher import Publisher
@@ -11,7 +11,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from etam_ros.config import OverlayConfig
 from etam_ros.errors import EtamError
-from etam_ros.msg import TrackedObjectArray
+from etam_ros.msg import TrackedObjectArray, TrackEvent
 from etam_ros.ros.endpoints import Endpoints
 from etam_ros.ros.image_conversion import (
     ReusedImageMessage,
@@ -20,15 +20,15 @@ from etam_ros.ros.image_conversion import (
 )
 from etam_ros.ros.messages import objects_message
 from etam_ros.ros.newest_only import NewestOnlyThread
-from etam_ros.ros.qos import OBJECTS, RESULT_IMAGES
+from etam_ros.ros.qos import EVENTS, OBJECTS, RESULT_IMAGES
+from etam_ros.ros.tracker.frames import ProcessedFrame
 from etam_ros.ros.tracker.statistics import NS_PER_MS
-from etam_ros.ros.tracker.worker import ProcessedFrame
 
 DRAWING_THREAD: Final = "overlay"
 
 
 class ResultPublishers:
-    """`~/objects` and `~/label_image`.
+    """`~/objects`, `~/label_image` and `~/events`.
 
     Args:
         endpoints: get the publishers.
@@ -38,17 +38,25 @@ class ResultPublishers:
         self._label_message = ReusedImageMessage("16UC1")
         self._objects = endpoints.publisher(TrackedObjectArray, "~/objects", OBJECTS)
         self._labels = endpoints.publisher(Image, "~/label_image", RESULT_IMAGES)
+        self._events = endpoints.publisher(TrackEvent, "~/events", EVENTS)
 
     def publish(self, processed: ProcessedFrame, dropped_frames: int) -> None:
         """Give out one frame, the objects first."""
         result, header = processed.result, processed.header
         if _wanted(self._objects):
-            objects = objects_message(result, header, dropped_frames=dropped_frames)
+            objects = objects_message(
+                result, header, last_seen=processed.last_seen, dropped_frames=dropped_frames
+            )
             elapsed_ns = time.monotonic_ns() - processed.received_ns
             objects.latency_ms = elapsed_ns / NS_PER_MS
             self._objects.publish(objects)
         if _wanted(self._labels):
             self._labels.publish(self._label_message.filled(result.label_image, header))
+
+    def publish_events(self, events: Iterable[TrackEvent]) -> None:
+        """Give out what became of objects."""
+        for event in events:
+            self._events.publish(event)
 
 
 class OverlayPublisher:

@@ -9,22 +9,20 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
-from std_msgs.msg import Header
 
 from etam_ros.errors import EtamError, PromptError
-from etam_ros.records import Frame, FrameResult
-from etam_ros.ros.image_conversion import image_from_compressed, image_from_message
+from etam_ros.msg import TrackEvent
+from etam_ros.records import Frame
 from etam_ros.ros.messages import stamp_ns
 from etam_ros.ros.parameters import Settings
+from etam_ros.ros.tracker.frames import ProcessedFrame, ReceivedImage
 from etam_ros.ros.tracker.loading import Tracking
 from etam_ros.ros.tracker.requests import Answer, Request
 from etam_ros.ros.tracker.statistics import FrameTimes, Statistics
@@ -33,42 +31,19 @@ MAX_REQUESTS: Final = 64
 
 
 @dataclass(frozen=True)
-class ReceivedImage:
-    """A message as it came, and when, by the monotonic clock."""
-
-    message: Image | CompressedImage
-    received_ns: int
-
-
-@dataclass(frozen=True)
-class ProcessedFrame:
-    """A frame that went through the tracker, on its way out.
-
-    Attributes:
-        result: what the tracker says of it.
-        image: (H, W, 3) uint8 RGB; may be a view of the message's data.
-        header: the image message's own.
-        received_ns: monotonic time at which the message came.
-    """
-
-    result: FrameResult
-    image: NDArray[np.uint8]
-    header: Header
-    received_ns: int
-
-
-@dataclass(frozen=True)
 class WorkerEvents:
     """What the worker tells; all of it is called in the worker's thread.
 
     Attributes:
         on_result: a frame was processed; called only from activation to deactivation.
+        on_track_events: something became of objects; likewise, later where it must be.
         on_bad_image: an image could not be read; the next one may be good.
         on_failed_frame: a good image could not be processed; the next one may be.
         on_crash: the worker ended because of something nobody expected.
     """
 
     on_result: Callable[[ProcessedFrame], None]
+    on_track_events: Callable[[Sequence[TrackEvent]], None]
     on_bad_image: Callable[[EtamError], None]
     on_failed_frame: Callable[[EtamError], None]
     on_crash: Callable[[BaseException], None]
@@ -261,6 +236,8 @@ class Worker:
             elif received is not None:
                 max_pixels = int(settings.images.max_megapixels * 1e6)
                 self._process(received, max_pixels, activation, tracking)
+            self._tell(activation, tracking)
+            tracking.unselect_what_is_gone()
             self.object_count = len(tracking.tracker.object_ids)
 
     def _process(
@@ -271,7 +248,7 @@ class Worker:
         tracking.stages.take()  # the time of prompts since the last frame
         header = received.message.header
         try:
-            image = _read(received.message, max_pixels)
+            image = received.read(max_pixels)
             frame = Frame(image, stamp_ns(header.stamp), header.frame_id)
         except EtamError as error:
             self._events.on_bad_image(error)
@@ -279,7 +256,10 @@ class Worker:
         try:
             result = tracking.tracker.step(frame)
             tracking.newest = header
-            processed = ProcessedFrame(result, image, header, received.received_ns)
+            tracking.look()
+            processed = ProcessedFrame(
+                result, tracking.watch.last_seen, image, header, received.received_ns
+            )
             self._give_out(processed, taken_ns, activation, tracking)
         except EtamError as error:
             self._events.on_failed_frame(error)
@@ -297,8 +277,10 @@ class Worker:
                 FrameTimes(processed.received_ns, taken_ns, time.monotonic_ns(), stages_ms)
             )
 
-
-def _read(message: Image | CompressedImage, max_pixels: int) -> NDArray[np.uint8]:
-    if isinstance(message, CompressedImage):
-        return image_from_compressed(message, max_pixels=max_pixels)
-    return image_from_message(message, max_pixels=max_pixels)
+    def _tell(self, activation: int, tracking: Tracking) -> None:
+        """Hand on what became of the objects; what nobody may be told now waits."""
+        with self._publishing:
+            if self._active and activation == self._activation:
+                events = tracking.watch.take_events()
+                if events:
+                    self._events.on_track_events(events)

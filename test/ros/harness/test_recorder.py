@@ -13,7 +13,7 @@ from etam_ros.records import FrameResult, ObjectState  # noqa: E402
 from etam_ros.ros.harness.isolation import isolated_domain  # noqa: E402
 from etam_ros.ros.harness.recorder import Recorder, result_from_messages  # noqa: E402
 from etam_ros.ros.image_conversion import image_message  # noqa: E402
-from etam_ros.ros.messages import objects_message  # noqa: E402
+from etam_ros.ros.messages import LastSeen, objects_message  # noqa: E402
 
 HW = (40, 60)
 
@@ -44,6 +44,11 @@ def result(number):
     return FrameResult(number, number * 10**9, "camera", HW, (seen, hidden), labels)
 
 
+def objects(number):
+    last_seen = {each.object_id: LastSeen() for each in result(number).objects}
+    return objects_message(result(number), header(number), last_seen=last_seen, dropped_frames=0)
+
+
 @pytest.fixture
 def heard(monkeypatch):
     """A recorder that nobody talks to, and what it hands out."""
@@ -64,15 +69,14 @@ def send(recorder, number, *parts):
         if part == "image":
             recorder._on_image(image_message(image(number), "rgb8", header(number)))
         elif part == "objects":
-            recorder._on_objects(objects_message(result(number), header(number), dropped_frames=0))
+            recorder._on_objects(objects(number))
         else:
             labels = image_message(result(number).label_image, "16UC1", header(number))
             recorder._on_label_image(labels)
 
 
 def test_a_result_comes_back_from_its_messages_as_it_was():
-    before = result(4)
-    message = objects_message(before, header(4), dropped_frames=0)
+    before, message = result(4), objects(4)
     for labels in (before.label_image, None):
         after = result_from_messages(message, labels, HW)
         assert after.stamp_ns == 4 * 10**9

@@ -16,8 +16,8 @@ from etam_ros.records import FrameResult
 from etam_ros.ros.endpoints import Endpoints
 from etam_ros.ros.image_conversion import image_from_message
 from etam_ros.ros.qos import RESULT_IMAGES
+from etam_ros.ros.tracker.frames import ProcessedFrame
 from etam_ros.ros.tracker.results import DRAWING_THREAD, OverlayPublisher
-from etam_ros.ros.tracker.worker import ProcessedFrame
 
 DEADLINE_S = 60.0
 HW = (48, 64)
@@ -30,7 +30,7 @@ def drawing_threads():
 def processed(number):
     image = np.full((*HW, 3), number, np.uint8)
     result = FrameResult(number, number, "camera", HW, (), np.zeros(HW, np.uint16))
-    return ProcessedFrame(result, image, Header(frame_id=str(number)), 0)
+    return ProcessedFrame(result, {}, image, Header(frame_id=str(number)), 0)
 
 
 class Overlays:
@@ -98,7 +98,7 @@ def test_one_thread_draws_the_newest_of_many_frames(overlays):
 def test_nothing_is_drawn_where_nobody_subscribes(overlays):
     wrong = processed(1)
     overlays.publisher.offer(  # drawing it would be told as a failure
-        ProcessedFrame(wrong.result, wrong.image[:4], wrong.header, 0)
+        ProcessedFrame(wrong.result, {}, wrong.image[:4], wrong.header, 0)
     )
     overlays.publisher.thread.stop()
     assert overlays.publisher.thread.join(DEADLINE_S)
@@ -108,7 +108,7 @@ def test_nothing_is_drawn_where_nobody_subscribes(overlays):
 def test_what_cannot_be_drawn_is_told_and_the_next_frame_is_drawn(overlays):
     overlays.subscribe()
     good, other = processed(1), processed(2)
-    wrong = ProcessedFrame(good.result, good.image[:4], good.header, 0)
+    wrong = ProcessedFrame(good.result, {}, good.image[:4], good.header, 0)
 
     def offered(frame, seen):  # again and again, as the subscription may not be matched yet
         overlays.publisher.offer(frame)

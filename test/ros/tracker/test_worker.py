@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from etam_ros.msg import TrackEvent
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
@@ -15,6 +16,7 @@ from etam_ros.config import ImagesConfig, NodeConfig, TrackerConfig
 from etam_ros.errors import ConfigError, ImageError, PromptError, WeightsError
 from etam_ros.ros.parameters import Settings
 from etam_ros.ros.tracker.loading import load_tracking
+from etam_ros.ros.tracker.prompt_actions import Click, apply_click
 from etam_ros.ros.tracker.requests import wait_for_answer
 from etam_ros.ros.tracker.statistics import Statistics
 from etam_ros.ros.tracker.worker import MAX_REQUESTS, Worker, WorkerEvents
@@ -29,6 +31,7 @@ class Listener:
     def __init__(self):
         self.statistics = Statistics(10, 0)
         self.published, self.bad, self.failed, self.crashes = [], [], [], []
+        self.track_events = []
         self.happened = threading.Condition()
         self.publish = partial(self._note, self.published)  # a test may put another in its place
 
@@ -36,6 +39,7 @@ class Listener:
         """A worker that tells this listener."""
         events = WorkerEvents(
             on_result=self._publish,
+            on_track_events=self._note_events,
             on_bad_image=partial(self._note, self.bad),
             on_failed_frame=partial(self._note, self.failed),
             on_crash=partial(self._note, self.crashes),
@@ -44,6 +48,11 @@ class Listener:
 
     def _publish(self, processed):
         self.publish(processed)
+
+    def _note_events(self, events):
+        with self.happened:
+            self.track_events += events
+            self.happened.notify_all()
 
     def _note(self, into, what):
         with self.happened:
@@ -316,6 +325,26 @@ def test_a_frame_of_an_activation_before_is_not_published_in_the_next(listener):
     assert [p.header.frame_id for p in listener.published] == ["after"]
     worker.stop()
     assert worker.join(DEADLINE_S)
+
+
+def test_what_happens_while_nothing_may_be_published_is_told_in_the_next_activation(
+    worker, listener
+):
+    worker.offer(image("before"))
+    listener.wait_for(lambda: listener.published)
+    held = Held(worker)
+    click = worker.submit(partial(apply_click, Click((30, 20), "~/click"), "auto"))
+    worker.deactivate()
+    held.release.set()
+    wait_for_answer(click, DEADLINE_S)
+    wait_for_answer(worker.submit(lambda _: None), DEADLINE_S)
+    assert listener.track_events == []
+    worker.activate()
+    worker.offer(image("after"))
+    listener.wait_for(lambda: listener.track_events)
+    event = listener.track_events[0]
+    assert (event.kind, event.object_id) == (TrackEvent.ADDED, 1)
+    assert event.header.frame_id == "before"
 
 
 def few_objects_alone(stopping):

@@ -1,0 +1,157 @@
+"""What prompts, clicks and services do to the tracker; all of it runs in the worker's thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from std_msgs.msg import Header
+
+from etam_ros.errors import ObjectError
+from etam_ros.msg import Prompt as PromptMessage
+from etam_ros.msg import TrackedObject
+from etam_ros.records import BACKGROUND, FOREGROUND, ObjectState, Prompt
+from etam_ros.ros.messages import (
+    NS_PER_S,
+    check_prompt_frame,
+    prompt_from_message,
+    stamp_ns,
+    tracked_object,
+)
+from etam_ros.ros.tracker.clicks import object_of_click, without_rounding
+from etam_ros.ros.tracker.loading import Tracking
+from etam_ros.ros.tracker.object_watch import name_of
+
+if TYPE_CHECKING:
+    from etam_ros.tracking import Tracker
+
+
+@dataclass(frozen=True)
+class Click:
+    """A pixel that somebody clicked on, without a word of which object is meant.
+
+    Attributes:
+        point: (x, y) in source pixels.
+        source: the topic it came on.
+        label: FOREGROUND or BACKGROUND.
+        header: ties it to a frame; empty for the newest one.
+        rounded: the source may round up to the width or height of the frame.
+    """
+
+    point: tuple[float, float]
+    source: str
+    label: int = FOREGROUND
+    header: Header = field(default_factory=Header)
+    rounded: bool = False
+
+
+def apply_prompt(
+    message: PromptMessage, source: str, tracking: Tracking
+) -> tuple[TrackedObject, Header]:
+    """Give the tracker a prompt.
+
+    Args:
+        message: as it came.
+        source: the topic or service it came on.
+        tracking: gets it.
+
+    Returns:
+        the object on the newest frame, and that frame's header.
+    """
+    newest = check_prompt_frame(message.header, tracking.newest)
+    state = _add_prompt(prompt_from_message(message), source, tracking)
+    return tracked_object(state, newest, tracking.watch.last_seen[state.object_id]), newest
+
+
+def apply_click(click: Click, meaning: str, tracking: Tracking) -> None:
+    """Start or refine the object that a bare click means.
+
+    Args:
+        click: as it came.
+        meaning: the value of `clicks.meaning`.
+        tracking: gets the prompt.
+    """
+    check_prompt_frame(click.header, tracking.newest)
+    result = tracking.tracker.result
+    assert result is not None  # there is a newest frame
+    point = without_rounding(click.point, result.image_hw) if click.rounded else click.point
+    object_id = object_of_click(
+        point, click.label, result, meaning=meaning, selected=tracking.selected
+    )
+    prompt = Prompt(
+        object_id,
+        points=[point],
+        point_labels=[click.label],
+        keep_previous=True,
+        stamp_ns=stamp_ns(click.header.stamp),
+    )
+    _add_prompt(prompt, click.source, tracking)
+
+
+def remove_object(object_id: int, source: str, tracking: Tracking) -> None:
+    """Forget one object, because somebody asked for it on `source`."""
+    tracking.tracker.remove(object_id)
+    tracking.look(cause=f"asked for by {source}")
+
+
+def reset(source: str, tracking: Tracking) -> None:
+    """Forget all objects, because somebody asked for it on `source`."""
+    tracking.tracker.reset()
+    tracking.look(cause=f"asked for by {source}")
+
+
+def select_object(object_id: int, tracking: Tracking) -> None:
+    """Choose the object that bare clicks mean while `clicks.meaning` is target.
+
+    Args:
+        object_id: of an object that is followed; 0 chooses none.
+        tracking: remembers it until the object is gone.
+
+    Raises:
+        ObjectError: there is no such object.
+    """
+    object_ids = tracking.tracker.object_ids
+    if object_id and object_id not in object_ids:
+        known = ", ".join(map(str, object_ids)) or "none"
+        raise ObjectError(
+            f"there is no object {object_id} to select, expected 0 for none, or one of: {known}"
+        )
+    tracking.selected = object_id or None
+
+
+def _add_prompt(prompt: Prompt, source: str, tracking: Tracking) -> ObjectState:
+    try:
+        state = tracking.tracker.add_prompt(prompt)
+    except ObjectError as error:
+        raise ObjectError(f"{error}{_whom_to_remove(tracking.tracker)}") from error
+    cause = f"{_in_words(prompt)} from {source}"
+    tracking.look(cause=cause, prompted=state.object_id)
+    return state
+
+
+def _whom_to_remove(tracker: Tracker) -> str:
+    """What a refusal adds where no more objects can be followed."""
+    if tracker.result is None or len(tracker.object_ids) < tracker.config.max_objects:
+        return ""
+    hidden = [state for state in tracker.result.objects if state.occluded]
+    if not hidden:
+        return "; all of them are visible"
+    oldest = max(hidden, key=lambda state: state.time_since_seen_ns)
+    unseen_s = oldest.time_since_seen_ns / NS_PER_S
+    name = name_of(oldest.object_id, oldest.label)
+    return f"; {name} was not seen for longest, for {unseen_s:.1f} s"
+
+
+def _in_words(prompt: Prompt) -> str:
+    if prompt.mask is not None:
+        return "mask"
+    parts = []
+    if prompt.box is not None:
+        x_min, y_min, x_max, y_max = prompt.box
+        parts.append(f"box ({x_min:g}, {y_min:g}, {x_max:g}, {y_max:g})")
+    if len(prompt.points) == 1:
+        (x, y), (label,) = prompt.points[0], prompt.point_labels
+        parts.append(f"{'background ' if label == BACKGROUND else ''}click at ({x:g}, {y:g})")
+    elif prompt.points:
+        parts.append(f"{len(prompt.points)} clicks")
+    return " and ".join(parts)

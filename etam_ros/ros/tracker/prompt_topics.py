@@ -1,0 +1,86 @@
+"""Prompts and clicks that come on topics: each becomes a request to the worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+
+from geometry_msgs.msg import Point, PointStamped
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+
+from etam_ros.config import SourcesConfig
+from etam_ros.errors import EtamError
+from etam_ros.msg import Prompt as PromptMessage
+from etam_ros.records import BACKGROUND, FOREGROUND
+from etam_ros.ros.endpoints import Endpoints
+from etam_ros.ros.qos import PROMPTS
+from etam_ros.ros.tracker.loading import Tracking
+from etam_ros.ros.tracker.prompt_actions import Click, apply_click, apply_prompt
+from etam_ros.ros.tracker.worker import Worker
+
+
+class PromptTopics:
+    """`~/prompt` and everything that can be clicked on, while the node is active.
+
+    Args:
+        endpoints: get the subscriptions.
+        worker: does what they ask.
+        sources: which of them there are.
+        meaning: asked for the present value of `clicks.meaning`.
+        on_refused: told in words what was not applied, in any thread.
+    """
+
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        worker: Worker,
+        sources: SourcesConfig,
+        *,
+        meaning: Callable[[], str],
+        on_refused: Callable[[str], None],
+    ) -> None:
+        self._worker = worker
+        self._meaning = meaning
+        self._on_refused = on_refused
+        group = MutuallyExclusiveCallbackGroup()  # prompts keep their order
+        overlay_mouse = endpoints.node.resolve_topic_name("~/overlay") + "_mouse_left"
+        for wanted, message_type, topic, callback in (
+            (sources.prompt, PromptMessage, "~/prompt", self.on_prompt),
+            (sources.click, PointStamped, "~/click", partial(self.on_click, FOREGROUND)),
+            (
+                sources.click_background,
+                PointStamped,
+                "~/click_background",
+                partial(self.on_click, BACKGROUND),
+            ),
+            (sources.mouse_left, Point, "mouse_left", self.on_mouse),
+            (sources.overlay_mouse_left, Point, overlay_mouse, self.on_mouse),
+        ):
+            if wanted:
+                endpoints.subscribe(message_type, topic, partial(callback, topic), PROMPTS, group)
+
+    def on_prompt(self, topic: str, message: PromptMessage) -> None:
+        """A prompt of any kind."""
+        self._submit(partial(apply_prompt, message, topic))
+
+    def on_click(self, label: int, topic: str, message: PointStamped) -> None:
+        """A click on the frame of its stamp."""
+        point = (message.point.x, message.point.y)
+        click = Click(point, topic, label, message.header)
+        self._submit(partial(apply_click, click, self._meaning()))
+
+    def on_mouse(self, topic: str, message: Point) -> None:
+        """A click of rqt_image_view, which knows no stamp."""
+        click = Click((message.x, message.y), topic, rounded=True)
+        self._submit(partial(apply_click, click, self._meaning()))
+
+    def _submit(self, action: Callable[[Tracking], object]) -> None:
+        try:
+            self._worker.submit(action).add_done_callback(self._check)
+        except EtamError as error:
+            self._on_refused(str(error))
+
+    def _check(self, future: Future[object]) -> None:
+        if not future.cancelled() and isinstance(future.exception(), EtamError):
+            self._on_refused(str(future.exception()))

@@ -1,0 +1,129 @@
+"""What becomes of objects, from one result to the next."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from etam_ros.msg import TrackEvent
+from std_msgs.msg import Header
+
+from etam_ros.records import FrameResult, ObjectState
+from etam_ros.ros.messages import LastSeen
+from etam_ros.ros.tracker.object_watch import KINDS_IN_WORDS, ObjectWatch, in_words
+
+NOWHERE = (math.nan, math.nan)
+BOX, CENTROID = (10, 20, 14, 24), (11.5, 21.5)
+
+
+def visible(object_id, label="", box=BOX, centroid=CENTROID):
+    return state(object_id, label, False, 0.9, 16, box, centroid, 0, 2.0)
+
+
+def occluded(object_id, label="", unseen_ns=0, logit=-2.0):
+    return state(object_id, label, True, 0.12, 0, (0, 0, 0, 0), NOWHERE, unseen_ns, logit)
+
+
+def state(object_id, label, is_occluded, visibility, area, box, centroid, unseen_ns, logit):
+    mask = np.ones((box[3] - box[1], box[2] - box[0]), bool)
+    return ObjectState(
+        object_id, label, is_occluded, visibility, 0.5, area, box, centroid, mask, unseen_ns,
+        logit, torch.zeros(4, 4), torch.zeros(2),
+    )  # fmt: skip
+
+
+class Watched:
+    """A watch, and what it tells of each result."""
+
+    def __init__(self):
+        self.watch = ObjectWatch()
+        self.frames = 0
+
+    def __call__(self, *states, cause="", prompted=0, forgotten=()):
+        self.frames += 1
+        result = FrameResult(
+            self.frames, 0, "", (48, 64), states, np.zeros((48, 64), np.uint16), False, forgotten
+        )
+        header = Header(frame_id=str(self.frames))
+        self.watch.look(result, header, cause=cause, prompted=prompted)
+        events = self.watch.take_events()
+        assert all(event.header == header for event in events)
+        return [(event.kind, event.object_id, event.label, event.reason) for event in events]
+
+
+@pytest.fixture
+def told():
+    return Watched()
+
+
+def test_an_object_is_added_refined_and_removed_because_of_what_was_asked(told):
+    assert told(visible(1, "cup"), cause="a click", prompted=1) == [
+        (TrackEvent.ADDED, 1, "cup", "a click")
+    ]
+    assert told(visible(1, "mug"), visible(2), cause="a box", prompted=2) == [
+        (TrackEvent.ADDED, 2, "", "a box")
+    ]
+    assert told(visible(1, "mug"), visible(2), cause="another click", prompted=1) == [
+        (TrackEvent.REFINED, 1, "mug", "another click")
+    ]
+    assert told(visible(2), cause="somebody") == [(TrackEvent.REMOVED, 1, "mug", "somebody")]
+
+
+def test_all_objects_of_a_reset_are_removed(told):
+    told(visible(4), visible(2), cause="a click", prompted=2)
+    assert [event[:2] for event in told(cause="a reset")] == [
+        (TrackEvent.REMOVED, 4), (TrackEvent.REMOVED, 2),
+    ]  # fmt: skip
+    assert [event[:2] for event in told(visible(2), cause="a click", prompted=2)] == [
+        (TrackEvent.ADDED, 2)
+    ]
+
+
+def test_an_object_that_hides_and_comes_back_is_told_once_each_time(told):
+    told(visible(1), cause="a click", prompted=1)
+    assert told(visible(1)) == []
+    assert told(occluded(1)) == [(TrackEvent.OCCLUDED, 1, "", "visibility is 0.12")]
+    assert told(occluded(1, unseen_ns=1_240_000_000)) == []
+    assert told(visible(1)) == [
+        (TrackEvent.SEEN_AGAIN, 1, "", "visibility is 0.90, it was hidden for 1.2 s")
+    ]
+    assert told(occluded(1, logit=1.0)) == [(TrackEvent.OCCLUDED, 1, "", "no pixel of it is left")]
+    assert told(visible(1)) == [(TrackEvent.SEEN_AGAIN, 1, "", "visibility is 0.90")]
+
+
+def test_a_prompt_that_finds_nothing_adds_an_object_that_is_occluded(told):
+    added = told(occluded(1), cause="a click", prompted=1)
+    assert [event[0] for event in added] == [TrackEvent.ADDED, TrackEvent.OCCLUDED]
+    found = told(visible(1), cause="a box", prompted=1)
+    assert [event[0] for event in found] == [TrackEvent.REFINED, TrackEvent.SEEN_AGAIN]
+
+
+def test_an_object_that_was_not_seen_for_too_long_is_forgotten(told):
+    told(visible(1), visible(2, "cup"), cause="a click", prompted=2)
+    told(visible(1), occluded(2, "cup"))
+    assert told(visible(1), forgotten=(2,)) == [
+        (TrackEvent.FORGOTTEN, 2, "cup", "not seen for longer than tracker.forget_after_s")
+    ]
+    assert told(visible(1)) == []
+
+
+def test_where_an_object_was_last_stays_known_while_it_is_hidden(told):
+    told(visible(1), occluded(2))
+    assert told.watch.last_seen[1] == LastSeen(BOX, CENTROID)
+    assert told.watch.last_seen[2].box == (0, 0, 0, 0)
+    assert math.isnan(told.watch.last_seen[2].centroid[0])
+    before = told.watch.last_seen
+    told(occluded(1), visible(2, box=(1, 2, 3, 4), centroid=(1.5, 2.5)))
+    assert told.watch.last_seen[1] == LastSeen(BOX, CENTROID)
+    assert told.watch.last_seen[2] == LastSeen((1, 2, 3, 4), (1.5, 2.5))
+    assert before[2].box == (0, 0, 0, 0), "a frame on its way out keeps what it was given"
+    told(occluded(1))
+    assert set(told.watch.last_seen) == {1}
+
+
+def test_every_event_is_one_line_of_the_log():
+    for kind, word in KINDS_IN_WORDS.items():
+        event = TrackEvent(object_id=3, kind=kind, reason="a click at (1, 2)")
+        assert in_words(event) == f"object 3 {word}: a click at (1, 2)"
+        event.label = "cup"
+        assert in_words(event) == f"object 3 (cup) {word}: a click at (1, 2)"

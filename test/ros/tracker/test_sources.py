@@ -1,0 +1,181 @@
+"""Every topic of prompts, and whose a click is, as operators meet them."""
+
+from array import array
+
+import numpy as np
+import pytest
+from etam_ros.srv import SelectObject
+from geometry_msgs.msg import Point, PointStamped
+from sensor_msgs.msg import Image
+
+ON_OBJECT, ELSEWHERE = (30, 20), (100, 80)
+
+
+@pytest.fixture(scope="module")
+def running(start_tracker, make_client, ros):
+    start_tracker(*ros.tiny)
+    client = make_client()
+    client.wait_for_camera()
+    return client
+
+
+@pytest.fixture
+def tracker(running):
+    running.reset()
+    assert running.set_parameter("clicks.meaning", "auto").successful
+    return running
+
+
+@pytest.fixture
+def object_there(tracker, ros):
+    """The client of a tracker that follows object 1, whose mask is known on the newest frame."""
+    tracker.track(ros.image(tracker.next_header()))
+    rows = np.zeros((96, 128), np.uint8)
+    rows[8:40, 16:56] = 255
+    mask = Image(height=96, width=128, encoding="mono8", step=128, data=array("B", rows.tobytes()))
+    assert tracker.add_prompt(mask=mask).object.area > 0
+    return tracker
+
+
+def ids(tracker, ros):
+    """Of the objects on a new frame."""
+    return [found.id for found in tracker.track(ros.image(tracker.next_header())).objects]
+
+
+def wait_for_objects(tracker, number):
+    """Wait for that many objects without sending a frame."""
+    tracker.status("tracking", lambda _, values: values["objects"] == str(number))
+
+
+def wait_for_refusal(tracker, words):
+    tracker.status("tracking", lambda _, values: words in values["last_refusal"])
+
+
+def select(tracker, object_id):
+    return tracker.call(SelectObject, "select", SelectObject.Request(object_id=object_id))
+
+
+def mouse_publisher(tracker, topic):
+    publisher = tracker.node.create_publisher(Point, topic, 10)
+    tracker.wait_until(publisher.get_subscription_count, f"subscription to {topic}")
+    return publisher
+
+
+@pytest.mark.parametrize("topic", ["/mouse_left", "/tracker/overlay_mouse_left"])
+def test_a_click_of_rqt_starts_an_object_also_where_it_is_rounded_up(tracker, ros, topic):
+    tracker.track(ros.image(tracker.next_header()))
+    mouse = mouse_publisher(tracker, topic)
+    mouse.publish(Point(x=30.0, y=20.0))
+    wait_for_objects(tracker, 1)
+    tracker.reset()
+    mouse.publish(Point(x=128.0, y=96.0))
+    wait_for_objects(tracker, 1)
+    mouse.publish(Point(x=129.0, y=20.0))
+    wait_for_refusal(tracker, "click (129, 20) lies outside the frame of 128 x 96")
+    tracker.node.destroy_publisher(mouse)
+
+
+def test_other_clicks_are_not_taken_back_into_the_frame(tracker, ros):
+    tracker.track(ros.image(tracker.next_header()))
+    tracker.publisher(PointStamped, "click").publish(ros.click(128, 96))
+    wait_for_refusal(tracker, "click (128, 96) lies outside")
+
+
+def test_a_click_on_an_object_refines_it_and_one_elsewhere_starts_one(object_there, ros):
+    click = object_there.publisher(PointStamped, "click")
+    click.publish(ros.click(*ON_OBJECT))
+    click.publish(ros.click(*ELSEWHERE))
+    wait_for_objects(object_there, 2)
+    assert ids(object_there, ros) == [1, 2]
+
+
+def test_a_background_click_is_for_the_nearest_object(object_there, ros):
+    background = object_there.publisher(PointStamped, "click_background")
+    refused = int(object_there.status("tracking", lambda *_: True)[1]["refused_prompts"])
+    background.publish(ros.click(*ELSEWHERE))
+    background.publish(ros.click(-5, 80))  # is refused, after the one before was applied
+    _, values = object_there.status("tracking", lambda _, v: "(-5, 80)" in v["last_refusal"])
+    assert int(values["refused_prompts"]) == refused + 1
+    object_there.reset()
+    background.publish(ros.click(*ELSEWHERE))
+    wait_for_refusal(object_there, "no object is visible to take the background off")
+
+
+def test_where_clicks_always_mean_something_new(object_there, ros):
+    assert object_there.set_parameter("clicks.meaning", "new").successful
+    object_there.publisher(PointStamped, "click").publish(ros.click(*ON_OBJECT))
+    wait_for_objects(object_there, 2)
+
+
+def test_where_clicks_mean_the_selected_object_until_it_is_removed(object_there, ros):
+    assert object_there.set_parameter("clicks.meaning", "target").successful
+    click = object_there.publisher(PointStamped, "click")
+    mouse = mouse_publisher(object_there, "/mouse_left")
+    click.publish(ros.click(*ELSEWHERE))
+    wait_for_refusal(object_there, "no object is selected")
+
+    answer = select(object_there, 1)
+    assert answer.success
+    assert answer.message == "selected object 1"
+    click.publish(ros.click(*ELSEWHERE))
+    click.publish(ros.click(500, 1))
+    wait_for_refusal(object_there, "click (500, 1) lies outside")
+    mouse.publish(Point(x=100.0, y=80.0))
+    mouse.publish(Point(x=501.0, y=1.0))
+    wait_for_refusal(object_there, "click (501, 1) lies outside")
+    assert ids(object_there, ros) == [1]
+
+    assert object_there.remove(1).success
+    click.publish(ros.click(*ON_OBJECT))
+    wait_for_refusal(object_there, "no object is selected")
+    object_there.node.destroy_publisher(mouse)
+
+
+def test_a_selection_does_not_pass_to_an_object_that_gets_its_id_after_a_reset(tracker, ros):
+    tracker.track(ros.image(tracker.next_header()))
+    assert tracker.set_parameter("clicks.meaning", "target").successful
+    assert tracker.add_prompt(points=[ON_OBJECT], labels=[1]).object.id == 1
+    assert select(tracker, 1).success
+    tracker.reset()
+    assert tracker.add_prompt(points=[ON_OBJECT], labels=[1]).object.id == 1
+    refused = int(tracker.status("tracking", lambda *_: True)[1]["refused_prompts"])
+    tracker.publisher(PointStamped, "click").publish(ros.click(*ON_OBJECT))
+    tracker.status("tracking", lambda _, v: int(v["refused_prompts"]) == refused + 1)
+    wait_for_refusal(tracker, "no object is selected")
+
+
+def test_only_what_is_followed_can_be_selected(object_there):
+    refused = select(object_there, 7)
+    assert not refused.success
+    assert refused.message == ("there is no object 7 to select, expected 0 for none, or one of: 1")
+    assert select(object_there, 1).success
+    answer = select(object_there, 0)
+    assert (answer.success, answer.message) == (True, "no object is selected")
+
+
+def test_each_source_can_be_switched_off(start_tracker, make_client, ros):
+    topics = {
+        "prompt": "/off/tracker/prompt",
+        "click": "/off/tracker/click",
+        "click_background": "/off/tracker/click_background",
+        "mouse_left": "/off/mouse_left",
+        "overlay_mouse_left": "/off/picture_mouse_left",
+    }
+    arguments = [*ros.tiny, "-r", "__ns:=/off", "-r", "~/overlay:=picture"]
+    arguments += ["-p", "autostart:=false"]
+    start_tracker(*arguments)
+    client = make_client("/off")
+    for off in topics:
+        for name in topics:
+            assert client.set_parameter(f"sources.{name}", name != off).successful
+        assert client.change_state("configure")
+        assert client.change_state("activate")
+        there = [name for name in topics if name != off]
+        client.wait_until(
+            lambda there=there: (
+                [n for n in topics if client.node.count_subscribers(topics[n])] == there
+            ),
+            f"all sources but {off}",
+        )
+        assert client.change_state("deactivate")
+        assert client.change_state("cleanup")
