@@ -9,7 +9,7 @@
     ├── StageError           a stage got or gave a tensor of the wrong shape
     ├── BackendError         a backend, device or precision is not available here
     ├── SourceError          a video, folder, camera or bag cannot be read
-    └── TrainingError        a training run cannot begin, go on or be saved
+    └── TrainingError        a training run cannot begin or go on
 
 A message is one line: what was received, what was expected, what to do.
 """
@@ -52,4 +52,4 @@ class SourceError(EtamError):
 
 
 class TrainingError(EtamError):
-    """A training run cannot begin, go on or be saved."""
+    """A training run cannot begin or go on."""

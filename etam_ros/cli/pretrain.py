@@ -37,7 +37,7 @@ def pretrain(config: PretrainingConfig) -> None:
 def _report(run: Pretraining) -> None:
     from rich.console import Console
 
-    from etam_ros.training.pretraining.encoder_file import ENCODER_FILE
+    from etam_ros.training.outputs.weights_file import ENCODER_FILE
 
     config = run.config
     left = config.steps - run.step

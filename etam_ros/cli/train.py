@@ -46,10 +46,11 @@ def _numbers(report: TrainingReport) -> str:
 def _tell(weights: Path, steps: int) -> None:
     from rich.console import Console
 
-    from etam_ros.training.outputs.progress_report import read_log
+    from etam_ros.training.outputs.progress_report import TrainingReport
+    from etam_ros.training.outputs.run_log import read_log
 
     console = Console(soft_wrap=True, highlight=False)
-    reports = read_log(weights.with_name("log.csv"))
+    reports = read_log(weights.with_name("log.csv"), TrainingReport)
     if reports:
         console.print(f"step {reports[-1].step} of {steps}: {_numbers(reports[-1])}")
     console.print(f"weights: {weights}, for --weights of every other command")

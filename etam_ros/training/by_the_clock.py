@@ -16,7 +16,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -70,9 +70,7 @@ def choose(made_per_s: float, step_s: dict[int, float], seconds: float, lr: floa
     """Choose so that neither the device nor whoever makes clips waits much for the other.
 
     Args:
-        made_per_s: clips that are made.
         step_s: seconds of a step, by its number of clips.
-        seconds: that there are to train.
         lr: learning rate for steps of RECIPE_CLIPS clips.
     """
     best = max(clips / took for clips, took in step_s.items())
@@ -91,7 +89,6 @@ def train_by_the_clock(
 
     Args:
         config: batch, reuse and learning rate are chosen.
-        source: of the clips.
         sizes: clips of a step that are tried, from few to many.
         stop: is asked after each step; the run can then go on later.
 
@@ -102,30 +99,26 @@ def train_by_the_clock(
         EtamError: as `train`.
     """
     end_s = time.monotonic() + 60 * config.minutes
-    rows: list[dict[str, object]] = []
     measuring_s = 0.05 * 60 * config.minutes
     made_per_s, clips = _clip_rate(config, source, measuring_s)
-    rows.append({"what": f"clips made by {config.workers} processes", "clips/s": made_per_s})
     step_s = _step_seconds(config, clips, sizes, measuring_s)
-    rows += [
-        {"what": "steps", "batch": batch, "clips/s": batch / took, "step s": took}
-        for batch, took in step_s.items()
-    ]
     seconds = end_s - time.monotonic()
     choice = choose(made_per_s, step_s, seconds, config.lr)
     steps = round(seconds / step_s[choice.batch])
-    rows.append({
-        "what": "chosen", "batch": choice.batch, "uses of a clip": choice.reuse, "lr": choice.lr,
-        "steps": steps,
-    })  # fmt: skip
+    rows: list[dict[str, object]] = [
+        {"what": f"clips made by {config.workers} processes", "clips/s": made_per_s},
+        *(
+            {"what": "steps", "batch": batch, "clips/s": batch / took, "step s": took}
+            for batch, took in step_s.items()
+        ),
+        {"what": "chosen", **asdict(choice), "steps": steps},
+    ]
     folder = Path(config.out)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "choice.json").write_text(json.dumps(rows, indent=1) + "\n")
     chosen = replace(
         config,
-        batch=choice.batch,
-        reuse=choice.reuse,
-        lr=choice.lr,
+        **asdict(choice),
         warmup=min(config.warmup, steps // 10),
         minutes=(end_s - time.monotonic()) / 60,
     )
@@ -216,10 +209,8 @@ def main(args: Sequence[str] | None = None) -> int:
             workers=max(1, cores - 1),
         )  # fmt: skip
         sizes = [int(each) for each in given.sizes.split(",")]
-        print(
-            train_by_the_clock(config, open_clips(given.data), sizes, lambda: bool(asked)),
-            flush=True,
-        )
+        source = open_clips(given.data)
+        print(train_by_the_clock(config, source, sizes, lambda: bool(asked)), flush=True)
     except EtamError as error:
         print(error, file=sys.stderr)
         return 2

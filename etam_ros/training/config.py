@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from etam_ros.config import DEFAULT_MODEL, DEVICES, Checked, option
@@ -17,6 +18,11 @@ CLIPS: Final = "Clips"
 LEARNING: Final = "Learning"
 PROMPTS: Final = "Prompts"
 MACHINE: Final = "This machine"
+
+share: Final = partial(option, minimum=0.0, maximum=1.0)
+"""An option from 0 to 1."""
+count: Final = partial(option, minimum=1, maximum=10**9)
+"""An option that is a whole number from 1 up."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class TrainingConfig(Checked):
         unset="from scratch",
     )
     model: str = option("", "Name of the model.", unset=f"that of --init, or {DEFAULT_MODEL}")
-    steps: int = option(10_000, "Steps of the whole run.", minimum=1, maximum=10**9)
+    steps: int = count(10_000, "Steps of the whole run.")
     minutes: float = option(
         0.0, "Stop after so long, ready to go on; 0 runs to the end.", minimum=0.0, maximum=1e6
     )
@@ -55,36 +61,25 @@ class TrainingConfig(Checked):
         maximum=2048,
         panel=CLIPS,
     )
-    frames: int = option(
-        4, "Frames of a clip; 1 trains on stills.", minimum=1, maximum=64, panel=CLIPS
-    )
-    stills: float = option(
+    frames: int = count(4, "Frames of a clip; 1 trains on stills.", maximum=64, panel=CLIPS)
+    stills: float = share(
         0.0,
         "Share of steps on single frames, as many as the clips of a step have: they teach clicks "
         "and boxes.",
-        minimum=0.0,
-        maximum=1.0,
         panel=CLIPS,
     )
-    stretch: int = option(
+    stretch: int = count(
         1,
         "The frames are cut out of clips this many times as long: things move less between them, "
         "and fewer disappear.",
-        minimum=1,
         maximum=64,
         panel=CLIPS,
     )
-    batch: int = option(
-        8, "Clips of a step on each process.", minimum=1, maximum=4096, panel=CLIPS
-    )
-    objects: int = option(
-        2, "Objects of a clip; few are prompted twice.", minimum=1, maximum=64, panel=CLIPS
-    )
-    smallest: float = option(
+    batch: int = count(8, "Clips of a step on each process.", maximum=4096, panel=CLIPS)
+    objects: int = count(2, "Objects of a clip; few are prompted twice.", maximum=64, panel=CLIPS)
+    smallest: float = share(
         0.002,
         "Share of the picture that an object covers where it is first prompted, at least.",
-        minimum=0.0,
-        maximum=1.0,
         panel=CLIPS,
     )
     schedule: str = option(
@@ -94,11 +89,10 @@ class TrainingConfig(Checked):
         choices=SCHEDULES,
         panel=LEARNING,
     )
-    reuse: int = option(
+    reuse: int = count(
         1,
         "Times that each clip is learned from, each time under other prompts: for GPUs that learn "
         "faster than clips are made.",
-        minimum=1,
         maximum=64,
         panel=CLIPS,
     )
@@ -108,82 +102,45 @@ class TrainingConfig(Checked):
         choices=OPTIMIZERS,
         panel=LEARNING,
     )
-    lr: float = option(
-        5e-4, "Learning rate after warm-up.", minimum=0.0, maximum=1.0, panel=LEARNING
-    )
-    layer_decay: float = option(
+    lr: float = share(5e-4, "Learning rate after warm-up.", panel=LEARNING)
+    layer_decay: float = share(
         0.0,
         "Learning rate of each ViT block over the next one's.",
         unset=f"{FINE_TUNING_LAYER_DECAY} with --init, else 1",
-        minimum=0.0,
-        maximum=1.0,
         panel=LEARNING,
     )
     weight_decay: float = option(
         0.05, "Weight decay of matrices.", minimum=0.0, maximum=10.0, panel=LEARNING
     )
     warmup: int = option(200, "Steps of warm-up.", minimum=0, maximum=10**9, panel=LEARNING)
-    ema: float = option(
-        0.999, "Share of the past in the averaged weights.", minimum=0.0, maximum=1.0,
-        panel=LEARNING,
-    )  # fmt: skip
+    ema: float = share(0.999, "Share of the past in the averaged weights.", panel=LEARNING)
     clip: float = option(
         1.0, "Largest gradient norm; 0 never clips.", minimum=0.0, maximum=1e6, panel=LEARNING
     )
-    bce_share: float = option(
+    bce_share: float = share(
         0.33,
         "First share of the run with cross-entropy in place of focal loss; 0 suits fine-tuning.",
-        minimum=0.0,
-        maximum=1.0,
         panel=LEARNING,
     )
-    taught_presence: float = option(
+    taught_presence: float = share(
         0.33,
         "First share of the run in which memories go by true and not by predicted presence; 0 "
         "suits fine-tuning.",
-        minimum=0.0,
-        maximum=1.0,
         panel=LEARNING,
     )
-    mask_prompts: float = option(
-        0.5, "Share of first prompts: masks.", minimum=0.0, maximum=1.0, panel=PROMPTS
+    mask_prompts: float = share(0.5, "Share of first prompts: masks.", panel=PROMPTS)
+    click_prompts: float = share(
+        0.25, "Share of first prompts: clicks; boxes are the rest.", panel=PROMPTS
     )
-    click_prompts: float = option(
-        0.25,
-        "Share of first prompts: clicks; boxes are the rest.",
-        minimum=0.0,
-        maximum=1.0,
-        panel=PROMPTS,
+    corrections: float = share(0.3, "Share of steps that correct the first frame.", panel=PROMPTS)
+    second_prompts: float = share(0.3, "Share of steps that correct a later frame.", panel=PROMPTS)
+    max_clicks: int = count(3, "Most correction clicks on a frame.", maximum=16, panel=PROMPTS)
+    truth_clicks: float = share(
+        0.1, "Share of correction clicks from the truth, not the error.", panel=PROMPTS
     )
-    corrections: float = option(
-        0.3,
-        "Share of steps that correct the first frame.",
-        minimum=0.0,
-        maximum=1.0,
-        panel=PROMPTS,
-    )
-    second_prompts: float = option(
-        0.3,
-        "Share of steps that correct a later frame.",
-        minimum=0.0,
-        maximum=1.0,
-        panel=PROMPTS,
-    )
-    max_clicks: int = option(
-        3, "Most correction clicks on a frame.", minimum=1, maximum=16, panel=PROMPTS
-    )
-    truth_clicks: float = option(
-        0.1,
-        "Share of correction clicks from the truth, not the error.",
-        minimum=0.0,
-        maximum=1.0,
-        panel=PROMPTS,
-    )
-    mask_corruption: float = option(
+    mask_corruption: float = share(
         0.25,
         "Share of carried masks that are disturbed, for models that carry them.",
-        minimum=0.0,
-        maximum=1.0,
         panel=PROMPTS,
     )
     seed: int = option(
@@ -206,12 +163,8 @@ class TrainingConfig(Checked):
         panel=MACHINE,
     )
     device: str = option("auto", "Where it trains.", choices=DEVICES, panel=MACHINE)
-    log_every: int = option(
-        50, "Steps between lines of log.csv.", minimum=1, maximum=10**9, panel=MACHINE
-    )
-    picture_every: int = option(
-        1000, "Steps between sample pictures.", minimum=1, maximum=10**9, panel=MACHINE
-    )
+    log_every: int = count(50, "Steps between lines of log.csv.", panel=MACHINE)
+    picture_every: int = count(1000, "Steps between sample pictures.", panel=MACHINE)
     save_every_s: float = option(
         300.0, "Seconds between states.", minimum=0.0, maximum=1e9, panel=MACHINE
     )

@@ -13,7 +13,8 @@ from etam_ros.training.config import TrainingConfig
 from etam_ros.training.data.batches import ClipBatch, batches
 from etam_ros.training.data.clip_sources import open_clips
 from etam_ros.training.outputs.checkpoints import load_checkpoint
-from etam_ros.training.outputs.progress_report import TrainingLog, TrainingReport
+from etam_ros.training.outputs.progress_report import PLOTTED, TrainingReport
+from etam_ros.training.outputs.run_log import RunLog
 from etam_ros.training.outputs.sample_pictures import write_samples
 from etam_ros.training.outputs.weights_file import write_weights
 from etam_ros.training.processes import joined_processes
@@ -25,8 +26,8 @@ def train(
     config: TrainingConfig,
     source: ClipSource | None = None,
     *,
-    on_report: Callable[[TrainingReport], None] | None = None,
-    stop: Callable[[], bool] | None = None,
+    on_report: Callable[[TrainingReport], None] = lambda _: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Path:
     """Train, or go on with the run in `config.out`.
 
@@ -40,8 +41,9 @@ def train(
         the file of the averaged weights.
 
     Raises:
-        TrainingError: the run cannot begin, go on or be saved.
-        SourceError: something in `config.data` cannot be read, or is nothing to train on.
+        TrainingError: the run cannot begin or go on.
+        SourceError: something in `config.data` cannot be read, or is nothing to train on; or the
+            run cannot be written.
         BackendError, ConfigError, WeightsError: as their messages say.
     """
     source = open_clips(config.data) if source is None else source
@@ -75,7 +77,7 @@ def train(
                     folder.add(report)
             if folder is not None and (trainer.done % config.picture_every == 0 or last):
                 folder.draw(batch, seen)
-            if processes.any(clock.is_over() or (stop is not None and stop())):
+            if processes.any(clock.is_over() or stop()):
                 break
             if folder is not None and clock.is_time_to_save() and not last:
                 folder.save()
@@ -109,23 +111,20 @@ class _Clock:
 class _Folder:
     """What the first process writes."""
 
-    def __init__(
-        self, trainer: Trainer, on_report: Callable[[TrainingReport], None] | None
-    ) -> None:
+    def __init__(self, trainer: Trainer, on_report: Callable[[TrainingReport], None]) -> None:
         self._trainer, self._on_report = trainer, on_report
         self._path = Path(trainer.config.out)
-        self._log = TrainingLog(self._path, trainer.done)
+        self._log = RunLog(self._path, TrainingReport, trainer.done)
 
     def add(self, report: TrainingReport) -> None:
         """A line of log.csv, and whoever listens."""
         self._log.add(report)
-        if self._on_report is not None:
-            self._on_report(report)
+        self._on_report(report)
 
     def draw(self, batch: ClipBatch, seen: RolloutOutput) -> None:
         """Sample pictures, and the plot."""
         write_samples(self._path / f"samples_{self._trainer.done:06d}.jpg", batch, seen)
-        self._log.plot()
+        self._log.plot(PLOTTED)
 
     def save(self) -> Path:
         """A state to go on from, and weights to look at."""

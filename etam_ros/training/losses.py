@@ -14,7 +14,6 @@ from torch import Tensor
 from torch.nn import functional
 
 FOCAL_ALPHA: Final = 0.25
-FOCAL_GAMMA: Final = 2.0
 FOCAL_WEIGHT: Final = 20.0
 BCE_WEIGHT: Final = 2.0
 """In place of focal loss at the start of a run: focal loss is some ten times smaller."""

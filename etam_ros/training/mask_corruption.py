@@ -27,16 +27,9 @@ GROWTH: Final = 0.2
 
 
 def corrupt_masks(mask_logits: Tensor, rngs: Sequence[Rng], share: float, objects: int) -> Tensor:
-    """Disturb some masks: shifted, with a bite or a blob, joined with another object's, or gone.
+    """Disturb a share of masks: shifted, with a bite or a blob, joined with another's, or gone.
 
-    Args:
-        mask_logits: (N, 1, G, G), clip by clip.
-        rngs: N generators.
-        share: of masks that are disturbed.
-        objects: K.
-
-    Returns:
-        (N, 1, G, G); the others as they were.
+    (N, 1, G, G), clip by clip, with N generators and K objects a clip -> (N, 1, G, G).
     """
     rows = list(torch.split(mask_logits, 1))
     for row, rng in enumerate(rngs):

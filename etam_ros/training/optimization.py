@@ -7,7 +7,8 @@ Source: layer-wise decay as in BEiT and MAE fine-tuning, the schedule of SAM 2's
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import compress
 from typing import Any, Final
 
 import torch
@@ -62,9 +63,8 @@ class Optimizers:
                 f"the state to go on from is of {' and '.join(state)}, this run uses "
                 f"{' and '.join(own)}: give the same --optimizer, or begin a run with --init"
             )
-        for part, saved, present in zip(
-            self.parts, (state[name] for name in own), own.values(), strict=True
-        ):
+        for part, (name, present) in zip(self.parts, own.items(), strict=True):
+            saved = state[name]
             groups = [
                 {**new, "params": old["params"]}
                 for new, old in zip(present["param_groups"], saved["param_groups"], strict=True)
@@ -78,7 +78,6 @@ def make_optimizer(
     lr: float,
     weight_decay: float,
     layer_decay: float = 1.0,
-    trunk: str = TRUNK,
     kind: str = "adamw",
 ) -> Optimizers:
     """An optimizer over the groups of `parameter_groups`; `set_learning_rate` moves its rate.
@@ -90,9 +89,7 @@ def make_optimizer(
     Raises:
         TrainingError: this PyTorch has no Muon.
     """
-    groups = parameter_groups(
-        network, weight_decay=weight_decay, layer_decay=layer_decay, trunk=trunk
-    )
+    groups = parameter_groups(network, weight_decay=weight_decay, layer_decay=layer_decay)
     if kind == "adamw":
         return Optimizers([torch.optim.AdamW(groups, lr=lr, betas=BETAS, fused=True)])
     if not hasattr(torch.optim, "Muon"):
@@ -116,28 +113,24 @@ def _only(groups: list[dict[str, Any]], wanted: Callable[[str], bool]) -> list[d
     """The groups with those of their parameters whose names are wanted."""
     kept = []
     for group in groups:
-        pairs = [
-            (name, parameter)
-            for name, parameter in zip(group["names"], group["params"], strict=True)
-            if wanted(name)
-        ]
-        if pairs:
-            names, parameters = zip(*pairs, strict=True)
-            kept.append({**group, "names": list(names), "params": list(parameters)})
+        chosen = [wanted(name) for name in group["names"]]
+        if any(chosen):
+            kept.append(
+                group | {key: list(compress(group[key], chosen)) for key in ("names", "params")}
+            )
     return kept
 
 
 def parameter_groups(
-    network: nn.Module, *, weight_decay: float, layer_decay: float = 1.0, trunk: str = TRUNK
+    network: nn.Module, *, weight_decay: float, layer_decay: float = 1.0
 ) -> list[dict[str, Any]]:
     """Parameters that need gradients, by learning-rate scale and weight decay.
 
     Args:
-        network: whose ViT's names begin with `trunk`: embeddings, and `blocks.N.` in order.
+        network: whose ViT's names begin with TRUNK: embeddings, and `blocks.N.` in order.
         weight_decay: of the weights of linear layers and convolutions.
         layer_decay: what is not the ViT has scale 1, its last block `layer_decay`, each block
             before it `layer_decay` times less, the embeddings least; 1 treats all alike.
-        trunk: prefix of the ViT's names.
 
     Returns:
         groups for an optimizer: `params`, `names`, `weight_decay` and `lr_scale`.
@@ -148,11 +141,11 @@ def parameter_groups(
         if isinstance(module, DECAYING)
     }
     parameters = {n: p for n, p in network.named_parameters() if p.requires_grad}
-    depths = [_block(name, trunk) for name in parameters if name.startswith(trunk)]
+    depths = [_block(name) for name in parameters if name.startswith(TRUNK)]
     top = max(depths, default=0) + 1  # the layer number of everything behind the ViT
     groups: dict[tuple[float, float], dict[str, Any]] = {}
     for name, parameter in parameters.items():
-        layer = _block(name, trunk) if name.startswith(trunk) else top
+        layer = _block(name) if name.startswith(TRUNK) else top
         scale = layer_decay ** (top - layer)
         decay = weight_decay if name in decaying else 0.0
         group = groups.setdefault(
@@ -164,21 +157,14 @@ def parameter_groups(
     return list(groups.values())
 
 
-def _block(name: str, trunk: str) -> int:
+def _block(name: str) -> int:
     """Layer number within the ViT: 0 for embeddings, N + 1 for block N."""
-    parts = name[len(trunk) :].split(".")
+    parts = name.removeprefix(TRUNK).split(".")
     return int(parts[1]) + 1 if parts[0] == "blocks" else 0
 
 
 def learning_rate_factor(step: int, *, steps: int, warmup: int, final: float = 0.01) -> float:
-    """Linear warm-up to 1, then half a cosine down to `final`.
-
-    Args:
-        step: 0 for the first.
-        steps: in all.
-        warmup: steps that the warm-up takes.
-        final: factor at the end.
-    """
+    """Linear warm-up to 1, then half a cosine down to `final` at the end of `steps`; from 0."""
     if step < warmup:
         return (step + 1) / warmup
     done = min(1.0, (step - warmup) / max(1, steps - warmup))
@@ -193,8 +179,7 @@ def set_learning_rate(optimizer: Optimizers, lr: float) -> None:
 
 def clip_gradients(parameters: Iterable[Tensor], limit: float) -> float:
     """Scale gradients down to a joint norm of `limit` (0: never); returns the norm before."""
-    norm = nn.utils.clip_grad_norm_(parameters, limit if limit > 0 else math.inf)
-    return float(norm)
+    return float(nn.utils.clip_grad_norm_(parameters, limit if limit > 0 else math.inf))
 
 
 class AverageWeights:
@@ -205,14 +190,15 @@ class AverageWeights:
     Args:
         network: whose weights are followed; its present weights are the first average.
         decay: share of the past in each update, once there is a past.
+
+    Attributes:
+        weights: the averages by name, a state dict; the tensors change with the next update.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
         self.decay = decay
         self.updates = 0
-        self._average = {
-            name: value.detach().clone() for name, value in network.state_dict().items()
-        }
+        self.weights = {name: value.clone() for name, value in network.state_dict().items()}
 
     @torch.no_grad()
     def update(self, network: nn.Module) -> None:
@@ -220,19 +206,15 @@ class AverageWeights:
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         self.updates += 1
         parameters = dict(network.named_parameters())
-        averages = [self._average[name] for name in parameters]
+        averages = [self.weights[name] for name in parameters]
         torch._foreach_lerp_(averages, [p.detach() for p in parameters.values()], 1 - decay)
-        for name, buffer in _persistent_buffers(network, parameters):
-            self._average[name].copy_(buffer)
-
-    @property
-    def weights(self) -> dict[str, Tensor]:
-        """The averages by name, a state dict; the tensors change with the next update."""
-        return dict(self._average)
+        for name, value in network.state_dict().items():
+            if name not in parameters:
+                self.weights[name].copy_(value)
 
     def state_dict(self) -> dict[str, Any]:
         """What `load_state_dict` needs to go on exactly."""
-        return {"updates": self.updates, "weights": self.weights}
+        return {"updates": self.updates, "weights": dict(self.weights)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a saved average.
@@ -241,19 +223,11 @@ class AverageWeights:
             WeightsError: it is another network's.
         """
         weights = state["weights"]
-        if weights.keys() != self._average.keys():
+        if weights.keys() != self.weights.keys():
             raise WeightsError(
                 f"saved average has {len(weights)} tensors of other names than the network's "
-                f"{len(self._average)}: continue with the model it was begun with"
+                f"{len(self.weights)}: continue with the model it was begun with"
             )
         self.updates = int(state["updates"])
         for name, value in weights.items():
-            self._average[name].copy_(value)
-
-
-def _persistent_buffers(
-    network: nn.Module, parameters: Mapping[str, Tensor]
-) -> Iterator[tuple[str, Tensor]]:
-    for name, value in network.state_dict().items():
-        if name not in parameters:
-            yield name, value
+            self.weights[name].copy_(value)

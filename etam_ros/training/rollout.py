@@ -32,6 +32,7 @@ from etam_ros.tracking.mask_selection import (
 )
 from etam_ros.tracking.prompt_inputs import MASK_PROMPT_LOGIT
 from etam_ros.tracking.tracker import as_prompt
+from etam_ros.training.data.batches import pictures_to_tensor
 from etam_ros.training.mask_corruption import corrupt_masks
 from etam_ros.training.prompt_sampling import (
     BOX,
@@ -44,7 +45,6 @@ from etam_ros.training.prompt_sampling import (
     jittered_box,
 )
 from etam_ros.training.rollout_output import Bank, DecoderOutput, RolloutOutput
-from etam_ros.transforms import IMAGE_MEAN, IMAGE_STD
 
 BOX_LABELS: Final = (POINT_BOX_MIN, POINT_BOX_MAX)
 
@@ -57,10 +57,7 @@ class Rollout:
     one.
 
     Args:
-        network: in training mode or not.
         masks: (N, T, S, S) bool, on the host.
-        plan: of prompts.
-        rngs: N generators.
         truth_clicks: share of correction clicks drawn from the truth.
         teach_presence: memories go by the true presence, not by the predicted one.
         mask_corruption: share of carried masks that are disturbed.
@@ -114,15 +111,12 @@ class Rollout:
             if chosen is None:
                 chosen = self.prompt_first(feature)
             else:
-                conditioned = self.attend(
-                    seen[:, frame - 1].repeat_interleave(objects, dim=0), frame
-                )
+                of_rows = seen[:, frame - 1].repeat_interleave(objects, dim=0)
+                conditioned = self.attend(of_rows, frame)
                 chosen = self.track(conditioned, frame, chosen)
                 if prompted:
-                    rows = list(range(len(self.rngs)))
-                    chosen = self.correct(
-                        conditioned, chosen, rows, frame, self.plan.second_clicks
-                    )
+                    rows, clicks = list(range(len(self.rngs))), self.plan.second_clicks
+                    chosen = self.correct(conditioned, chosen, rows, frame, clicks)
             if frame + 1 < frames:
                 self.remember(feature, chosen, frame, prompted)
             outputs.append(chosen.mask_logits.detach())
@@ -132,10 +126,7 @@ class Rollout:
 
     def encode(self, images: Tensor) -> Tensor:
         """(B, T, S, S, 3) uint8 -> (B, T, D, h, w)."""
-        mean = torch.tensor(IMAGE_MEAN, device=images.device)
-        std = torch.tensor(IMAGE_STD, device=images.device)
-        pixels = (images.flatten(0, 1).float() / 255.0 - mean) / std  # (B * T, S, S, 3)
-        pixels = pixels.permute(0, 3, 1, 2).contiguous()  # (B * T, 3, S, S)
+        pixels = pictures_to_tensor(images.flatten(0, 1), images.shape[2])  # (B * T, 3, S, S)
         features = self.network.encode_image(pixels)
         config = self.network.config
         if config.carries_masks:
@@ -145,30 +136,24 @@ class Rollout:
                 list(self._map(lambda image: flow_frame_of(image, len(image), side), frame))
                 for frame in clips
             ]
+            pairs = itertools.pairwise(frames)
             self.motions = list(
-                self._map(
-                    lambda pair: Motion(pair[0], pair[1], side, self.device),
-                    itertools.pairwise(frames),
-                )
+                self._map(lambda two: Motion(two[0], two[1], side, self.device), pairs)
             )
         return features.view(images.shape[0], images.shape[1], *features.shape[1:])
 
     def prompt_first(self, feature: Tensor) -> ChosenMasks:
         """Prompt all rows on the first frame, each kind together: a box has one point more."""
         conditioned = feature + self.network.no_mem_embed.reshape(1, -1, 1, 1)
-        rows_of: dict[str, list[int]] = {MASK: [], CLICK: [], BOX: []}
-        for row, kind in enumerate(self.plan.kinds):
-            rows_of[kind].append(row)
-        order, parts = [], []
-        for kind, rows in rows_of.items():
-            if not rows:
-                continue
-            if kind == MASK:
-                part = self.take_masks(feature, rows)
-            else:
-                part = self.prompt_points(conditioned, rows, kind)
+        order: list[int] = []
+        parts = []
+        for kind in (MASK, CLICK, BOX):
+            rows = [row for row, own in enumerate(self.plan.kinds) if own == kind]
+            if rows and kind == MASK:
+                parts.append(self.take_masks(feature, rows))
+            elif rows:
+                parts.append(self.prompt_points(conditioned, rows, kind))
             order += rows
-            parts.append(part)
         back = torch.tensor(np.argsort(order), device=self.device)
         return ChosenMasks(
             torch.cat([part.mask_logits.float() for part in parts])[back],
@@ -202,13 +187,9 @@ class Rollout:
                 corners = jittered_box(truth, self.rngs[row])
                 for corner, label in zip(corners, BOX_LABELS, strict=True):
                     self.prompts[0][row].append((*corner, label))
+        ambiguous, previous = kind == CLICK, self.propose(rows)
         chosen = self.decode(
-            conditioned[rows],
-            rows,
-            0,
-            kind,
-            ambiguous=kind == CLICK,
-            previous=self.propose(rows),
+            conditioned[rows], rows, 0, kind, ambiguous=ambiguous, previous=previous
         )
         return self.correct(conditioned[rows], chosen, rows, 0, self.plan.first_clicks)
 
@@ -233,10 +214,7 @@ class Rollout:
         """Click where each row is wrong, and decode again on top of its mask; (n, D, h, w)."""
         prompts = self.prompts.setdefault(frame, [[] for _ in self.rngs])
         for _ in range(clicks):
-            size = (self.network.config.image_size,) * 2
-            logits = functional.interpolate(
-                chosen.mask_logits.detach().float(), size=size, mode="bilinear"
-            )
+            logits = self._full_size(chosen.mask_logits.detach().float())
             masks = (logits[:, 0] > 0).cpu().numpy()
             for mask, row in zip(masks, rows, strict=True):
                 click = correcting_click(
@@ -257,12 +235,8 @@ class Rollout:
         if self.motions:
             clips = torch.arange(len(rows), device=self.device) // self.objects
             motion = self.motions[frame - 1].of(clips)
-            moved = corrupt_masks(
-                motion.move(as_prompt(before.mask_logits)),
-                self.rngs,
-                self.mask_corruption,
-                self.objects,
-            )
+            moved = motion.move(as_prompt(before.mask_logits))
+            moved = corrupt_masks(moved, self.rngs, self.mask_corruption, self.objects)
             previous = motion.settle(moved)
         chosen = self.decode(
             conditioned, rows, frame, "tracked", ambiguous=True, previous=previous
@@ -316,6 +290,11 @@ class Rollout:
             feature, encoder.grid_positions(), sparse, encoder.embed_mask(dense), dense
         )
 
+    def _full_size(self, mask_logits: Tensor) -> Tensor:
+        """(n, 1, 4h, 4w) -> (n, 1, S, S)."""
+        size = self.network.config.image_size
+        return functional.interpolate(mask_logits, size=(size, size), mode="bilinear")
+
     def attend(self, seen: Tensor, frame: int) -> Tensor:
         """Condition all rows on their banks: (N, L, D) -> (N, D, h, w)."""
         span = self.network.config.memory_frames - 1
@@ -332,8 +311,7 @@ class Rollout:
 
     def remember(self, feature: Tensor, chosen: ChosenMasks, frame: int, prompted: bool) -> None:
         """Write a memory of each row: hard masks of prompted frames, soft ones of the others."""
-        size = (self.network.config.image_size,) * 2
-        logits = functional.interpolate(chosen.mask_logits, size=size, mode="bilinear")
+        logits = self._full_size(chosen.mask_logits)
         mask = logits.sigmoid()  # (N, 1, S, S)
         if prompted:
             mask = (logits > 0).to(mask.dtype) + mask - mask.detach()

@@ -50,8 +50,6 @@ class Trainer:
     """One network, its optimizer and its average, and the step that moves them.
 
     Args:
-        config: of the run.
-        processes: of which this is one.
         share_over: tells which share of the run is over, 0 to 1; None goes by steps.
 
     Attributes:
@@ -94,11 +92,6 @@ class Trainer:
         """Learning rate of the next step."""
         config = self.config
         return config.lr * learning_rate_factor(self.done, steps=self.steps, warmup=config.warmup)
-
-    @property
-    def bce_share(self) -> float:
-        """1 at first, 0 after the first `config.bce_share` of the run."""
-        return self._fading(self.config.bce_share)
 
     def _fading(self, share: float) -> float:
         """1 in the first share of the run, then falling to 0."""
@@ -145,7 +138,7 @@ class Trainer:
             plan_prompts(config, self.done, rngs, frames),
             rngs,
             truth_clicks=config.truth_clicks,
-            teach_presence=self._fading(self.config.taught_presence) > 0.0,
+            teach_presence=self._fading(config.taught_presence) > 0.0,
             mask_corruption=config.mask_corruption,
             threads=self.threads,
         )
@@ -162,7 +155,7 @@ class Trainer:
                 decode.iou_scores,
                 decode.object_score_logits,
                 *held,
-                bce_share=self.bce_share,
+                bce_share=self._fading(config.bce_share),
             )
             loss = loss + losses.total.sum() * share
             self.meter.add_decode(decode, losses, share, *held)
@@ -223,11 +216,7 @@ class Trainer:
 
 
 def small_truth(masks: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Truth as the decoder's masks see it.
-
-    Args:
-        masks: (N, T, S, S) bool.
-        size: 4h.
+    """Truth as the decoder's masks, of side `size` = 4h, see it; masks (N, T, S, S) bool.
 
     Returns:
         the share of each cell that is covered, (N, T, 4h, 4w) float32, and whether any pixel is,

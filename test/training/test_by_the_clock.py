@@ -16,7 +16,8 @@ from etam_ros.training.config import TrainingConfig
 from etam_ros.training.data.batches import WINDOW, batches
 from etam_ros.training.loop import train
 from etam_ros.training.outputs.checkpoints import load_checkpoint
-from etam_ros.training.outputs.progress_report import read_log
+from etam_ros.training.outputs.progress_report import TrainingReport
+from etam_ros.training.outputs.run_log import read_log
 from etam_ros.training.processes import joined_processes
 from etam_ros.training.trainer import Trainer
 
@@ -95,7 +96,7 @@ def test_the_learning_rate_is_lowest_when_the_minutes_end() -> None:
 def test_a_run_ends_when_its_minutes_are_over(tmp_path: Path) -> None:
     config = replace(TINY, out=str(tmp_path), minutes=0.001, schedule="minutes")
     assert train(config, FlatClips()).is_file()
-    assert [report.step for report in read_log(tmp_path / "log.csv")] == [1]
+    assert [report.step for report in read_log(tmp_path / "log.csv", TrainingReport)] == [1]
 
 
 def test_minutes_must_be_given_to_go_by_them() -> None:

@@ -22,7 +22,8 @@ from etam_ros.training.initial_weights import initial_network
 from etam_ros.training.loop import train
 from etam_ros.training.losses import row_losses
 from etam_ros.training.outputs.checkpoints import load_checkpoint
-from etam_ros.training.outputs.progress_report import read_log
+from etam_ros.training.outputs.progress_report import TrainingReport
+from etam_ros.training.outputs.run_log import read_log
 from etam_ros.training.rollout import Rollout
 from etam_ros.training.trainer import small_truth
 
@@ -102,7 +103,11 @@ def test_a_stopped_run_goes_on_exactly(optimizer, whole_run, tmp_path):
         train(replace(config, out=str(tmp_path / "whole")), FlatClips())
         whole_run = final_state(tmp_path / "whole")
     assert_same_run(final_state(config.out), whole_run)
-    assert [report.step for report in read_log(Path(config.out) / "log.csv")] == [2, 4, 6]
+    assert [report.step for report in read_log(Path(config.out) / "log.csv", TrainingReport)] == [
+        2,
+        4,
+        6,
+    ]
 
 
 CHILD = """
@@ -169,7 +174,7 @@ def test_one_clip_can_be_learned_by_heart(tmp_path):
         second_prompts=0.0, corrections=0.0, stills=0.0,
     )  # fmt: skip
     train(config, FlatClips(only=4))
-    last = read_log(tmp_path / "log.csv")[-1]
+    last = read_log(tmp_path / "log.csv", TrainingReport)[-1]
     assert last.iou_tracked > 0.95
     assert last.iou_prompted > 0.85
 
@@ -250,7 +255,7 @@ def test_a_run_leaves_something_to_look_at(tmp_path):
     assert {"samples_000004.jpg", "samples_000006.jpg", "log.csv"} <= names
     assert {"weights.safetensors", "state_00000006"} <= names
     sheet = cv2.imread(str(tmp_path / "samples_000006.jpg"))
-    assert sheet.shape == (4 * 164 + 4, 3 * 164 + 4, 3)
+    assert sheet.shape == (4 * 166 + 6, 3 * 166 + 6, 3)
     assert sheet.std() > 10
     sizes = [file.stat().st_size for file in tmp_path.rglob("*") if file.is_file()]
     assert max(sizes) < 16 * 2**20
@@ -268,7 +273,7 @@ def test_a_run_begins_with_photographs_and_goes_on_with_clips(tmp_path):
     train(replace(config, frames=4, batch=1, steps=4, lr=1e-4), FlatClips())
     step, samples, _ = final_state(tmp_path)
     assert (step, samples) == (4, 2 * 2 + 2 * 1)
-    reports = read_log(tmp_path / "log.csv")
+    reports = read_log(tmp_path / "log.csv", TrainingReport)
     assert np.isnan(reports[0].iou_tracked)
     assert 0.0 <= reports[1].iou_tracked <= 1.0
     assert reports[1].lr <= 1e-4

@@ -15,11 +15,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from etam_ros.errors import TrainingError
 from etam_ros.synthetic.samples import ClipSource, TrainingClip
 from etam_ros.training.config import TrainingConfig
+from etam_ros.transforms import IMAGE_MEAN, IMAGE_STD
 
 ATTEMPTS: Final = 20
 WINDOW: Final = 8
@@ -122,7 +124,6 @@ def batches(
         source: of the clips; copied into each worker.
         config: B, K, T, S, seed, workers, and how often each clip is used.
         first_sample: number of the first sample of the first window, over all processes.
-        steps: how many batches.
         used: batches of the first window that were used already.
         rank, processes: which of how many processes this one is.
     """
@@ -136,7 +137,7 @@ def batches(
             batch_sampler=_numbers(config, first_sample, windows * window, rank, processes),
             num_workers=workers,
             collate_fn=_collate,
-            worker_init_fn=_quiet_worker,
+            worker_init_fn=quiet_worker,
             prefetch_factor=4 if workers else None,
             pin_memory=torch.cuda.is_available() and config.device != "cpu",
         )
@@ -184,7 +185,20 @@ def _collate(samples: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     return torch.stack(images), torch.cat(masks)
 
 
-def _quiet_worker(_worker: int) -> None:
+def pictures_to_tensor(pictures: Tensor, size: int) -> Tensor:
+    """Resize and normalise a batch for an image encoder, as `image_to_tensor` does for one.
+
+    (B, H, W, 3) uint8 RGB -> (B, 3, size, size) float32, by ImageNet's mean and deviation.
+    """
+    values = pictures.permute(0, 3, 1, 2).float().contiguous()  # (B, 3, H, W)
+    if values.shape[-2:] != (size, size):
+        values = functional.interpolate(values, size=(size, size), mode="bilinear", antialias=True)
+    mean = torch.tensor(IMAGE_MEAN, device=values.device).view(1, 3, 1, 1)
+    std = torch.tensor(IMAGE_STD, device=values.device).view(1, 3, 1, 1)
+    return (values / 255.0 - mean) / std
+
+
+def quiet_worker(_worker: int) -> None:
     """One thread for each worker: they are many already."""
     torch.set_num_threads(1)
     cv2.setNumThreads(0)

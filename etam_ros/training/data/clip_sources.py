@@ -19,19 +19,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etam_ros.errors import SourceError
+from etam_ros.media.files import is_bag
 from etam_ros.synthetic.samples import ClipSource, MixedSource
 from etam_ros.training.data.labelled_clips import Image, LabelledClips
-
-if TYPE_CHECKING:
-    # Read with PyAV, which a machine that trains from packed data does without.
-    from etam_ros.evaluation.image_folders import LabelledImage
-    from etam_ros.evaluation.sequences import VideoSequence
 
 _VIDEO_SUFFIXES: Final = (".mp4", ".mov", ".mkv", ".avi", ".webm")
 _EXPECTED: Final = (
@@ -40,56 +36,23 @@ _EXPECTED: Final = (
 )
 
 
-class SequenceFrames:
-    """The annotated frames of a sequence as LabelledFrames.
+@dataclass(frozen=True)
+class FrameFiles:
+    """Pictures on disk with a mask each as LabelledFrames: those of a video, or a photograph."""
 
-    Args:
-        sequence: video and ground truth.
-    """
-
-    def __init__(self, sequence: VideoSequence) -> None:
-        from etam_ros.media.sources import images_in
-
-        images = images_in(sequence.frames)
-        self._sequence = sequence
-        self._annotated = [(index, images[index]) for index in sequence.truths]
-
-    @property
-    def name(self) -> str:
-        """Of the sequence."""
-        return self._sequence.name
+    name: str
+    files: tuple[tuple[Path, Path], ...]
 
     def __len__(self) -> int:
-        return len(self._annotated)
+        return len(self.files)
 
     def read(self, index: int) -> tuple[Image, NDArray[np.integer]]:
-        """An annotated frame and its ids, the index counting annotated frames alone."""
+        """A picture and its ids."""
+        from etam_ros.evaluation.sequences import read_truth
         from etam_ros.media.sources import read_image
 
-        frame_index, path = self._annotated[index]
-        truth = self._sequence.truth(frame_index)
-        if truth is None:
-            raise SourceError(f"sequence {self.name} has no mask for {path.name}")
-        return read_image(path), truth
-
-
-@dataclass(frozen=True)
-class PhotographFrame:
-    """A photograph with masks as LabelledFrames of one."""
-
-    photograph: LabelledImage
-
-    @property
-    def name(self) -> str:
-        """Of its file."""
-        return self.photograph.name
-
-    def __len__(self) -> int:
-        return 1
-
-    def read(self, index: int) -> tuple[Image, NDArray[np.integer]]:
-        """The photograph and its ids."""
-        return self.photograph.image(), self.photograph.truth()
+        image, mask = self.files[index]
+        return read_image(image), read_truth(mask)
 
 
 def open_clips(paths: Sequence[Path | str]) -> ClipSource:
@@ -134,9 +97,9 @@ def _open_one(path: Path) -> ClipSource | None:
     """One path, or None where it is nothing that training can use."""
     if path.is_file() and path.suffix.lower() == ".npz":
         return _packed(path)
-    from etam_ros.training.data.labelled_bags import is_bag, read_labelled_bag
-
     if is_bag(path):
+        from etam_ros.training.data.labelled_bags import read_labelled_bag
+
         return LabelledClips([read_labelled_bag(path)], str(path))
     if path.is_file():
         return _material(path) if path.suffix.lower() in _VIDEO_SUFFIXES else None
@@ -146,15 +109,24 @@ def _open_one(path: Path) -> ClipSource | None:
 def _labelled(folder: Path) -> ClipSource | None:
     from etam_ros.evaluation.image_folders import find_labelled_images, is_image_folder
     from etam_ros.evaluation.sequences import find_sequences
+    from etam_ros.media.sources import images_in
 
     if is_image_folder(folder):
-        photographs = [PhotographFrame(image) for image in find_labelled_images(folder)]
-        return LabelledClips(photographs, str(folder))
+        photographs = find_labelled_images(folder)
+        found = [
+            FrameFiles(each.name, ((each.image_path, each.mask_path),)) for each in photographs
+        ]
+        return LabelledClips(found, str(folder))
     try:
         sequences = find_sequences(folder)
     except SourceError:
         return None
-    return LabelledClips([SequenceFrames(sequence) for sequence in sequences], str(folder))
+    found = []
+    for sequence in sequences:
+        images = images_in(sequence.frames)
+        files = tuple((images[index], mask) for index, mask in sequence.truths.items())
+        found.append(FrameFiles(sequence.name, files))
+    return LabelledClips(found, str(folder))
 
 
 def _unlabelled(folder: Path) -> ClipSource | None:

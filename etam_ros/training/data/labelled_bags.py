@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from etam_ros.errors import SourceError
 
-_BAG_SUFFIXES: Final = (".mcap", ".db3", ".bag")
 _RAW: Final = "sensor_msgs/msg/Image"
 _COMPRESSED: Final = "sensor_msgs/msg/CompressedImage"
 _LABEL_ENCODING: Final = "16UC1"
@@ -48,7 +47,6 @@ class BagFrames:
     """The labelled frames of a bag as LabelledFrames, kept compressed in memory.
 
     Args:
-        name: of the bag.
         pairs: a JPEG picture and a PNG of 16-bit object ids each, in the order of their stamps.
     """
 
@@ -67,30 +65,20 @@ class BagFrames:
         return np.ascontiguousarray(bgr[..., ::-1]), labels
 
 
-def is_bag(path: Path) -> bool:
-    """Whether a path is a rosbag2 folder or a bag file."""
-    if path.is_file():
-        return path.suffix.lower() in _BAG_SUFFIXES
-    return (path / "metadata.yaml").is_file()
-
-
-def read_labelled_bag(path: Path, *, images: str = "", labels: str = "") -> BagFrames:
+def read_labelled_bag(path: Path) -> BagFrames:
     """Read every image that has a label image of its stamp.
 
-    Args:
-        path: of the bag.
-        images: topic of the images; else the one that shares most stamps with the labels, and
-            is not beside them in the tracker's namespace, as its overlay is.
-        labels: topic of the label images; else the 16UC1 topic that ends in `label_image`, or
-            the only one.
+    Label images are the 16UC1 topic that ends in `label_image`, or the only one; images the topic
+    that shares most stamps with them, and is not beside them in the tracker's namespace, as its
+    overlay is.
 
     Raises:
         SourceError: the bag cannot be read, or has no such topics or no equal stamps.
     """
     with _opened(path) as reader:
-        label_topic = _label_topic(reader, path, labels)
+        label_topic = _label_topic(reader, path)
         ids = {stamp: _label_png(message) for stamp, message in _messages(reader, label_topic)}
-        candidates = [images] if images else _image_topics(reader, label_topic)
+        candidates = _image_topics(reader, label_topic)
         shared = {
             topic: sum(stamp in ids for stamp, _ in _messages(reader, topic))
             for topic in candidates
@@ -139,22 +127,14 @@ def _opened(path: Path) -> Iterator[Any]:
 def _messages(reader: Any, topic: str) -> Iterator[tuple[int, Any]]:
     """Stamps in nanoseconds and messages of a topic."""
     chosen = [connection for connection in reader.connections if connection.topic == topic]
-    if not chosen:
-        raise SourceError(f"bag {reader.paths[0]} has no topic {topic}: {_topics(reader)}")
     for connection, _, data in reader.messages(connections=chosen):
         message = reader.deserialize(data, connection.msgtype)
         stamp = message.header.stamp
         yield stamp.sec * _NS_PER_S + stamp.nanosec, message
 
 
-def _topics(reader: Any) -> str:
-    return "it holds " + ", ".join(sorted(connection.topic for connection in reader.connections))
-
-
-def _label_topic(reader: Any, path: Path, wanted: str) -> str:
+def _label_topic(reader: Any, path: Path) -> str:
     """The topic of 16UC1 images that are ids and not depth."""
-    if wanted:
-        return wanted
     raw = {item.topic for item in reader.connections if item.msgtype == _RAW and item.msgcount}
     sixteen = [topic for topic in sorted(raw) if _first(reader, topic) == _LABEL_ENCODING]
     named = [topic for topic in sixteen if topic.rsplit("/", 1)[-1] == _LABEL_TOPIC]

@@ -110,17 +110,15 @@ class LabelledClips:
         self, rng: np.random.Generator, number: int, frames: int, size: int
     ) -> TrainingClip | None:
         """A clip of one recording, or None where it shows no object at all."""
-        longest = max(_LONGEST_PX, 2 * size)
         length = len(self._recordings[number])
         for _ in range(_TRIES):
-            indices = _times(rng, length, frames)
-            clip = self._view(rng, number, indices, size, longest)
+            clip = self._view(rng, number, _times(rng, length, frames), size)
             if clip is not None:
                 return clip
         start = int(rng.integers(length))
         for step in range(length):  # objects are rare, or tiny: go and look for one
             index = (start + step) % length
-            _, labels = self._read(number, index, longest)
+            _, labels = self._read(number, index, size)
             ids = np.unique(labels[labels > 0])
             if len(ids):
                 view = close_up(_box(labels == rng.choice(ids)))
@@ -129,15 +127,10 @@ class LabelledClips:
         return None
 
     def _view(
-        self,
-        rng: np.random.Generator,
-        number: int,
-        indices: NDArray[np.intp],
-        size: int,
-        longest: int,
+        self, rng: np.random.Generator, number: int, indices: NDArray[np.intp], size: int
     ) -> TrainingClip | None:
         """A clip around a random object of the first frame, or None where none is seen."""
-        _, labels = self._read(number, int(indices[0]), longest)
+        _, labels = self._read(number, int(indices[0]), size)
         ids = np.unique(labels[labels > 0])
         if not len(ids):
             return None
@@ -157,37 +150,29 @@ class LabelledClips:
         views: list[View],
         size: int,
     ) -> TrainingClip | None:
-        longest = max(_LONGEST_PX, 2 * size)
-        pictures = [self._read(number, int(index), longest) for index in indices]
-        colour = tuple(int(value) for value in rng.integers(0, 256, 3) * (rng.random() < 0.5))
-        images = np.stack(
-            [
-                render_view(image, view, size, (colour[0], colour[1], colour[2]))
-                for (image, _), view in zip(pictures, views, strict=True)
-            ]
-        )
-        labels = pictures[0][1]
-        masks = []
-        for object_id in rng.permutation(np.unique(labels[labels > 0])):
-            if render_mask(labels == object_id, views[0], size).any():
-                masks.append(
-                    [
-                        render_mask(seen == object_id, view, size)
-                        for (_, seen), view in zip(pictures, views, strict=True)
-                    ]
-                )
-            if len(masks) == MAX_OBJECTS:
-                break
+        pictures, every_labels = zip(*(self._read(number, i, size) for i in indices), strict=True)
+        colour = (rng.integers(0, 256, 3) * (rng.random() < 0.5)).tolist()
+        images = [
+            render_view(image, view, size, colour)
+            for image, view in zip(pictures, views, strict=True)
+        ]
+        masks: list[list[NDArray[np.bool_]]] = []
+        for object_id in rng.permutation(np.unique(every_labels[0][every_labels[0] > 0])):
+            first = render_mask(every_labels[0] == object_id, views[0], size)
+            if len(masks) < MAX_OBJECTS and first.any():
+                pairs = zip(every_labels, views, strict=True)
+                masks.append([render_mask(ids == object_id, view, size) for ids, view in pairs])
         if not masks:
             return None
-        return TrainingClip(jitter_colours(rng, images), np.array(masks))
+        return TrainingClip(jitter_colours(rng, np.stack(images)), np.array(masks))
 
     def _shows_object(self, number: int) -> bool:
         recording = self._recordings[number]
         return any(recording.read(index)[1].any() for index in range(len(recording)))
 
-    def _read(self, number: int, index: int, longest: int) -> tuple[Image, Labels]:
-        """A picture with its ids, at most `longest` pixels wide and high; the last are kept."""
+    def _read(self, number: int, index: int, size: int) -> tuple[Image, Labels]:
+        """A picture with its ids, large enough for a view of S x S; the last are kept."""
+        longest = max(_LONGEST_PX, 2 * size)
         key = number, index, longest
         if key in self._kept:
             self._kept.move_to_end(key)

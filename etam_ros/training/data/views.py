@@ -6,6 +6,7 @@ A view shows the source through a homography, the same one for a picture and for
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -50,11 +51,6 @@ class View:
         return np.asarray(place @ tilt @ scale @ turn @ move, np.float64)
 
 
-def whole_view(hw: tuple[int, int]) -> View:
-    """The whole picture, squashed to a square as the network sees it."""
-    return View(((hw[1] - 1) / 2, (hw[0] - 1) / 2), (hw[1] / 2, hw[0] / 2))
-
-
 def close_up(box: Box) -> View:
     """Twice the size of a box, around it."""
     centre = (box[0] + box[2] - 1) / 2, (box[1] + box[3] - 1) / 2
@@ -67,8 +63,6 @@ def random_views(
     """A view per frame, around an object on the first.
 
     Args:
-        rng: drawn from.
-        hw: of the source picture.
         target: box of the object that the first view shall show.
         frames: T.
         moving: the camera pans, zooms, turns and shakes; else all views are the same.
@@ -84,17 +78,10 @@ def random_views(
     turn = rng.normal(0, 0.08) if rng.random() < 0.3 else 0.0
     path = _path(rng, frames) if moving else np.zeros((frames, 6))
     views = []
-    for right, down, closer, turned, tilt_x, tilt_y in path:
+    for right, down, closer, turned, *tilt in path.tolist():
         now = np.minimum(half * np.exp(closer), np.array([width, height]) / 2)
         at = np.clip(centre + np.array([right, down]) * half, now - 0.5, [width, height] - now)
-        views.append(
-            View(
-                (float(at[0]), float(at[1])),
-                (float(mirror * now[0]), float(now[1])),
-                float(turn + turned),
-                (float(tilt_x), float(tilt_y)),
-            )
-        )
+        views.append(View((at[0], at[1]), (mirror * now[0], now[1]), turn + turned, tuple(tilt)))
     return views
 
 
@@ -132,9 +119,7 @@ def reduced(pictures: Image, scale: float) -> tuple[Image, Matrix]:
     return np.asarray(cv2.resize(pictures, small, interpolation=cv2.INTER_AREA), np.uint8), back
 
 
-def render_view(
-    picture: Image, view: View, size: int, colour: tuple[int, int, int] = (0, 0, 0)
-) -> Image:
+def render_view(picture: Image, view: View, size: int, colour: Sequence[int] = (0, 0, 0)) -> Image:
     """A picture through a view: (S, S, 3) uint8, of one colour outside the source."""
     small, back = reduced(picture, _scale(view, size))
     matrix = view.matrix(size) @ back
@@ -153,14 +138,9 @@ def _scale(view: View, size: int) -> float:
 
 
 def jitter_colours(rng: np.random.Generator, images: Image) -> Image:
-    """Another exposure, gamma, tint and saturation for a clip, and some loss of quality.
+    """A clip (T, S, S, 3) uint8 of other exposure, gamma, tint, saturation and quality.
 
-    Args:
-        rng: drawn from.
-        images: (T, S, S, 3) uint8 RGB.
-
-    Returns:
-        a new array of the same kind; the exposure drifts a little from frame to frame.
+    The exposure drifts a little from frame to frame.
     """
     saturation = 0.0 if rng.random() < 0.05 else float(np.exp(rng.normal(0, 0.3)))
     grey = np.full((3, 3), 1 / 3) * (1 - saturation) + np.eye(3) * saturation

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from etam_ros.errors import TrainingError
+from etam_ros.media.files import writing
 
 MAX_PART_BYTES: Final = 14 * 2**20
 KEPT: Final = 2
@@ -34,45 +35,35 @@ def save_checkpoint(
     step: int,
     state: Mapping[str, Any],
     *,
-    keep: int = KEPT,
     max_part_bytes: int = MAX_PART_BYTES,
 ) -> Path:
-    """Write a state; older ones than the newest `keep` are removed.
+    """Write a state; older ones than the newest KEPT are removed.
 
     Args:
         folder: of the run; made where it is missing.
-        step: steps that are done.
         state: nested dicts, lists and tuples of tensors, numbers, strings, bools and None.
-        keep: states that stay.
         max_part_bytes: of a file; a tensor that is larger gets a file of its own.
 
     Returns:
         the folder of the state.
 
     Raises:
-        TrainingError: it cannot be written.
+        SourceError: it cannot be written.
     """
     final = folder / f"{_PREFIX}{step:08d}"
     unfinished = final.with_name(final.name + _UNFINISHED)
     tensors: list[Tensor] = []
     skeleton = _take_tensors(dict(state), tensors)
-    try:
+    with writing(folder):
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
         for number, part in enumerate(_parts(tensors, max_part_bytes)):
-            content: dict[str, Any] = {"tensors": part}
-            if number == 0:
-                content["skeleton"] = skeleton
+            content = {"tensors": part, **({} if number else {"skeleton": skeleton})}
             _write(content, unfinished / f"part_{number}.pt")
         shutil.rmtree(final, ignore_errors=True)
         unfinished.rename(final)
-        for old in _states(folder)[keep:]:
+        for old in _states(folder)[KEPT:]:
             shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
-        raise TrainingError(
-            f"state of step {step} cannot be written to {folder} ({error.strerror}): make room "
-            "or name another folder with --out"
-        ) from error
     return final
 
 

@@ -1,18 +1,14 @@
-"""What a run tells while it goes on: numbers of the last steps, log.csv, a plot."""
+"""What a run tells while it goes on: numbers of the last steps."""
 
 from __future__ import annotations
 
-import csv
 import time
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Final
 
 import torch
 from torch import Tensor
 
-from etam_ros.errors import TrainingError
 from etam_ros.training.losses import RowLosses, mask_iou
 from etam_ros.training.rollout_output import DecoderOutput
 
@@ -47,7 +43,15 @@ class TrainingReport:
 
 
 PARTS: Final = ("loss", "pixel", "dice", "iou_error", "presence")
-SHARES: Final = ("iou_prompted", "iou_tracked", "presence_right")
+PLOTTED: Final = {
+    "loss": {name: name.replace("_", " ") for name in PARTS},
+    "share": {
+        "iou_prompted": "IoU prompted",
+        "iou_tracked": "IoU tracked",
+        "presence_right": "presence right",
+    },
+}
+"""What `loss.png` shows."""
 
 
 class Meter:
@@ -93,9 +97,9 @@ class Meter:
         self._clips += clips
         self._gradient_norm += gradient_norm
 
-    def report(self, step: int, lr: float, sums: Tensor | None = None) -> TrainingReport:
+    def report(self, step: int, lr: float, sums: Tensor) -> TrainingReport:
         """The means; `sums` are those of all processes."""
-        values = (self._sums if sums is None else sums).tolist()
+        values = sums.tolist()
         steps = max(1, self._steps)
         seconds = max(1e-9, time.monotonic() - self._began)
         return TrainingReport(
@@ -117,65 +121,3 @@ class Meter:
 
 def _ratio(value: float, count: float) -> float:
     return value / count if count else float("nan")
-
-
-class TrainingLog:
-    """log.csv of a run, one line for each report; a run that goes on drops what came after.
-
-    Raises:
-        TrainingError: the folder cannot be written.
-    """
-
-    def __init__(self, folder: Path, step: int) -> None:
-        self.path = folder / "log.csv"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self.reports = [report for report in read_log(self.path) if report.step <= step]
-            with self.path.open("w", newline="", encoding="utf-8") as file:
-                csv.writer(file).writerow([item.name for item in fields(TrainingReport)])
-                csv.writer(file).writerows(map(_cells, self.reports))
-        except OSError as error:
-            raise TrainingError(
-                f"{folder} cannot be written ({error.strerror}): name another with --out"
-            ) from error
-
-    def add(self, report: TrainingReport) -> None:
-        """Append a line."""
-        self.reports.append(report)
-        with self.path.open("a", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerow(_cells(report))
-
-    def plot(self) -> None:
-        """Draw loss.png, where matplotlib is installed."""
-        try:
-            from matplotlib.backends.backend_agg import FigureCanvasAgg
-            from matplotlib.figure import Figure
-        except ImportError:
-            return
-        figure = Figure(figsize=(8, 6), layout="constrained")
-        FigureCanvasAgg(figure)
-        above, below = figure.subplots(2, 1, sharex=True)
-        steps = [report.step for report in self.reports]
-        for axes, names in ((above, PARTS), (below, SHARES)):
-            for name in names:
-                values = [getattr(report, name) for report in self.reports]
-                axes.plot(steps, values, label=name.replace("_", " "), linewidth=1)
-            axes.legend(loc="upper right" if axes is above else "lower right")
-            axes.grid(alpha=0.3)
-        above.set(ylabel="loss", ylim=(0, None))
-        below.set(xlabel="step", ylim=(0, 1))
-        figure.savefig(self.path.with_name("loss.png"), dpi=100)
-
-
-def _cells(report: TrainingReport) -> Iterable[str]:
-    return [f"{value:.6g}" for value in asdict(report).values()]
-
-
-def read_log(path: Path) -> list[TrainingReport]:
-    """The reports of a log.csv; none where there is no such file."""
-    if not path.is_file():
-        return []
-    names = [item.name for item in fields(TrainingReport)]
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if all(row.get(name) for name in names)]
-    return [TrainingReport(int(float(r["step"])), *(float(r[n]) for n in names[1:])) for r in rows]

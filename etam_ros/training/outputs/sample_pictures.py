@@ -9,15 +9,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from etam_ros.errors import TrainingError
-from etam_ros.runtime.stages import POINT_BOX_MAX, POINT_BOX_MIN, POINT_NONE
+from etam_ros.drawing.contact_sheet import contact_sheet, write_jpeg
+from etam_ros.runtime.stages import POINT_BOX_MAX, POINT_BOX_MIN
 from etam_ros.training.data.batches import ClipBatch
 from etam_ros.training.prompt_sampling import MASK, Click
 from etam_ros.training.rollout_output import RolloutOutput
 
 MAX_ROWS: Final = 8
 TILE_PX: Final = 160
-GAP_PX: Final = 4
 TINT: Final = (255, 159, 28)
 TRUTH: Final = (255, 255, 255)
 CLICK_COLOURS: Final = {0: (235, 40, 40), 1: (40, 220, 60)}
@@ -29,20 +28,13 @@ Picture = NDArray[np.uint8]
 def write_samples(path: Path, batch: ClipBatch, seen: RolloutOutput) -> None:
     """Draw rows of a batch, a frame beside the other: masks tinted, truth outlined in white.
 
-    Args:
-        path: of a JPEG.
-        batch: what was seen.
-        seen: what became of it.
-
     Raises:
-        TrainingError: the picture cannot be written.
+        SourceError: the picture cannot be written.
     """
     rows, frames = seen.mask_logits.shape[:2]
-    step = TILE_PX + GAP_PX
-    shown = min(rows, MAX_ROWS)
-    sheet = np.full((shown * step + GAP_PX, frames * step + GAP_PX, 3), 245, np.uint8)
     per_clip = rows // len(batch.images)
-    for row in range(shown):
+    tiles = []
+    for row in range(min(rows, MAX_ROWS)):
         for frame in range(frames):
             tile = _tile(
                 batch.images[row // per_clip, frame].numpy(),
@@ -53,16 +45,8 @@ def write_samples(path: Path, batch: ClipBatch, seen: RolloutOutput) -> None:
             _draw_prompt(tile, seen.prompts.get(frame, [[]] * rows)[row], scale)
             if frame == 0 and seen.kinds[row] == MASK:
                 cv2.rectangle(tile, (0, 0), (TILE_PX - 1, TILE_PX - 1), TINT, 3)
-            top, left = row * step + GAP_PX, frame * step + GAP_PX
-            sheet[top : top + TILE_PX, left : left + TILE_PX] = tile
-    coded, data = cv2.imencode(".jpg", sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
-    try:
-        path.write_bytes(data.tobytes() if coded else b"")
-    except OSError as error:
-        raise TrainingError(
-            f"{path} cannot be written ({error.strerror}): make room or name another folder "
-            "with --out"
-        ) from error
+            tiles.append(tile)
+    write_jpeg(path, contact_sheet(tiles, columns=frames))
 
 
 def _tile(image: Picture, truth: NDArray[np.bool_], mask_logits: NDArray[np.float32]) -> Picture:
@@ -85,6 +69,6 @@ def _draw_prompt(tile: Picture, clicks: list[Click], scale: float) -> None:
         corners = (places[labels.index(POINT_BOX_MIN)], places[labels.index(POINT_BOX_MAX)])
         cv2.rectangle(tile, *corners, BOX_COLOUR, 2)
     for place, label in zip(places, labels, strict=True):
-        if label in CLICK_COLOURS and label != POINT_NONE:
+        if label in CLICK_COLOURS:
             cv2.circle(tile, place, 5, (20, 20, 24), -1, cv2.LINE_AA)
             cv2.circle(tile, place, 4, CLICK_COLOURS[label], -1, cv2.LINE_AA)

@@ -1,47 +1,70 @@
-"""Averaged weights for everything that follows objects: official layout, half precision."""
+"""What runs leave to others: averaged weights of a network, or an image encoder alone."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
 import torch
 from torch import Tensor
 
-from etam_ros.errors import TrainingError
+from etam_ros.media.files import writing_whole
 from etam_ros.model import ModelConfig
+from etam_ros.model.image_encoder import ImageEncoder
+
+ENCODER_FILE: Final = "encoder.safetensors"
+ENCODER_PART: Final = "image_encoder"
+"""Value of `part` in the metadata, and prefix of all names: those of the whole network."""
+
+logger = logging.getLogger(__name__)
 
 
-def write_weights(
-    weights: Mapping[str, Tensor], folder: str | Path, config: ModelConfig, *, half: bool = True
-) -> Path:
+def write_weights(weights: Mapping[str, Tensor], folder: Path, config: ModelConfig) -> Path:
     """Write `weights.safetensors`, or `weights.pt` where safetensors is not installed.
 
-    Args:
-        weights: state dict of the network.
-        folder: of the run.
-        config: of the network; its name goes into the file.
-        half: in float16, which halves the file and costs 0.05 % of a weight.
+    In float16, which halves the file and costs 0.05 % of a weight, with the name of the network.
 
     Raises:
-        TrainingError: it cannot be written.
+        SourceError: it cannot be written.
     """
-    dtype = torch.float16 if half else torch.float32
-    state = {name: value.detach().cpu().to(dtype).clone() for name, value in weights.items()}
-    suffix = ".safetensors" if find_spec("safetensors") else ".pt"
-    path = Path(folder) / f"weights{suffix}"
-    unfinished = path.with_name(f"unfinished_{path.name}")
-    try:
-        if suffix == ".safetensors":
+    state = {name: value.detach().cpu().half().clone() for name, value in weights.items()}
+    path = folder / ("weights.safetensors" if find_spec("safetensors") else "weights.pt")
+    with writing_whole(path) as part:
+        if path.suffix == ".safetensors":
             from safetensors.torch import save_file
 
-            save_file(state, unfinished, metadata={"model": config.name})
+            save_file(state, part, metadata={"model": config.name})
         else:
-            torch.save({"model": state}, unfinished)
-        unfinished.replace(path)
-    except OSError as error:
-        raise TrainingError(
-            f"weights cannot be written to {path} ({error.strerror}): make room"
-        ) from error
+            torch.save({"model": state}, part)
     return path
+
+
+def write_encoder(encoder: ImageEncoder, folder: Path, **metadata: str) -> None:
+    """Write ENCODER_FILE in float32, for `etam train --init`; warns where safetensors is missing.
+
+    Args:
+        encoder: whose state dict is written, its names with `image_encoder.` before them.
+        metadata: what else the file shall say beside `part`.
+
+    Raises:
+        SourceError: it cannot be written.
+    """
+    path = folder / ENCODER_FILE
+    try:
+        from safetensors.torch import save_file
+    except ImportError:  # training needs torch, NumPy and OpenCV alone
+        logger.warning(
+            "%s is not written: install safetensors and run the same command again, "
+            "the states are there",
+            path,
+        )
+        return
+    tensors = {
+        f"{ENCODER_PART}.{name}": value.detach().float().cpu().contiguous()
+        for name, value in encoder.state_dict().items()
+    }
+    with writing_whole(path) as part:
+        save_file(tensors, part, metadata={"part": ENCODER_PART, **metadata})

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from etam_ros.config import DEFAULT_MODEL, DEVICES, Checked, option
-from etam_ros.training.config import MACHINE, TRAINING_PRECISIONS
+from etam_ros.training.config import MACHINE, TRAINING_PRECISIONS, count, share
 
 if TYPE_CHECKING:
     from etam_ros.model import ModelConfig
@@ -46,12 +46,11 @@ class PretrainingConfig(Checked):
     out: str = option(
         "pretraining", "Folder of the run; a run that is there goes on.", metavar="path"
     )
-    steps: int = option(20_000, "Steps of the whole run.", minimum=1, maximum=10**9, panel=RUN)
-    batch: int = option(32, "Pictures of a step.", minimum=1, maximum=65536, panel=RUN)
-    masks_per_picture: int = option(
+    steps: int = count(20_000, "Steps of the whole run.", panel=RUN)
+    batch: int = count(32, "Pictures of a step.", maximum=65536, panel=RUN)
+    masks_per_picture: int = count(
         1,
         "Ways in which each picture of a step is hidden; more of them share the teacher's work.",
-        minimum=1,
         maximum=64,
         panel=RUN,
     )
@@ -62,10 +61,8 @@ class PretrainingConfig(Checked):
         maximum=0.99,
         panel=RUN,
     )
-    decoder_depth: int = option(
-        2, "Blocks of the decoder of hidden tokens.", minimum=1, maximum=32, panel=RUN
-    )
-    lr: float = option(1e-3, "Learning rate after warm-up.", minimum=0.0, maximum=1.0, panel=RUN)
+    decoder_depth: int = count(2, "Blocks of the decoder of hidden tokens.", maximum=32, panel=RUN)
+    lr: float = share(1e-3, "Learning rate after warm-up.", panel=RUN)
     weight_decay: float = option(
         0.05, "AdamW's weight decay.", minimum=0.0, maximum=10.0, panel=RUN
     )
@@ -73,8 +70,8 @@ class PretrainingConfig(Checked):
     clip: float = option(
         1.0, "Largest gradient norm; 0 never clips.", minimum=0.0, maximum=1e6, panel=RUN
     )
-    unseen: int = option(
-        64, "Unseen pictures that errors are measured on.", minimum=1, maximum=65536, panel=RUN
+    unseen: int = count(
+        64, "Unseen pictures that errors are measured on.", maximum=65536, panel=RUN
     )
     seed: int = option(
         0, "Seed of weights, crops and masks.", minimum=0, maximum=2**29 - 1, panel=RUN
@@ -100,19 +97,11 @@ class PretrainingConfig(Checked):
         panel=MACHINE,
     )
     device: str = option("auto", "Where it trains.", choices=DEVICES, panel=MACHINE)
-    log_every: int = option(
-        50, "Steps between lines of log.csv.", minimum=1, maximum=10**9, panel=MACHINE
+    log_every: int = count(50, "Steps between lines of log.csv.", panel=MACHINE)
+    measure_every: int = count(
+        500, "Steps between measurements on unseen pictures.", panel=MACHINE
     )
-    measure_every: int = option(
-        500,
-        "Steps between measurements on unseen pictures.",
-        minimum=1,
-        maximum=10**9,
-        panel=MACHINE,
-    )
-    save_every: int = option(
-        500, "Steps between saved states.", minimum=1, maximum=10**9, panel=MACHINE
-    )
+    save_every: int = count(500, "Steps between saved states.", panel=MACHINE)
 
     @property
     def student_config(self) -> ModelConfig:

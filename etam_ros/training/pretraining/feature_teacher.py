@@ -14,29 +14,9 @@ from torch.nn import functional
 
 from etam_ros.model import model_config
 from etam_ros.model.image_encoder import ImageEncoder
-from etam_ros.transforms import IMAGE_MEAN, IMAGE_STD
+from etam_ros.training.data.batches import pictures_to_tensor
 
 SMALLEST_DEVIATION = 1e-3
-
-
-def pictures_to_tensor(pictures: Tensor, size: int) -> Tensor:
-    """Resize and normalise a batch for an image encoder, as `image_to_tensor` does for one.
-
-    Args:
-        pictures: (B, H, W, 3) uint8, RGB.
-        size: side of the encoder's input in pixels.
-
-    Returns:
-        (B, 3, size, size) float32, ImageNet mean and deviation.
-    """
-    values = pictures.permute(0, 3, 1, 2).float().contiguous()  # (B, 3, H, W)
-    if values.shape[-2:] != (size, size):
-        values = functional.interpolate(
-            values, size=(size, size), mode="bilinear", align_corners=False, antialias=True
-        )
-    mean = torch.tensor(IMAGE_MEAN, device=values.device).view(1, 3, 1, 1)
-    std = torch.tensor(IMAGE_STD, device=values.device).view(1, 3, 1, 1)
-    return (values / 255.0 - mean) / std
 
 
 class FeatureTeacher(nn.Module):
@@ -46,7 +26,6 @@ class FeatureTeacher(nn.Module):
     more by its scale and an error of 1 is that of a student who always answers the mean.
 
     Args:
-        encoder: the teacher's.
         channels: D.
         image_size: side of its input in pixels.
         grid: h = w of the student.
@@ -69,13 +48,8 @@ class FeatureTeacher(nn.Module):
         """(B, H, W, 3) uint8 -> (B, L, D), resized to the student's grid."""
         feature: Tensor = self.encoder(pictures_to_tensor(pictures, self.image_size)).float()
         if feature.shape[-1] != self.grid:
-            feature = functional.interpolate(
-                feature,
-                size=(self.grid, self.grid),
-                mode="bilinear",
-                align_corners=False,
-                antialias=True,
-            )
+            size = (self.grid, self.grid)
+            feature = functional.interpolate(feature, size=size, mode="bilinear", antialias=True)
         return feature.flatten(2).transpose(1, 2)
 
     def calibrate(self, pictures: Tensor) -> None:
@@ -94,7 +68,6 @@ def load_teacher(model: str, weights: str, *, image_size: int | None, grid: int)
     """Load the image encoder of any model that we have.
 
     Args:
-        model: name of the teacher.
         weights: path, random:SEED, or empty for the model's own.
         image_size: side of its input in pixels, or None for the model's own.
         grid: h = w of the student.

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from etam_ros.errors import TrainingError
+from etam_ros.training.data.batches import pictures_to_tensor, quiet_worker
 from etam_ros.training.initial_weights import new_network
 from etam_ros.training.optimization import (
     clip_gradients,
@@ -28,21 +29,17 @@ from etam_ros.training.optimization import (
     set_learning_rate,
 )
 from etam_ros.training.outputs.checkpoints import load_checkpoint, save_checkpoint
+from etam_ros.training.outputs.run_log import RunLog
+from etam_ros.training.outputs.weights_file import ENCODER_FILE, write_encoder
 from etam_ros.training.pretraining.config import PretrainingConfig
-from etam_ros.training.pretraining.encoder_file import ENCODER_FILE, save_encoder
-from etam_ros.training.pretraining.feature_teacher import (
-    FeatureTeacher,
-    load_teacher,
-    pictures_to_tensor,
-)
-from etam_ros.training.pretraining.log import PretrainingLog, PretrainingRow
+from etam_ros.training.pretraining.feature_teacher import FeatureTeacher, load_teacher
+from etam_ros.training.pretraining.log import PLOTTED, PretrainingRow
 from etam_ros.training.pretraining.masked_decoder import TokenSplit, draw_split
 from etam_ros.training.pretraining.masked_student import MaskedStudent
 from etam_ros.training.pretraining.pictures import (
     NumberedPictures,
     PictureSource,
     open_pictures,
-    quiet_worker,
 )
 from etam_ros.training.trainer import training_dtype
 
@@ -66,7 +63,6 @@ def pretrain(
     Writes into `config.out`: `log.csv`, `loss.png`, states, and `encoder.safetensors`.
 
     Args:
-        config: of the run.
         pictures: to look at; None opens those of `config.data`.
         on_step: called after each step with its number from 1 and its error.
         should_stop: asked after each step.
@@ -90,7 +86,7 @@ def pretrain(
         _write_line(run, done)
         if done or stop or run.step % config.save_every == 0:
             run.save()
-            run.log.plot()
+            run.log.plot(PLOTTED)
         if stop:
             break
     if run.step and not (Path(config.out) / ENCODER_FILE).exists():
@@ -111,10 +107,6 @@ def _write_line(run: Pretraining, done: bool) -> None:
 
 class Pretraining:
     """A run: teacher, student and optimizer, at some step.
-
-    Args:
-        config: of the run.
-        pictures: what it looks at.
 
     Raises:
         ConfigError, WeightsError, BackendError: teacher or student cannot be had.
@@ -151,7 +143,7 @@ class Pretraining:
         self._unseen = self._unseen_pictures()
         if not self._resume():
             self._calibrate()
-        self.log = PretrainingLog(Path(config.out), self.step)
+        self.log = RunLog(Path(config.out), PretrainingRow, self.step)
 
     def learn(self, pictures: Tensor) -> float:
         """One step on a batch (B, S, S, 3) uint8; returns its error."""
@@ -188,9 +180,8 @@ class Pretraining:
         generator = torch.Generator().manual_seed(0)
         sums = dict.fromkeys(("unseen", "unseen_hidden", "unseen_whole"), 0.0)
         for pictures in torch.split(self._unseen, _MEASURED_AT_ONCE):
-            split = draw_split(len(pictures), self.tokens, self.config.hidden_share, generator).to(
-                self.device
-            )
+            split = draw_split(len(pictures), self.tokens, self.config.hidden_share, generator)
+            split = split.to(self.device)
             target, guess = self._guess(pictures, split, masks=1)
             error = (guess - target).square().mean(dim=2)  # (B, L)
             with self._autocast():
@@ -231,9 +222,9 @@ class Pretraining:
 
     def save_encoder(self) -> None:
         """Write `encoder.safetensors`."""
-        save_encoder(
+        write_encoder(
             self.student.image_encoder,
-            Path(self.config.out) / ENCODER_FILE,
+            Path(self.config.out),
             model=self.config.student,
             teacher=self.config.teacher,
             step=str(self.step),

@@ -45,7 +45,6 @@ def draw_split(
         pictures: B.
         tokens: L.
         hidden_share: 0 <= share < 1; at least one token stays visible.
-        generator: where chance comes from.
 
     Raises:
         ConfigError: the share hides everything.
@@ -67,16 +66,7 @@ def take_tokens(tokens: Tensor, index: Tensor) -> Tensor:
 
 
 def merge_tokens(visible: Tensor, hidden: Tensor, split: TokenSplit) -> Tensor:
-    """Put visible and hidden tokens back where they belong.
-
-    Args:
-        visible: (B, V, C), in the order of `split.visible`.
-        hidden: (B, M, C), in the order of `split.hidden`.
-        split: whose tokens they are.
-
-    Returns:
-        (B, L, C) in row-major order of the grid.
-    """
+    """Put tokens in the order of a split, (B, V, C) and (B, M, C), back in row-major order."""
     origin = torch.cat((split.visible, split.hidden), dim=1)  # (B, L)
     return take_tokens(torch.cat((visible, hidden), dim=1), origin.argsort(dim=1))
 
@@ -92,10 +82,7 @@ class CrossAttentionBlock(nn.Module):
         self.mlp = MLP(dim, MLP_RATIO * dim, dim, depth=2, gelu=True)
 
     def forward(self, hidden: Tensor, visible: Tensor) -> Tensor:
-        """(B, M, C), (B, V, C) -> (B, M, C).
-
-        Queries are the hidden tokens only; keys and values are all of them.
-        """
+        """(B, M, C), (B, V, C) -> (B, M, C): hidden tokens ask, all of them answer."""
         queries = self.norm1(hidden)
         keys = torch.cat((self.norm1(visible), queries), dim=1)  # (B, V + M, C)
         hidden = hidden + self.attn(queries, keys, keys)
@@ -110,8 +97,6 @@ class MaskedDecoder(nn.Module):
 
     Args:
         dim: C, channels of the encoder's tokens; a multiple of 4 and of heads.
-        heads: attention heads.
-        depth: blocks.
         grid: h = w.
 
     Raises:

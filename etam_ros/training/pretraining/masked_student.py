@@ -31,7 +31,6 @@ def encode_visible(trunk: ViT, image: Tensor, visible: Tensor) -> Tensor:
     windows, this is the trunk's own forward pass.
 
     Args:
-        trunk: the ViT.
         image: (B, 3, S, S), normalised.
         visible: (B, V) int64, row-major positions in the grid.
 
@@ -52,12 +51,7 @@ def encode_visible(trunk: ViT, image: Tensor, visible: Tensor) -> Tensor:
 
 
 def window_bias(visible: Tensor, grid: int, window_size: int) -> Tensor:
-    """What keeps tokens of different windows apart.
-
-    Args:
-        visible: (B, V) int64, row-major positions in the grid.
-        grid: h = w.
-        window_size: tokens per window side.
+    """What keeps tokens at (B, V) row-major positions apart where their windows differ.
 
     Returns:
         (B, 1, V, V) float32, 0 within a window and minus infinity between windows.
@@ -88,8 +82,6 @@ class MaskedStudent(nn.Module):
     too.
 
     Args:
-        encoder: that learns.
-        config: of its network.
         decoder_depth: blocks of the cross-attention decoder.
         teacher_channels: D.
     """
@@ -104,15 +96,7 @@ class MaskedStudent(nn.Module):
         self.projection = nn.Linear(config.hidden_dim, teacher_channels)
 
     def forward(self, image: Tensor, split: TokenSplit) -> Tensor:
-        """Guess the teacher's features from the visible tokens.
-
-        Args:
-            image: (B, 3, S, S), normalised.
-            split: which tokens of each picture may be seen.
-
-        Returns:
-            (B, L, D).
-        """
+        """Guess the teacher's features from the visible tokens: (B, 3, S, S) -> (B, L, D)."""
         visible = encode_visible(self.image_encoder.trunk, image, split.visible)  # (B, V, C)
         hidden = self.decoder(visible, split)  # (B, M, C)
         merged = merge_tokens(visible, hidden.to(visible.dtype), split)  # (B, L, C)

@@ -84,11 +84,7 @@ class PhotographPictures:
 
 
 class ClipPictures:
-    """Single frames of a clip source; some seeds are kept apart.
-
-    Args:
-        source: of clips.
-    """
+    """Single frames of a clip source; some seeds are kept apart."""
 
     def __init__(self, source: ClipSource) -> None:
         self._source = source
@@ -119,12 +115,6 @@ class NumberedPictures(Dataset[Tensor]):
     def __getitem__(self, index: int) -> Tensor:
         picture = self._source.picture(self._first_seed + index, size=self._size)
         return torch.from_numpy(np.ascontiguousarray(picture))
-
-
-def quiet_worker(_worker: int) -> None:
-    """One thread for each process that reads pictures: they are many already."""
-    torch.set_num_threads(1)
-    cv2.setNumThreads(0)
 
 
 def open_pictures(paths: Sequence[Path], size: int) -> PictureSource:

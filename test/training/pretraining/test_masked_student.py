@@ -12,7 +12,8 @@ from etam_ros.model import EfficientTAM, model_config
 from etam_ros.model.checkpoint import random_state_dict
 from etam_ros.model.config import TINY_TEST
 from etam_ros.model.image_encoder import ImageEncoder
-from etam_ros.training.pretraining.feature_teacher import load_teacher, pictures_to_tensor
+from etam_ros.training.data.batches import pictures_to_tensor
+from etam_ros.training.pretraining.feature_teacher import load_teacher
 from etam_ros.training.pretraining.masked_decoder import TokenSplit, draw_split
 from etam_ros.training.pretraining.masked_student import MaskedStudent, encode_visible, window_bias
 from etam_ros.transforms import image_to_tensor
