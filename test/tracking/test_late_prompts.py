@@ -23,7 +23,10 @@ from etam_ros import (
     open_stages,
 )
 from etam_ros.errors import ImageError, ObjectError, PromptError
+from etam_ros.model.checkpoint import load_network
+from etam_ros.model.config import TINY_TEST
 from etam_ros.runtime import Stages
+from etam_ros.runtime.backends.torch.graphs import torch_graphs_stages
 from etam_ros.tracking.catch_up import past_limits
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -53,9 +56,16 @@ def network() -> Iterator[Stages]:
         yield opened
 
 
-@pytest.fixture(params=[{}, CUES], ids=["network alone", "with cues"])
-def stages(network: Stages, request: pytest.FixtureRequest) -> Stages:
-    return FailingStages(network, **request.param)
+@pytest.fixture(scope="module")
+def fixed_shapes() -> Stages:
+    loaded = load_network(TINY_TEST, "random:3")
+    return torch_graphs_stages(loaded, "fp32", torch.device("cpu"))
+
+
+@pytest.fixture(params=["network alone", "with cues", "fixed shapes"])
+def stages(network: Stages, fixed_shapes: Stages, request: pytest.FixtureRequest) -> Stages:
+    traits = CUES if request.param == "with cues" else {}
+    return FailingStages(fixed_shapes if request.param == "fixed shapes" else network, **traits)
 
 
 def tracker_on(stages: Stages, **config: float) -> Tracker:
