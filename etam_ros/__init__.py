@@ -19,12 +19,14 @@ __path__ = extend_path(__path__, __name__)
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from etam_ros.config import HistoryConfig as HistoryConfig
     from etam_ros.config import TrackerConfig as TrackerConfig
     from etam_ros.errors import EtamError as EtamError
     from etam_ros.records import Frame as Frame
     from etam_ros.records import FrameResult as FrameResult
     from etam_ros.records import ObjectState as ObjectState
     from etam_ros.records import Prompt as Prompt
+    from etam_ros.tracking import History as History
     from etam_ros.tracking import Tracker as Tracker
     from etam_ros.tracking import open_stages as open_stages
 
@@ -32,6 +34,8 @@ _HOMES = {
     "EtamError": "errors",
     "Frame": "records",
     "FrameResult": "records",
+    "History": "tracking",
+    "HistoryConfig": "config",
     "ObjectState": "records",
     "Prompt": "records",
     "Tracker": "tracking",

@@ -170,6 +170,35 @@ class TrackerConfig(Checked):
 
 
 @dataclass(frozen=True)
+class HistoryConfig(Checked):
+    """Which past frames can still be prompted, and how objects catch up from there."""
+
+    seconds: float = option(
+        2.0, "Seconds of frames that can still be prompted, by their stamps.", minimum=0.0,
+        maximum=3600.0, live=True,
+    )  # fmt: skip
+    max_mib: int = option(
+        256,
+        "Mebibytes that these frames take at most, and as much again what objects remembered "
+        "on them.",
+        minimum=0,
+        maximum=65536,
+        live=True,
+    )
+    catch_up_frames: int = option(
+        4, "Frames at most through which an object catches up to now.", minimum=0, maximum=64,
+        live=True,
+    )  # fmt: skip
+    stamp_tolerance_ms: float = option(
+        20.0,
+        "Milliseconds by which the stamp of a prompt may differ from that of its frame.",
+        minimum=0.0,
+        maximum=1000.0,
+        live=True,
+    )
+
+
+@dataclass(frozen=True)
 class OverlayConfig(Checked):
     """How the overlay picture is drawn."""
 

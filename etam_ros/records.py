@@ -69,7 +69,7 @@ class Prompt:
         box: (x_min, y_min, x_max, y_max), or None.
         mask: (H, W) bool of the frame's own size, or None; excludes points and box.
         keep_previous: add to the clicks and box this object already has on that frame.
-        stamp_ns: stamp of the frame it was made on; 0: the newest.
+        stamp_ns: stamp of the frame it was made on, in nanoseconds; 0: the newest.
 
     Raises:
         PromptError: nothing is prompted, counts differ, or values are not finite numbers.
@@ -150,6 +150,7 @@ class ObjectState:
         mask_logits: (4h, 4w) float32 tensor on the tracker's device, before the threshold and
             before overlaps are settled.
         pointer: (C,) float32 tensor on the tracker's device, the object pointer.
+        stamp_ns: of the frame on which all this is so.
     """
 
     object_id: int
@@ -165,6 +166,7 @@ class ObjectState:
     object_score_logit: float
     mask_logits: Tensor = field(repr=False)
     pointer: Tensor = field(repr=False)
+    stamp_ns: int = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ side of the low-resolution masks.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from numpy import uint8
@@ -43,15 +43,12 @@ class Cues:
     proposes_masks: bool
     follows_edges: bool
 
-    def extract(
-        self, image: NDArray[uint8], network_input: Tensor, before: FrameCues | None
-    ) -> FrameCues:
-        """The cues of a frame.
+    def extract(self, image: NDArray[uint8], network_input: Tensor) -> FrameCues:
+        """The cues of a frame that comes after no other; see `FrameCues.carried_from`.
 
         Args:
             image: (H, W, 3) uint8 RGB.
             network_input: (1, 3, S, S) float32 of the same picture; may be overwritten later.
-            before: those of the frame before, None at first.
         """
         flow_frame = None
         if self.carries_masks:
@@ -60,7 +57,7 @@ class Cues:
             self,
             image,
             network_input.clone() if self.follows_edges else None,
-            before.flow_frame if before is not None else None,
+            None,
             flow_frame,
         )
 
@@ -82,6 +79,10 @@ class FrameCues:
     edges: Tensor | None
     flow_frame_before: FlowFrame | None
     flow_frame: FlowFrame | None
+
+    def carried_from(self, flow_frame: FlowFrame | None) -> FrameCues:
+        """The same with masks carried from another frame: its `flow_frame`."""
+        return replace(self, flow_frame_before=flow_frame)
 
     def carry(self, mask_logits: Tensor) -> Tensor | None:
         """Move masks of the frame before onto this one.

@@ -92,6 +92,16 @@ class MemoryBank:
         """With conditioning frames alone, for instance when time went back."""
         return MemoryBank(self.conditioning)
 
+    def renumbered(self, by: int) -> MemoryBank:
+        """With every frame's number raised by so much."""
+        if by == 0:
+            return self
+        return MemoryBank(
+            {key + by: memory for key, memory in self.conditioning.items()},
+            {key + by: feature for key, feature in self.recent.items()},
+            {key + by: pointer for key, pointer in self.pointers.items()},
+        )
+
     def view(self, frame: int, sizes: StageSizes, config: TrackerConfig) -> BankView:
         """What `frame` reads: all conditioning frames, then the newest others."""
         conditioning = [self.conditioning[key] for key in sorted(self.conditioning)]

@@ -1,26 +1,41 @@
-"""The newest frame, and what is made of it once for all objects.
+"""A frame that is worked on, and what is made of it once for all objects.
 
 Letters: D hidden dim, h = w feature grid.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from etam_ros.cues.frame_cues import Cues, FrameCues
+from etam_ros.cues.frame_cues import FrameCues
+from etam_ros.cues.optical_flow import FlowFrame
 from etam_ros.records import Frame
-from etam_ros.runtime import Stages
-from etam_ros.tracking.publishing import Postprocessor
+
+
+@dataclass(frozen=True, eq=False)
+class FrameMark:
+    """What is kept of a frame for the next one.
+
+    Attributes:
+        number: as in `CurrentFrame`.
+        stamp_ns: of the frame.
+        flow_frame: where masks are carried from, if they are.
+    """
+
+    number: int
+    stamp_ns: int
+    flow_frame: FlowFrame | None
 
 
 @dataclass(frozen=True, eq=False)
 class CurrentFrame:
-    """The newest stepped frame.
+    """A frame that was encoded: the newest one, or a past one that was prompted.
 
     Attributes:
-        number: from 1, over all frames.
+        number: from 1, over all frames that were stepped; the memories of the objects on this
+            frame count by it.
         frame: as it came.
         feature: (1, D, h, w).
         cues: what classical vision says of it.
@@ -31,34 +46,20 @@ class CurrentFrame:
     frame: Frame
     feature: Tensor
     cues: FrameCues
-    jump_ns: int
+    jump_ns: int = 0
 
+    @property
+    def mark(self) -> FrameMark:
+        """What is kept of it for the next frame."""
+        return FrameMark(self.number, self.frame.stamp_ns, self.cues.flow_frame)
 
-def encode_frame(
-    frame: Frame,
-    before: CurrentFrame | None,
-    stages: Stages,
-    postprocessor: Postprocessor,
-    cues: Cues,
-) -> CurrentFrame:
-    """Encode a frame and extract its cues.
-
-    Args:
-        frame: of any size.
-        before: the frame before, None at first.
-        stages: what encodes it.
-        postprocessor: what loads it.
-        cues: which ones the model goes by.
-    """
-    network_input = postprocessor.load(frame.image)  # (1, 3, S, S)
-    feature = stages.encode_image(network_input)
-    jump_ns = 0
-    if before is not None and frame.stamp_ns != 0:
-        jump_ns = min(0, frame.stamp_ns - before.frame.stamp_ns)
-    return CurrentFrame(
-        number=1 if before is None else before.number + 1,
-        frame=frame,
-        feature=feature,
-        cues=cues.extract(frame.image, network_input, before.cues if before else None),
-        jump_ns=jump_ns,
-    )
+    def after(self, before: FrameMark | None) -> CurrentFrame:
+        """The same frame as what comes after another, or as the first."""
+        if before is None:
+            return self
+        stamp_ns = self.frame.stamp_ns
+        return replace(
+            self,
+            cues=self.cues.carried_from(before.flow_frame),
+            jump_ns=min(0, stamp_ns - before.stamp_ns) if stamp_ns else 0,
+        )

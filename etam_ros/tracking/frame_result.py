@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from etam_ros.records import FrameResult
@@ -11,7 +12,12 @@ from etam_ros.tracking.publishing import Drawing
 
 
 def publish(
-    current: CurrentFrame, objects: ObjectTable, drawing: Drawing, forget_after_s: float = 0.0
+    current: CurrentFrame,
+    objects: ObjectTable,
+    drawing: Drawing,
+    *,
+    forget_after_s: float = 0.0,
+    spared: Collection[int] = (),
 ) -> tuple[ObjectTable, FrameResult]:
     """Make the result of a frame.
 
@@ -20,6 +26,7 @@ def publish(
         objects: that are followed.
         drawing: of them.
         forget_after_s: objects that were not seen for longer are dropped; 0 drops none.
+        spared: ids of objects that are not dropped.
 
     Returns:
         the objects that are still followed, with the time at which they were seen last, and the
@@ -29,14 +36,16 @@ def publish(
     drawn = zip(objects, drawing.masks, drawing.scores, strict=True)
     states = [tracked.state(mask, scores, frame.stamp_ns) for tracked, mask, scores in drawn]
     limit_ns = forget_after_s * 1e9
-    lost = [state.object_id for state in states if 0 < limit_ns < state.time_since_seen_ns]
+    lost = [
+        state.object_id
+        for state in states
+        if 0 < limit_ns < state.time_since_seen_ns and state.object_id not in spared
+    ]
     objects = objects.updated(
         tracked if state.occluded else replace(tracked, last_seen_ns=frame.stamp_ns)
         for tracked, state in zip(objects, states, strict=True)
     )
-    for object_id in lost:
-        objects = objects.without(object_id)
-    return objects, FrameResult(
+    return objects.dropping(lost), FrameResult(
         frame_number=current.number,
         stamp_ns=frame.stamp_ns,
         frame_id=frame.frame_id,

@@ -9,14 +9,16 @@ Letters: D hidden dim, h = w feature grid.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import reduce
 
 from torch import Tensor
 
 from etam_ros.errors import ObjectError
 from etam_ros.records import MAX_OBJECT_ID, NEW_OBJECT, ObjectState
 from etam_ros.tracking.bank import MemoryBank
+from etam_ros.tracking.current_frame import FrameMark
 from etam_ros.tracking.prompt_inputs import PointPrompt
 from etam_ros.tracking.publishing import MeasuredMask
 
@@ -28,23 +30,43 @@ class PromptedObject:
     Attributes:
         object_id: permanent; which row of a batch it takes changes from frame to frame.
         label: name given by prompts.
-        conditioned: (1, D, h, w) feature of the newest frame, as this object sees it.
         last_seen_ns: stamp of the last frame on which it was visible.
-        point_prompt: box and clicks given on the newest frame.
-        bank: what is remembered.
+        point_prompt: box and clicks given on this frame.
+        bank: what is remembered, this frame included.
+        bank_before: what was remembered before this frame, empty where it started here.
+        past: what it was on the frames before, the oldest first, as far as that is kept.
     """
 
     object_id: int
     label: str
-    conditioned: Tensor
     last_seen_ns: int
     point_prompt: PointPrompt = field(default_factory=PointPrompt)
     bank: MemoryBank = field(default_factory=MemoryBank)
+    bank_before: MemoryBank = field(default_factory=MemoryBank)
+    past: tuple[PastState, ...] = ()
+
+    @property
+    def started_here(self) -> bool:
+        """It remembered nothing before this frame."""
+        return not self.bank_before.conditioning
+
+
+@dataclass(frozen=True, eq=False)
+class PastState:
+    """What an object was on a frame that is over.
+
+    Attributes:
+        mark: of that frame.
+        tracked: the object, without a past of its own.
+    """
+
+    mark: FrameMark
+    tracked: TrackedObject
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TrackedObject(PromptedObject):
-    """An object that is followed, as of the newest frame.
+    """An object that is followed, as of one frame: the newest, or one on its way there.
 
     Attributes:
         mask_logits: (1, 1, 4h, 4w), small holes filled.
@@ -56,13 +78,36 @@ class TrackedObject(PromptedObject):
     scores: Tensor
     pointer: Tensor
 
+    def after_jump(self, jump_ns: int) -> TrackedObject:
+        """As of a time that went back: seen that much earlier, without recent memories.
+
+        Args:
+            jump_ns: negative; 0 where time did not go back.
+        """
+        if jump_ns == 0:
+            return self
+        return replace(
+            self,
+            bank=self.bank.without_recent(),
+            last_seen_ns=self.last_seen_ns + jump_ns,
+            past=(),
+        )
+
+    def renumbered(self, by: int) -> TrackedObject:
+        """With the numbers of the frames that it remembers raised by so much."""
+        if by == 0:
+            return self
+        return replace(
+            self, bank=self.bank.renumbered(by), bank_before=self.bank_before.renumbered(by)
+        )
+
     def state(self, mask: MeasuredMask, scores: tuple[float, float], stamp_ns: int) -> ObjectState:
         """What is published of this object; an object without a pixel counts as occluded.
 
         Args:
             mask: as drawn.
             scores: of this object, on the host.
-            stamp_ns: of the newest frame.
+            stamp_ns: of the frame.
         """
         object_score_logit, iou_score = scores
         occluded = object_score_logit <= 0 or mask.area == 0
@@ -80,6 +125,7 @@ class TrackedObject(PromptedObject):
             object_score_logit=object_score_logit,
             mask_logits=self.mask_logits[0, 0],
             pointer=self.pointer,
+            stamp_ns=stamp_ns,
         )
 
 
@@ -158,26 +204,13 @@ class ObjectTable:
             tracked if each.object_id == tracked.object_id else each for each in self.objects
         )
 
+    def with_objects(self, objects: Iterable[TrackedObject]) -> ObjectTable:
+        """With more objects, or with newer states of some that are followed."""
+        return reduce(ObjectTable.with_object, objects, self)
+
     def updated(self, objects: Iterable[TrackedObject]) -> ObjectTable:
         """With a newer state of every object, in the same order."""
         return replace(self, objects=tuple(objects))
-
-    def after_jump(self, jump_ns: int) -> ObjectTable:
-        """As of a time that went back: seen that much earlier, without recent memories.
-
-        Args:
-            jump_ns: negative; 0 where time did not go back.
-        """
-        if jump_ns == 0:
-            return self
-        return self.updated(
-            replace(
-                tracked,
-                bank=tracked.bank.without_recent(),
-                last_seen_ns=tracked.last_seen_ns + jump_ns,
-            )
-            for tracked in self.objects
-        )
 
     def without(self, object_id: int) -> ObjectTable:
         """Without an object, whose id is retired.
@@ -188,5 +221,9 @@ class ObjectTable:
         if self.get(object_id) is None:
             known = ", ".join(map(str, self.ids)) or "none"
             raise ObjectError(f"there is no object {object_id}, objects are: {known}")
-        kept = tuple(each for each in self.objects if each.object_id != object_id)
-        return ObjectTable(kept, self.retired | {object_id})
+        return self.dropping({object_id})
+
+    def dropping(self, object_ids: Collection[int]) -> ObjectTable:
+        """Without some objects, followed or not, whose ids are retired."""
+        kept = tuple(each for each in self.objects if each.object_id not in object_ids)
+        return ObjectTable(kept, self.retired.union(object_ids))

@@ -130,23 +130,25 @@ def take_mask(stages: Stages, feature: Tensor, mask: NDArray[np.bool_]) -> Chose
     )
 
 
+def other_frame(prompt: Prompt, newest: Frame) -> PromptError:
+    """Why a prompt with another stamp than the newest frame's is refused without a history."""
+    stamps = (
+        f"the newest frame has {newest.stamp_ns} ns"
+        if newest.stamp_ns
+        else "frames have no stamps"
+    )
+    return PromptError(
+        f"prompt is for the frame of stamp {prompt.stamp_ns} ns, but {stamps}: prompt "
+        "the newest frame, or leave the stamp zero"
+    )
+
+
 def check_fits(prompt: Prompt, frame: Frame) -> None:
-    """Hold a prompt against the newest frame, which it must be for.
+    """Hold a prompt against the frame that it is for.
 
     Raises:
-        PromptError: it has the stamp of another frame, a click lies outside, a box leaves the
-            frame, or a mask has another size.
+        PromptError: a click lies outside, a box leaves the frame, or a mask has another size.
     """
-    if prompt.stamp_ns and prompt.stamp_ns != frame.stamp_ns:
-        newest = (
-            f"the newest frame has {frame.stamp_ns} ns"
-            if frame.stamp_ns
-            else "frames have no stamps"
-        )
-        raise PromptError(
-            f"prompt is for the frame of stamp {prompt.stamp_ns} ns, but {newest}: prompt "
-            "the newest frame, or leave the stamp zero"
-        )
     height, width = frame.hw
     for x, y in prompt.points:
         if not (-0.5 <= x < width - 0.5 and -0.5 <= y < height - 0.5):

@@ -1,63 +1,39 @@
 """The streaming tracker.
 
-Letters: N objects, D hidden dim, E memory dim, h = w feature grid, S network input size.
+Letters: N objects, D hidden dim, h = w feature grid.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import torch
-from torch import Tensor
 
 from etam_ros.config import TrackerConfig
-from etam_ros.cues.frame_cues import Cues
 from etam_ros.errors import PromptError
 from etam_ros.records import Frame, FrameResult, ObjectState, Prompt
 from etam_ros.runtime import MemoryBatch, Stages
-from etam_ros.tracking.bank import Memory, pack
-from etam_ros.tracking.cuda_postprocessor import CudaPostprocessor
-from etam_ros.tracking.current_frame import CurrentFrame, encode_frame
+from etam_ros.tracking.catch_up import CatchUp, as_of, moved_on, past_limits
+from etam_ros.tracking.current_frame import CurrentFrame, FrameMark
 from etam_ros.tracking.frame_result import publish
-from etam_ros.tracking.mask_selection import ChosenMasks, MaskSelection
-from etam_ros.tracking.objects import ObjectTable, PromptedObject, TrackedObject
-from etam_ros.tracking.prompt_inputs import PointPrompt, check_fits, no_points, take_mask
-from etam_ros.tracking.publishing import CpuPostprocessor, Drawing, Postprocessor
+from etam_ros.tracking.frame_steps import FrameSteps
+from etam_ros.tracking.history import History
+from etam_ros.tracking.objects import ObjectTable, PromptedObject
+from etam_ros.tracking.prompt_inputs import check_fits, other_frame
+from etam_ros.tracking.publishing import Drawing, Postprocessor
+from etam_ros.tracking.state import Followed, TrackerState
 from etam_ros.transforms import one_thread
-
-MAX_PREVIOUS_LOGIT = 32.0
-
-
-@dataclass(frozen=True, eq=False)
-class _State:
-    """Everything a tracker knows between two calls.
-
-    A call makes the next one, and puts it in place when nothing can go wrong any more.
-
-    Attributes:
-        objects: as of the newest frame.
-        current: the newest frame; None before any.
-        result: of the newest frame; None before any.
-        batch: of the newest frame with objects; its memory is used again.
-    """
-
-    objects: ObjectTable = field(default_factory=ObjectTable)
-    current: CurrentFrame | None = None
-    result: FrameResult | None = None
-    batch: MemoryBatch | None = None
 
 
 class Tracker:
     """Follow objects through a stream of frames.
 
     One thread at a time calls it. A call that raises leaves the tracker exactly as it was.
-    Source of what happens to a frame: the video predictors of SAM 2 and EfficientTAM
-    (Apache-2.0), with every corrected frame a conditioning frame.
 
     Args:
         stages: what the network runs on.
         config: how to remember and what to give out.
+        history: past frames, which can then be prompted too; else the newest frame alone can.
         postprocessor: what loads pictures and draws masks; by default what suits the device.
 
     Example:
@@ -73,25 +49,15 @@ class Tracker:
         stages: Stages,
         config: TrackerConfig | None = None,
         *,
+        history: History | None = None,
         postprocessor: Postprocessor | None = None,
     ) -> None:
         self.stages = stages
         self.config = config or TrackerConfig()
         stages.check_serves(self.config)
-        self._postprocessor = postprocessor or postprocessor_for(stages)
-        sizes, traits = stages.sizes, stages.traits
-        self._selection = MaskSelection(
-            answers_once=traits.answers_once, carries_masks=traits.carries_masks
-        )
-        self._cues = Cues(
-            image_size=sizes.image_size,
-            mask_size=sizes.mask_size,
-            device=stages.device,
-            carries_masks=traits.carries_masks,
-            proposes_masks=traits.proposes_masks,
-            follows_edges=traits.follows_edges,
-        )
-        self._state = _State()
+        self._history = history
+        self._steps = FrameSteps(stages, postprocessor)
+        self._state = TrackerState()
 
     @property
     def result(self) -> FrameResult | None:
@@ -100,8 +66,11 @@ class Tracker:
 
     @property
     def object_ids(self) -> tuple[int, ...]:
-        """Ids of the objects that are followed, in the order in which they were added."""
-        return self._state.objects.ids
+        """Ids of the objects that are followed, in the order in which they were added.
+
+        New ones that still catch up come last; they are in no result yet.
+        """
+        return self._state.everyone.ids
 
     @property
     def newest_object_id(self) -> int | None:
@@ -110,63 +79,88 @@ class Tracker:
 
     @torch.inference_mode()
     @one_thread()
-    def step(self, frame: Frame) -> FrameResult:
+    def step(self, frame: Frame, *, catch_up: bool = True) -> FrameResult:
         """Follow every object onto the next frame.
 
         Args:
             frame: any size; it may change from frame to frame.
+            catch_up: as if `catch_up` was called before. Whoever calls it between frames, where
+                no result waits for it, says False.
 
         Returns:
             the state of every object, in this frame's pixels.
         """
-        current, objects = self._encode_image(frame)
-        if not objects:
-            return self._publish(current, objects, self._settle_overlaps(current, objects)())
-        bank = self._read_memory(current, objects)
-        conditioned = self.stages.attend_memory(current.feature, bank)
-        objects, chosen = self._decode(current, objects, conditioned)
-        drawing = self._settle_overlaps(current, objects)
-        objects = self._write_memory(current, objects, chosen)
+        state = self._nearer(self._state) if catch_up else self._state
+        before = state.current.mark if state.current else None
+        current = self._steps.encode_image(frame, before.number + 1 if before else 1).after(before)
+        followed = self._follow(before, current, state.objects, state.batch)
+        state = replace(
+            state,
+            objects=followed.objects,
+            batch=followed.batch or state.batch,
+            conditioned=followed.conditioned,
+        )
         # On a GPU, drawing() is the only place where the host waits.
-        return self._publish(current, objects, drawing(), bank, forget=True)
+        self._state, result = self._published(state, current, followed.drawing(), forget=True)
+        if self._history is not None:
+            self._history.add_stepped(frame)
+        return result
+
+    @torch.inference_mode()
+    @one_thread()
+    def catch_up(self) -> bool:
+        """Take objects that were prompted on a past frame one frame nearer to the newest.
+
+        Objects that were prompted on the same frame go together, and one such group after the
+        other. Those that arrive are in `result` from then on.
+
+        Returns:
+            whether there is more to do before the next frame comes.
+        """
+        self._state = self._nearer(self._state)
+        return self._state.next_group(self._history) is not None
 
     @torch.inference_mode()
     @one_thread()
     def add_prompt(self, prompt: Prompt) -> ObjectState:
-        """Start an object on the newest stepped frame, or refine one.
+        """Start an object, or refine one, on the newest frame or on the past one of the stamp.
+
+        What an object remembered after a past frame is replaced. It catches up from there, see
+        `catch_up`; until it has, results are those without the prompt.
 
         Returns:
-            the object's state on that frame; `result` holds it too.
+            the object's state on the frame that was prompted, with its stamp; `result` holds it
+            too if that is the newest.
 
         Raises:
-            PromptError: no frame was stepped yet, the prompt is for another frame, or it does
-                not fit the frame.
+            PromptError: no frame was stepped yet, there is no frame of that stamp, or the prompt
+                does not fit the frame.
             ObjectError: the id is refused, or there are too many objects.
+            ImageError: the past frame cannot be read.
         """
-        current, objects = self._state.current, self._state.objects
-        if current is None:
+        state, config = self._state, self.config
+        if state.current is None:
             raise PromptError("no frame was stepped yet: wait for the first frame, then prompt")
-        check_fits(prompt, current.frame)
-        target = objects.get(prompt.object_id) or self._new_object(prompt, current)
-        points, chosen = self._answer(prompt, current, target)
-        logits = self._postprocessor.fill_holes(chosen.mask_logits, self.config.fill_hole_area)
-        binarize = torch.ones(1, dtype=torch.bool, device=logits.device)
-        feature = self.stages.encode_memory(current.feature, logits, binarize)[0]
-        memory = Memory(feature, chosen.pointers[0])
-        tracked = TrackedObject(
-            object_id=target.object_id,
-            label=prompt.label or target.label,
-            conditioned=target.conditioned,
-            last_seen_ns=target.last_seen_ns,
-            point_prompt=points,
-            bank=target.bank.with_conditioning(current.number, memory, self.config),
-            mask_logits=logits,
-            scores=chosen.scores[0],
-            pointer=chosen.pointers[0],
-        )
-        objects = objects.with_object(tracked)
-        result = self._publish(current, objects, self._settle_overlaps(current, objects)())
-        return result.objects[objects.ids.index(tracked.object_id)]
+        object_id = prompt.object_id
+        if state.everyone.get(object_id) is None:
+            object_id = state.everyone.new_id(object_id, config.max_objects)
+        there = self._prompted_frame(prompt, state.current)
+        check_fits(prompt, there.frame)
+        target = self._target(object_id, there, state.current)
+        seen = state.conditioned.get(object_id) if target is state.objects.get(object_id) else None
+        conditioned = self._steps.condition(there, target, config) if seen is None else seen
+        tracked = self._steps.answer(prompt, there, target, conditioned, config)
+        others = state.not_catching_up([object_id])
+        if there is state.current:
+            objects = others.objects.with_object(tracked)
+            self._state, result = self._redrawn(replace(others, objects=objects), there)
+            return result.objects[objects.ids.index(object_id)]
+        objects = ObjectTable((tracked,))
+        drawing = self._steps.settle_overlaps(there, objects, config)()
+        objects, result = publish(there, objects, drawing)
+        frames_left = state.frames_left(object_id, self._history)
+        self._state = others.with_catching_up(there, objects, frames_left)
+        return result.objects[0]
 
     @torch.inference_mode()
     @one_thread()
@@ -176,7 +170,9 @@ class Tracker:
         Raises:
             ObjectError: there is no such object.
         """
-        self._go_on_with(self._state.objects.without(object_id))
+        self._state.everyone.without(object_id)
+        others = self._state.not_catching_up([object_id])
+        self._go_on_with(replace(others, objects=others.objects.dropping([object_id])))
 
     @torch.inference_mode()
     @one_thread()
@@ -185,144 +181,126 @@ class Tracker:
 
         Frames are counted on: `frame_number` stays unique in a tracker's life.
         """
-        self._go_on_with(ObjectTable())
+        state = self._state
+        self._go_on_with(TrackerState(current=state.current, batch=state.batch))
 
-    def _encode_image(self, frame: Frame) -> tuple[CurrentFrame, ObjectTable]:
-        """Encode the picture; where time went back, objects go back with it."""
-        current = encode_frame(
-            frame, self._state.current, self.stages, self._postprocessor, self._cues
-        )
-        return current, self._state.objects.after_jump(current.jump_ns)
-
-    def _read_memory(self, current: CurrentFrame, objects: ObjectTable) -> MemoryBatch:
-        """What all objects remember."""
-        sizes = self.stages.sizes
-        views = [tracked.bank.view(current.number, sizes, self.config) for tracked in objects]
-        return pack(views, sizes, self.stages.device, self._state.batch)
-
-    def _decode(
-        self, current: CurrentFrame, objects: ObjectTable, conditioned: Tensor
-    ) -> tuple[ObjectTable, ChosenMasks]:
-        """Decode all objects without a prompt.
-
-        Args:
-            current: the frame.
-            objects: N of them, as of the frame before.
-            conditioned: (N, D, h, w).
-
-        Returns:
-            the objects with their masks on this frame, and these before holes were filled.
-        """
-        points, labels = no_points(len(conditioned), conditioned.device)
-        before = torch.cat([tracked.mask_logits for tracked in objects])  # (N, 1, 4h, 4w)
-        carried = current.cues.carry(as_prompt(before))
-        decoded = self.stages.decode_mask(conditioned, points, labels, carried)
-        chosen = self._selection.of_followed(decoded)
-        logits = self._postprocessor.fill_holes(chosen.mask_logits, self.config.fill_hole_area)
-        followed = objects.updated(
-            replace(
-                tracked,
-                conditioned=conditioned[row : row + 1],
-                point_prompt=PointPrompt(),
-                mask_logits=logits[row : row + 1],
-                scores=chosen.scores[row],
-                pointer=chosen.pointers[row],
-            )
-            for row, tracked in enumerate(objects)
-        )
-        return followed, chosen
-
-    def _settle_overlaps(
-        self, current: CurrentFrame, objects: ObjectTable
-    ) -> Callable[[], Drawing]:
-        """Begin to draw every object of the frame: resize, settle overlaps, measure."""
-        config = self.config
-        masks = [tracked.mask_logits for tracked in objects]
-        return self._postprocessor.draw(
-            objects.ids,
-            current.cues.follow_edges(masks, config.mask_threshold),
-            [tracked.scores for tracked in objects],
-            current.frame.hw,
-            config,
-        )
-
-    def _write_memory(
-        self, current: CurrentFrame, objects: ObjectTable, chosen: ChosenMasks
-    ) -> ObjectTable:
-        """Remember this frame with soft masks, before holes were filled or overlaps settled."""
-        logits = chosen.mask_logits
-        binarize = torch.zeros(len(logits), dtype=torch.bool, device=logits.device)
-        features = self.stages.encode_memory(current.feature, logits, binarize)  # (N, E, h, w)
-        memories = map(Memory, features, chosen.pointers)
-        return objects.updated(
-            replace(tracked, bank=tracked.bank.with_recent(current.number, memory, self.config))
-            for tracked, memory in zip(objects, memories, strict=True)
-        )
-
-    def _new_object(self, prompt: Prompt, current: CurrentFrame) -> PromptedObject:
-        """An object that starts on this frame: it sees the picture without any memory."""
-        return PromptedObject(
-            object_id=self._state.objects.new_id(prompt.object_id, self.config.max_objects),
-            label=prompt.label,
-            conditioned=current.feature + self.stages.constants.no_memory,
-            last_seen_ns=current.frame.stamp_ns,
-        )
-
-    def _answer(
-        self, prompt: Prompt, current: CurrentFrame, target: PromptedObject
-    ) -> tuple[PointPrompt, ChosenMasks]:
-        """The mask that a prompt gives, and all clicks and the box that it comes of."""
-        if prompt.mask is not None:
-            return PointPrompt(), take_mask(self.stages, current.feature, prompt.mask)
-        sizes, hw = self.stages.sizes, current.frame.hw
-        before = target.point_prompt if prompt.keep_previous else PointPrompt()
-        points = before.extended(prompt)
-        if isinstance(target, TrackedObject):
-            previous: Tensor | None = as_prompt(target.mask_logits)
-        else:
-            previous = current.cues.propose(points.scaled(hw, sizes.mask_size))
-        coordinates, labels = points.to_network(hw, sizes.image_size, current.feature.device)
-        decoded = self.stages.decode_mask(target.conditioned, coordinates, labels, previous)
-        return points, self._selection.of_prompt(decoded, ambiguous=points.ambiguous)
-
-    def _go_on_with(self, objects: ObjectTable) -> None:
+    def _go_on_with(self, state: TrackerState) -> None:
         """Take other objects, and bring the newest frame's result up to date."""
-        current = self._state.current
-        if current is None:
-            self._state = _State(objects)
-        else:
-            self._publish(current, objects, self._settle_overlaps(current, objects)())
+        if state.current is not None:
+            state, _ = self._redrawn(state, state.current)
+        self._state = state
 
-    def _publish(
+    def _follow(
         self,
-        current: CurrentFrame,
+        before: FrameMark | None,
+        there: CurrentFrame,
         objects: ObjectTable,
-        drawing: Drawing,
         batch: MemoryBatch | None = None,
-        *,
-        forget: bool = False,
-    ) -> FrameResult:
-        """Make the result of a frame and, as nothing can fail any more, the tracker's state.
+    ) -> Followed:
+        """Follow objects onto a frame: the newest, or one on their way to it.
 
         Args:
-            current: the frame.
-            objects: that are followed.
-            drawing: of them.
-            batch: that was read, if one was.
-            forget: drop what was not seen for too long.
+            before: the frame on which they are; None if there is none yet.
+            there: the frame after it.
+            objects: N of them.
+            batch: whose memory may be used again.
         """
-        forget_after_s = self.config.forget_after_s if forget else 0.0
-        objects, result = publish(current, objects, drawing, forget_after_s)
-        self._state = _State(objects, current, result, batch or self._state.batch)
-        return result
+        steps, config = self._steps, self.config
+        if before is None or not objects:
+            return Followed(objects, steps.settle_overlaps(there, objects, config))
+        limits = past_limits(self._history, self.stages.sizes, len(objects))
+        objects = objects.updated(moved_on(each, before, there, limits) for each in objects)
+        batch = steps.read_memory(there, objects, config, batch)
+        conditioned = self.stages.attend_memory(there.feature, batch)
+        objects, chosen = steps.decode(there, objects, conditioned, config)
+        drawing = steps.settle_overlaps(there, objects, config)
+        objects = steps.write_memory(there, objects, chosen, config)
+        rows = dict(zip(objects.ids, torch.split(conditioned, 1), strict=True))
+        return Followed(objects, drawing, rows, batch)
 
+    def _prompted_frame(self, prompt: Prompt, newest: CurrentFrame) -> CurrentFrame:
+        """The frame that a prompt is for: the newest, or a past one, which is encoded."""
+        newest_ns = newest.frame.stamp_ns
+        if prompt.stamp_ns in (0, newest_ns):
+            return newest
+        if self._history is None or newest_ns == 0:
+            raise other_frame(prompt, newest.frame)
+        entry = self._history.find(prompt.stamp_ns, newest_ns)
+        if entry is None:
+            return newest
+        for group in self._state.catching_up:
+            if group.stamp_ns == entry.stamp_ns:
+                return group.current
+        return self._steps.encode_image(entry.read(), newest.number)
 
-def postprocessor_for(stages: Stages) -> Postprocessor:
-    """What suits the device on which the stages take their inputs."""
-    size, device = stages.sizes.image_size, stages.device
-    return CpuPostprocessor(size) if device.type == "cpu" else CudaPostprocessor(size, device)
+    def _target(self, object_id: int, there: CurrentFrame, newest: CurrentFrame) -> PromptedObject:
+        """The object that a prompt is for, as it is on the frame that is prompted."""
+        known, stamp_ns = self._state.everyone.get(object_id), there.frame.stamp_ns
+        if known is None:
+            return PromptedObject(object_id=object_id, label="", last_seen_ns=stamp_ns)
+        group = self._state.group_of(object_id)
+        mark = group.current.mark if group else newest.mark
+        if there is not newest:
+            found = as_of(known, mark, stamp_ns)
+            if found is None:  # it starts earlier than it did
+                return PromptedObject(
+                    object_id=object_id, label=known.label, last_seen_ns=stamp_ns
+                )
+            mark, known = found
+        if mark.stamp_ns == stamp_ns:
+            return known.renumbered(there.number - mark.number)
+        return self._follow(mark, there.after(mark), ObjectTable((known,))).objects.objects[0]
 
+    def _nearer(self, state: TrackerState) -> TrackerState:
+        """With the first of those that catch up on the next frame of their way."""
+        group, newest, history = state.next_group(self._history), state.current, self._history
+        if group is None or newest is None or history is None:
+            return state
+        mark, frame = group.current.mark, group.next_frame(newest.frame.stamp_ns, history)
+        if frame is None:
+            return self._arrived(state, group, newest)
+        there = self._steps.encode_image(frame, mark.number + 1).after(mark)
+        followed = self._follow(mark, there, group.objects)
+        objects, _ = publish(there, followed.objects, followed.drawing())
+        moved = CatchUp(there, objects, group.frames_left - 1)
+        groups = (moved if each is group else each for each in state.catching_up)
+        return replace(state, catching_up=tuple(groups))
 
-def as_prompt(mask_logits: Tensor) -> Tensor:
-    """A mask as the decoder takes it back: (B, 1, 4h, 4w)."""
-    return mask_logits.clamp(-MAX_PREVIOUS_LOGIT, MAX_PREVIOUS_LOGIT)
+    def _arrived(self, state: TrackerState, group: CatchUp, newest: CurrentFrame) -> TrackerState:
+        """With objects that have caught up among those of the newest frame."""
+        mark = group.current.mark
+        if group.stamp_ns == newest.frame.stamp_ns:
+            by = newest.number - mark.number
+            objects = group.objects.updated(each.renumbered(by) for each in group.objects)
+        else:
+            objects = self._follow(mark, newest.after(mark), group.objects).objects
+        state = state.not_catching_up(objects.ids)
+        arrived = replace(state, objects=state.objects.with_objects(objects))
+        return self._redrawn(arrived, newest)[0]
+
+    def _published(
+        self, state: TrackerState, current: CurrentFrame, drawing: Drawing, *, forget: bool = False
+    ) -> tuple[TrackerState, FrameResult]:
+        """What the tracker knows once it has the result of the newest frame.
+
+        Args:
+            state: with the objects on it.
+            current: that frame.
+            drawing: of these objects.
+            forget: drop what was not seen for too long and does not catch up.
+        """
+        objects, result = publish(
+            current,
+            state.objects,
+            drawing,
+            forget_after_s=self.config.forget_after_s if forget else 0.0,
+            spared=state.catching_up_ids,
+        )
+        return replace(state, objects=objects, current=current, result=result), result
+
+    def _redrawn(
+        self, state: TrackerState, current: CurrentFrame
+    ) -> tuple[TrackerState, FrameResult]:
+        """The same where the objects of the newest frame have changed since it was drawn."""
+        drawing = self._steps.settle_overlaps(current, state.objects, self.config)()
+        return self._published(state, current, drawing)

@@ -24,6 +24,7 @@ from etam_ros.model import EfficientTAM
 from etam_ros.model.network import MEMORY_BIAS, MEMORY_SCALE
 from etam_ros.runtime import DecodedMasks
 from etam_ros.runtime.stages import POINT_BOX_MAX, POINT_BOX_MIN, POINT_NONE
+from etam_ros.tracking.frame_steps import as_prompt
 from etam_ros.tracking.mask_selection import (
     ChosenMasks,
     add_tracking_bias,
@@ -31,7 +32,6 @@ from etam_ros.tracking.mask_selection import (
     shift_to_best_expected_iou,
 )
 from etam_ros.tracking.prompt_inputs import MASK_PROMPT_LOGIT
-from etam_ros.tracking.tracker import as_prompt
 from etam_ros.training.data.batches import pictures_to_tensor
 from etam_ros.training.mask_corruption import corrupt_masks
 from etam_ros.training.prompt_sampling import (

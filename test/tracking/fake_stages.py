@@ -99,7 +99,7 @@ class FailingStages(Stages):
     def __init__(self, stages: Stages, **traits: bool) -> None:
         self.stages = stages
         self.name, self.device, self.constants = stages.name, stages.device, stages.constants
-        self.sizes, self.traits = stages.sizes, ModelTraits(**traits)
+        self.sizes, self.traits = stages.sizes, replace(stages.traits, **traits)
         self.failing = ""
         self._dark = False
 

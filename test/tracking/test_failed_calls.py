@@ -13,7 +13,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from etam_ros import Frame, FrameResult, Prompt, Tracker, TrackerConfig, open_stages
+from etam_ros import (
+    Frame,
+    FrameResult,
+    History,
+    HistoryConfig,
+    Prompt,
+    Tracker,
+    TrackerConfig,
+    open_stages,
+)
 from etam_ros.errors import StageError
 from etam_ros.runtime import Stages
 from etam_ros.tracking.publishing import CpuPostprocessor, Drawing
@@ -78,7 +87,12 @@ def trackers(network: Stages, request: pytest.FixtureRequest) -> tuple[Tracker, 
     pair = []
     for _ in range(2):
         stages = FailingStages(network, **request.param)
-        tracker = Tracker(stages, CONFIG, postprocessor=FailingPostprocessor(stages))
+        tracker = Tracker(
+            stages,
+            CONFIG,
+            history=History(HistoryConfig(seconds=60)),
+            postprocessor=FailingPostprocessor(stages),
+        )
         for second in (100, 101, 102):
             tracker.step(frame(second))
             if second == 100:
@@ -94,8 +108,9 @@ def frame(second: int, *, dark: bool = False) -> Frame:
     return Frame(rng.integers(low, high, (*SIZE_HW, 3), np.uint8), second * SECOND, "camera")
 
 
-def click(object_id: int, **more: bool) -> Prompt:
-    return Prompt(object_id=object_id, points=[(30, 20)], point_labels=[1], **more)
+def click(object_id: int, second: int = 0, **more: bool) -> Prompt:
+    stamp_ns = second * SECOND
+    return Prompt(object_id, points=[(30, 20)], point_labels=[1], stamp_ns=stamp_ns, **more)
 
 
 def fails(tracker: Tracker, stage: str, call: Callable[[], object]) -> None:
@@ -176,6 +191,41 @@ def test_a_removal_or_reset_that_fails_leaves_the_tracker_as_it_was(
     tracker, expected = trackers
     fails(tracker, stage, lambda: tracker.remove(1))
     fails(tracker, stage, tracker.reset)
+    assert_go_on_alike(tracker, expected)
+
+
+@pytest.mark.parametrize(
+    ("object_id", "stage"),
+    [(1, stage) for stage in OF_A_FRAME] + [(3, "load"), (3, "encode_image"), (3, "wait")],
+)
+def test_a_late_prompt_that_fails_leaves_the_tracker_as_it_was(
+    trackers: tuple[Tracker, Tracker], stage: str, object_id: int
+) -> None:
+    tracker, expected = trackers
+    fails(tracker, stage, lambda: tracker.add_prompt(click(object_id, 101)))
+    assert not tracker.catch_up()
+    assert_go_on_alike(tracker, expected)
+
+
+@pytest.mark.parametrize("stage", OF_A_FRAME)
+@pytest.mark.parametrize("frames", [0, 1], ids=["in between", "to the newest"])
+def test_a_frame_of_catching_up_that_fails_leaves_the_tracker_as_it_was(
+    trackers: tuple[Tracker, Tracker], stage: str, frames: int
+) -> None:
+    """Also within a step, whose own frame is then as if it had not come."""
+    tracker, expected = trackers
+    for each in trackers:
+        each.add_prompt(click(1, 100))
+        each.add_prompt(click(3, 100))
+        for _ in range(frames):
+            each.catch_up()
+    if not (frames and stage in ("load", "encode_image")):  # the newest is encoded already
+        fails(tracker, stage, tracker.catch_up)
+    fails(tracker, stage, lambda: tracker.step(frame(103)))
+    for each in trackers:
+        while each.catch_up():
+            pass
+    assert_same(tracker.result, expected.result)
     assert_go_on_alike(tracker, expected)
 
 

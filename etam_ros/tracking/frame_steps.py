@@ -1,0 +1,221 @@
+"""The steps by which objects are followed onto a frame, and how a prompt is answered on one.
+
+Letters: N objects, D hidden dim, E memory dim, h = w feature grid, S network input size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from etam_ros.config import TrackerConfig
+from etam_ros.cues.frame_cues import Cues
+from etam_ros.records import Frame, Prompt
+from etam_ros.runtime import MemoryBatch, Stages
+from etam_ros.tracking.bank import Memory, pack
+from etam_ros.tracking.cuda_postprocessor import CudaPostprocessor
+from etam_ros.tracking.current_frame import CurrentFrame
+from etam_ros.tracking.mask_selection import ChosenMasks, MaskSelection
+from etam_ros.tracking.objects import ObjectTable, PromptedObject, TrackedObject
+from etam_ros.tracking.prompt_inputs import PointPrompt, no_points, take_mask
+from etam_ros.tracking.publishing import CpuPostprocessor, Drawing, Postprocessor
+
+MAX_PREVIOUS_LOGIT = 32.0
+
+
+class FrameSteps:
+    """What the network and the cues do on one frame; remembers nothing between two calls.
+
+    Source of what happens to a frame: the video predictors of SAM 2 and EfficientTAM
+    (Apache-2.0), with every corrected frame a conditioning frame.
+
+    Args:
+        stages: what the network runs on.
+        postprocessor: what loads pictures and draws masks; by default what suits the device.
+    """
+
+    def __init__(self, stages: Stages, postprocessor: Postprocessor | None = None) -> None:
+        self._stages = stages
+        self._postprocessor = postprocessor or postprocessor_for(stages)
+        sizes, traits = stages.sizes, stages.traits
+        self._selection = MaskSelection(
+            answers_once=traits.answers_once, carries_masks=traits.carries_masks
+        )
+        self._cues = Cues(
+            image_size=sizes.image_size,
+            mask_size=sizes.mask_size,
+            device=stages.device,
+            carries_masks=traits.carries_masks,
+            proposes_masks=traits.proposes_masks,
+            follows_edges=traits.follows_edges,
+        )
+
+    def encode_image(self, frame: Frame, number: int) -> CurrentFrame:
+        """Encode the picture and extract its cues.
+
+        Args:
+            frame: of any size.
+            number: that it gets.
+        """
+        network_input = self._postprocessor.load(frame.image)  # (1, 3, S, S)
+        feature = self._stages.encode_image(network_input)
+        return CurrentFrame(number, frame, feature, self._cues.extract(frame.image, network_input))
+
+    def read_memory(
+        self,
+        current: CurrentFrame,
+        objects: ObjectTable,
+        config: TrackerConfig,
+        before: MemoryBatch | None,
+    ) -> MemoryBatch:
+        """What all objects remember; the memory of a batch before is used again."""
+        sizes = self._stages.sizes
+        views = [tracked.bank.view(current.number, sizes, config) for tracked in objects]
+        return pack(views, sizes, self._stages.device, before)
+
+    def decode(
+        self,
+        current: CurrentFrame,
+        objects: ObjectTable,
+        conditioned: Tensor,
+        config: TrackerConfig,
+    ) -> tuple[ObjectTable, ChosenMasks]:
+        """Decode all objects without a prompt.
+
+        Args:
+            current: the frame.
+            objects: N of them, as of the frame before.
+            conditioned: (N, D, h, w).
+            config: which holes are filled.
+
+        Returns:
+            the objects with their masks on this frame, and these before holes were filled.
+        """
+        points, labels = no_points(len(conditioned), conditioned.device)
+        before = torch.cat([tracked.mask_logits for tracked in objects])  # (N, 1, 4h, 4w)
+        carried = current.cues.carry(as_prompt(before))
+        decoded = self._stages.decode_mask(conditioned, points, labels, carried)
+        chosen = self._selection.of_followed(decoded)
+        logits = self._postprocessor.fill_holes(chosen.mask_logits, config.fill_hole_area)
+        followed = objects.updated(
+            replace(
+                tracked,
+                point_prompt=PointPrompt(),
+                mask_logits=logits[row : row + 1],
+                scores=chosen.scores[row],
+                pointer=chosen.pointers[row],
+            )
+            for row, tracked in enumerate(objects)
+        )
+        return followed, chosen
+
+    def settle_overlaps(
+        self, current: CurrentFrame, objects: ObjectTable, config: TrackerConfig
+    ) -> Callable[[], Drawing]:
+        """Begin to draw every object of the frame: resize, settle overlaps, measure."""
+        masks = [tracked.mask_logits for tracked in objects]
+        return self._postprocessor.draw(
+            objects.ids,
+            current.cues.follow_edges(masks, config.mask_threshold),
+            [tracked.scores for tracked in objects],
+            current.frame.hw,
+            config,
+        )
+
+    def write_memory(
+        self,
+        current: CurrentFrame,
+        objects: ObjectTable,
+        chosen: ChosenMasks,
+        config: TrackerConfig,
+    ) -> ObjectTable:
+        """Remember this frame with soft masks, before holes were filled or overlaps settled."""
+        logits = chosen.mask_logits
+        binarize = torch.zeros(len(logits), dtype=torch.bool, device=logits.device)
+        features = self._stages.encode_memory(current.feature, logits, binarize)  # (N, E, h, w)
+        memories = map(Memory, features, chosen.pointers)
+        return objects.updated(
+            replace(
+                tracked,
+                bank=tracked.bank.with_recent(current.number, memory, config),
+                bank_before=tracked.bank,
+            )
+            for tracked, memory in zip(objects, memories, strict=True)
+        )
+
+    def condition(
+        self, current: CurrentFrame, target: PromptedObject, config: TrackerConfig
+    ) -> Tensor:
+        """The frame as an object sees it by what it remembered before: (1, D, h, w)."""
+        stages = self._stages
+        if target.started_here:  # it sees the picture without any memory
+            return current.feature + stages.constants.no_memory
+        view = target.bank_before.view(current.number, stages.sizes, config)
+        bank = pack([view], stages.sizes, stages.device)
+        return stages.attend_memory(current.feature, bank)
+
+    def answer(
+        self,
+        prompt: Prompt,
+        current: CurrentFrame,
+        target: PromptedObject,
+        conditioned: Tensor,
+        config: TrackerConfig,
+    ) -> TrackedObject:
+        """Answer a prompt, and remember the frame as one that was prompted.
+
+        Args:
+            prompt: fits the frame.
+            current: the frame.
+            target: the object, as of this frame.
+            conditioned: (1, D, h, w) of this frame and object.
+            config: what is remembered, and which holes are filled.
+        """
+        points, chosen = self._choose(prompt, current, target, conditioned)
+        logits = self._postprocessor.fill_holes(chosen.mask_logits, config.fill_hole_area)
+        binarize = torch.ones(1, dtype=torch.bool, device=logits.device)
+        feature = self._stages.encode_memory(current.feature, logits, binarize)[0]
+        memory = Memory(feature, chosen.pointers[0])
+        return TrackedObject(
+            object_id=target.object_id,
+            label=prompt.label or target.label,
+            last_seen_ns=target.last_seen_ns,
+            point_prompt=points,
+            bank=target.bank.with_conditioning(current.number, memory, config),
+            bank_before=target.bank_before,
+            past=target.past,
+            mask_logits=logits,
+            scores=chosen.scores[0],
+            pointer=chosen.pointers[0],
+        )
+
+    def _choose(
+        self, prompt: Prompt, current: CurrentFrame, target: PromptedObject, conditioned: Tensor
+    ) -> tuple[PointPrompt, ChosenMasks]:
+        """The mask that a prompt gives, and all clicks and the box that it comes of."""
+        if prompt.mask is not None:
+            return PointPrompt(), take_mask(self._stages, current.feature, prompt.mask)
+        sizes, hw = self._stages.sizes, current.frame.hw
+        before = target.point_prompt if prompt.keep_previous else PointPrompt()
+        points = before.extended(prompt)
+        if isinstance(target, TrackedObject):
+            previous: Tensor | None = as_prompt(target.mask_logits)
+        else:
+            previous = current.cues.propose(points.scaled(hw, sizes.mask_size))
+        coordinates, labels = points.to_network(hw, sizes.image_size, current.feature.device)
+        decoded = self._stages.decode_mask(conditioned, coordinates, labels, previous)
+        return points, self._selection.of_prompt(decoded, ambiguous=points.ambiguous)
+
+
+def postprocessor_for(stages: Stages) -> Postprocessor:
+    """What suits the device on which the stages take their inputs."""
+    size, device = stages.sizes.image_size, stages.device
+    return CpuPostprocessor(size) if device.type == "cpu" else CudaPostprocessor(size, device)
+
+
+def as_prompt(mask_logits: Tensor) -> Tensor:
+    """A mask as the decoder takes it back: (B, 1, 4h, 4w)."""
+    return mask_logits.clamp(-MAX_PREVIOUS_LOGIT, MAX_PREVIOUS_LOGIT)

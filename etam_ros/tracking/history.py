@@ -1,0 +1,165 @@
+"""The frames of the last moments, as they were received, for prompts that come late."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from etam_ros.config import HistoryConfig
+from etam_ros.errors import PromptError
+from etam_ros.records import Frame
+
+MIB: Final = 2**20
+NS_PER_S: Final = 1_000_000_000
+OTHER_CLOCK_NS: Final = 60 * NS_PER_S
+"""Stamps that lie further apart than this come from different clocks: no operator is so late."""
+
+
+@dataclass(frozen=True, eq=False)
+class HistoryEntry:
+    """One frame that was received.
+
+    Attributes:
+        stamp_ns: its stamp, never 0.
+        size_bytes: what it takes while it is kept.
+        read: makes the picture of it; raises ImageError where it cannot be read.
+    """
+
+    stamp_ns: int
+    size_bytes: int
+    read: Callable[[], Frame]
+
+
+class History:
+    """Keeps frames until they are too old or too many; converts none until it is asked for.
+
+    Whoever receives frames adds all of them as they come, also those that the tracker never gets
+    to see; the frames that are stepped are found among them by their stamps. Where nobody adds
+    any, `Tracker.step` keeps its frames, without copying them. Any thread may call.
+
+    A frame that is older than ones before it, as in a bag that loops, or that repeats a stamp,
+    takes the place of all that are not older than itself. Frames without stamps are not kept.
+
+    Args:
+        config: how much is kept; may be replaced at any time, and counts from the next frame on.
+
+    Example:
+        history = History(HistoryConfig(seconds=1.0))
+        tracker = Tracker(stages, history=history)
+        history.add(stamp_ns, len(jpeg), lambda: Frame(decode(jpeg), stamp_ns))
+    """
+
+    def __init__(self, config: HistoryConfig | None = None) -> None:
+        self.config = config or HistoryConfig()
+        self._lock = threading.Lock()
+        self._entries: deque[HistoryEntry] = deque()  # the oldest first
+        self._size_bytes = 0
+        self._is_fed = False
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def size_bytes(self) -> int:
+        """What the kept frames take."""
+        return self._size_bytes
+
+    def add(self, stamp_ns: int, size_bytes: int, read: Callable[[], Frame]) -> None:
+        """Keep a frame that was received.
+
+        Args:
+            stamp_ns: its stamp; 0: it has none, and is not kept.
+            size_bytes: of what `read` holds on to; a frame larger than the bound is not kept.
+            read: makes the picture, in the tracker's thread; raises ImageError if it cannot.
+        """
+        self._is_fed = True
+        self._keep(HistoryEntry(stamp_ns, size_bytes, read))
+
+    def add_stepped(self, frame: Frame) -> None:
+        """Keep a frame that was stepped, unless frames are added as they are received."""
+        if not self._is_fed:
+            self._keep(HistoryEntry(frame.stamp_ns, frame.image.nbytes, lambda: frame))
+
+    def clear(self) -> None:
+        """Forget all frames, for instance when the camera is another one from now on."""
+        with self._lock:
+            self._entries.clear()
+            self._size_bytes = 0
+
+    def holds(self, stamp_ns: int) -> bool:
+        """Whether the frame of exactly this stamp is kept."""
+        return any(entry.stamp_ns == stamp_ns for entry in self._kept())
+
+    def between(self, after_ns: int, before_ns: int) -> list[HistoryEntry]:
+        """The frames after one stamp and before another, the oldest first."""
+        return [entry for entry in self._kept() if after_ns < entry.stamp_ns < before_ns]
+
+    def find(self, stamp_ns: int, newest_ns: int) -> HistoryEntry | None:
+        """The frame that a prompt is for: that of its stamp, else the nearest within tolerance.
+
+        Args:
+            stamp_ns: of the prompt.
+            newest_ns: of the newest stepped frame, which need not be kept.
+
+        Returns:
+            the frame; None for the newest stepped one.
+
+        Raises:
+            PromptError: there is none, with both times.
+        """
+        kept = {entry.stamp_ns: entry for entry in self._kept()}
+        nearest = min([newest_ns, *kept], key=lambda each: abs(each - stamp_ns))
+        if abs(nearest - stamp_ns) > self.config.stamp_tolerance_ms * 1e6:
+            raise PromptError(self._refusal(stamp_ns, newest_ns, [*kept, newest_ns], nearest))
+        return None if nearest == newest_ns else kept[nearest]
+
+    def _kept(self) -> list[HistoryEntry]:
+        with self._lock:
+            return list(self._entries)
+
+    def _keep(self, entry: HistoryEntry) -> None:
+        if entry.stamp_ns == 0:
+            return
+        entries, config = self._entries, self.config
+        oldest_ns = entry.stamp_ns - int(config.seconds * NS_PER_S)
+        with self._lock:
+            while entries and entries[-1].stamp_ns >= entry.stamp_ns:
+                self._size_bytes -= entries.pop().size_bytes
+            entries.append(entry)
+            self._size_bytes += entry.size_bytes
+            while entries and (
+                entries[0].stamp_ns < oldest_ns or self._size_bytes > config.max_mib * MIB
+            ):
+                self._size_bytes -= entries.popleft().size_bytes
+
+    def _refusal(self, stamp_ns: int, newest_ns: int, known: list[int], nearest: int) -> str:
+        """Why there is no frame for a prompt."""
+        asked, newest = f"prompt is for the frame of {in_s(stamp_ns)}", in_s(newest_ns)
+        if abs(nearest - stamp_ns) > OTHER_CLOCK_NS:
+            return (
+                f"{asked}, but the newest frame is of {newest}, expected both from one clock: use "
+                "the stamp of the frame, check use_sim_time, or leave the stamp zero"
+            )
+        if stamp_ns > max(known):
+            return (
+                f"{asked}, which is after the newest frame, of {newest}: use the stamp of the "
+                "frame, or leave the stamp zero"
+            )
+        if stamp_ns < min(known):
+            return (
+                f"{asked}, but the history goes back to {in_s(min(known))} from the newest, of "
+                f"{newest}: prompt a newer frame, or raise history.seconds and history.max_mib"
+            )
+        return (
+            f"{asked}, but the nearest one is of {in_s(nearest)}, expected one within "
+            f"history.stamp_tolerance_ms = {self.config.stamp_tolerance_ms:g}: use the stamp of a "
+            "frame"
+        )
+
+
+def in_s(stamp_ns: int) -> str:
+    """A stamp for people, in seconds."""
+    return f"{stamp_ns / NS_PER_S:.6f} s"
