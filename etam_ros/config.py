@@ -253,6 +253,35 @@ class ClicksConfig(Checked):
 
 
 @dataclass(frozen=True)
+class DetectionsConfig(Checked):
+    """Which boxes of a detector are followed."""
+
+    min_score: float = option(
+        0.5, "Boxes of a lower score are ignored, 0..1.", minimum=0.0, maximum=1.0, live=True
+    )
+    labels: str = option(
+        "", "Classes that are followed, with commas between them.", unset="all", live=True
+    )
+    max_per_message: int = option(
+        8, "Boxes taken from one message, those of highest score.", minimum=1, maximum=1024,
+        live=True,
+    )  # fmt: skip
+    overlap_iou: float = option(
+        0.3,
+        "A box is on an object that is followed if the IoU with its box is at least this.",
+        minimum=0.01,
+        maximum=1.0,
+        live=True,
+    )
+    on_overlap: str = option(
+        "ignore",
+        "What a box on an object that is followed does; ignore: nothing, refine: it corrects it.",
+        choices=("ignore", "refine"),
+        live=True,
+    )
+
+
+@dataclass(frozen=True)
 class SourcesConfig(Checked):
     """Which topics prompts are taken from."""
 
@@ -264,6 +293,9 @@ class SourcesConfig(Checked):
     )
     overlay_mouse_left: bool = option(
         True, "Take clicks of rqt_image_view on the overlay, for the newest frame."
+    )
+    detections: bool = option(
+        True, "Take boxes of a detector from detections, where vision_msgs is installed."
     )
 
 
@@ -324,6 +356,7 @@ GROUPS: Final[Mapping[str, type[Checked]]] = {
     "diagnostics": DiagnosticsConfig,
     "images": ImagesConfig,
     "clicks": ClicksConfig,
+    "detections": DetectionsConfig,
     "sources": SourcesConfig,
 }
 """Parameter groups of the node beside its top level: prefix -> configuration class."""

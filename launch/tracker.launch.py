@@ -25,6 +25,7 @@ TOPICS = {
     "click": ("~/click", "geometry_msgs/PointStamped, a pixel on an object."),
     "click_background": ("~/click_background", "The same, a pixel that is not on it."),
     "mouse_left": ("mouse_left", "geometry_msgs/Point, a click of rqt_image_view on the image."),
+    "detections": ("detections", "vision_msgs/Detection2DArray, where vision_msgs is installed."),
     "objects": ("~/objects", "etam_ros/TrackedObjectArray of each frame."),
     "events": ("~/events", "etam_ros/TrackEvent: what became of an object, and why."),
     "label_image": ("~/label_image", "Object id per pixel of each frame, 16UC1."),

@@ -24,6 +24,7 @@ from etam_ros.config import (
     GROUPS,
     Checked,
     ClicksConfig,
+    DetectionsConfig,
     DiagnosticsConfig,
     ImagesConfig,
     NodeConfig,
@@ -46,6 +47,7 @@ class Settings:
     diagnostics: DiagnosticsConfig = field(default_factory=DiagnosticsConfig)
     images: ImagesConfig = field(default_factory=ImagesConfig)
     clicks: ClicksConfig = field(default_factory=ClicksConfig)
+    detections: DetectionsConfig = field(default_factory=DetectionsConfig)
     sources: SourcesConfig = field(default_factory=SourcesConfig)
 
 

@@ -254,13 +254,7 @@ class TrackerNode:
             worker.activate()
             undo.callback(worker.deactivate)
             endpoints = undo.enter_context(Endpoints(self.node))
-            PromptTopics(
-                endpoints,
-                worker,
-                self.settings.sources,
-                meaning=lambda: self.settings.clicks.meaning,
-                on_refused=self._on_refused,
-            )
+            PromptTopics(endpoints, worker, lambda: self.settings, self._on_refused)
             self._images = images = ImageSubscription(
                 self.node,
                 self.settings.node,

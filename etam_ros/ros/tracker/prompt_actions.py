@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from std_msgs.msg import Header
 
-from etam_ros.errors import ObjectError
+from etam_ros.config import DetectionsConfig
+from etam_ros.errors import ObjectError, PromptError
 from etam_ros.msg import Prompt as PromptMessage
 from etam_ros.msg import TrackedObject
 from etam_ros.records import BACKGROUND, FOREGROUND, ObjectState, Prompt
@@ -19,10 +20,13 @@ from etam_ros.ros.messages import (
     tracked_object,
 )
 from etam_ros.ros.tracker.clicks import object_of_click, without_rounding
+from etam_ros.ros.tracker.detections import chosen, detections_from_message, object_of_box
 from etam_ros.ros.tracker.loading import Tracking
 from etam_ros.ros.tracker.object_watch import name_of
 
 if TYPE_CHECKING:
+    from vision_msgs.msg import Detection2DArray
+
     from etam_ros.tracking import Tracker
 
 
@@ -86,6 +90,44 @@ def apply_click(click: Click, meaning: str, tracking: Tracking) -> None:
         stamp_ns=stamp_ns(click.header.stamp),
     )
     _add_prompt(prompt, click.source, tracking)
+
+
+def apply_detections(
+    message: Detection2DArray, source: str, config: DetectionsConfig, tracking: Tracking
+) -> None:
+    """Follow what a detector found, as far as it is wanted and not followed already.
+
+    Args:
+        message: as it came.
+        source: the topic it came on.
+        config: which boxes are wanted.
+        tracking: gets a prompt for each of them.
+
+    Raises:
+        PromptError: one was refused; the others were applied.
+    """
+    check_prompt_frame(message.header, tracking.newest)
+    result = tracking.tracker.result
+    assert result is not None  # there is a newest frame
+    found = detections_from_message(message, result.image_hw)
+    done: set[int] = set()
+    refusal: PromptError | None = None
+    for each in chosen(found, config):
+        object_id = object_of_box(each.box, tracking.tracker.result or result, config.overlap_iou)
+        if object_id and (config.on_overlap == "ignore" or object_id in done):
+            continue
+        try:
+            prompt = Prompt(
+                object_id,
+                label="" if object_id else each.label,  # no detector renames an object
+                box=each.box,
+                stamp_ns=stamp_ns(message.header.stamp),
+            )
+            done.add(_add_prompt(prompt, source, tracking).object_id)
+        except PromptError as error:
+            refusal = refusal or error
+    if refusal is not None:
+        raise refusal
 
 
 def remove_object(object_id: int, source: str, tracking: Tracking) -> None:

@@ -9,15 +9,25 @@ from functools import partial
 from geometry_msgs.msg import Point, PointStamped
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 
-from etam_ros.config import SourcesConfig
 from etam_ros.errors import EtamError
 from etam_ros.msg import Prompt as PromptMessage
 from etam_ros.records import BACKGROUND, FOREGROUND
 from etam_ros.ros.endpoints import Endpoints
+from etam_ros.ros.parameters import Settings
 from etam_ros.ros.qos import PROMPTS
 from etam_ros.ros.tracker.loading import Tracking
-from etam_ros.ros.tracker.prompt_actions import Click, apply_click, apply_prompt
+from etam_ros.ros.tracker.prompt_actions import (
+    Click,
+    apply_click,
+    apply_detections,
+    apply_prompt,
+)
 from etam_ros.ros.tracker.worker import Worker
+
+try:
+    from vision_msgs.msg import Detection2DArray
+except ImportError:  # there are no detections then
+    Detection2DArray = None
 
 
 class PromptTopics:
@@ -26,8 +36,7 @@ class PromptTopics:
     Args:
         endpoints: get the subscriptions.
         worker: does what they ask.
-        sources: which of them there are.
-        meaning: asked for the present value of `clicks.meaning`.
+        settings: asked for the present ones; sources are as they are now.
         on_refused: told in words what was not applied, in any thread.
     """
 
@@ -35,15 +44,14 @@ class PromptTopics:
         self,
         endpoints: Endpoints,
         worker: Worker,
-        sources: SourcesConfig,
-        *,
-        meaning: Callable[[], str],
+        settings: Callable[[], Settings],
         on_refused: Callable[[str], None],
     ) -> None:
         self._worker = worker
-        self._meaning = meaning
+        self._settings = settings
         self._on_refused = on_refused
         group = MutuallyExclusiveCallbackGroup()  # prompts keep their order
+        sources = settings().sources
         overlay_mouse = endpoints.node.resolve_topic_name("~/overlay") + "_mouse_left"
         for wanted, message_type, topic, callback in (
             (sources.prompt, PromptMessage, "~/prompt", self.on_prompt),
@@ -56,8 +64,9 @@ class PromptTopics:
             ),
             (sources.mouse_left, Point, "mouse_left", self.on_mouse),
             (sources.overlay_mouse_left, Point, overlay_mouse, self.on_mouse),
+            (sources.detections, Detection2DArray, "detections", self.on_detections),
         ):
-            if wanted:
+            if wanted and message_type is not None:
                 endpoints.subscribe(message_type, topic, partial(callback, topic), PROMPTS, group)
 
     def on_prompt(self, topic: str, message: PromptMessage) -> None:
@@ -68,12 +77,16 @@ class PromptTopics:
         """A click on the frame of its stamp."""
         point = (message.point.x, message.point.y)
         click = Click(point, topic, label, message.header)
-        self._submit(partial(apply_click, click, self._meaning()))
+        self._submit(partial(apply_click, click, self._settings().clicks.meaning))
 
     def on_mouse(self, topic: str, message: Point) -> None:
         """A click of rqt_image_view, which knows no stamp."""
         click = Click((message.x, message.y), topic, rounded=True)
-        self._submit(partial(apply_click, click, self._meaning()))
+        self._submit(partial(apply_click, click, self._settings().clicks.meaning))
+
+    def on_detections(self, topic: str, message: Detection2DArray) -> None:
+        """Boxes that a detector found on the frame of their stamp."""
+        self._submit(partial(apply_detections, message, topic, self._settings().detections))
 
     def _submit(self, action: Callable[[Tracking], object]) -> None:
         try:
