@@ -17,6 +17,7 @@ from etam_ros.runtime import Stages, StageSizes
 from etam_ros.runtime.backends.torch.stages import DTYPES
 
 REPEATS: Final = 10
+PROFILED_FRAMES: Final = 3
 _WAITS: Final = {
     "cudaStreamSynchronize", "cudaEventSynchronize", "cudaDeviceSynchronize", "cudaMemcpy",
 }  # fmt: skip
@@ -105,22 +106,21 @@ def fewest_bytes(
     return parameters * DTYPES[precision].itemsize + objects * memory + height * width * (3 + 2)
 
 
-def count_host_calls(clock: FrameClock, picture: Frame, frames: int = 3) -> HostCalls:
+def count_host_calls(clock: FrameClock, picture: Frame) -> HostCalls:
     """Ask CUDA's own profiler what the host called; nothing on a CPU.
 
     Args:
         clock: with objects that are followed.
-        picture: to step onto, so many times.
-        frames: over which it is averaged.
+        picture: to step onto, PROFILED_FRAMES times.
     """
     if clock.tracker.stages.device.type != "cuda":
         return HostCalls(0.0, 0.0)
     kinds = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
     with torch.profiler.profile(activities=kinds) as profile:
-        for _ in range(frames):
+        for _ in range(PROFILED_FRAMES):
             clock.tracker.step(picture)
     launches = waits = 0
     for each in profile.key_averages():
         launches += each.count if each.key in _LAUNCHES else 0
         waits += each.count if each.key in _WAITS else 0
-    return HostCalls(launches / frames, waits / frames)
+    return HostCalls(launches / PROFILED_FRAMES, waits / PROFILED_FRAMES)

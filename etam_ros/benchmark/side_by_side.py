@@ -6,8 +6,10 @@ Machines change their speed from minute to minute: what is compared runs in the 
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from statistics import fmean
 from typing import Final
 
@@ -102,71 +104,57 @@ def measure_side_by_side(
         what was measured, in the order of `ways`.
     """
     pictures = [Frame(picture) for picture in synthetic_pictures(work.source_hw, work.objects)]
-    turns = _Turns(on_failure)
-    for name, stages in ways.items():
-        turns.begin(name, FrameClock(stages, work.objects, parts=parts), pictures[0])
+    clocks = {name: FrameClock(each, work.objects, parts=parts) for name, each in ways.items()}
+
+    def attempt(name: str, call: Callable[[], FrameResult | None]) -> FrameResult | None:
+        try:
+            return call()
+        except Exception as error:
+            if on_failure is None:
+                raise
+            del clocks[name]
+            on_failure(name, error)
+            return None
+
+    for name, clock in list(clocks.items()):
+        attempt(name, partial(clock.begin, pictures[0]))
     agreements: dict[str, list[float]] = {name: [] for name in ways}
+    order = deque(ways)
     for index in range(FILLING_FRAMES + work.frames):
-        picture = pictures[index % len(pictures)]
-        results = turns.step(picture, index >= FILLING_FRAMES, on_frame)
+        picture, measured = pictures[index % len(pictures)], index >= FILLING_FRAMES
+        order.rotate(-1)  # nobody is always first
+        results = {}
+        for name in [each for each in order if each in clocks]:
+            results[name] = attempt(name, partial(clocks[name].step, picture, measured))
+            on_frame()
         for name, result in results.items():
             other = results.get(references[name])
-            agreements[name] += [] if other is None else _agreement(result, other)
-    for name, clock in turns.clocks.items():
+            if result is not None and other is not None:
+                agreements[name] += _agreement(result, other)
+    for name, clock in clocks.items():
         on_end(name, clock)
-    timings = {name: clock.timings() for name, clock in turns.clocks.items()}
+    return _measured(clocks, references, agreements, work.objects)
+
+
+def _measured(
+    clocks: Mapping[str, FrameClock],
+    references: Mapping[str, str],
+    agreements: Mapping[str, list[float]],
+    objects: int,
+) -> list[Measured]:
+    timings = {name: clock.timings() for name, clock in clocks.items()}
     base_ms = {name: each[STEP].p50_ms for name, each in timings.items()}
     return [
         Measured(
             name,
-            work.objects,
+            objects,
             timings[name],
             ratio=base_ms.get(references[name], math.nan) / base_ms[name],
             agreement=fmean(agreements[name]) if agreements[name] else math.nan,
             device_use=clock.device_use,
         )
-        for name, clock in turns.clocks.items()
+        for name, clock in clocks.items()
     ]
-
-
-class _Turns:
-    """The clocks of all ways that have not failed; nobody is always first."""
-
-    def __init__(self, on_failure: Callable[[str, Exception], None] | None) -> None:
-        self.clocks: dict[str, FrameClock] = {}
-        self._order: list[str] = []
-        self._on_failure = on_failure
-
-    def begin(self, name: str, clock: FrameClock, first: Frame) -> None:
-        """Warm up, and click on the objects of the first picture."""
-        try:
-            clock.begin(first)
-        except Exception as error:
-            self._fail(name, error)
-        else:
-            self.clocks[name] = clock
-            self._order.append(name)
-
-    def step(
-        self, picture: Frame, measured: bool, on_frame: Callable[[], None]
-    ) -> dict[str, FrameResult]:
-        """One frame of every way."""
-        self._order = self._order[1:] + self._order[:1]
-        results = {}
-        for name in list(self._order):
-            try:
-                results[name] = self.clocks[name].step(picture, measured)
-            except Exception as error:
-                self._order.remove(name)
-                del self.clocks[name]
-                self._fail(name, error)
-            on_frame()
-        return results
-
-    def _fail(self, name: str, error: Exception) -> None:
-        if self._on_failure is None:
-            raise error
-        self._on_failure(name, error)
 
 
 def _agreement(result: FrameResult, other: FrameResult) -> list[float]:
