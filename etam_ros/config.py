@@ -282,6 +282,30 @@ class DetectionsConfig(Checked):
 
 
 @dataclass(frozen=True)
+class EventsConfig(Checked):
+    """When an object that is visible counts as doubtful."""
+
+    doubtful_below: float = option(
+        0.5,
+        "An object is doubtful when the model's own IoU estimate stays below this, 0..1; 0 never "
+        "doubts.",
+        minimum=0.0,
+        maximum=1.0,
+        live=True,
+    )
+    doubtful_frames: int = option(
+        3, "Frames in a row for which it has to stay there.", minimum=1, maximum=1000, live=True
+    )
+    sure_above: float = option(
+        0.7,
+        "It can become doubtful again once the estimate was above this, 0..1.",
+        minimum=0.0,
+        maximum=1.0,
+        live=True,
+    )
+
+
+@dataclass(frozen=True)
 class SourcesConfig(Checked):
     """Which topics prompts are taken from."""
 
@@ -357,6 +381,7 @@ GROUPS: Final[Mapping[str, type[Checked]]] = {
     "images": ImagesConfig,
     "clicks": ClicksConfig,
     "detections": DetectionsConfig,
+    "events": EventsConfig,
     "sources": SourcesConfig,
 }
 """Parameter groups of the node beside its top level: prefix -> configuration class."""

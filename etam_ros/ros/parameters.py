@@ -26,6 +26,7 @@ from etam_ros.config import (
     ClicksConfig,
     DetectionsConfig,
     DiagnosticsConfig,
+    EventsConfig,
     ImagesConfig,
     NodeConfig,
     Option,
@@ -48,6 +49,7 @@ class Settings:
     images: ImagesConfig = field(default_factory=ImagesConfig)
     clicks: ClicksConfig = field(default_factory=ClicksConfig)
     detections: DetectionsConfig = field(default_factory=DetectionsConfig)
+    events: EventsConfig = field(default_factory=EventsConfig)
     sources: SourcesConfig = field(default_factory=SourcesConfig)
 
 

@@ -148,7 +148,7 @@ def test_what_the_owner_cannot_serve_is_refused_with_its_words(node):
 
 def test_settings_stay_equal_to_the_parameters_when_a_later_validator_refuses(node):
     def refuse_three(parameters):
-        wrong = any(parameter.value == 3 for parameter in parameters)
+        wrong = any((p.name, p.value) == ("tracker.max_objects", 3) for p in parameters)
         return SetParametersResult(successful=not wrong, reason="not today" if wrong else "")
 
     node.add_on_set_parameters_callback(refuse_three)  # rclpy asks the newest first

@@ -8,6 +8,7 @@ from typing import Final
 
 from std_msgs.msg import Header
 
+from etam_ros.config import EventsConfig
 from etam_ros.msg import TrackEvent
 from etam_ros.records import NEW_OBJECT, FrameResult, ObjectState
 from etam_ros.ros.messages import NS_PER_S, LastSeen
@@ -17,9 +18,29 @@ KINDS_IN_WORDS: Final = {
     TrackEvent.REFINED: "refined",
     TrackEvent.OCCLUDED: "occluded",
     TrackEvent.SEEN_AGAIN: "seen again",
+    TrackEvent.DOUBTFUL: "doubtful",
     TrackEvent.REMOVED: "removed",
     TrackEvent.FORGOTTEN: "forgotten",
 }
+
+
+@dataclass(frozen=True)
+class _Doubt:
+    """How far an object is doubtful.
+
+    Attributes:
+        low_frames: frames in a row on which the IoU estimate was low.
+        told: it became doubtful; it cannot again before the estimate was high.
+    """
+
+    low_frames: int = 0
+    told: bool = False
+
+    def after(self, iou_score: float, config: EventsConfig) -> _Doubt:
+        """As of a frame later."""
+        low_frames = self.low_frames + 1 if iou_score < config.doubtful_below else 0
+        still = self.told and iou_score <= max(config.sure_above, config.doubtful_below)
+        return _Doubt(low_frames, still or low_frames >= config.doubtful_frames)
 
 
 @dataclass(frozen=True)
@@ -30,19 +51,43 @@ class _Known:
     occluded: bool
     time_since_seen_ns: int
     last_seen: LastSeen
+    doubt: _Doubt
+
+    @classmethod
+    def after(
+        cls, old: _Known | None, state: ObjectState, config: EventsConfig | None, *, prompted: bool
+    ) -> _Known:
+        """What is known of an object now.
+
+        Args:
+            old: what was known of it; None if it is new.
+            state: of it now.
+            config: when it is doubtful; None where no new frame can say so.
+            prompted: somebody prompted it since.
+        """
+        last_seen = LastSeen() if old is None else old.last_seen
+        if not state.occluded:
+            last_seen = LastSeen(state.box, state.centroid)
+        doubt = _Doubt()
+        if old is not None and not prompted and not state.occluded:
+            doubt = old.doubt.after(state.iou_score, config) if config else old.doubt
+        return cls(state.label, state.occluded, state.time_since_seen_ns, last_seen, doubt)
 
 
 class ObjectWatch:
     """Looks at every result; the worker's thread alone calls it.
 
     Attributes:
+        config: when an object is doubtful; may be replaced.
         last_seen: by id, where each object was seen last; another mapping after each look.
     """
 
     def __init__(self) -> None:
+        self.config = EventsConfig()
         self.last_seen: Mapping[int, LastSeen] = {}
         self._known: dict[int, _Known] = {}
         self._events: list[TrackEvent] = []
+        self._frame_number = 0
 
     def look(
         self, result: FrameResult, header: Header, *, cause: str = "", prompted: int = NEW_OBJECT
@@ -62,14 +107,15 @@ class ObjectWatch:
                 self._tell(TrackEvent.FORGOTTEN, object_id, known.label, reason, header)
             elif object_id not in there:
                 self._tell(TrackEvent.REMOVED, object_id, known.label, cause, header)
+        config = self.config if result.frame_number != self._frame_number else None
+        self._frame_number = result.frame_number
+        before, self._known = self._known, {}
         for object_id, state in there.items():
-            before = self._known.get(object_id)
-            for kind, reason in _changes(before, state, cause, object_id == prompted):
+            old, is_prompted = before.get(object_id), object_id == prompted
+            new = _Known.after(old, state, config, prompted=is_prompted)
+            self._known[object_id] = new
+            for kind, reason in _changes(old, new, state, cause if is_prompted else ""):
                 self._tell(kind, object_id, state.label, reason, header)
-        self._known = {
-            object_id: _known(state, self._known.get(object_id))
-            for object_id, state in there.items()
-        }
         self.last_seen = {each: known.last_seen for each, known in self._known.items()}
 
     def take_events(self) -> list[TrackEvent]:
@@ -84,35 +130,29 @@ class ObjectWatch:
 
 
 def _changes(
-    before: _Known | None, state: ObjectState, cause: str, prompted: bool
+    old: _Known | None, new: _Known, state: ObjectState, cause: str
 ) -> Iterator[tuple[int, str]]:
-    """Kind and reason of all that happened to one object that is there."""
-    if before is None:
-        yield TrackEvent.ADDED, cause
-    elif prompted:
-        yield TrackEvent.REFINED, cause
-    was_occluded = before is not None and before.occluded
-    if state.occluded and not was_occluded:
+    """Kind and reason of all that happened to one object that is there.
+
+    Args:
+        old: what was known of it; None if it is new.
+        new: what is known now.
+        state: of it now.
+        cause: what it was prompted with, in words; empty if it was not.
+    """
+    if cause:
+        yield (TrackEvent.ADDED if old is None else TrackEvent.REFINED), cause
+    was_occluded = old is not None and old.occluded
+    visibility = f"visibility is {state.visibility:.2f}"
+    if new.occluded and not was_occluded:
         nothing_left = state.object_score_logit > 0
-        yield (
-            TrackEvent.OCCLUDED,
-            "no pixel of it is left" if nothing_left else f"visibility is {state.visibility:.2f}",
-        )
-    elif before is not None and was_occluded and not state.occluded:
-        hidden_s = before.time_since_seen_ns / NS_PER_S
-        yield (
-            TrackEvent.SEEN_AGAIN,
-            f"visibility is {state.visibility:.2f}"
-            + (f", it was hidden for {hidden_s:.1f} s" if hidden_s else ""),
-        )
-
-
-def _known(state: ObjectState, before: _Known | None) -> _Known:
-    if not state.occluded:
-        last_seen = LastSeen(state.box, state.centroid)
-    else:
-        last_seen = LastSeen() if before is None else before.last_seen
-    return _Known(state.label, state.occluded, state.time_since_seen_ns, last_seen)
+        yield TrackEvent.OCCLUDED, "no pixel of it is left" if nothing_left else visibility
+    elif old is not None and was_occluded and not new.occluded:
+        hidden_s = old.time_since_seen_ns / NS_PER_S
+        hidden = f", it was hidden for {hidden_s:.1f} s" if hidden_s else ""
+        yield TrackEvent.SEEN_AGAIN, visibility + hidden
+    if new.doubt.told and not (old is not None and old.doubt.told):
+        yield TrackEvent.DOUBTFUL, f"the model's own IoU estimate is {state.iou_score:.2f}"
 
 
 def name_of(object_id: int, label: str) -> str:

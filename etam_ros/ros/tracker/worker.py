@@ -230,7 +230,7 @@ class Worker:
                 received = None
                 if request is None:
                     received, self._slot = self._slot, None
-            tracking.tracker.config = settings.tracker
+            tracking.tracker.config, tracking.watch.config = settings.tracker, settings.events
             if request is not None:
                 request.serve(tracking)
             elif received is not None:

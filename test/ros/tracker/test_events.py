@@ -241,3 +241,19 @@ def test_a_refusal_for_want_of_room_names_the_object_that_was_not_seen_for_longe
     finally:
         tracker.set_parameter("tracker.max_objects", 16)
         tracker.set_parameter("tracker.mask_threshold", 0.0)
+
+
+def test_an_object_whose_estimate_stays_low_is_doubtful_once(tracker, ros, wait_for_events):
+    track = lambda: tracker.track(ros.image(tracker.next_header()))  # noqa: E731
+    track()
+    assert tracker.add_prompt(points=[(30, 20)], labels=[1]).success
+    try:
+        assert tracker.set_parameter("events.doubtful_below", 1.0).successful
+        third = [track() for _ in range(4)][2]
+        assert tracker.remove(1).success
+        _, doubtful, removed = wait_for_events(3)
+        assert (doubtful.kind, doubtful.header) == (TrackEvent.DOUBTFUL, third.header)
+        assert f"{third.objects[0].iou_score:.2f}" in doubtful.reason
+        assert removed.kind == TrackEvent.REMOVED
+    finally:
+        tracker.set_parameter("events.doubtful_below", 0.5)

@@ -8,6 +8,7 @@ import torch
 from etam_ros.msg import TrackEvent
 from std_msgs.msg import Header
 
+from etam_ros.config import EventsConfig
 from etam_ros.records import FrameResult, ObjectState
 from etam_ros.ros.messages import LastSeen
 from etam_ros.ros.tracker.object_watch import KINDS_IN_WORDS, ObjectWatch, in_words
@@ -16,18 +17,20 @@ NOWHERE = (math.nan, math.nan)
 BOX, CENTROID = (10, 20, 14, 24), (11.5, 21.5)
 
 
-def visible(object_id, label="", box=BOX, centroid=CENTROID):
-    return state(object_id, label, False, 0.9, 16, box, centroid, 0, 2.0)
+def visible(object_id, label="", box=BOX, centroid=CENTROID, iou=0.9):
+    return state(object_id, label, False, 0.9, 16, box, centroid, 0, 2.0, iou)
 
 
 def occluded(object_id, label="", unseen_ns=0, logit=-2.0):
     return state(object_id, label, True, 0.12, 0, (0, 0, 0, 0), NOWHERE, unseen_ns, logit)
 
 
-def state(object_id, label, is_occluded, visibility, area, box, centroid, unseen_ns, logit):
+def state(
+    object_id, label, is_occluded, visibility, area, box, centroid, unseen_ns, logit, iou=0.1
+):
     mask = np.ones((box[3] - box[1], box[2] - box[0]), bool)
     return ObjectState(
-        object_id, label, is_occluded, visibility, 0.5, area, box, centroid, mask, unseen_ns,
+        object_id, label, is_occluded, visibility, iou, area, box, centroid, mask, unseen_ns,
         logit, torch.zeros(4, 4), torch.zeros(2),
     )  # fmt: skip
 
@@ -39,8 +42,8 @@ class Watched:
         self.watch = ObjectWatch()
         self.frames = 0
 
-    def __call__(self, *states, cause="", prompted=0, forgotten=()):
-        self.frames += 1
+    def __call__(self, *states, cause="", prompted=0, forgotten=(), same_frame=False):
+        self.frames += not same_frame
         result = FrameResult(
             self.frames, 0, "", (48, 64), states, np.zeros((48, 64), np.uint16), False, forgotten
         )
@@ -119,6 +122,49 @@ def test_where_an_object_was_last_stays_known_while_it_is_hidden(told):
     assert before[2].box == (0, 0, 0, 0), "a frame on its way out keeps what it was given"
     told(occluded(1))
     assert set(told.watch.last_seen) == {1}
+
+
+def doubts(told, *ious):
+    """On which of these frames object 1 becomes doubtful."""
+    kinds = [[event[0] for event in told(visible(1, iou=iou))] for iou in ious]
+    return [index for index, each in enumerate(kinds) if TrackEvent.DOUBTFUL in each]
+
+
+def test_an_object_is_doubtful_once_its_estimate_stays_low_and_not_again_before_it_was_high(told):
+    told(visible(1), cause="a click", prompted=1)
+    assert doubts(told, 0.45, 0.4, 0.55, 0.45, 0.4) == []
+    assert told(visible(1, iou=0.31)) == [
+        (TrackEvent.DOUBTFUL, 1, "", "the model's own IoU estimate is 0.31")
+    ]
+    assert doubts(told, *[0.3, 0.55, 0.69] * 5, *[0.3] * 5) == [], "it is doubtful all the while"
+    assert doubts(told, 0.71, 0.4, 0.4, 0.4, 0.4) == [3]
+
+
+def test_a_steady_object_never_flickers(told):
+    told(visible(1), cause="a click", prompted=1)
+    rng = np.random.default_rng(0)
+    assert doubts(told, *rng.normal(0.62, 0.05, 500).clip(0.501, 1.0)) == []
+    assert len(doubts(told, *rng.normal(0.5, 0.05, 500).clip(0.0, 0.699))) == 1
+
+
+def test_prompts_and_hiding_end_a_doubt_and_prompts_are_no_frames(told):
+    told(visible(1), cause="a click", prompted=1)
+    assert doubts(told, 0.4, 0.4) == []
+    low = visible(1, iou=0.4)
+    for _ in range(3):
+        added = told(low, visible(2), cause="a click", prompted=2, same_frame=True)
+        assert TrackEvent.DOUBTFUL not in [event[0] for event in added]
+        told(low, cause="a removal", same_frame=True)
+    told(low, cause="a click", prompted=1, same_frame=True)
+    assert doubts(told, 0.4, 0.4) == []
+    told(occluded(1))
+    assert doubts(told, 0.4, 0.4, 0.4, 0.4) == [2]
+
+
+def test_doubts_can_be_switched_off(told):
+    told.watch.config = EventsConfig(doubtful_below=0.0)
+    told(visible(1), cause="a click", prompted=1)
+    assert doubts(told, *[0.0] * 10) == []
 
 
 def test_every_event_is_one_line_of_the_log():
