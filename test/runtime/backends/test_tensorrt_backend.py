@@ -195,13 +195,14 @@ def test_plans_for_a_gpu_elsewhere_are_not_judged_and_that_is_said(
     exported: ExportedModel, key: PlanKey, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_plans(exported, key)
-    folder = str(exported.folder.parent)
-    build("tiny_test", "tensorrt_rtx", "auto", "random:0", folder, target="sm89")
+    given = vars(request_for(exported)) | {"precision": "auto", "target": "sm89"}
+    del given["device"]
+    build(**given)
     said = " ".join(capsys.readouterr().out.split())
     assert "tiny_test is built for sm89 in" in said
     assert "nothing was judged: copy the folder there, and run `etam verify tiny_test" in said
     with pytest.raises(BackendError, match="tensorrt builds for the machine it runs on alone"):
-        build("tiny_test", "tensorrt", "auto", "random:0", folder, target="sm89")
+        build(**given | {"backend": "tensorrt"})
 
 
 @no_gpu
