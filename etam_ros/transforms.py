@@ -127,7 +127,7 @@ def reduced(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
 
 
 def _reduce(pixels: Tensor, size: int) -> Tensor:
-    """(1, 3, H, W) -> (1, 3, S, S) of the same type."""
+    """(1, C, H, W) -> (1, C, S, S) of the same type."""
     return functional.interpolate(
         pixels, size=(size, size), mode="bilinear", align_corners=False, antialias=True
     )
@@ -160,10 +160,7 @@ def mask_to_network(mask: NDArray[np.bool_], size: int, device: torch.device) ->
     values = torch.from_numpy(np.ascontiguousarray(mask)).to(device).float()[None, None]
     if values.shape[-2:] == (size, size):
         return values
-    resized = functional.interpolate(
-        values, size=(size, size), mode="bilinear", align_corners=False, antialias=True
-    )
-    return (resized >= MASK_PRESENT).float()
+    return (_reduce(values, size) >= MASK_PRESENT).float()
 
 
 def logits_to_source(mask_logits: Tensor, out: NDArray[np.float32]) -> None:

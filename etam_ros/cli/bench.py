@@ -76,21 +76,18 @@ def bench(
     from etam_ros.errors import WeightsError
     from etam_ros.runtime.backends.torch.weights import resolve_weights
 
-    model, device = network.model, network.device
     try:
-        weights = resolve_weights(model, network.weights)
+        network = replace(network, weights=resolve_weights(network.model, network.weights))
     except WeightsError:
         if network.weights:
             raise
-        weights = UNTRAINED
-    ways = _ways(network.backend, network.precision, device)
+        network = replace(network, weights=UNTRAINED)
+    ways = _ways(network.backend, network.precision, network.device)
     if against:
-        first = _ways(against, "auto", device)[0]
+        first = _ways(against, "auto", network.device)[0]
         ways = [first, *(way for way in ways if way != first)]
     console = Console()
-    measured = _bench_tracker(
-        model, weights, ways, device, _counts(objects), frames, memory, console
-    )
+    measured = _bench_tracker(network, ways, _counts(objects), frames, memory, console)
     if table is not None:
         from etam_ros.benchmark.tables import write_csv
 
@@ -98,10 +95,9 @@ def bench(
     if plot is not None:
         from etam_ros.benchmark.tables import draw
 
-        draw(measured, f"{model}, 720p, {frames} frames", plot)
+        draw(measured, f"{network.model}, 720p, {frames} frames", plot)
     if node_frames:
-        each, computed = ways[-1]
-        console.print(_bench_node(model, weights, each, computed, device, node_frames))
+        console.print(_bench_node(network, ways[-1], node_frames))
 
 
 Way = tuple[str, str]
@@ -129,10 +125,8 @@ def _counts(objects: str) -> list[int]:
 
 
 def _bench_tracker(
-    model: str,
-    weights: str,
+    network: BenchConfig,
     ways: list[Way],
-    device: str,
     counts: list[int],
     frames: int,
     memory: bool,
@@ -147,13 +141,14 @@ def _bench_tracker(
     with ExitStack() as stack:
         opened: dict[str, Stages] = {}
         ways_of: dict[str, Way] = {}  # auto may turn out to be a precision that is named too
-        for backend, precision in ways:
-            with working(f"opening {backend}") as on_step:
-                stages = stack.enter_context(
-                    open_way(model, weights, backend, precision, device, on_step=on_step)
+        for way in ways:
+            with working(f"opening {way[0]}") as on_step:
+                stages = open_way(
+                    network.model, network.weights, *way, network.device, on_step=on_step
                 )
+                stack.enter_context(stages)
             opened.setdefault(_short(stages.name), stages)
-            ways_of.setdefault(_short(stages.name), (backend, precision))
+            ways_of.setdefault(_short(stages.name), way)
         first = next(iter(opened))
         for objects in counts:
             with frame_progress("tracker", (FILLING_FRAMES + frames) * len(opened)) as advance:
@@ -163,21 +158,25 @@ def _bench_tracker(
                 )  # fmt: skip
             if memory:
                 measured = [
-                    _with_memory(each, model, weights, way, device)
+                    _with_memory(each, network, way)
                     for each, way in zip(measured, ways_of.values(), strict=True)
                 ]
             found += measured
             what = "1 object" if objects == 1 else f"{objects} objects"
-            console.print(_tracker_table(f"{model}: {what}, 720p, {frames} frames", measured))
+            console.print(
+                _tracker_table(f"{network.model}: {what}, 720p, {frames} frames", measured)
+            )
     return found
 
 
-def _with_memory(measured: Measured, model: str, weights: str, way: Way, device: str) -> Measured:
+def _with_memory(measured: Measured, network: BenchConfig, way: Way) -> Measured:
     """The same with the peak memory of a process that runs it alone."""
     from etam_ros.benchmark.peak_memory import Load, peak_memory_mib
     from etam_ros.cli.terminal.progress import working
 
-    load = Load(model, weights, *way, device, measured.objects, SIZES["720p"])
+    load = Load(
+        network.model, network.weights, *way, network.device, measured.objects, SIZES["720p"]
+    )
     with working(f"memory of {measured.name}"):
         return replace(measured, peak_mib=peak_memory_mib(load))
 
@@ -191,11 +190,11 @@ def _short(name: str) -> str:
 def _tracker_table(title: str, measured: list[Measured]) -> Table:
     """A column for each way; medians of the parts of a frame, and what the frame comes to."""
     from etam_ros.benchmark.frame_clock import PARTS, STEP
+    from etam_ros.cli.terminal.tables import titled_table
 
-    table = _table(title)
-    table.add_column("p50 ms of", no_wrap=True)
-    for each in measured:
-        table.add_column(each.name.replace(" ", "\n"), justify="right")
+    names = (each.name.replace(" ", "\n") for each in measured)
+    table = titled_table(title, "p50 ms of", *names)
+    table.columns[0].no_wrap = True
     for part in (*PARTS, STEP):
         style = "bold" if part == STEP else ""
         medians = [f"{each.timings[part].p50_ms:.1f}" for each in measured]
@@ -211,27 +210,21 @@ def _tracker_table(title: str, measured: list[Measured]) -> Table:
     return table
 
 
-def _table(title: str) -> Table:
-    from rich.table import Table
-
-    return Table(title=title, title_justify="left", title_style="bold", min_width=len(title) + 4)
-
-
-def _bench_node(
-    model: str, weights: str, backend: str, precision: str, device: str, frames: int
-) -> Table | str:
+def _bench_node(network: BenchConfig, way: Way, frames: int) -> Table | str:
     from etam_ros.benchmark.workload import FILLING_FRAMES
     from etam_ros.cli.terminal.progress import frame_progress
+    from etam_ros.cli.terminal.tables import titled_table
 
     try:
         from etam_ros.ros.harness.overhead_probe import ProbePlan, measure_overhead
     except ImportError as error:
         return f"node: not measured, {error}: `etam doctor` says how to get ROS"
-    table = _table(f"node: 1 object, {frames} frames each")
-    for name in ("images", "overhead p50 ms", "latency p50 ms", "latency p99 ms"):
-        table.add_column(name, justify="left" if name == "images" else "right")
+    columns = ("images", "overhead p50 ms", "latency p50 ms", "latency p99 ms")
+    table = titled_table(f"node: 1 object, {frames} frames each", *columns)
     for name, (height, width) in SIZES.items():
-        plan = ProbePlan(model, weights, backend, precision, device, width, height, frames)
+        plan = ProbePlan(
+            network.model, network.weights, *way, network.device, width, height, frames
+        )
         with frame_progress(f"node, {name}", FILLING_FRAMES + frames) as advance:
             numbers = measure_overhead(plan, advance)
         cells = ("overhead_p50_ms", "latency_p50_ms", "latency_p99_ms")

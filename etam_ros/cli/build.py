@@ -98,8 +98,8 @@ def judge(request: EngineRequest, *, build: bool) -> None:
     """Run the gate, show what it found, and exit with 1 if it refuses."""
     from rich.console import Console
 
-    from etam_ros.cli.terminal.parity_table import parity_table
     from etam_ros.cli.terminal.progress import working
+    from etam_ros.cli.terminal.tables import parity_table
     from etam_ros.runtime.engines import verify_engine
     from etam_ros.tracking.parity_clip import follow_clip
 

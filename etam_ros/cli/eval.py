@@ -123,8 +123,8 @@ _Found = tuple[Callable[[str], "Table"], dict[str, dict[str, Any]]]
 
 def _videos(job: _Job, model: str, stages: Stages | None, chosen: list[VideoSequence]) -> _Found:
     """Judge every method on every sequence."""
-    from etam_ros.cli.terminal.eval_tables import sequence_table
     from etam_ros.cli.terminal.progress import frame_progress
+    from etam_ros.cli.terminal.tables import sequence_table
     from etam_ros.evaluation.baselines import BaselineVideoSegmenter
     from etam_ros.evaluation.scoring import score_sequence, sequences_as_json
     from etam_ros.evaluation.segmenters import TrackerVideoSegmenter
@@ -165,8 +165,8 @@ def _on_result(
 
 def _images(job: _Job, model: str, stages: Stages | None) -> _Found:
     """Judge every method on every photograph."""
-    from etam_ros.cli.terminal.eval_tables import image_table
     from etam_ros.cli.terminal.progress import frame_progress
+    from etam_ros.cli.terminal.tables import image_table
     from etam_ros.evaluation.baselines import BaselineImageSegmenter
     from etam_ros.evaluation.image_folders import find_labelled_images
     from etam_ros.evaluation.image_scoring import images_as_json, score_image

@@ -34,13 +34,12 @@ _PROMPTED_PX: Final = 192  # longest side at which prompts are answered: colours
 _LARGEST_CHANGE: Final = 2.0  # of the area from one mask to the next, else GrabCut went astray
 
 
-def mask_in_band(image: Image, mask: Mask, *, iterations: int = 1) -> Mask:
+def mask_in_band(image: Image, mask: Mask) -> Mask:
     """Move the outline of a mask to where the colours change, within a band around it.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         mask: (H, W) bool, roughly right.
-        iterations: of GrabCut.
 
     Returns:
         (H, W) bool; `mask` itself where it is empty, too thin, or GrabCut goes astray.
@@ -59,7 +58,7 @@ def mask_in_band(image: Image, mask: Mask, *, iterations: int = 1) -> Mask:
     inside, outside = cv2.erode(near, disc, borderValue=1), cv2.dilate(near, disc)
     states = np.where(near > 0, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     states[inside > 0], states[outside == 0] = cv2.GC_FGD, cv2.GC_BGD
-    found = _grab_cut(image[window], states, iterations)
+    found = _grab_cut(image[window], states, 1)
     before, after = np.count_nonzero(near), np.count_nonzero(found)
     if not before / _LARGEST_CHANGE <= after <= before * _LARGEST_CHANGE:
         return mask

@@ -54,11 +54,10 @@ class LayerNorm(nn.LayerNorm):
 class LayerNorm2d(nn.Module):
     """Layer norm over the channels of (B, C, H, W), eps 1e-6."""
 
-    def __init__(self, channels: int, eps: float = 1e-6) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
-        self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
         dtype = x.dtype
@@ -67,7 +66,7 @@ class LayerNorm2d(nn.Module):
         mean = x.mean(1, keepdim=True)  # (B, 1, H, W)
         centred = x - mean
         variance = centred.square().mean(1, keepdim=True)  # (B, 1, H, W)
-        x = (centred * torch.rsqrt(variance + self.eps)).to(dtype)
+        x = (centred * torch.rsqrt(variance + 1e-6)).to(dtype)
         return torch.addcmul(self.bias[:, None, None], x, self.weight[:, None, None])
 
 

@@ -30,7 +30,8 @@ class EfficientTAM(nn.Module):
 
     Source: arXiv 2411.18933 and yformer/EfficientTAM (Apache-2.0).
 
-    The four methods below are the stages; the state between frames belongs to the tracker.
+    Its methods are the stages, of which attending to memories has two halves; the state between
+    frames belongs to the tracker.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -62,19 +63,6 @@ class EfficientTAM(nn.Module):
     def encode_image(self, image: Tensor) -> Tensor:
         """(1, 3, S, S) normalised picture -> (1, D, h, w) feature."""
         return self.image_encoder(image)  # type: ignore[no-any-return]
-
-    def attend_memory(
-        self,
-        feature: Tensor,
-        memories: Tensor,
-        temporal_index: Tensor,
-        pointers: Tensor,
-        empty: tuple[Tensor, Tensor] | None = None,
-    ) -> Tensor:
-        """Condition a feature (1 or B, D, h, w): `self_attend`, then `cross_attend`."""
-        return self.cross_attend(
-            self.self_attend(feature), memories, temporal_index, pointers, empty
-        )
 
     def self_attend(self, feature: Tensor) -> Tensor:
         """What all objects of a frame see of it before they remember anything.

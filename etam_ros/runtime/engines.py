@@ -14,6 +14,7 @@ import torch
 
 from etam_ros.errors import BackendError
 from etam_ros.runtime.backend import Backend, EngineRequest
+from etam_ros.runtime.backends.exported_backend import ExportedBackend
 from etam_ros.runtime.backends.onnxruntime.backend import OnnxBackend
 from etam_ros.runtime.backends.openvino.backend import OpenVinoBackend
 from etam_ros.runtime.backends.tensorrt.backend import TensorRTBackend, TensorRTRtxBackend
@@ -24,7 +25,7 @@ from etam_ros.runtime.exported import OnStep
 from etam_ros.runtime.parity import Follow, ParityReport, check_parity
 from etam_ros.runtime.stages import Stages
 
-ENGINES: Final[tuple[type[Backend], ...]] = (
+ENGINES: Final[tuple[type[ExportedBackend], ...]] = (
     TensorRTBackend, TensorRTRtxBackend, OpenVinoBackend, OnnxBackend,
 )  # fmt: skip
 """What `auto` tries before torch, the fastest of each device first."""
@@ -38,7 +39,6 @@ def open_engine(
     *,
     build: bool,
     on_step: OnStep | None = None,
-    judge: bool = True,
 ) -> Stages:
     """Open a model; build and judge it first where that was not done yet.
 
@@ -47,7 +47,6 @@ def open_engine(
         follow: follows the gate's clip.
         build: False refuses what was not built yet.
         on_step: is told what is being done, if anything takes time.
-        judge: False opens it whatever the gate says, to look at it.
 
     Raises:
         BackendError: the library is missing, there is no engine, or the gate refuses it.
@@ -57,7 +56,7 @@ def open_engine(
     _see_to(backend, build, on_step)
     stages = backend.open()
     try:
-        failures = backend.failures() if judge else []
+        failures = backend.failures()
         if failures is None:
             failures = _judge(backend, stages, follow, on_step).failures
     except BaseException:
@@ -134,7 +133,7 @@ def explain_auto(model: str) -> str:
     """What backend `auto` is on this machine, and why nothing faster."""
     reasons: list[str] = []
     for way, backend in _candidates(EngineRequest(model)):
-        reason = why_not(backend) if backend else "not installed"
+        reason = why_not(backend) if backend else "not installed, or broken"
         if not reason:
             return f"{way} ({'; '.join(reasons)})" if reasons else way
         reasons.append(f"{way}: {reason}")

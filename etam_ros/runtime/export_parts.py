@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from etam_ros.model import EfficientTAM
 from etam_ros.model.config import ModelConfig
-from etam_ros.runtime.backends.torch.stages import DTYPES
-from etam_ros.runtime.exported import BY_LENGTH, CROSS_ATTEND_FIRST, DECODED
+from etam_ros.runtime.backends.torch.stages import reduce_precision
+from etam_ros.runtime.exported import CROSS_ATTEND_FIRST, DECODED, PADDED
 
 
 @dataclass(frozen=True)
@@ -43,76 +43,52 @@ class Graph:
     free: dict[str, dict[int, str]]
 
 
-class _EncodeImage(nn.Module):
-    """image (1, 3, S, S) -> feature (1, D, h, w)."""
+class _Part(nn.Module):
+    """What one graph computes with a network, some of it in a reduced precision."""
 
-    def __init__(self, network: EfficientTAM, dtype: torch.dtype) -> None:
+    def __init__(self, network: EfficientTAM, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
         self.network, self.dtype = network, dtype
+
+
+class _EncodeImage(_Part):
+    """image (1, 3, S, S) -> feature (1, D, h, w)."""
 
     def forward(self, image: Tensor) -> Tensor:
         return self.network.encode_image(image.to(self.dtype)).float()
 
 
-class _SelfAttend(nn.Module):
+class _SelfAttend(_Part):
     """feature (1, D, h, w) -> seen (1, L, D)."""
-
-    def __init__(self, network: EfficientTAM, dtype: torch.dtype) -> None:
-        super().__init__()
-        self.network, self.dtype = network, dtype
 
     def forward(self, feature: Tensor) -> Tensor:
         return self.network.self_attend(feature.to(self.dtype)).float()
 
 
-class _CrossAttend(nn.Module):
-    """Seen and banks of equal length -> conditioned (B, D, h, w)."""
-
-    def __init__(self, network: EfficientTAM, dtype: torch.dtype) -> None:
-        super().__init__()
-        self.network, self.dtype = network, dtype
+class _CrossAttend(_Part):
+    """Seen and banks, of equal length or with empty slots -> conditioned (B, D, h, w)."""
 
     def forward(
-        self, seen: Tensor, memories: Tensor, temporal_index: Tensor, pointers: Tensor
-    ) -> Tensor:
-        return self.network.cross_attend(
-            seen.to(self.dtype),
-            memories.to(self.dtype),
-            temporal_index,
-            pointers.to(self.dtype),
-        ).float()
-
-
-class _CrossAttendPadded(_CrossAttend):
-    """Seen and banks with empty slots -> conditioned (B, D, h, w)."""
-
-    def forward(  # type: ignore[override]
         self,
         seen: Tensor,
         memories: Tensor,
         temporal_index: Tensor,
         pointers: Tensor,
-        empty_memories: Tensor,
-        empty_pointers: Tensor,
+        empty_memories: Tensor | None = None,
+        empty_pointers: Tensor | None = None,
     ) -> Tensor:
-        return self.network.cross_attend(
-            seen.to(self.dtype),
-            memories.to(self.dtype),
-            temporal_index,
-            pointers.to(self.dtype),
-            (empty_memories, empty_pointers),
-        ).float()
+        seen, memories, pointers = (x.to(self.dtype) for x in (seen, memories, pointers))
+        empty = None
+        if empty_memories is not None and empty_pointers is not None:
+            empty = empty_memories, empty_pointers
+        return self.network.cross_attend(seen, memories, temporal_index, pointers, empty).float()
 
 
-class _DecodeMask(nn.Module):
+class _DecodeMask(_Part):
     """Feature and prompts -> masks, estimates, pointers, scores; always in float32.
 
     The previous logits count where `has_mask` is 1, and nothing does where it is 0.
     """
-
-    def __init__(self, network: EfficientTAM) -> None:
-        super().__init__()
-        self.network = network
 
     def forward(
         self,
@@ -130,28 +106,11 @@ class _DecodeMask(nn.Module):
         return self.network.decode_embedded(feature, sparse, dense, previous)
 
 
-class _EncodeMemory(nn.Module):
+class _EncodeMemory(_Part):
     """Feature (1, D, h, w) and logits (B, 1, 4h, 4w) -> memories (B, E, h, w); in float32."""
-
-    def __init__(self, network: EfficientTAM) -> None:
-        super().__init__()
-        self.network = network
 
     def forward(self, feature: Tensor, mask_logits: Tensor, binarize: Tensor) -> Tensor:
         return self.network.encode_memory(feature, mask_logits, binarize)
-
-
-def reduce_precision(network: EfficientTAM, precision: str) -> torch.dtype:
-    """Bring the weights of image encoder and memory attention to a precision, in place.
-
-    The mask decoder's choices (best IoU, presence) flip in bf16, and what the memory encoder
-    rounds is read in every later frame; both together are few of the operations.
-    """
-    dtype = DTYPES[precision]
-    for part in (network.image_encoder, network.memory_attention):
-        for parameter in part.parameters():
-            parameter.data = parameter.data.to(dtype)
-    return dtype
 
 
 def graphs(network: EfficientTAM, precision: str, layout: str) -> list[Graph]:
@@ -220,9 +179,8 @@ def cross_attend_graph(
         "pointers": torch.zeros(2, 5, config.hidden_dim),
     }
     free = {"memories": bank, "temporal_index": bank, "pointers": {0: "B", 1: "R"}}
-    if layout == BY_LENGTH:
-        return Graph(name, _CrossAttend(network, dtype), inputs, ("conditioned",), free)
-    inputs["empty_memories"] = torch.zeros(2, memories, dtype=torch.bool)
-    inputs["empty_pointers"] = torch.zeros(2, 5, dtype=torch.bool)
-    free |= {"empty_memories": bank, "empty_pointers": free["pointers"]}
-    return Graph(name, _CrossAttendPadded(network, dtype), inputs, ("conditioned",), free)
+    if layout == PADDED:
+        inputs["empty_memories"] = torch.zeros(2, memories, dtype=torch.bool)
+        inputs["empty_pointers"] = torch.zeros(2, 5, dtype=torch.bool)
+        free |= {"empty_memories": bank, "empty_pointers": free["pointers"]}
+    return Graph(name, _CrossAttend(network, dtype), inputs, ("conditioned",), free)

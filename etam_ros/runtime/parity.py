@@ -7,6 +7,7 @@ do to masks. Who follows it is given from above: the tracker that will run on th
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from etam_ros.runtime.stages import IN_FLOAT32, DecodedMasks, MemoryBatch, Stages
-from etam_ros.runtime.timed_stages import STAGE_NAMES
+from etam_ros.runtime.stages import IN_FLOAT32, DecodedMasks, Stages
+from etam_ros.runtime.timed_stages import STAGE_NAMES, WrappedStages
 
 Follow = Callable[[Stages], Iterable[tuple[Tensor, float]]]
 """Follows a clip, always the same, and gives low-resolution logits (4h, 4w), on the host, and the
@@ -121,15 +122,13 @@ class _Difference:
         return float(np.sqrt(self.squared) / max(np.sqrt(self.reference_squared), 1e-12))
 
 
-class _Compared(Stages):
+class _Compared(WrappedStages):
     """The reference, and beside it the candidate, whose answers to the same calls are compared."""
 
     def __init__(self, candidate: Stages, reference: Stages) -> None:
-        self.candidate, self.reference = candidate, reference
-        self.name, self.device = reference.name, reference.device
-        self.sizes, self.traits = reference.sizes, reference.traits
-        self.constants = reference.constants
-        self._differences: dict[tuple[str, str], _Difference] = {}
+        super().__init__(reference)
+        self.candidate = candidate
+        self._differences: defaultdict[tuple[str, str], _Difference] = defaultdict(_Difference)
 
     def parity(self, limits: dict[str, float]) -> Iterator[StageParity]:
         """What the calls so far have shown, stage by stage."""
@@ -138,26 +137,11 @@ class _Compared(Stages):
             yield StageParity(stage, output, found.largest, found.relative, limits[stage])
 
     def _ask(self, stage: str, *arguments: Any) -> Any:
-        expected = getattr(self.reference, stage)(*arguments)
+        expected = super()._ask(stage, *arguments)
         got = _outputs(getattr(self.candidate, stage)(*arguments))
         for name, value in _outputs(expected).items():
-            difference = self._differences.setdefault((stage, name), _Difference())
-            difference.add(got[name], value)
+            self._differences[stage, name].add(got[name], value)
         return expected
-
-    def _encode_image(self, image: Tensor) -> Tensor:
-        return self._ask("encode_image", image)  # type: ignore[no-any-return]
-
-    def _attend_memory(self, feature: Tensor, bank: MemoryBatch) -> Tensor:
-        return self._ask("attend_memory", feature, bank)  # type: ignore[no-any-return]
-
-    def _decode_mask(
-        self, feature: Tensor, points: Tensor, labels: Tensor, mask_logits: Tensor | None
-    ) -> DecodedMasks:
-        return self._ask("decode_mask", feature, points, labels, mask_logits)  # type: ignore[no-any-return]
-
-    def _encode_memory(self, feature: Tensor, mask_logits: Tensor, binarize: Tensor) -> Tensor:
-        return self._ask("encode_memory", feature, mask_logits, binarize)  # type: ignore[no-any-return]
 
 
 def check_parity(

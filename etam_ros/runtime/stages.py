@@ -22,7 +22,6 @@ POINT_BACKGROUND: Final = 0
 POINT_FOREGROUND: Final = 1
 POINT_BOX_MIN: Final = 2
 POINT_BOX_MAX: Final = 3
-MASKS: Final = 4
 IN_FLOAT32: Final = ("decode_mask", "encode_memory")
 """Stages that no precision reduces: the one's choices flip, the other is read ever after."""
 

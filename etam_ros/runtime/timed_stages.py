@@ -1,11 +1,11 @@
-"""Stages that keep the time."""
+"""Stages around other stages: what sees every call, and what keeps the time of each."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor
@@ -16,7 +16,47 @@ from etam_ros.runtime.stages import DecodedMasks, MemoryBatch, Stages
 STAGE_NAMES: Final = ("encode_image", "attend_memory", "decode_mask", "encode_memory")
 
 
-class TimedStages(Stages):
+class WrappedStages(Stages):
+    """Other stages, whose every call goes through `_ask`.
+
+    Args:
+        stages: what answers.
+    """
+
+    def __init__(self, stages: Stages) -> None:
+        self.stages = stages
+        self.name, self.device = stages.name, stages.device
+        self.sizes, self.traits, self.constants = stages.sizes, stages.traits, stages.constants
+
+    def _ask(self, stage: str, *arguments: Any) -> Any:
+        """Answer the call of a stage, given its name."""
+        return getattr(self.stages, stage)(*arguments)
+
+    def _encode_image(self, image: Tensor) -> Tensor:
+        return self._ask("encode_image", image)  # type: ignore[no-any-return]
+
+    def _attend_memory(self, feature: Tensor, bank: MemoryBatch) -> Tensor:
+        return self._ask("attend_memory", feature, bank)  # type: ignore[no-any-return]
+
+    def _decode_mask(
+        self, feature: Tensor, points: Tensor, labels: Tensor, mask_logits: Tensor | None
+    ) -> DecodedMasks:
+        return self._ask("decode_mask", feature, points, labels, mask_logits)  # type: ignore[no-any-return]
+
+    def _encode_memory(self, feature: Tensor, mask_logits: Tensor, binarize: Tensor) -> Tensor:
+        return self._ask("encode_memory", feature, mask_logits, binarize)  # type: ignore[no-any-return]
+
+    def check_serves(self, config: TrackerConfig) -> None:
+        self.stages.check_serves(config)
+
+    def warm_up(self, objects: int) -> None:
+        self.stages.warm_up(objects)
+
+    def close(self) -> None:
+        self.stages.close()
+
+
+class TimedStages(WrappedStages):
     """Wrap any stages and add up the milliseconds that each stage takes.
 
     A GPU keeps the time by itself, between events, and is waited for when the times are taken:
@@ -24,11 +64,7 @@ class TimedStages(Stages):
     """
 
     def __init__(self, stages: Stages) -> None:
-        self.stages = stages
-        self.name = stages.name
-        self.sizes, self.traits = stages.sizes, stages.traits
-        self.constants = stages.constants
-        self.device = stages.device
+        super().__init__(stages)
         self._spent_ms = dict.fromkeys(STAGE_NAMES, 0.0)
         self._events: list[tuple[str, torch.cuda.Event, torch.cuda.Event]] = []
 
@@ -55,32 +91,6 @@ class TimedStages(Stages):
         end.record()
         self._events.append((stage, start, end))
 
-    def _encode_image(self, image: Tensor) -> Tensor:
-        with self._timing("encode_image"):
-            return self.stages.encode_image(image)
-
-    def _attend_memory(self, feature: Tensor, bank: MemoryBatch) -> Tensor:
-        with self._timing("attend_memory"):
-            return self.stages.attend_memory(feature, bank)
-
-    def _decode_mask(
-        self, feature: Tensor, points: Tensor, labels: Tensor, mask_logits: Tensor | None
-    ) -> DecodedMasks:
-        with self._timing("decode_mask"):
-            return self.stages.decode_mask(feature, points, labels, mask_logits)
-
-    def _encode_memory(self, feature: Tensor, mask_logits: Tensor, binarize: Tensor) -> Tensor:
-        with self._timing("encode_memory"):
-            return self.stages.encode_memory(feature, mask_logits, binarize)
-
-    def check_serves(self, config: TrackerConfig) -> None:
-        """Ask the wrapped stages."""
-        self.stages.check_serves(config)
-
-    def warm_up(self, objects: int) -> None:
-        """Warm up the wrapped stages."""
-        self.stages.warm_up(objects)
-
-    def close(self) -> None:
-        """Close the wrapped stages."""
-        self.stages.close()
+    def _ask(self, stage: str, *arguments: Any) -> Any:
+        with self._timing(stage):
+            return super()._ask(stage, *arguments)

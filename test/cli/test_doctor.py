@@ -66,6 +66,17 @@ def test_pieces_that_break_on_import_are_findings(etam, tmp_path, statement):
     assert findings_of(done)["OpenCV"]["status"] == "ok"
 
 
+def test_a_backend_whose_library_breaks_is_a_finding_and_auto_goes_on(etam, tmp_path):
+    statement = "raise RuntimeError('ABI 7')"
+    done = etam("doctor", "--json", PYTHONPATH=break_modules(tmp_path, onnxruntime=statement))
+    assert done.returncode == 0, done.stderr
+    found = findings_of(done)
+    assert (found["onnx"]["status"], found["openvino"]["status"]) == ("broken", "ok")
+    assert found["onnx"]["detail"] == "RuntimeError: ABI 7"
+    assert found["auto"]["status"] == "ok"
+    assert "onnx fp32: not installed, or broken" in found["auto"]["detail"]
+
+
 def test_a_cv_bridge_that_kills_its_process_is_a_finding(etam, tmp_path):
     statement = "import os; os.abort()"
     done = etam("doctor", "--json", PYTHONPATH=break_modules(tmp_path, cv_bridge=statement))

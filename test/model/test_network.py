@@ -108,7 +108,8 @@ def test_smaller_networks_can_be_built_and_run(
         feature = network.encode_image(torch.randn(1, 3, config.image_size, config.image_size))
         memories = torch.randn(2, 3, memory, grid, grid)
         index = torch.tensor([[frames - 1, 1, 0]] * 2)
-        conditioned = network.attend_memory(feature, memories, index, torch.randn(2, 5, hidden))
+        seen, pointers = network.self_attend(feature), torch.randn(2, 5, hidden)
+        conditioned = network.cross_attend(seen, memories, index, pointers)
         masks, ious, pointers, scores = network.decode_mask(
             conditioned, torch.zeros(2, 1, 2), torch.full((2, 1), -1), None
         )
@@ -190,7 +191,7 @@ def test_a_network_whose_tables_are_fixed_computes_the_same() -> None:
     for each in (network, fixed):
         with torch.no_grad():
             feature = each.encode_image(image)
-            conditioned = each.attend_memory(feature, memories, index, pointers)
+            conditioned = each.cross_attend(each.self_attend(feature), memories, index, pointers)
             decoded = each.decode_mask(conditioned, points, labels, None)
         outputs.append((feature, conditioned, *decoded))
     for plain, same in zip(*outputs, strict=True):
@@ -213,10 +214,11 @@ def test_empty_slots_are_not_read(pooling: str) -> None:
         torch.arange(3) >= torch.tensor([[1], [2]]),
     )
     with torch.no_grad():
-        padded = network.attend_memory(feature, memories, index, pointers, empty)
+        seen = network.self_attend(feature)
+        padded = network.cross_attend(seen, memories, index, pointers, empty)
         for row, (slots, count) in enumerate(((2, 1), (3, 2))):
-            alone = network.attend_memory(
-                feature,
+            alone = network.cross_attend(
+                seen,
                 memories[row : row + 1, :slots],
                 index[row : row + 1, :slots],
                 pointers[row : row + 1, :count],

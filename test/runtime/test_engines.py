@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -23,11 +24,11 @@ from etam_ros.model.checkpoint import load_network
 from etam_ros.model.config import ETAM_NANO, MODELS, ModelConfig
 from etam_ros.runtime.backend import EngineRequest
 from etam_ros.runtime.backends.cpu_backend import has_bf16
-from etam_ros.runtime.backends.openvino.backend import OpenVinoBackend
+from etam_ros.runtime.backends.onnxruntime.backend import OnnxBackend
 from etam_ros.runtime.backends.torch import weights as weights_module
 from etam_ros.runtime.backends.torch.stages import traits_of
 from etam_ros.runtime.backends.torch.weights import NetworkSource
-from etam_ros.runtime.engines import open_engine, verify_engine
+from etam_ros.runtime.engines import BY_NAME, verify_engine
 from etam_ros.runtime.export import export_model
 from etam_ros.runtime.exported import MANIFEST
 from etam_ros.runtime.parity import ParityReport
@@ -103,7 +104,7 @@ def test_what_a_model_does_is_read_from_its_configuration_alone(
     for once in (True, False):
         changed = replace(ETAM_NANO, answers_once=once)
         monkeypatch.setitem(MODELS, "etam_nano", changed)
-        with open_engine(nano, follow_clip, build=False, judge=False) as stages:
+        with OnnxBackend(nano, NetworkSource("etam_nano", "")).open() as stages:
             assert stages.traits == traits_of(changed)
 
 
@@ -180,8 +181,34 @@ def test_auto_takes_the_fastest_that_passed(
     assert open_auto(engine_dir) == "onnx"
     judged(replace(request, backend="openvino"))
     assert open_auto(engine_dir) == "openvino"
-    monkeypatch.setattr(OpenVinoBackend, "package", "no_such_package")
+    monkeypatch.setitem(sys.modules, "openvino", None)  # as where it is not installed
     assert open_auto(engine_dir) == "onnx"
+
+
+OPENED = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from etam_ros import EtamError, open_stages
+tiny = {"weights": "random:0", "device": "cpu", "engine_dir": sys.argv[1], "build_engines": False}
+for backend in ("auto", "onnx", "openvino"):
+    try:
+        print(open_stages("tiny_test", backend=backend, **tiny).name)
+    except EtamError as error:
+        print(error)
+"""
+
+
+@pytest.mark.parametrize("statement", ["raise RuntimeError('ABI 7')", "import no_such_thing"])
+def test_auto_leaves_libraries_that_break_on_import(tmp_path: Path, statement: str) -> None:
+    for name in ("onnxruntime", "openvino"):
+        (tmp_path / f"{name}.py").write_text(statement + "\n")
+    command = [sys.executable, "-c", OPENED, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    auto, onnx, openvino = done.stdout.splitlines()
+    assert auto == "tiny_test on torch, cpu, fp32"
+    what = r"broken \(ABI 7\)|not installed \(No module named 'no_such_thing'\)"
+    assert re.search(rf"ONNX Runtime is ({what}): install etam_ros\[onnx\]", onnx)
+    assert re.search(rf"OpenVINO is ({what}): install etam_ros\[openvino\]", openvino)
 
 
 @pytest.mark.parametrize("ready", [False, True])
@@ -204,7 +231,7 @@ def test_auto_reads_the_weights_once(
 @pytest.mark.parametrize("backend", ["onnx", "openvino"])
 def test_an_engine_can_be_closed_twice(exported: Path, backend: str) -> None:
     request = replace(TINY, backend=backend, engine_dir=str(exported))
-    with open_engine(request, follow_clip, build=False, judge=False) as stages:
+    with BY_NAME[backend](request, TINY_SOURCE).open() as stages:
         stages.close()
 
 

@@ -10,7 +10,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module, metadata
 from importlib.util import find_spec
@@ -41,6 +41,10 @@ class Finding:
     remedy: str = ""
 
 
+def _version(module: Any) -> str:
+    return str(getattr(module, "__version__", "installed"))
+
+
 @dataclass(frozen=True)
 class Piece:
     """Something to look for.
@@ -48,7 +52,7 @@ class Piece:
     Attributes:
         group, name, without, remedy: as in Finding.
         module: imported to see whether it works; None leaves everything to `describe`.
-        describe: gives the detail, from the imported module.
+        describe: gives the detail, from the imported module; its version, if nothing else.
     """
 
     group: str
@@ -56,7 +60,7 @@ class Piece:
     without: str
     remedy: str
     module: str | None
-    describe: Callable[[Any], str]
+    describe: Callable[[Any], str] = _version
 
     def find(self) -> Finding:
         """Look for it."""
@@ -80,10 +84,6 @@ class Piece:
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or ["no message"])[0][:200]
-
-
-def _version(module: Any) -> str:
-    return str(getattr(module, "__version__", "installed"))
 
 
 def _python(_: Any) -> str:
@@ -177,112 +177,85 @@ _PYTHON: Final = "Python and its packages"
 _ROS: Final = "ROS 2"
 _FILES: Final = "Files"
 _BACKENDS: Final = "Backends"
-_GPU_LIBRARIES: Final = {
-    "tensorrt": (
-        ("tensorrt", "tensorrt-cu12", "tensorrt-cu13"),
-        "comes with JetPack 6.1 and later, elsewhere: pip install tensorrt",
-    ),
-    "tensorrt_rtx": (("tensorrt-rtx",), "pip install 'etam_ros[tensorrt-rtx]'"),
-}
-"""Packages that bring a library, and how to get it."""
 
 NEEDED_TO_TRACK: Final = frozenset({"Python", "NumPy", "PyTorch", "OpenCV"})
 NEEDED_BY_NODE: Final = NEEDED_TO_TRACK | {"rclpy", "etam_ros messages"}
 
 
 def pieces() -> list[Piece]:
-    """Everything that this release uses."""
+    """Everything that this release uses, but for the backends."""
     rclpy_remedy = f"source /opt/ros/DISTRO/setup.bash, or the wheels: {GUIDE}"
     rebuild = f"with ROS there, build again: pip install . or colcon build, {GUIDE}"
+    own_converter = "nothing: our own converter does it"
+    no_boxes = "nothing yet: boxes from a detector come in a later release"
+    no_launch = "ros2 launch etam_ros tracker.launch.py; etam node still works"
+    by_name = "tracking by a model's name alone"
+    get_weights = "etam weights get efficienttam_ti_512x512"
+    readers = {"huggingface_hub": "etam weights", "safetensors": ".safetensors weights"}
     return [
         Piece(_PYTHON, "Python", "", "", None, _python),
-        Piece(_PYTHON, "NumPy", "everything", "pip install numpy", "numpy", _version),
+        Piece(_PYTHON, "NumPy", "everything", "pip install numpy", "numpy"),
         Piece(_PYTHON, "PyTorch", "everything", f"pip install torch, {GUIDE}", "torch", _torch),
-        Piece(_PYTHON, "OpenCV", "everything", "pip install opencv-python", "cv2", _version),
+        Piece(_PYTHON, "OpenCV", "everything", "pip install opencv-python", "cv2"),
         Piece(_PYTHON, "PyAV", "video files in and out", "pip install av", "av", _av),
-        Piece(
-            _PYTHON,
-            "huggingface_hub",
-            "etam weights",
-            "pip install huggingface_hub",
-            "huggingface_hub",
-            _version,
-        ),
-        Piece(
-            _PYTHON,
-            "safetensors",
-            ".safetensors weights",
-            "pip install safetensors",
-            "safetensors",
-            _version,
+        *(
+            Piece(_PYTHON, name, needs, f"pip install {name}", name)
+            for name, needs in readers.items()
         ),
         Piece(_ROS, "rclpy", "etam node, play, demo", rclpy_remedy, None, _rclpy),
         Piece(_ROS, "etam_ros messages", "etam node, demo", rebuild, "etam_ros.msg", _messages),
         Piece(_ROS, "DDS profile", "large images", f"unset it, {GUIDE}", None, _profile),
-        Piece(
-            _ROS,
-            "cv_bridge",
-            "nothing: our own converter does it",
-            _ros_remedy("cv_bridge"),
-            None,
-            _cv_bridge,
-        ),
-        Piece(
-            _ROS,
-            "vision_msgs",
-            "nothing yet: boxes from a detector come in a later release",
-            _ros_remedy("vision_msgs"),
-            "vision_msgs.msg",
-            lambda _: "installed",
-        ),
-        Piece(
-            _ROS,
-            "launch_ros",
-            "ros2 launch etam_ros tracker.launch.py; etam node still works",
-            _ros_remedy("launch_ros"),
-            "launch_ros.actions",
-            lambda _: "installed",
-        ),
-        Piece(
-            _FILES,
-            "weights",
-            "tracking by a model's name alone",
-            "etam weights get efficienttam_ti_512x512",
-            None,
-            _weights,
-        ),
+        Piece(_ROS, "cv_bridge", own_converter, _ros_remedy("cv_bridge"), None, _cv_bridge),
+        Piece(_ROS, "vision_msgs", no_boxes, _ros_remedy("vision_msgs"), "vision_msgs.msg"),
+        Piece(_ROS, "launch_ros", no_launch, _ros_remedy("launch_ros"), "launch_ros.actions"),
+        Piece(_FILES, "weights", by_name, get_weights, None, _weights),
     ]
+
+
+def backends() -> list[Piece]:
+    """The backends beside torch, and what `auto` makes of them."""
+    on_cpu, on_gpu = "faster engines on a CPU", "faster engines on an NVIDIA GPU"
+    jetpack = "comes with JetPack 6.1 and later, elsewhere: pip install tensorrt"
+    rows = (
+        ("onnx", "onnxruntime", on_cpu, "pip install 'etam_ros[onnx]'"),
+        ("openvino", "openvino", on_cpu, "pip install 'etam_ros[openvino]'"),
+        ("tensorrt", "tensorrt", on_gpu, jetpack),
+        ("tensorrt_rtx", "tensorrt_rtx", on_gpu, "pip install 'etam_ros[tensorrt-rtx]'"),
+    )
+    found = [
+        Piece(_BACKENDS, name, without, remedy, None, partial(_library, name, module))
+        for name, module, without, remedy in rows
+    ]
+    return [*found, Piece(_BACKENDS, "auto", "", "", None, _auto)]
 
 
 def find_all() -> list[Finding]:
     """Look for everything; takes seconds, most of them to import PyTorch."""
     found = [piece.find() for piece in pieces()]
     torch = next(item for item in found if item.name == "PyTorch")
-    found.append(Finding(_BACKENDS, "torch", torch.status, torch.detail, torch.without))
-    for name, package in (("onnx", "onnxruntime"), ("openvino", "openvino")):
-        without, remedy = "faster engines on a CPU", f"pip install 'etam_ros[{name}]'"
-        describe = partial(_engine_library, package)
-        found.append(Piece(_BACKENDS, name, without, remedy, None, describe).find())
-    for name, (wheels, remedy) in _GPU_LIBRARIES.items():
-        describe = partial(_gpu_library, wheels)
-        without = "faster engines on an NVIDIA GPU"
-        found.append(Piece(_BACKENDS, name, without, remedy, None, describe).find())
-    if torch.status == "ok":
-        found.append(Piece(_BACKENDS, "auto", "", "", None, _auto).find())
-    return found
+    found.append(replace(torch, group=_BACKENDS, name="torch", remedy=""))
+    looked_for = backends() if torch.status == "ok" else backends()[:-1]
+    return found + [piece.find() for piece in looked_for]
 
 
-def _engine_library(package: str, _: Any) -> str:
-    """Told from its metadata: an engine's library is imported in its own backend file alone."""
-    from etam_ros.runtime.backends.cpu_backend import has_bf16
+def _library(name: str, module: str, _: Any) -> str:
+    """Loaded by its backend: a library that is installed can be broken."""
+    if find_spec(module) is None:
+        raise LookupError("not installed")
+    import torch
 
-    try:
-        version = metadata.version(package)
-    except metadata.PackageNotFoundError:
-        raise LookupError("not installed") from None
-    if package != "openvino":
-        return f"{package} {version}, fp32"
-    return f"{package} {version}, " + ("fp32 and bf16" if has_bf16() else "fp32: no bf16 here")
+    from etam_ros.runtime.engines import ENGINES
+
+    backend = next(each for each in ENGINES if each.name == name)
+    backend.import_library()
+    if backend.devices == ("cpu",):
+        where = " and ".join(backend.precisions("cpu"))
+    elif torch.cuda.is_available():
+        where = "on sm{}{}".format(*torch.cuda.get_device_capability())
+    else:
+        others = " (builds for others: etam build --target)" if backend.aims else ""
+        where = f"no GPU here to run on{others}"
+    return f"{module} {backend.version()}, {where}"
 
 
 def _auto(_: Any) -> str:
@@ -290,20 +263,3 @@ def _auto(_: Any) -> str:
     from etam_ros.runtime.engines import explain_auto
 
     return f"{DEFAULT_MODEL}: {explain_auto(DEFAULT_MODEL)}"
-
-
-def _gpu_library(packages: tuple[str, ...], _: Any) -> str:
-    """Told from its metadata, too; which GPU there is."""
-    import torch
-
-    for package in packages:
-        try:
-            version = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-        if torch.cuda.is_available():
-            major, minor = torch.cuda.get_device_capability()
-            return f"{package} {version}, on sm{major}{minor}"
-        target = " (builds for others: etam build --target)" if "rtx" in package else ""
-        return f"{package} {version}, no GPU here to run on{target}"
-    raise LookupError("not installed")

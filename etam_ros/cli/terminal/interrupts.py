@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Final
@@ -14,40 +15,26 @@ _STDERR: Final = 2
 _WORDS: Final = b"\nending; press Ctrl-C again to break off\n"
 
 
-class StopRequest:
-    """Whether Ctrl-C (or SIGTERM) came; call it to ask."""
-
-    def __init__(self) -> None:
-        self._asked = False
-
-    def __call__(self) -> bool:
-        return self._asked
-
-    def ask(self) -> None:
-        """Ask the run to stop at its next chance."""
-        self._asked = True
-
-
 @contextmanager
-def stop_on_interrupt() -> Iterator[StopRequest]:
+def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
     """The first Ctrl-C or SIGTERM asks politely, the next one interrupts at once.
 
     Yields:
-        what the run asks after each step. Only to be used in the main thread.
+        what the run asks after each step: whether to stop. Only to be used in the main thread.
     """
-    request = StopRequest()
+    asked = threading.Event()
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
-        if request():
+        if asked.is_set():
             raise KeyboardInterrupt
-        request.ask()
+        asked.set()
         with contextlib.suppress(OSError):  # nobody may be there to read it
             os.write(_STDERR, _WORDS)  # printing is not safe in a signal handler
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT,
                                                                      signal.SIGTERM)}  # fmt: skip
     try:
-        yield request
+        yield asked.is_set
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -13,6 +14,7 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
+    TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
@@ -38,17 +40,7 @@ def frame_progress(what: str, total: int | None) -> Iterator[Callable[[], None]]
     Yields:
         to be called after each frame.
     """
-    console = Console(stderr=True)
-    columns = [
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _FramesPerSecond(),
-        TimeRemainingColumn(),
-    ]
-    quiet = not console.is_terminal
-    with Progress(*columns, console=console, disable=quiet, transient=True) as progress:
-        task = progress.add_task(what, total=total)
+    with _bar(what, total, _FramesPerSecond()) as (progress, task):
         yield lambda: progress.advance(task)
 
 
@@ -66,24 +58,48 @@ def step_progress(
     Yields:
         to be called with the step that is reached and its numbers in words.
     """
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
-    columns = [
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[numbers]}", markup=False),
-        TimeRemainingColumn(),
-    ]
-    quiet = not console.is_terminal
-    with Progress(*columns, console=console, disable=quiet, transient=True) as progress:
-        task = progress.add_task(what, total=steps, numbers="")
+    column = TextColumn("{task.fields[numbers]}", markup=False)
+    with _bar(what, steps, column, numbers="") as (progress, task):
 
         def reached(step: int, numbers: str) -> None:
             progress.update(task, completed=step, numbers=numbers)
-            if quiet and lines:
-                console.print(f"step {step} of {steps}: {numbers}")
+            if progress.disable and lines:
+                progress.console.print(f"step {step} of {steps}: {numbers}")
 
         yield reached
+
+
+@contextmanager
+def count_progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar of things whose number may not be known, on stderr if that is a terminal.
+
+    Args:
+        what: is being done.
+
+    Yields:
+        to be called with how many there are by now, and in all, or None.
+    """
+    with _bar(what, None) as (progress, task):
+        yield lambda count, total: progress.update(task, completed=count, total=total)
+
+
+@contextmanager
+def _bar(
+    what: str, total: int | None, *columns: ProgressColumn, **fields: Any
+) -> Iterator[tuple[Progress, TaskID]]:
+    """One task with a bar, its number, more columns and the time that is left."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    with Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        *columns,
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    ) as progress:
+        yield progress, progress.add_task(what, total=total, **fields)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from importlib import metadata
 from pathlib import Path
 from typing import ClassVar
 
@@ -27,14 +26,6 @@ class CpuBackend(ExportedBackend):
     def __init__(self, request: EngineRequest, source: NetworkSource) -> None:
         super().__init__(request, source)
         self._library = self.load_library()
-
-    @classmethod
-    def version(cls) -> str:
-        """Of its library, told from its metadata: importing it takes long."""
-        try:
-            return metadata.version(cls.package)
-        except metadata.PackageNotFoundError:
-            return ""
 
     @property
     def graph_precision(self) -> str:

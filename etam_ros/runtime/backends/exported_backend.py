@@ -18,9 +18,13 @@ class ExportedBackend(Backend):
     """A runtime of exported graphs; what the gate says of it lies beside them.
 
     Attributes:
+        title: of its library, for users.
+        remedy: how to get it.
         layout: of banks in its export.
     """
 
+    title: ClassVar[str]
+    remedy: ClassVar[str]
     layout: ClassVar[str] = BY_LENGTH
 
     def __init__(self, request: EngineRequest, source: NetworkSource) -> None:
@@ -29,12 +33,35 @@ class ExportedBackend(Backend):
 
     @classmethod
     @abstractmethod
+    def import_library(cls) -> Any:
+        """The library's module; whatever its import raises is let through."""
+
+    @classmethod
     def load_library(cls) -> Any:
         """The library's module.
 
         Raises:
-            BackendError: it is not installed, or too old.
+            BackendError: it is not installed, breaks while it is imported, or is too old.
         """
+        try:
+            return cls.import_library()
+        except BackendError:
+            raise
+        except Exception as error:
+            absent = isinstance(error, ModuleNotFoundError)
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+            raise BackendError(
+                f"backend is {cls.name}, but {cls.title} is "
+                f"{'not installed' if absent else 'broken'} ({reason}): {cls.remedy}"
+            ) from error
+
+    @classmethod
+    def version(cls) -> str:
+        """Of the library, which has to load; without the build, which OpenVINO adds."""
+        try:
+            return str(cls.load_library().__version__).partition("-")[0]
+        except BackendError:
+            return ""
 
     @property
     def graph_precision(self) -> str:
@@ -68,11 +95,9 @@ class ExportedBackend(Backend):
         self._export(build=True, on_step=on_step)
 
     def failures(self) -> list[str] | None:
-        """What the gate found off; None: it has not looked yet."""
         return read_verdict(self.exported, self.verdict_key())
 
     def keep(self, report: ParityReport) -> None:
-        """Keep what the gate found."""
         write_verdict(self.exported, self.verdict_key(), report)
 
     def _export(self, *, build: bool, on_step: OnStep | None = None) -> ExportedModel | None:

@@ -100,5 +100,4 @@ class GraphStages(Stages):
         return self._runner.run(graph, *(value.contiguous() for value in inputs))
 
     def close(self) -> None:
-        """Free the graphs."""
         self._runner.close()

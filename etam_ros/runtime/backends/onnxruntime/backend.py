@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 
-from etam_ros.errors import BackendError
 from etam_ros.runtime.backends.cpu_backend import CpuBackend
 from etam_ros.runtime.backends.graph_stages import GraphStages
 from etam_ros.runtime.backends.onnxruntime.graphs import OnnxRunner
@@ -17,18 +16,13 @@ class OnnxBackend(CpuBackend):
     """A model on ONNX Runtime."""
 
     name = "onnx"
-    package = "onnxruntime"
+    package, title = "onnxruntime", "ONNX Runtime"
+    remedy = "install etam_ros[onnx], or use another backend (`etam doctor` shows which run here)"
 
     @classmethod
-    def load_library(cls) -> Any:
-        """ONNX Runtime."""
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise BackendError(
-                "backend is onnx, but ONNX Runtime is not installed: install etam_ros[onnx], or "
-                "use another backend (`etam doctor` shows which run here)"
-            ) from error
+    def import_library(cls) -> Any:
+        import onnxruntime
+
         return onnxruntime
 
     @classmethod

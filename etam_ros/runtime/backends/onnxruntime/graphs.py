@@ -47,7 +47,6 @@ class OnnxRunner(GraphRunner):
         return tuple(torch.from_numpy(out) for out in self._sessions[graph].run(None, feed))
 
     def close(self) -> None:
-        """Free the sessions."""
         self._sessions.clear()
 
 

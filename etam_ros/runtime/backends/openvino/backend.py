@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 
-from etam_ros.errors import BackendError
 from etam_ros.runtime.backends.cpu_backend import CpuBackend, has_bf16
 from etam_ros.runtime.backends.graph_stages import GraphStages
 from etam_ros.runtime.backends.openvino.graphs import OpenVinoRunner
@@ -17,18 +16,15 @@ class OpenVinoBackend(CpuBackend):
     """A model on OpenVINO."""
 
     name = "openvino"
-    package = "openvino"
+    package, title = "openvino", "OpenVINO"
+    remedy = (
+        "install etam_ros[openvino], or use another backend (`etam doctor` shows which run here)"
+    )
 
     @classmethod
-    def load_library(cls) -> Any:
-        """OpenVINO."""
-        try:
-            import openvino
-        except ImportError as error:
-            raise BackendError(
-                "backend is openvino, but OpenVINO is not installed: install etam_ros[openvino], "
-                "or use another backend (`etam doctor` shows which run here)"
-            ) from error
+    def import_library(cls) -> Any:
+        import openvino
+
         return openvino
 
     @classmethod

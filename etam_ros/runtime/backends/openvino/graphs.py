@@ -70,5 +70,4 @@ class OpenVinoRunner(GraphRunner):
         return tuple(torch.from_numpy(np.array(output.data)) for output in request.output_tensors)
 
     def close(self) -> None:
-        """Free the models."""
         self._requests.clear()

@@ -43,25 +43,13 @@ class PlanBackend(ExportedBackend):
     def __init__(self, request: EngineRequest, source: NetworkSource) -> None:
         super().__init__(request, source)
         if not request.target and not torch.cuda.is_available():
-            elsewhere = ""
-            if self.aims:
-                elsewhere = (
-                    f"; `etam build --backend {self.name} --target sm89` builds for another"
-                )
+            another = f"; `etam build --backend {self.name} --target sm89` builds for another"
             raise BackendError(
                 f"backend is {self.name}, which needs an NVIDIA GPU, but PyTorch finds no CUDA "
                 "device here: use torch, onnx or openvino (`etam doctor` shows what is there)"
-                f"{elsewhere}"
+                + (another if self.aims else "")
             )
         self._library = self.load_library()
-
-    @classmethod
-    def version(cls) -> str:
-        """Of the library, which has to load."""
-        try:
-            return str(cls.load_library().__version__)
-        except BackendError:
-            return ""
 
     @classmethod
     def precisions(cls, device: str) -> tuple[str, ...]:
@@ -142,18 +130,14 @@ class PlanBackend(ExportedBackend):
 class TensorRTBackend(PlanBackend):
     """A model on TensorRT, which builds for the GPU it runs on alone."""
 
-    name = "tensorrt"
+    name, title = "tensorrt", "TensorRT"
+    remedy = "it comes with JetPack 6 and later, or from NVIDIA (docs/engines.md)"
 
     @classmethod
-    def load_library(cls) -> Any:
-        """TensorRT."""
-        try:
-            import tensorrt
-        except ImportError as error:
-            raise BackendError(
-                "backend is tensorrt, but TensorRT is not installed: it comes with JetPack 6 and "
-                "later, or from NVIDIA (docs/engines.md)"
-            ) from error
+    def import_library(cls) -> Any:
+        """TensorRT, if it is not too old."""
+        import tensorrt
+
         version = str(tensorrt.__version__)
         if int(version.partition(".")[0]) < OLDEST:
             raise BackendError(
@@ -166,19 +150,14 @@ class TensorRTBackend(PlanBackend):
 class TensorRTRtxBackend(PlanBackend):
     """A model on TensorRT for RTX, which builds for GPUs that are not here, too."""
 
-    name = "tensorrt_rtx"
+    name, title = "tensorrt_rtx", "TensorRT for RTX"
+    remedy = "install etam_ros[tensorrt-rtx]"
     aims = True
 
     @classmethod
-    def load_library(cls) -> Any:
-        """TensorRT for RTX."""
-        try:
-            import tensorrt_rtx
-        except ImportError as error:
-            raise BackendError(
-                "backend is tensorrt_rtx, but TensorRT for RTX is not installed: install "
-                "etam_ros[tensorrt-rtx]"
-            ) from error
+    def import_library(cls) -> Any:
+        import tensorrt_rtx
+
         return tensorrt_rtx
 
 

@@ -96,7 +96,6 @@ class TensorRTGraphs(StaticGraphs):
             logger.info("compiled kernels are not kept in %s: %s", path, error.strerror or error)
 
     def close(self) -> None:
-        """Free the plans."""
         self._kept.clear()
         self._kernels = None
         self._engines.clear()

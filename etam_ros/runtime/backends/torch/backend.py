@@ -6,7 +6,7 @@ import torch
 
 from etam_ros.runtime.backend import Backend, EngineRequest
 from etam_ros.runtime.backends.torch.graphs import torch_graphs_stages
-from etam_ros.runtime.backends.torch.stages import DTYPES, TorchStages, choose_device
+from etam_ros.runtime.backends.torch.stages import TorchStages, choose_device
 from etam_ros.runtime.backends.torch.weights import NetworkSource
 from etam_ros.runtime.stages import Stages
 
@@ -49,5 +49,4 @@ class TorchBackend(Backend):
 
     def open_eager(self) -> Stages:
         """Operation by operation on any device."""
-        dtype = DTYPES[self.precision]
-        return TorchStages(self.source.take(), device=self._device, dtype=dtype)
+        return TorchStages(self.source.take(), device=self._device, precision=self.precision)

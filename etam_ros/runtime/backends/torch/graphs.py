@@ -71,7 +71,6 @@ class TorchGraphs(StaticGraphs):
         return launch
 
     def close(self) -> None:
-        """Free the weights."""
         self._modules.clear()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from etam_ros.errors import BackendError
 from etam_ros.model import EfficientTAM
@@ -21,6 +23,7 @@ from etam_ros.runtime.stages import (
 )
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+Picked = TypeVar("Picked", StageSizes, ModelTraits)
 
 
 def choose_device(device: str) -> torch.device:
@@ -40,24 +43,18 @@ def choose_device(device: str) -> torch.device:
 
 def sizes_of(network: EfficientTAM) -> StageSizes:
     """What the tracker has to know of a network."""
-    config = network.config
-    return StageSizes(
-        image_size=config.image_size,
-        grid=config.grid,
-        hidden_dim=config.hidden_dim,
-        memory_dim=config.memory_dim,
-        memory_frames=config.memory_frames,
-    )
+    return _picked(StageSizes, network.config)
 
 
 def traits_of(config: ModelConfig) -> ModelTraits:
     """What a model of a configuration does."""
-    return ModelTraits(
-        carries_masks=config.carries_masks,
-        proposes_masks=config.proposes_masks,
-        answers_once=config.answers_once,
-        follows_edges=config.follows_edges,
-    )
+    return _picked(ModelTraits, config)
+
+
+def _picked(kind: type[Picked], config: ModelConfig) -> Picked:
+    """What a configuration says under the same names."""
+    values: dict[str, Any] = {item.name: getattr(config, item.name) for item in fields(kind)}
+    return kind(**values)
 
 
 def constants_of(network: EfficientTAM) -> StageConstants:
@@ -69,12 +66,22 @@ def constants_of(network: EfficientTAM) -> StageConstants:
     )
 
 
+def reduce_precision(network: EfficientTAM, precision: str) -> torch.dtype:
+    """Bring the weights of image encoder and memory attention to a precision, in place.
+
+    The mask decoder's choices (best IoU, presence) flip in bf16, and what the memory encoder
+    rounds is read in every later frame; both together are few of the operations. Buffers, which
+    hold position tables, stay in float32, too.
+    """
+    dtype = DTYPES[precision]
+    for part in (network.image_encoder, network.memory_attention):
+        for parameter in part.parameters():
+            parameter.data = parameter.data.to(dtype)
+    return dtype
+
+
 class TorchStages(Stages):
     """A network on PyTorch, launched operation by operation.
-
-    Reduced precision covers the image encoder and the memory attention. The mask decoder stays in
-    float32, because its choices (best IoU, presence) flip in bf16, and the memory encoder, because
-    what it rounds is read in every later frame. Buffers, which hold position tables, do too.
 
     Attributes:
         threads: how many compute on a CPU, as many as torch had when the network was opened; the
@@ -86,19 +93,16 @@ class TorchStages(Stages):
         network: EfficientTAM,
         *,
         device: torch.device,
-        dtype: torch.dtype = torch.float32,
+        precision: str = "fp32",
     ) -> None:
         self.sizes, self.traits = sizes_of(network), traits_of(network.config)
-        precision = next(name for name, value in DTYPES.items() if value is dtype)
         torch_is = "eager torch" if device.type == "cuda" else "torch"
         self.name = f"{network.config.name} on {torch_is}, {device.type}, {precision}"
         self.device = device
-        self.dtype = dtype
         self.network = network.fuse().to(device)
         self.threads = torch.get_num_threads()
         self.constants = constants_of(network)
-        for part in (network.image_encoder, network.memory_attention):
-            _cast_parameters(part, dtype)
+        self.dtype = reduce_precision(network, precision)
 
     @torch.inference_mode()
     def _encode_image(self, image: Tensor) -> Tensor:
@@ -176,7 +180,6 @@ class TorchStages(Stages):
         return [slice(start, start + size) for start in range(0, batch, size)]
 
     def close(self) -> None:
-        """Free the weights."""
         vars(self).pop("network", None)
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -190,8 +193,3 @@ def _computing_on(threads: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _cast_parameters(module: nn.Module, dtype: torch.dtype) -> None:
-    for parameter in module.parameters():
-        parameter.data = parameter.data.to(dtype)

@@ -33,16 +33,12 @@ class WeightsEntry:
 
     Attributes:
         name: of model and weights.
-        repository, filename: where huggingface_hub finds them; repository is empty for weights
-            that ship with the package.
         image_size: S, pixels per side of the network's input.
         parameters: how many numbers the file holds.
         local_path: where the file lies on this machine, or None.
     """
 
     name: str
-    repository: str
-    filename: str
     image_size: int
     parameters: int
     local_path: Path | None
@@ -58,8 +54,6 @@ def list_weights() -> list[WeightsEntry]:
     return [
         WeightsEntry(
             name=name,
-            repository="" if name == SHIPPED else OFFICIAL_REPOSITORY,
-            filename=_filename(name),
             image_size=config.image_size,
             parameters=PARAMETERS[name.split("_")[1]],
             local_path=_local(name),

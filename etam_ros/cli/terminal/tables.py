@@ -1,15 +1,27 @@
-"""Tables of `etam eval`: one method in full, or several beside each other."""
+"""Tables: of `etam eval`, one method in full or several beside each other; of the parity gate."""
 
 from __future__ import annotations
 
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from etam_ros.evaluation.image_scoring import MaskScore
     from etam_ros.evaluation.scoring import SequenceScore
+    from etam_ros.runtime.parity import ParityReport
+
+
+def titled_table(title: str, *columns: str) -> Table:
+    """A table that its title fits on; all columns but the first hold numbers."""
+    width = len(title) + 4
+    table = Table(title=title, title_justify="left", title_style="bold", min_width=width)
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="right" if index else "left")
+    return table
 
 
 def sequence_table(title: str, scores: dict[str, list[SequenceScore]]) -> Table:
@@ -20,12 +32,10 @@ def sequence_table(title: str, scores: dict[str, list[SequenceScore]]) -> Table:
         scores: per method, of the same sequences. With several methods, a sequence has the J&F
             of each.
     """
-    table = _empty(title)
     first = next(iter(scores.values()))
-    table.add_column("sequence")
     several = len(scores) > 1
-    for name in ("objects", "frames", *(scores if several else ("J", "F", "J&F"))):
-        table.add_column(name, justify="right")
+    numbers_of = scores if several else ("J", "F", "J&F")
+    table = titled_table(title, "sequence", "objects", "frames", *numbers_of)
     for row, score in enumerate(first):
         frames = max(item.frames for item in score.objects)
         numbers = [other[row].j_and_f for other in scores.values()]
@@ -53,11 +63,7 @@ def image_table(title: str, scores: dict[str, list[MaskScore]]) -> Table:
         title: above the table.
         scores: per method, of the same masks.
     """
-    table = _empty(title)
-    table.add_column("masks")
-    table.add_column("number", justify="right")
-    for name in scores:
-        table.add_column(name, justify="right")
+    table = titled_table(title, "masks", "number", *scores)
     for words, low, high in (
         ("of 2 to 5 %", 0.0, 0.05),
         ("of 5 to 20 %", 0.05, 0.2),
@@ -76,9 +82,32 @@ def image_table(title: str, scores: dict[str, list[MaskScore]]) -> Table:
     return table
 
 
-def _empty(title: str) -> Table:
-    return Table(title=title, title_justify="left", title_style="bold", min_width=len(title) + 4)
-
-
 def _percent(value: float) -> str:
     return f"{100 * value:.1f}"
+
+
+def parity_table(report: ParityReport) -> Group:
+    """A row for each output of each stage, and what became of the masks."""
+    title = f"{report.candidate}, against torch fp32"
+    table = titled_table(title, "stage", "output", "largest difference", "relative", "limit", "")
+    table.columns[1].justify = table.columns[-1].justify = "left"
+    for each in report.stages:
+        table.add_row(
+            each.stage,
+            each.output or "feature" if each.stage != "encode_memory" else "memory",
+            f"{each.largest:.1e}",
+            f"{each.relative:.1e}",
+            f"{each.limit:.0e}",
+            "ok" if each.passed else "[red]off[/red]",
+        )
+    masks = (
+        f"masks of a short clip: IoU with torch's {report.agreement:.4f} (worst "
+        f"{report.worst_agreement:.4f}), same visibility on {report.same_presence:.1%}, object "
+        f"scores within {report.largest_score:.2g}"
+    )
+    if not report.judges_masks:
+        masks += "; not judged: the weights are untrained"
+    verdict = Text("passed", "bold green")
+    if not report.passed:
+        verdict = Text("refused: " + "; ".join(report.failures), "bold red")
+    return Group(table, Text(masks), verdict)
