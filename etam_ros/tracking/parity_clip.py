@@ -20,13 +20,14 @@ from etam_ros.records import BACKGROUND, FOREGROUND, Frame, Prompt
 from etam_ros.runtime import Stages
 from etam_ros.tracking.tracker import Tracker
 
-FRAMES: Final = 20
-CORRECTED_FRAME: Final = 18
 NEW_OBJECTS: Final = {0: 2, 16: 2, 17: 4, 18: 8}
-"""How many objects are prompted first on which frame; on the second, banks are full."""
-FEWER_OBJECTS: Final = {0: 1, 16: 1, 17: 2}
-"""For large models on a CPU, which runs every object by itself and takes seconds for each."""
-LARGE_GRID: Final = 48
+"""How many objects are prompted first on which frame; on the second, banks are full.
+
+An object is corrected on the last of these frames, and one frame follows."""
+FEWER_OBJECTS: Final = {0: 1, 7: 1, 8: 2}
+"""For large models on a CPU, which runs every object by itself and takes seconds for each: banks
+are full of memories, not of pointers."""
+LARGE_GRID: Final = 30
 RADIUS: Final = 0.16
 """Of the discs, in sides of the picture."""
 
@@ -40,12 +41,13 @@ def follow_clip(stages: Stages) -> Iterator[tuple[Tensor, float]]:
     """
     tracker = Tracker(stages, TrackerConfig())
     new_objects, side = _new_objects(stages), stages.sizes.image_size
-    for index in range(FRAMES):
+    last = max(new_objects)
+    for index in range(last + 2):
         image, centres = clip_frame(index, side)
         result = tracker.step(Frame(image))
         for _ in range(new_objects.get(index, 0)):
             tracker.add_prompt(_first_prompt(len(tracker.object_ids), centres, side))
-        if index == CORRECTED_FRAME:
+        if index == last:
             x, y = centres[0]
             beside = (x, y + 1.5 * RADIUS * side)
             tracker.add_prompt(Prompt(object_id=1, points=[beside], point_labels=[BACKGROUND]))
