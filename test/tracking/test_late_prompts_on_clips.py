@@ -18,6 +18,7 @@ from etam_ros.runtime import Stages
 from etam_ros.synthetic.scene.clips import ClipFrame, generate_clip
 
 SEEDS = (0, 1)
+OBJECTS = 3
 EVERY = 4
 PERIOD_NS = 66_666_667
 DELAY = 8  # frames; 7 are 467 ms, 8 are 533 ms
@@ -35,7 +36,8 @@ def network() -> Iterator[Stages]:
 def clips() -> list[list[ClipFrame]]:
     count = EVERY * JUDGED + 1
     made = [
-        generate_clip(seed, frames=30 * EVERY, height=240, width=320, objects=3) for seed in SEEDS
+        generate_clip(seed, frames=30 * EVERY, height=240, width=320, objects=OBJECTS)
+        for seed in SEEDS
     ]
     return [[clip.frame(index) for index in range(0, count, EVERY)] for clip in made]
 
@@ -60,9 +62,14 @@ def ious(
         stamp_ns: which they carry; 0: none.
     """
     first, last = clip[0], clip[JUDGED]
-    moments = (first, clip[DELAY], last)
-    shown = [[truth.area >= FEWEST_PX for truth in each.objects] for each in moments]
-    seen = [number for number, always in enumerate(np.all(shown, axis=0), start=1) if always]
+    seen = [
+        object_id
+        for object_id in range(1, OBJECTS + 1)
+        if all(
+            np.count_nonzero(frame.label_image == object_id) >= FEWEST_PX
+            for frame in (first, clip[DELAY], last)
+        )
+    ]
     tracker = Tracker(stages, history=History())
     for index, picture in enumerate(clip):
         tracker.step(Frame(picture.image, (index + 1) * PERIOD_NS))
