@@ -32,8 +32,8 @@ from etam_ros.ros.tracker.frames import ProcessedFrame
 from etam_ros.ros.tracker.image_subscription import ImageSubscription
 from etam_ros.ros.tracker.loading import load_tracking
 from etam_ros.ros.tracker.object_watch import in_words
-from etam_ros.ros.tracker.prompt_services import PromptServices
-from etam_ros.ros.tracker.prompt_topics import PromptTopics
+from etam_ros.ros.tracker.prompts.services import PromptServices
+from etam_ros.ros.tracker.prompts.topics import PromptTopics
 from etam_ros.ros.tracker.results import OverlayPublisher, ResultPublishers
 from etam_ros.ros.tracker.statistics import Statistics
 from etam_ros.ros.tracker.worker import Worker, WorkerEvents

@@ -24,7 +24,7 @@ from etam_ros.ros.messages import stamp_ns
 from etam_ros.ros.parameters import Settings
 from etam_ros.ros.tracker.frames import ProcessedFrame, ReceivedImage
 from etam_ros.ros.tracker.loading import Tracking
-from etam_ros.ros.tracker.requests import Answer, Request
+from etam_ros.ros.tracker.prompts.requests import Answer, Request
 from etam_ros.ros.tracker.statistics import FrameTimes, Statistics
 
 MAX_REQUESTS: Final = 64

@@ -16,8 +16,8 @@ from etam_ros.config import ImagesConfig, NodeConfig, TrackerConfig
 from etam_ros.errors import ConfigError, ImageError, PromptError, WeightsError
 from etam_ros.ros.parameters import Settings
 from etam_ros.ros.tracker.loading import load_tracking
-from etam_ros.ros.tracker.prompt_actions import Click, apply_click
-from etam_ros.ros.tracker.requests import wait_for_answer
+from etam_ros.ros.tracker.prompts.actions import Click, apply_click
+from etam_ros.ros.tracker.prompts.requests import wait_for_answer
 from etam_ros.ros.tracker.statistics import Statistics
 from etam_ros.ros.tracker.worker import MAX_REQUESTS, Worker, WorkerEvents
 

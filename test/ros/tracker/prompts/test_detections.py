@@ -15,7 +15,7 @@ from std_msgs.msg import Header
 from etam_ros.config import DetectionsConfig
 from etam_ros.errors import PromptError
 from etam_ros.records import NEW_OBJECT, FrameResult, ObjectState, Prompt
-from etam_ros.ros.tracker.detections import (
+from etam_ros.ros.tracker.prompts.detections import (
     Detection,
     box_iou,
     chosen,

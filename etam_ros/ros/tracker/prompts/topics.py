@@ -16,7 +16,7 @@ from etam_ros.ros.endpoints import Endpoints
 from etam_ros.ros.parameters import Settings
 from etam_ros.ros.qos import PROMPTS
 from etam_ros.ros.tracker.loading import Tracking
-from etam_ros.ros.tracker.prompt_actions import (
+from etam_ros.ros.tracker.prompts.actions import (
     Click,
     apply_click,
     apply_detections,

@@ -13,8 +13,8 @@ from etam_ros.errors import EtamError, PromptError
 from etam_ros.ros.endpoints import Endpoints
 from etam_ros.ros.qos import PROMPTS
 from etam_ros.ros.tracker.loading import Tracking
-from etam_ros.ros.tracker.prompt_actions import apply_prompt, remove_object, reset, select_object
-from etam_ros.ros.tracker.requests import Answer, wait_for_answer
+from etam_ros.ros.tracker.prompts.actions import apply_prompt, remove_object, reset, select_object
+from etam_ros.ros.tracker.prompts.requests import Answer, wait_for_answer
 from etam_ros.ros.tracker.worker import Worker
 from etam_ros.srv import AddPrompt, RemoveObject, SelectObject
 

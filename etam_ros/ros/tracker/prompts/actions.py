@@ -19,10 +19,10 @@ from etam_ros.ros.messages import (
     stamp_ns,
     tracked_object,
 )
-from etam_ros.ros.tracker.clicks import object_of_click, without_rounding
-from etam_ros.ros.tracker.detections import chosen, detections_from_message, object_of_box
 from etam_ros.ros.tracker.loading import Tracking
 from etam_ros.ros.tracker.object_watch import name_of
+from etam_ros.ros.tracker.prompts.clicks import object_of_click, without_rounding
+from etam_ros.ros.tracker.prompts.detections import chosen, detections_from_message, object_of_box
 
 if TYPE_CHECKING:
     from vision_msgs.msg import Detection2DArray

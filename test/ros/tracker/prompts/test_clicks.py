@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from etam_ros.errors import ObjectError
 from etam_ros.records import BACKGROUND, FOREGROUND, NEW_OBJECT, FrameResult, ObjectState
-from etam_ros.ros.tracker.clicks import object_of_click, without_rounding
+from etam_ros.ros.tracker.prompts.clicks import object_of_click, without_rounding
 
 HW = (48, 64)
 # Object 3 is an L: the middle of its box is not on it.

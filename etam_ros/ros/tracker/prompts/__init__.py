@@ -1,0 +1,1 @@
+"""Prompts of the node: where they come from, what they mean, and what they do to the tracker."""
