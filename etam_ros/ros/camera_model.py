@@ -66,6 +66,16 @@ class CameraModel:
             )
         return cls((info.height, info.width), matrix, distortion, info.distortion_model == FISHEYE)
 
+    @classmethod
+    def assumed(cls, hw: tuple[int, int]) -> CameraModel:
+        """A plausible camera where nothing is known: no distortion, 53 degrees of longer side."""
+        height, width = hw
+        focal = float(max(hw))
+        matrix = np.array(
+            [[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]], np.float64
+        )
+        return cls(hw, matrix, np.zeros(0))
+
     def rays(self, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
         """Directions in which pixels look, (N, 3) with z = 1.
 
