@@ -5,10 +5,34 @@ On a CPU nothing is copied but what has to be packed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
+
+from etam_ros.errors import DeviceMemoryError
+
+
+@contextmanager
+def memory_errors_in_words() -> Iterator[None]:
+    """Say what can be done where a device has no memory left; a decorator too.
+
+    Raises:
+        DeviceMemoryError: an allocation failed. What torch keeps in stock was given back.
+    """
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError as error:
+        reason = str(error).split(". ", maxsplit=1)[0]
+    else:
+        return
+    # Outside the handler: the error would keep all that the failed call had allocated.
+    torch.cuda.empty_cache()
+    raise DeviceMemoryError(
+        f"the device has no memory left ({reason}): remove objects, lower tracker.max_objects or "
+        "history.max_mib, or choose a smaller model"
+    )
 
 
 def upload(host: Tensor, device: torch.device) -> Tensor:

@@ -8,6 +8,7 @@
     ├── WeightsError         weights are missing, damaged or for another model
     ├── StageError           a stage got or gave a tensor of the wrong shape
     ├── BackendError         a backend, device or precision is not available here
+    ├── DeviceMemoryError    a device has too little memory left
     ├── SourceError          a video, folder, camera or bag cannot be read
     └── TrainingError        a training run cannot begin or go on
 
@@ -45,6 +46,10 @@ class StageError(EtamError):
 
 class BackendError(EtamError):
     """A backend, device or precision is not available on this machine."""
+
+
+class DeviceMemoryError(EtamError):
+    """A device has too little memory left for what was asked of it."""
 
 
 class SourceError(EtamError):

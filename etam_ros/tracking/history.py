@@ -163,3 +163,22 @@ class History:
 def in_s(stamp_ns: int) -> str:
     """A stamp for people, in seconds."""
     return f"{stamp_ns / NS_PER_S:.6f} s"
+
+
+def nothing_stepped() -> PromptError:
+    """Why a prompt is refused before the first frame."""
+    return PromptError("no frame was stepped yet: wait for the first frame, then prompt")
+
+
+def other_frame(stamp_ns: int, newest_ns: int) -> PromptError:
+    """Why a prompt with another stamp than the newest frame's is refused without a history.
+
+    Args:
+        stamp_ns: of the prompt.
+        newest_ns: of the newest frame; 0 where frames have no stamps.
+    """
+    newest = f"the newest frame is of {in_s(newest_ns)}" if newest_ns else "frames have no stamps"
+    return PromptError(
+        f"prompt is for the frame of {in_s(stamp_ns)}, but {newest}: prompt the newest frame, or "
+        "leave the stamp zero"
+    )

@@ -130,19 +130,6 @@ def take_mask(stages: Stages, feature: Tensor, mask: NDArray[np.bool_]) -> Chose
     )
 
 
-def other_frame(prompt: Prompt, newest: Frame) -> PromptError:
-    """Why a prompt with another stamp than the newest frame's is refused without a history."""
-    stamps = (
-        f"the newest frame has {newest.stamp_ns} ns"
-        if newest.stamp_ns
-        else "frames have no stamps"
-    )
-    return PromptError(
-        f"prompt is for the frame of stamp {prompt.stamp_ns} ns, but {stamps}: prompt "
-        "the newest frame, or leave the stamp zero"
-    )
-
-
 def check_fits(prompt: Prompt, frame: Frame) -> None:
     """Hold a prompt against the frame that it is for.
 

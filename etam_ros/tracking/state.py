@@ -33,6 +33,7 @@ class TrackerState:
         conditioned: (1, D, h, w) of the newest frame as objects see it, by their ids; not of all.
         catching_up: objects that were prompted on past frames, each in one group. Those that were
             followed before are among `objects` too, as they are without that prompt.
+        prompted: a past frame that is likely to be prompted before the next frame comes.
     """
 
     objects: ObjectTable = field(default_factory=ObjectTable)
@@ -41,6 +42,7 @@ class TrackerState:
     batch: MemoryBatch | None = None
     conditioned: Mapping[int, Tensor] = field(default_factory=dict)
     catching_up: tuple[CatchUp, ...] = ()
+    prompted: CurrentFrame | None = None
 
     @property
     def everyone(self) -> ObjectTable:

@@ -5,11 +5,13 @@ Letters: N objects, D hidden dim, h = w feature grid.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 import torch
 
 from etam_ros.config import TrackerConfig
+from etam_ros.device_memory import memory_errors_in_words
 from etam_ros.errors import PromptError
 from etam_ros.records import Frame, FrameResult, ObjectState, Prompt
 from etam_ros.runtime import MemoryBatch, Stages
@@ -17,9 +19,9 @@ from etam_ros.tracking.catch_up import CatchUp, as_of, moved_on, past_limits
 from etam_ros.tracking.current_frame import CurrentFrame, FrameMark
 from etam_ros.tracking.frame_result import publish
 from etam_ros.tracking.frame_steps import FrameSteps
-from etam_ros.tracking.history import History
+from etam_ros.tracking.history import History, nothing_stepped, other_frame
 from etam_ros.tracking.objects import ObjectTable, PromptedObject
-from etam_ros.tracking.prompt_inputs import check_fits, other_frame
+from etam_ros.tracking.prompt_inputs import check_fits
 from etam_ros.tracking.publishing import Drawing, Postprocessor
 from etam_ros.tracking.state import Followed, TrackerState
 from etam_ros.transforms import one_thread
@@ -28,7 +30,8 @@ from etam_ros.transforms import one_thread
 class Tracker:
     """Follow objects through a stream of frames.
 
-    One thread at a time calls it. A call that raises leaves the tracker exactly as it was.
+    One thread at a time calls it. A call that raises leaves the tracker exactly as it was; what
+    finds no memory on the device raises DeviceMemoryError.
 
     Args:
         stages: what the network runs on.
@@ -77,6 +80,12 @@ class Tracker:
         """Id of the object that was added last and is still followed; None without objects."""
         return self.object_ids[-1] if self.object_ids else None
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether `catch_up` has something to do before the next frame comes."""
+        return self._state.next_group(self._history) is not None
+
+    @memory_errors_in_words()
     @torch.inference_mode()
     @one_thread()
     def step(self, frame: Frame, *, catch_up: bool = True) -> FrameResult:
@@ -99,6 +108,7 @@ class Tracker:
             objects=followed.objects,
             batch=followed.batch or state.batch,
             conditioned=followed.conditioned,
+            prompted=None,
         )
         # On a GPU, drawing() is the only place where the host waits.
         self._state, result = self._published(state, current, followed.drawing(), forget=True)
@@ -106,6 +116,7 @@ class Tracker:
             self._history.add_stepped(frame)
         return result
 
+    @memory_errors_in_words()
     @torch.inference_mode()
     @one_thread()
     def catch_up(self) -> bool:
@@ -118,8 +129,41 @@ class Tracker:
             whether there is more to do before the next frame comes.
         """
         self._state = self._nearer(self._state)
-        return self._state.next_group(self._history) is not None
+        return self.is_behind
 
+    @memory_errors_in_words()
+    @torch.inference_mode()
+    @one_thread()
+    def result_at(self, stamp_ns: int) -> FrameResult:
+        """What the objects were on the frame that a prompt of this stamp is for.
+
+        Objects that had not started by then are left out, as are those of which what they were is
+        not kept. Where that frame was never stepped, the others are as of the one before it.
+
+        Args:
+            stamp_ns: of a prompt; 0: the newest frame.
+
+        Raises:
+            PromptError: no frame was stepped yet, or there is no frame of that stamp.
+            ImageError: the past frame cannot be read.
+        """
+        state = self._state
+        if state.current is None or state.result is None:
+            raise nothing_stepped()
+        there = self._prompted_frame(stamp_ns, state.current)
+        if there is state.current:
+            return state.result
+        self._state = replace(state, prompted=there)  # a prompt on it will not encode it again
+        then = []
+        for tracked in state.everyone:
+            with suppress(PromptError):
+                found = as_of(tracked, self._mark_of(tracked.object_id), there.frame.stamp_ns)
+                then += [found[1]] if found else []
+        objects = ObjectTable(tuple(then))
+        drawing = self._steps.settle_overlaps(there, objects, self.config)()
+        return publish(there, objects, drawing)[1]
+
+    @memory_errors_in_words()
     @torch.inference_mode()
     @one_thread()
     def add_prompt(self, prompt: Prompt) -> ObjectState:
@@ -140,11 +184,11 @@ class Tracker:
         """
         state, config = self._state, self.config
         if state.current is None:
-            raise PromptError("no frame was stepped yet: wait for the first frame, then prompt")
+            raise nothing_stepped()
         object_id = prompt.object_id
         if state.everyone.get(object_id) is None:
             object_id = state.everyone.new_id(object_id, config.max_objects)
-        there = self._prompted_frame(prompt, state.current)
+        there = self._prompted_frame(prompt.stamp_ns, state.current)
         check_fits(prompt, there.frame)
         target = self._target(object_id, there, state.current)
         seen = state.conditioned.get(object_id) if target is state.objects.get(object_id) else None
@@ -218,28 +262,35 @@ class Tracker:
         rows = dict(zip(objects.ids, torch.split(conditioned, 1), strict=True))
         return Followed(objects, drawing, rows, batch)
 
-    def _prompted_frame(self, prompt: Prompt, newest: CurrentFrame) -> CurrentFrame:
+    def _prompted_frame(self, stamp_ns: int, newest: CurrentFrame) -> CurrentFrame:
         """The frame that a prompt is for: the newest, or a past one, which is encoded."""
         newest_ns = newest.frame.stamp_ns
-        if prompt.stamp_ns in (0, newest_ns):
+        if stamp_ns in (0, newest_ns):
             return newest
         if self._history is None or newest_ns == 0:
-            raise other_frame(prompt, newest.frame)
-        entry = self._history.find(prompt.stamp_ns, newest_ns)
+            raise other_frame(stamp_ns, newest_ns)
+        entry = self._history.find(stamp_ns, newest_ns)
         if entry is None:
             return newest
-        for group in self._state.catching_up:
-            if group.stamp_ns == entry.stamp_ns:
-                return group.current
+        encoded = (*(group.current for group in self._state.catching_up), self._state.prompted)
+        for there in encoded:
+            if there is not None and there.frame.stamp_ns == entry.stamp_ns:
+                return there
         return self._steps.encode_image(entry.read(), newest.number)
+
+    def _mark_of(self, object_id: int) -> FrameMark:
+        """The frame on which an object that is followed is."""
+        group = self._state.group_of(object_id)
+        there = group.current if group else self._state.current
+        assert there is not None  # nothing is followed before there is a frame
+        return there.mark
 
     def _target(self, object_id: int, there: CurrentFrame, newest: CurrentFrame) -> PromptedObject:
         """The object that a prompt is for, as it is on the frame that is prompted."""
         known, stamp_ns = self._state.everyone.get(object_id), there.frame.stamp_ns
         if known is None:
             return PromptedObject(object_id=object_id, label="", last_seen_ns=stamp_ns)
-        group = self._state.group_of(object_id)
-        mark = group.current.mark if group else newest.mark
+        mark = self._mark_of(object_id)
         if there is not newest:
             found = as_of(known, mark, stamp_ns)
             if found is None:  # it starts earlier than it did

@@ -101,11 +101,12 @@ class FailingStages(Stages):
         self.name, self.device, self.constants = stages.name, stages.device, stages.constants
         self.sizes, self.traits = stages.sizes, replace(stages.traits, **traits)
         self.failing = ""
+        self.error: type[Exception] = StageError
         self._dark = False
 
     def fail(self, stage: str) -> None:
         if self.failing == stage:
-            raise StageError(f"{stage} failed")
+            raise self.error(f"{stage} failed. Of {self.sizes.image_size} pixels.")
 
     def _encode_image(self, image: Tensor) -> Tensor:
         self.fail("encode_image")

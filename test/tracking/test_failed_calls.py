@@ -23,7 +23,7 @@ from etam_ros import (
     TrackerConfig,
     open_stages,
 )
-from etam_ros.errors import StageError
+from etam_ros.errors import DeviceMemoryError, StageError
 from etam_ros.runtime import Stages
 from etam_ros.tracking.publishing import CpuPostprocessor, Drawing
 
@@ -164,6 +164,24 @@ def test_a_frame_that_fails_leaves_the_tracker_as_it_was(
         fails(tracker, stage, lambda second=second: tracker.step(frame(second, dark=True)))
     assert_go_on_alike(tracker, expected)
     assert tracker.object_ids == (1, 2, 3)
+
+
+@pytest.mark.parametrize("stage", ["decode_mask", "encode_memory"])
+def test_without_memory_left_an_object_is_refused_and_the_others_go_on(
+    trackers: tuple[Tracker, Tracker], stage: str
+) -> None:
+    tracker, expected = trackers
+    assert isinstance(tracker.stages, FailingStages)
+    tracker.stages.failing, tracker.stages.error = stage, torch.cuda.OutOfMemoryError
+    for call in (
+        lambda: tracker.add_prompt(click(0)),
+        lambda: tracker.add_prompt(click(0, 101)),
+        lambda: tracker.step(frame(103)),
+    ):
+        with pytest.raises(DeviceMemoryError, match=rf"no memory left \({stage} failed\): remove"):
+            call()
+    tracker.stages.failing = ""
+    assert_go_on_alike(tracker, expected)
 
 
 @pytest.mark.parametrize("stage", OF_A_PROMPT)

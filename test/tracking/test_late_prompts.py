@@ -301,6 +301,46 @@ def test_a_prompt_on_the_newest_frame_brings_the_object_there() -> None:
     assert tracker._state.objects.objects[0].bank.conditioning.keys() == {7, 8}
 
 
+def test_what_the_objects_were_on_the_frame_of_a_prompt(stages: Stages) -> None:
+    """Asking changes nothing, and a prompt that follows does not encode the frame again."""
+    tracker, unasked = tracker_on(stages), tracker_on(stages)
+    for each in (tracker, unasked):
+        followed(each, [1, 2])
+        each.add_prompt(click(1))
+    then = followed(tracker, [3])
+    followed(unasked, [3])
+    for each in (tracker, unasked):
+        followed(each, [4])
+        each.add_prompt(click(2))
+        followed(each, [5, 6])
+    found = tracker.result_at(3 * TICK)
+    assert (found.stamp_ns, found.image_hw) == (3 * TICK, (48, 64))
+    assert [state.object_id for state in found.objects] == [1], "the other came later"
+    assert np.array_equal(found.label_image, then.label_image)
+    assert tracker.result_at(0) is tracker.result_at(6 * TICK) is tracker.result
+    state = tracker.add_prompt(click(0, 3))
+    unasked.add_prompt(click(0, 3))
+    assert tracker.result_at(3 * TICK).object(state.object_id).box == state.box
+    for number in (7, 8, 9):
+        arrive(tracker), arrive(unasked)
+        ours, theirs = followed(tracker, [number]), followed(unasked, [number])
+        assert np.array_equal(ours.label_image, theirs.label_image)
+    with pytest.raises(PromptError, match="after the newest frame"):
+        tracker.result_at(20 * TICK)
+
+
+def test_asking_for_a_past_frame_encodes_it_once() -> None:
+    tracker, stages, read = fake_with_drops([1, 8], received=8)
+    tracker.result_at(4 * TICK)
+    tracker.result_at(4 * TICK)
+    tracker.add_prompt(click(0, 4))
+    assert read == [4]
+    assert stages.calls["encode_image"] == 3
+    assert tracker.is_behind
+    arrive(tracker)
+    assert not tracker.is_behind
+
+
 def test_removal_and_reset_reach_what_catches_up() -> None:
     tracker, _, _ = fake_with_drops(range(1, 9), received=8)
     tracker.add_prompt(click(1))
