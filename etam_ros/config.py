@@ -236,6 +236,11 @@ class ImagesConfig(Checked):
         live=True,
     )  # fmt: skip
 
+    @property
+    def max_pixels(self) -> int:
+        """The same in pixels."""
+        return int(self.max_megapixels * 1e6)
+
 
 @dataclass(frozen=True)
 class ClicksConfig(Checked):
@@ -376,6 +381,7 @@ class NodeConfig(NetworkConfig):
 
 GROUPS: Final[Mapping[str, type[Checked]]] = {
     "tracker": TrackerConfig,
+    "history": HistoryConfig,
     "overlay": OverlayConfig,
     "diagnostics": DiagnosticsConfig,
     "images": ImagesConfig,

@@ -158,18 +158,24 @@ def _mask_from(message: Image) -> NDArray[np.bool_] | None:
     return rows[:, :width] != 0
 
 
+def header_of(stamp_ns: int, frame_id: str) -> Header:
+    """The header of a frame, from its stamp in nanoseconds."""
+    seconds, nanoseconds = divmod(stamp_ns, NS_PER_S)
+    return Header(stamp=Time(sec=seconds, nanosec=nanoseconds), frame_id=frame_id)
+
+
 def check_prompt_frame(header: Header, newest: Header | None) -> Header:
-    """Refuse a prompt that was made on another frame than the newest processed one.
+    """Refuse a prompt that was made in another coordinate frame than that of the images.
 
     Args:
-        header: of the prompt: a zero stamp and an empty frame_id fit any frame.
+        header: of the prompt: an empty frame_id fits any frame.
         newest: of the newest processed frame, None before the first.
 
     Returns:
         `newest`.
 
     Raises:
-        PromptError: stamps or coordinate frames differ, or there is no frame yet.
+        PromptError: the coordinate frames differ, or there is no frame yet.
     """
     if newest is None:
         raise PromptError("no image has been processed yet: send the prompt after the first one")
@@ -178,15 +184,4 @@ def check_prompt_frame(header: Header, newest: Header | None) -> Header:
             f"prompt is in frame {header.frame_id!r:.80}, expected {newest.frame_id!r:.80} as the "
             "image has, or an empty frame_id"
         )
-    asked, present = stamp_ns(header.stamp), stamp_ns(newest.stamp)
-    if asked in (0, present):
-        return newest
-    if present == 0:
-        raise PromptError(
-            f"prompt has the stamp {asked / NS_PER_S:.6f} s, but the images have none: "
-            "send it with stamp zero, for the newest frame"
-        )
-    raise PromptError(
-        f"prompt is for the frame of {asked / NS_PER_S:.6f} s, but the newest processed one is "
-        f"that of {present / NS_PER_S:.6f} s: send it with stamp zero, for the newest frame"
-    )
+    return newest

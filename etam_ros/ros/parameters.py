@@ -27,6 +27,7 @@ from etam_ros.config import (
     DetectionsConfig,
     DiagnosticsConfig,
     EventsConfig,
+    HistoryConfig,
     ImagesConfig,
     NodeConfig,
     Option,
@@ -44,6 +45,7 @@ class Settings:
 
     node: NodeConfig = field(default_factory=NodeConfig)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    history: HistoryConfig = field(default_factory=HistoryConfig)
     overlay: OverlayConfig = field(default_factory=OverlayConfig)
     diagnostics: DiagnosticsConfig = field(default_factory=DiagnosticsConfig)
     images: ImagesConfig = field(default_factory=ImagesConfig)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from etam_ros.records import FrameResult
+from etam_ros.records import Frame, FrameResult
 from etam_ros.ros.image_conversion import image_from_compressed, image_from_message
-from etam_ros.ros.messages import LastSeen
+from etam_ros.ros.messages import LastSeen, stamp_ns
 
 
 @dataclass(frozen=True)
@@ -22,15 +22,22 @@ class ReceivedImage:
     message: Image | CompressedImage
     received_ns: int
 
-    def read(self, max_pixels: int) -> NDArray[np.uint8]:
-        """The picture, (H, W, 3) uint8 RGB; may be a view of the message's data.
+    @property
+    def stamp_ns(self) -> int:
+        """Of the image, in nanoseconds; 0 where it has none."""
+        return stamp_ns(self.message.header.stamp)
+
+    def read(self, max_pixels: int) -> Frame:
+        """The frame; its picture may be a view of the message's data.
 
         Raises:
             ImageError: it cannot be read, or has more pixels than that.
         """
         if isinstance(self.message, CompressedImage):
-            return image_from_compressed(self.message, max_pixels=max_pixels)
-        return image_from_message(self.message, max_pixels=max_pixels)
+            image = image_from_compressed(self.message, max_pixels=max_pixels)
+        else:
+            image = image_from_message(self.message, max_pixels=max_pixels)
+        return Frame(image, self.stamp_ns, self.message.header.frame_id)
 
 
 @dataclass(frozen=True)

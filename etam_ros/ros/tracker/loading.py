@@ -18,7 +18,7 @@ from etam_ros.ros.tracker.object_watch import ObjectWatch
 
 if TYPE_CHECKING:
     from etam_ros.runtime import TimedStages
-    from etam_ros.tracking import Tracker
+    from etam_ros.tracking import History, Tracker
 
 OPENMP_SPINS: Final = "20000"
 """Enough to bridge the gaps between the operations of a stage."""
@@ -26,11 +26,12 @@ OPENMP_SPINS: Final = "20000"
 
 @dataclass
 class Tracking:
-    """What the worker thread owns; no other thread touches it, `check` excepted.
+    """What the worker thread owns; no other thread touches it, `check` and `history` excepted.
 
     Attributes:
         tracker: follows the objects.
         stages: the network it runs on, with a clock for each stage.
+        history: the frames that the tracker can go back to; any thread may add to it.
         newest: header of the newest processed frame, None before the first.
         selected: id of the object that was chosen for bare clicks, None without one.
         watch: notices what becomes of the objects.
@@ -40,16 +41,28 @@ class Tracking:
 
     tracker: Tracker
     stages: TimedStages
+    history: History
     newest: Header | None = None
     selected: int | None = None
     watch: ObjectWatch = field(default_factory=ObjectWatch)
     check: Callable[[TrackerConfig], None] | None = None
 
+    def use(self, settings: Settings) -> None:
+        """Work by these settings from now on."""
+        self.tracker.config, self.history.config = settings.tracker, settings.history
+        self.watch.config = settings.events
+
     def look(self, *, cause: str = "", prompted: int = NEW_OBJECT) -> None:
         """Have it noticed what changed; `ObjectWatch.look` knows the arguments."""
         result = self.tracker.result
         if result is not None and self.newest is not None:
-            self.watch.look(result, self.newest, cause=cause, prompted=prompted)
+            self.watch.look(
+                result,
+                self.newest,
+                followed=self.tracker.object_ids,
+                cause=cause,
+                prompted=prompted,
+            )
 
     def unselect_what_is_gone(self) -> None:
         """Let no later object of that id inherit the selection of one that is not followed."""
@@ -92,7 +105,7 @@ def load_tracking(
     os.environ.setdefault("GOMP_SPINCOUNT", OPENMP_SPINS)
     # Here and not at the top: torch takes seconds to import, in which signals must be served.
     from etam_ros.runtime import TimedStages
-    from etam_ros.tracking import Tracker, open_stages
+    from etam_ros.tracking import History, Tracker, open_stages
 
     node = settings.node
     stages = open_stages(
@@ -108,13 +121,14 @@ def load_tracking(
     try:
         go_on()
         timed = TimedStages(stages)
-        tracker = Tracker(timed, settings.tracker)
+        history = History(settings.history)
+        tracker = Tracker(timed, settings.tracker, history=history)
         timed.warm_up(settings.tracker.max_objects)
         _warm_up(Tracker(timed), timed.sizes.image_size, go_on)
     except BaseException:
         stages.close()
         raise
-    return Tracking(tracker, timed, check=timed.check_serves)
+    return Tracking(tracker, timed, history, check=timed.check_serves)
 
 
 def _warm_up(tracker: Tracker, size: int, go_on: Callable[[], None]) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 from std_msgs.msg import Header
@@ -90,32 +90,64 @@ class ObjectWatch:
         self._frame_number = 0
 
     def look(
-        self, result: FrameResult, header: Header, *, cause: str = "", prompted: int = NEW_OBJECT
+        self,
+        result: FrameResult,
+        header: Header,
+        *,
+        followed: Collection[int],
+        cause: str = "",
+        prompted: int = NEW_OBJECT,
     ) -> None:
         """Notice what changed since the look before.
 
         Args:
             result: the newest frame's, with all prompts and removals.
             header: of that frame; the events get it.
+            followed: ids of all objects, also of those that are in no result yet.
             cause: in words, where somebody asked for a change.
             prompted: id of the object for which there was a prompt.
         """
         there = {state.object_id: state for state in result.objects}
+        on_their_way = {}
         for object_id, known in self._known.items():
             if object_id in result.forgotten_ids:
                 reason = "not seen for longer than tracker.forget_after_s"
                 self._tell(TrackEvent.FORGOTTEN, object_id, known.label, reason, header)
-            elif object_id not in there:
+            elif object_id not in followed:
                 self._tell(TrackEvent.REMOVED, object_id, known.label, cause, header)
+            elif object_id not in there:
+                on_their_way[object_id] = known
         config = self.config if result.frame_number != self._frame_number else None
         self._frame_number = result.frame_number
-        before, self._known = self._known, {}
+        before, self._known = self._known, on_their_way
         for object_id, state in there.items():
             old, is_prompted = before.get(object_id), object_id == prompted
             new = _Known.after(old, state, config, prompted=is_prompted)
             self._known[object_id] = new
             for kind, reason in _changes(old, new, state, cause if is_prompted else ""):
                 self._tell(kind, object_id, state.label, reason, header)
+        self._note_last_seen()
+
+    def look_back(self, state: ObjectState, header: Header, *, cause: str) -> LastSeen:
+        """Notice an object that was prompted on a past frame, and is on its way from there.
+
+        Args:
+            state: of it on that frame.
+            header: of that frame; the event gets it.
+            cause: the prompt in words.
+
+        Returns:
+            where it was seen last, as of that frame.
+        """
+        old = self._known.get(state.object_id)
+        then = _Known.after(old, state, None, prompted=True)
+        self._known[state.object_id] = then if old is None else replace(old, doubt=_Doubt())
+        kind = TrackEvent.ADDED if old is None else TrackEvent.REFINED
+        self._tell(kind, state.object_id, state.label, cause, header)
+        self._note_last_seen()
+        return then.last_seen
+
+    def _note_last_seen(self) -> None:
         self.last_seen = {each: known.last_seen for each, known in self._known.items()}
 
     def take_events(self) -> list[TrackEvent]:

@@ -1,7 +1,8 @@
 """The one thread that owns the tracker: frames come through a single slot, requests in a queue.
 
-A newer frame takes the place of one that still waits. Requests (prompts, removals, reset) are
-served before the next frame, and at once while no frames come.
+A newer frame takes the place of one that still waits; the history keeps both. Requests (prompts,
+removals, reset) are served before the next frame, and at once while no frames come. Objects that
+were prompted on a past frame catch up between the frames, one step after each.
 """
 
 from __future__ import annotations
@@ -13,14 +14,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from sensor_msgs.msg import CompressedImage, Image
 
 from etam_ros.errors import EtamError, PromptError
 from etam_ros.msg import TrackEvent
-from etam_ros.records import Frame
-from etam_ros.ros.messages import stamp_ns
 from etam_ros.ros.parameters import Settings
 from etam_ros.ros.tracker.frames import ProcessedFrame, ReceivedImage
 from etam_ros.ros.tracker.loading import Tracking
@@ -61,6 +61,8 @@ class Worker:
 
     Attributes:
         object_count: objects followed now; any thread may read it.
+        busy_since_s: monotonic time at which the work began that is being done now, None while
+            there is none; any thread may read it.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Worker:
         events: WorkerEvents,
     ) -> None:
         self.object_count = 0
+        self.busy_since_s: float | None = None
         self._load = load
         self._statistics = statistics
         self._events = events
@@ -128,6 +131,8 @@ class Worker:
         with self._wake:
             self._active, self._slot = False, None
             self._activation += 1
+            if self._tracking is not None:
+                self._tracking.history.clear()
         with self._publishing:  # what was going out is out
             pass
 
@@ -139,15 +144,18 @@ class Worker:
                 self._slot = None
 
     def offer(self, message: Image | CompressedImage) -> None:
-        """Put a message into the slot; called for each image that arrives."""
-        received_ns = time.monotonic_ns()
-        self._statistics.on_received(received_ns)
+        """Put a message into the slot and the history; called for each image that arrives."""
+        received = ReceivedImage(message, time.monotonic_ns())
+        self._statistics.on_received(received.received_ns)
         with self._wake:
             if not self._active or self._paused:
                 return
             if self._slot is not None:
                 self._statistics.on_dropped()
-            self._slot = ReceivedImage(message, received_ns)
+            self._slot = received
+            if self._tracking is not None:
+                read = partial(received.read, self._settings.images.max_pixels)
+                self._tracking.history.add(received.stamp_ns, len(message.data), read)
             self._wake.notify()
         time.sleep(0)  # hands the interpreter to the worker; the executor has no hurry
 
@@ -220,25 +228,47 @@ class Worker:
         return tracking
 
     def _serve(self, tracking: Tracking) -> None:
+        catches_up = False  # before the next frame
         while True:
             with self._wake:
-                self._wake.wait_for(lambda: self._stopping or self._requests or self._slot)
+                if not catches_up:
+                    self._wake.wait_for(lambda: self._stopping or self._requests or self._slot)
                 if self._stopping:
                     return
                 settings, activation = self._settings, self._activation
                 request = self._requests.popleft() if self._requests else None
                 received = None
-                if request is None:
+                if request is None and not catches_up:
                     received, self._slot = self._slot, None
-            tracking.tracker.config, tracking.watch.config = settings.tracker, settings.events
+            self.busy_since_s = time.monotonic()
+            tracking.use(settings)
+            catches_up = True
             if request is not None:
                 request.serve(tracking)
             elif received is not None:
-                max_pixels = int(settings.images.max_megapixels * 1e6)
-                self._process(received, max_pixels, activation, tracking)
+                self._process(received, settings.images.max_pixels, activation, tracking)
+            else:
+                catches_up = self._catch_up(tracking)
             self._tell(activation, tracking)
             tracking.unselect_what_is_gone()
             self.object_count = len(tracking.tracker.object_ids)
+            catches_up = catches_up and tracking.tracker.is_behind
+            self.busy_since_s = None
+
+    def _catch_up(self, tracking: Tracking) -> bool:
+        """Take objects that were prompted on a past frame one frame nearer to now.
+
+        Returns:
+            whether to go on at once, and not only after the next frame or request.
+        """
+        try:
+            tracking.tracker.catch_up()
+        except EtamError as error:
+            self._events.on_failed_frame(error)
+            return False
+        tracking.look()
+        with self._wake:
+            return self._slot is None
 
     def _process(
         self, received: ReceivedImage, max_pixels: int, activation: int, tracking: Tracking
@@ -246,19 +276,18 @@ class Worker:
         """Take one frame through the tracker; one that is lost is reported and forgotten."""
         taken_ns = time.monotonic_ns()
         tracking.stages.take()  # the time of prompts since the last frame
-        header = received.message.header
         try:
-            image = received.read(max_pixels)
-            frame = Frame(image, stamp_ns(header.stamp), header.frame_id)
+            frame = received.read(max_pixels)
         except EtamError as error:
             self._events.on_bad_image(error)
             return
+        header = received.message.header
         try:
-            result = tracking.tracker.step(frame)
+            result = tracking.tracker.step(frame, catch_up=False)
             tracking.newest = header
             tracking.look()
             processed = ProcessedFrame(
-                result, tracking.watch.last_seen, image, header, received.received_ns
+                result, tracking.watch.last_seen, frame.image, header, received.received_ns
             )
             self._give_out(processed, taken_ns, activation, tracking)
         except EtamError as error:

@@ -42,13 +42,14 @@ class Watched:
         self.watch = ObjectWatch()
         self.frames = 0
 
-    def __call__(self, *states, cause="", prompted=0, forgotten=(), same_frame=False):
+    def __call__(self, *states, cause="", prompted=0, forgotten=(), same_frame=False, coming=()):
         self.frames += not same_frame
         result = FrameResult(
             self.frames, 0, "", (48, 64), states, np.zeros((48, 64), np.uint16), False, forgotten
         )
         header = Header(frame_id=str(self.frames))
-        self.watch.look(result, header, cause=cause, prompted=prompted)
+        followed = {*coming, *(each.object_id for each in states)}
+        self.watch.look(result, header, followed=followed, cause=cause, prompted=prompted)
         events = self.watch.take_events()
         assert all(event.header == header for event in events)
         return [(event.kind, event.object_id, event.label, event.reason) for event in events]
@@ -173,3 +174,27 @@ def test_every_event_is_one_line_of_the_log():
         assert in_words(event) == f"object 3 {word}: a click at (1, 2)"
         event.label = "cup"
         assert in_words(event) == f"object 3 (cup) {word}: a click at (1, 2)"
+
+
+def test_an_object_of_a_past_frame_is_told_of_at_once_and_not_again_when_it_arrives(told):
+    told()
+    past = Header(frame_id="past")
+    last_seen = told.watch.look_back(visible(1, "cup"), past, cause="late click")
+    assert last_seen == told.watch.last_seen[1] == LastSeen(BOX, CENTROID)
+    (event,) = told.watch.take_events()
+    assert (event.kind, event.header, event.reason) == (TrackEvent.ADDED, past, "late click")
+    assert told(coming=[1]) == []
+    assert told(occluded(1, "cup")) == [(TrackEvent.OCCLUDED, 1, "cup", "visibility is 0.12")]
+    told.watch.look_back(visible(1, "cup"), past, cause="late click")
+    (event,) = told.watch.take_events()
+    assert event.kind == TrackEvent.REFINED
+    assert [kind for kind, *_ in told(visible(1, "cup"))] == [TrackEvent.SEEN_AGAIN]
+
+
+def test_an_object_that_is_removed_on_its_way_is_told_of(told):
+    told()
+    told.watch.look_back(visible(2), Header(), cause="late click")
+    told.watch.take_events()
+    assert told(cause="asked for by ~/reset") == [
+        (TrackEvent.REMOVED, 2, "", "asked for by ~/reset")
+    ]

@@ -8,15 +8,17 @@ from functools import partial
 
 import numpy as np
 import pytest
-from etam_ros.msg import TrackEvent
+from builtin_interfaces.msg import Time
+from etam_ros.msg import Prompt, TrackEvent
+from geometry_msgs.msg import Point32
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from etam_ros.config import ImagesConfig, NodeConfig, TrackerConfig
-from etam_ros.errors import ConfigError, ImageError, PromptError, WeightsError
+from etam_ros.config import HistoryConfig, ImagesConfig, NodeConfig, TrackerConfig
+from etam_ros.errors import ConfigError, ImageError, PromptError, StageError, WeightsError
 from etam_ros.ros.parameters import Settings
 from etam_ros.ros.tracker.loading import load_tracking
-from etam_ros.ros.tracker.prompts.actions import Click, apply_click
+from etam_ros.ros.tracker.prompts.actions import Click, apply_click, apply_prompt
 from etam_ros.ros.tracker.prompts.requests import wait_for_answer
 from etam_ros.ros.tracker.statistics import Statistics
 from etam_ros.ros.tracker.worker import MAX_REQUESTS, Worker, WorkerEvents
@@ -111,6 +113,120 @@ def test_the_newest_frame_wins_and_the_others_are_counted(worker, listener):
     assert (listener.statistics.received, listener.statistics.dropped) == (3, 2)
     assert listener.published[0].result.frame_number == 1, "warming up leaves no trace"
     assert listener.published[0].result.objects == ()
+
+
+def stamped(number):
+    """The image of that second, which has things in it."""
+    message = image("camera")
+    message.header.stamp.sec = number
+    pixels = np.random.default_rng(number).integers(0, 256, len(message.data), np.uint8)
+    message.data = array("B", pixels.tobytes())
+    return message
+
+
+def prompted(worker, number):
+    """Ask for an object on the image of that second."""
+    prompt = Prompt(header=Header(stamp=Time(sec=number)), point_labels=[1])
+    prompt.points = [Point32(x=30.0, y=20.0)]
+    return worker.submit(partial(apply_prompt, prompt, "~/prompt"))
+
+
+def test_dropped_frames_can_be_prompted_and_objects_catch_up_between_the_frames(worker, listener):
+    """With one that never came in between, which cannot."""
+    worker.apply(replace(TINY, history=HistoryConfig(seconds=60.0)))
+    held = Held(worker)
+    for number in (1, 2, 4, 5, 6, 7, 8, 9):
+        worker.offer(stamped(number))
+    held.release.set()
+    listener.wait_for(lambda: listener.published)
+    assert listener.statistics.dropped == 7
+    with pytest.raises(PromptError, match="nearest one is of"):
+        prompted(worker, 3).result(DEADLINE_S)
+    tracked, header = prompted(worker, 2).result(DEADLINE_S)
+    assert (tracked.id, header) == (1, Header(stamp=Time(sec=2), frame_id="camera"))
+    worker.submit(until_caught_up).result(DEADLINE_S)
+    worker.offer(stamped(10))
+    listener.wait_for(lambda: len(listener.published) == 2)
+    (state,) = listener.published[1].result.objects
+    assert state.object_id == 1
+    assert [event.kind for event in listener.track_events][:1] == [TrackEvent.ADDED]
+
+
+def until_caught_up(tracking):
+    while tracking.tracker.is_behind:
+        tracking.tracker.catch_up()
+
+
+def test_live_frames_and_catching_up_take_turns(listener):
+    """Where a frame always waits, as when the camera is faster than the tracker."""
+    done = []
+
+    def load(stopping):
+        tracking = load_tracking(TINY, stopping)
+        step, catch_up = tracking.tracker.step, tracking.tracker.catch_up
+
+        def full_slot(worker):
+            while worker._slot is None and worker._active:
+                worker.offer(stamped(20 + len(done)))
+
+        def noted_step(frame, **options):
+            done.append("frame")
+            full_slot(worker)
+            return step(frame, **options)
+
+        def noted_catch_up():
+            done.append("catch up")
+            return catch_up()
+
+        tracking.tracker.step, tracking.tracker.catch_up = noted_step, noted_catch_up
+        return tracking
+
+    worker = listener.worker(load, replace(TINY, history=HistoryConfig(seconds=60.0)))
+    worker.start()
+    worker.wait_until_loaded()
+    worker.activate()
+    held = Held(worker)
+    for number in range(1, 20):
+        worker.offer(stamped(number))
+    prompt = prompted(worker, 3)
+    held.release.set()
+    with pytest.raises(PromptError, match="no image"):
+        prompt.result(DEADLINE_S)
+    prompt = prompted(worker, 3)
+    prompt.result(DEADLINE_S)
+    listener.wait_for(lambda: any(each.result.objects for each in listener.published))
+    worker.stop()
+    assert worker.join(DEADLINE_S)
+    first = done.index("catch up")
+    assert done[first : first + 9] == ["catch up", "frame"] * 4 + ["catch up"]
+    assert done.count("catch up") == 5, "through four frames and to the newest"
+
+
+def test_what_cannot_catch_up_is_reported_and_does_not_keep_the_worker_busy(listener):
+    def load(stopping):
+        tracking = load_tracking(TINY, stopping)
+
+        def failing():
+            raise StageError("no way")
+
+        tracking.tracker.catch_up = failing
+        return tracking
+
+    worker = listener.worker(load)
+    worker.start()
+    worker.wait_until_loaded()
+    worker.activate()
+    for number in (1, 2):
+        worker.offer(stamped(number))
+        listener.wait_for(lambda number=number: len(listener.published) == number)
+    prompted(worker, 1).result(DEADLINE_S)
+    listener.wait_for(lambda: listener.failed)
+    worker.submit(lambda _: None).result(DEADLINE_S)
+    listener.wait_for(lambda: len(listener.failed) == 2)
+    threading.Event().wait(0.2)
+    assert len(listener.failed) == 2
+    worker.stop()
+    assert worker.join(DEADLINE_S)
 
 
 def test_requests_are_served_before_the_next_frame_and_without_frames(worker, listener):
@@ -302,8 +418,8 @@ def test_a_frame_of_an_activation_before_is_not_published_in_the_next(listener):
         tracking = load_tracking(TINY, stopping)
         step = tracking.tracker.step
 
-        def held_step(frame):
-            result = step(frame)
+        def held_step(frame, **options):
+            result = step(frame, **options)
             begun.set()
             assert release.wait(DEADLINE_S)
             return result
@@ -376,3 +492,16 @@ def test_settings_that_the_stages_cannot_serve_are_refused_at_opening_and_later(
     worker.stop()
     assert worker.join(DEADLINE_S)
     assert listener.crashes == []
+
+
+def test_requests_that_queue_behind_a_long_one_do_not_wait_for_each_other(worker):
+    """Services are called one after the other: the second must not wait for two timeouts."""
+    assert worker.busy_since_s is None
+    held = Held(worker)
+    assert worker.busy_since_s is not None
+    for _ in range(3):
+        future = worker.submit(lambda _: None)
+        with pytest.raises(PromptError, match="it was not applied"):
+            wait_for_answer(future, DEADLINE_S, waited_s=DEADLINE_S)
+    held.release.set()
+    assert wait_for_answer(worker.submit(lambda _: "done"), DEADLINE_S) == "done"

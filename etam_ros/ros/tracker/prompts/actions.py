@@ -11,10 +11,11 @@ from etam_ros.config import DetectionsConfig
 from etam_ros.errors import ObjectError, PromptError
 from etam_ros.msg import Prompt as PromptMessage
 from etam_ros.msg import TrackedObject
-from etam_ros.records import BACKGROUND, FOREGROUND, ObjectState, Prompt
+from etam_ros.records import BACKGROUND, FOREGROUND, Prompt
 from etam_ros.ros.messages import (
     NS_PER_S,
     check_prompt_frame,
+    header_of,
     prompt_from_message,
     stamp_ns,
     tracked_object,
@@ -60,11 +61,10 @@ def apply_prompt(
         tracking: gets it.
 
     Returns:
-        the object on the newest frame, and that frame's header.
+        the object on the frame that was prompted, and that frame's header.
     """
-    newest = check_prompt_frame(message.header, tracking.newest)
-    state = _add_prompt(prompt_from_message(message), source, tracking)
-    return tracked_object(state, newest, tracking.watch.last_seen[state.object_id]), newest
+    check_prompt_frame(message.header, tracking.newest)
+    return _add_prompt(prompt_from_message(message), source, tracking)
 
 
 def apply_click(click: Click, meaning: str, tracking: Tracking) -> None:
@@ -76,8 +76,8 @@ def apply_click(click: Click, meaning: str, tracking: Tracking) -> None:
         tracking: gets the prompt.
     """
     check_prompt_frame(click.header, tracking.newest)
-    result = tracking.tracker.result
-    assert result is not None  # there is a newest frame
+    clicked_ns = stamp_ns(click.header.stamp)
+    result = tracking.tracker.result_at(clicked_ns)
     point = without_rounding(click.point, result.image_hw) if click.rounded else click.point
     object_id = object_of_click(
         point, click.label, result, meaning=meaning, selected=tracking.selected
@@ -87,7 +87,7 @@ def apply_click(click: Click, meaning: str, tracking: Tracking) -> None:
         points=[point],
         point_labels=[click.label],
         keep_previous=True,
-        stamp_ns=stamp_ns(click.header.stamp),
+        stamp_ns=clicked_ns,
     )
     _add_prompt(prompt, click.source, tracking)
 
@@ -107,13 +107,12 @@ def apply_detections(
         PromptError: one was refused; the others were applied.
     """
     check_prompt_frame(message.header, tracking.newest)
-    result = tracking.tracker.result
-    assert result is not None  # there is a newest frame
-    found = detections_from_message(message, result.image_hw)
+    tracker, detected_ns = tracking.tracker, stamp_ns(message.header.stamp)
+    found = detections_from_message(message, tracker.result_at(detected_ns).image_hw)
     done: set[int] = set()
     refusal: PromptError | None = None
     for each in chosen(found, config):
-        object_id = object_of_box(each.box, tracking.tracker.result or result, config.overlap_iou)
+        object_id = object_of_box(each.box, tracker.result_at(detected_ns), config.overlap_iou)
         if object_id and (config.on_overlap == "ignore" or object_id in done):
             continue
         try:
@@ -121,9 +120,9 @@ def apply_detections(
                 object_id,
                 label="" if object_id else each.label,  # no detector renames an object
                 box=each.box,
-                stamp_ns=stamp_ns(message.header.stamp),
+                stamp_ns=detected_ns,
             )
-            done.add(_add_prompt(prompt, source, tracking).object_id)
+            done.add(_add_prompt(prompt, source, tracking)[0].id)
         except PromptError as error:
             refusal = refusal or error
     if refusal is not None:
@@ -161,14 +160,21 @@ def select_object(object_id: int, tracking: Tracking) -> None:
     tracking.selected = object_id or None
 
 
-def _add_prompt(prompt: Prompt, source: str, tracking: Tracking) -> ObjectState:
+def _add_prompt(prompt: Prompt, source: str, tracking: Tracking) -> tuple[TrackedObject, Header]:
+    """Give the tracker a prompt: the object on the frame it is for, and that frame's header."""
+    tracker, newest = tracking.tracker, tracking.newest
+    assert newest is not None
     try:
-        state = tracking.tracker.add_prompt(prompt)
+        state = tracker.add_prompt(prompt)
     except ObjectError as error:
-        raise ObjectError(f"{error}{_whom_to_remove(tracking.tracker)}") from error
+        raise ObjectError(f"{error}{_whom_to_remove(tracker)}") from error
     cause = f"{_in_words(prompt)} from {source}"
-    tracking.look(cause=cause, prompted=state.object_id)
-    return state
+    if state.stamp_ns == stamp_ns(newest.stamp):
+        tracking.look(cause=cause, prompted=state.object_id)
+        return tracked_object(state, newest, tracking.watch.last_seen[state.object_id]), newest
+    header = header_of(state.stamp_ns, newest.frame_id)
+    last_seen = tracking.watch.look_back(state, header, cause=cause)
+    return tracked_object(state, header, last_seen), header
 
 
 def _whom_to_remove(tracker: Tracker) -> str:

@@ -42,14 +42,20 @@ class Request:
                 raise
 
 
-def wait_for_answer(future: Future[Answer], timeout_s: float) -> Answer:
+def wait_for_answer(future: Future[Answer], timeout_s: float, *, waited_s: float = 0.0) -> Answer:
     """Wait for the answer to a request, and withdraw it when there is none in time.
+
+    Args:
+        future: of the answer.
+        timeout_s: to wait at most.
+        waited_s: for how long the worker has been busy with something else. It counts, so that of
+            requests that queue behind it none waits for the timeouts of those before.
 
     Raises:
         EtamError: the request was refused, timed out, or the node ends.
     """
     try:
-        return future.result(timeout_s)
+        return future.result(max(timeout_s - waited_s, 0.0))
     except FutureTimeoutError:
         outcome = "it was not applied" if future.cancel() else "it may still be applied"
         raise PromptError(

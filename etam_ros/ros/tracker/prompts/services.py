@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
@@ -11,6 +12,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from etam_ros.errors import EtamError, PromptError
 from etam_ros.ros.endpoints import Endpoints
+from etam_ros.ros.messages import NS_PER_S, stamp_ns
 from etam_ros.ros.qos import PROMPTS
 from etam_ros.ros.tracker.loading import Tracking
 from etam_ros.ros.tracker.prompts.actions import apply_prompt, remove_object, reset, select_object
@@ -63,6 +65,8 @@ class PromptServices:
             return _refuse(response, error)
         response.success, response.object, response.frame = True, tracked, header
         response.message = f"following object {tracked.id}"
+        if stamp_ns(request.prompt.header.stamp):
+            response.message += f", on the frame of {stamp_ns(header.stamp) / NS_PER_S:.6f} s"
         return response
 
     def on_remove_object(
@@ -112,7 +116,9 @@ class PromptServices:
 
     def _ask(self, action: Callable[[Tracking], Answer]) -> Answer:
         self._check_active()
-        return wait_for_answer(self._worker.submit(action), self._timeout_s())
+        busy_since_s, now_s = self._worker.busy_since_s, time.monotonic()
+        waited_s = 0.0 if busy_since_s is None else now_s - busy_since_s
+        return wait_for_answer(self._worker.submit(action), self._timeout_s(), waited_s=waited_s)
 
     def _check_active(self) -> None:
         if not self._is_active():
