@@ -133,11 +133,6 @@ def _reduce(pixels: Tensor, size: int) -> Tensor:
     )
 
 
-def image_to_tensor(image: NDArray[np.uint8], size: int, device: torch.device) -> Tensor:
-    """One picture as `ImageLoader` gives it on `device`: (1, 3, S, S) float32."""
-    return ImageLoader(size, device, in_float=device.type != "cpu").load(image)
-
-
 def points_to_network(
     points: list[tuple[float, float]], source_hw: tuple[int, int], size: int
 ) -> list[tuple[float, float]]:

@@ -12,12 +12,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from torch.nn import functional
 
 from etam_ros.transforms import (
     IMAGE_MEAN,
     IMAGE_STD,
-    image_to_tensor,
+    ImageLoader,
     logits_to_source,
     mask_to_network,
     one_thread,
@@ -28,9 +29,13 @@ CPU = torch.device("cpu")
 DEADLINE_S = 60.0
 
 
+def loaded(image: NDArray[np.uint8], size: int) -> torch.Tensor:
+    return ImageLoader(size, CPU, in_float=False).load(image)
+
+
 def test_a_picture_of_the_right_size_is_only_normalised() -> None:
     image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
-    tensor = image_to_tensor(image, 32, CPU)
+    tensor = loaded(image, 32)
     expected = (image / 255.0 - IMAGE_MEAN) / IMAGE_STD
     assert tensor.shape == (1, 3, 32, 32)
     assert np.allclose(tensor[0].permute(1, 2, 0).numpy(), expected, atol=1e-5)
@@ -38,7 +43,7 @@ def test_a_picture_of_the_right_size_is_only_normalised() -> None:
 
 def test_resizing_is_bilinear_with_antialiasing() -> None:
     image = np.random.default_rng(1).integers(0, 256, (90, 160, 3), np.uint8)
-    tensor = image_to_tensor(image, 32, CPU)
+    tensor = loaded(image, 32)
     expected = functional.interpolate(
         torch.from_numpy(image).permute(2, 0, 1)[None].float(),
         size=(32, 32),
@@ -52,7 +57,7 @@ def test_resizing_is_bilinear_with_antialiasing() -> None:
 def test_a_view_with_gaps_is_read_right() -> None:
     wide = np.random.default_rng(2).integers(0, 256, (20, 40, 3), np.uint8)
     view = wide[:, 3:23, ::-1]
-    assert torch.equal(image_to_tensor(view, 16, CPU), image_to_tensor(view.copy(), 16, CPU))
+    assert torch.equal(loaded(view, 16), loaded(view.copy(), 16))
 
 
 @given(x=st.floats(-0.5, 639), y=st.floats(-0.5, 479))

@@ -76,11 +76,6 @@ class Tracker:
         return self._state.everyone.ids
 
     @property
-    def newest_object_id(self) -> int | None:
-        """Id of the object that was added last and is still followed; None without objects."""
-        return self.object_ids[-1] if self.object_ids else None
-
-    @property
     def is_behind(self) -> bool:
         """Whether `catch_up` has something to do before the next frame comes."""
         return self._state.next_group(self._history) is not None

@@ -10,7 +10,7 @@ import pytest
 
 from etam_ros import Tracker, TrackerConfig, open_stages
 from etam_ros.runtime import Stages
-from etam_ros.transforms import image_to_tensor
+from etam_ros.transforms import ImageLoader
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from golden import GoldenCase, assert_match, golden_cases
@@ -96,9 +96,8 @@ def test_stages_match_the_official_model(case: GoldenCase, tmp_path: Path) -> No
     reference = case.reference()
     with open_stages(case.model, weights=str(weights), backend="torch", device="cpu") as stages:
         frame = next(case.frames())
-        feature = stages.encode_image(
-            image_to_tensor(frame.image, stages.sizes.image_size, stages.device)
-        )
+        loader = ImageLoader(stages.sizes.image_size, stages.device, in_float=False)
+        feature = stages.encode_image(loader.load(frame.image))
         difference = np.abs(feature.numpy() - reference["stage_image_features"]).max()
         assert difference <= 1e-2
         tracker = Tracker(stages, TrackerConfig(fill_hole_area=0))

@@ -366,7 +366,7 @@ def test_what_catches_up_counts_as_followed() -> None:
     assert [tracker.add_prompt(click(0, number)).object_id for number in (3, 5)] == [1, 2]
     with pytest.raises(ObjectError, match=r"tracker\.max_objects is 2"):
         tracker.add_prompt(click(0, 3))
-    assert tracker.newest_object_id == 2
+    assert tracker.object_ids == (1, 2)
 
 
 def test_an_object_that_is_found_again_is_not_forgotten_on_its_way() -> None:

@@ -186,7 +186,7 @@ def _collate(samples: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
 
 
 def pictures_to_tensor(pictures: Tensor, size: int) -> Tensor:
-    """Resize and normalise a batch for an image encoder, as `image_to_tensor` does for one.
+    """Resize and normalise a batch for an image encoder, as `ImageLoader` does for one.
 
     (B, H, W, 3) uint8 RGB -> (B, 3, size, size) float32, by ImageNet's mean and deviation.
     """

@@ -16,7 +16,7 @@ from etam_ros.training.data.batches import pictures_to_tensor
 from etam_ros.training.pretraining.feature_teacher import load_teacher
 from etam_ros.training.pretraining.masked_decoder import TokenSplit, draw_split
 from etam_ros.training.pretraining.masked_student import MaskedStudent, encode_visible, window_bias
-from etam_ros.transforms import image_to_tensor
+from etam_ros.transforms import ImageLoader
 
 WHOLE_WINDOWS = replace(TINY_TEST, window_size=4)  # the grid is 8 x 8
 
@@ -98,7 +98,8 @@ def test_with_nothing_hidden_the_guess_is_that_of_the_whole_picture() -> None:
 
 def test_pictures_are_prepared_as_for_the_tracker() -> None:
     batch = pictures(2, 90, 140)
-    expected = torch.cat([image_to_tensor(p.numpy(), 128, torch.device("cpu")) for p in batch])
+    loader = ImageLoader(128, torch.device("cpu"), in_float=False)
+    expected = torch.cat([loader.load(picture.numpy()).clone() for picture in batch])
     # The tracker resizes in uint8, where values are rounded once: one level of 255.
     difference = (pictures_to_tensor(batch, 128) - expected).abs()
     assert difference.max() < 1.01 / 255 / 0.224
