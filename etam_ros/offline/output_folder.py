@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 from pathlib import Path
 from typing import Final
@@ -26,6 +27,9 @@ _PROMPTS_NAME: Final = re.compile(r"prompts(_\d+\.png|\.json)")
 def check_output_folder(folder: Path, source: str, prompts: Path | None = None) -> None:
     """Raise SourceError unless the folder is new, empty, or holds an earlier run alone.
 
+    What can be known of whether it can be written is said too, before anybody has waited or
+    clicked.
+
     Args:
         folder: where the output shall go.
         source: what is tracked; it must not lie in the folder.
@@ -37,6 +41,12 @@ def check_output_folder(folder: Path, source: str, prompts: Path | None = None) 
         raise SourceError(
             f"--out {folder} holds the source {source}, whose files it would mix with: "
             "choose another folder"
+        )
+    place = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
+        raise SourceError(
+            f"--out {folder} cannot be made or written in {place}, expected a folder of yours: "
+            "choose another place"
         )
     foreign = _foreign(folder, prompts) if folder.is_dir() else None
     if foreign is not None:

@@ -153,7 +153,9 @@ class PickSession:
     def forward(self) -> None:
         """Look at the next frame, onto which every object is followed."""
         with self._saying():
-            frame = None if self._source.live else next(self._frames, None)
+            if self._source.live:
+                raise SourceError("what comes next is tracked, but not shown here: press Enter")
+            frame = next(self._frames, None)
             if frame is None:
                 raise SourceError("this is the last frame")
             self._look_at(self.index + 1, frame)
@@ -259,10 +261,12 @@ class PickSession:
         return object_of_click(point, label, self.result, meaning="auto", selected=None)
 
     def _last(self) -> int:
-        """Id of the object that was prompted last."""
-        if not self.prompts:
+        """Id of the object that was prompted last, among those that there are by this frame."""
+        ids = self._tracker.object_ids
+        asked = [each.prompt.object_id for each in self.prompts if each.prompt.object_id in ids]
+        if not asked:
             raise ObjectError("there is no object yet to add this to: click on one first")
-        return self.prompts[-1].prompt.object_id
+        return asked[-1]
 
     def _prompt(
         self,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -30,6 +31,7 @@ WINDOW: Final = "etam track --pick"
 _TRIAL: Final = "import cv2; cv2.namedWindow('etam'); cv2.destroyAllWindows()"
 _TRIAL_S: Final = 30
 _POLL_MS: Final = 20
+_PROGRESS_S: Final = 0.25
 _DRAG_PX: Final = 5  # a hand that moves less has clicked
 
 _ENTER: Final = (10, 13)
@@ -120,6 +122,7 @@ class _Window:
         self._shown: Image | None = None
         self._frame_shown: tuple[object, ...] = ()
         self._all_shown: tuple[object, ...] = ()
+        self._drawn_s = 0.0
         cv2.resizeWindow(WINDOW, hw[1], hw[0])
         cv2.moveWindow(WINDOW, 20, 20)
         cv2.setMouseCallback(WINDOW, self._on_mouse)
@@ -203,7 +206,8 @@ class _Window:
 
     def _on_frame(self) -> None:
         """While frames are gone through again: show that it goes on, and whether to leave."""
-        self._draw("going through the frames again")
+        if time.monotonic() - self._drawn_s > _PROGRESS_S:
+            self._draw("going through the frames again")
         self._wait(1)
 
     def _draw(self, busy: str = "") -> None:
@@ -222,7 +226,7 @@ class _Window:
             raise _Leave  # showing a picture would open it again
         picture = draw_hand(self._shown, session, view, dragged=dragged, busy=busy)
         cv2.imshow(WINDOW, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-        self._all_shown = all_of_it
+        self._all_shown, self._drawn_s = all_of_it, time.monotonic()
         if busy:
             cv2.waitKeyEx(1)
 

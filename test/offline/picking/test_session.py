@@ -100,6 +100,17 @@ def test_with_same_it_is_for_the_last_object_wherever_it_is():
     ]
 
 
+def test_the_last_object_is_one_that_there_is_on_this_frame():
+    given = TimedPrompt("--box 1,1,9,9@1", 1, None, Prompt(9, box=(1, 1, 9, 9)))
+    picking = Picking(given=[given])
+    picking.click(RIGHT, same=True)
+    assert "no object yet" in picking.message
+    picking.click(LEFT)
+    picking.forward()
+    picking.click(RIGHT, same=True)
+    assert [said[1] for said in picking.said] == [9, 1, 1]
+
+
 def test_undo_goes_back_step_by_step():
     picking, seen = Picking(), []
     for point in (LEFT, RIGHT, (14, 14)):
@@ -222,6 +233,7 @@ def test_a_live_picture_goes_on_until_something_is_prompted():
     picking.click(LEFT)
     picking.refresh()
     picking.forward()
+    assert "press Enter" in picking.message
     assert (picking.where, picking.frame.image.max()) == ("frame 0, 1 object", 5)
     following = picking.frames_to_track()
     picking.undo()
