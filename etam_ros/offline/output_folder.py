@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 from pathlib import Path
 from typing import Final
@@ -20,14 +21,19 @@ COLUMNS: Final = (
 
 _FILES: Final = (OBJECTS, OVERLAY, LOGITS, OVERLAY + ".part", LOGITS + ".part")
 _MASK_NAME: Final = re.compile(r"\d{5,}\.png")
+_PROMPTS_NAME: Final = re.compile(r"prompts(_\d+\.png|\.json)")
 
 
-def check_output_folder(folder: Path, source: str) -> None:
+def check_output_folder(folder: Path, source: str, prompts: Path | None = None) -> None:
     """Raise SourceError unless the folder is new, empty, or holds an earlier run alone.
+
+    What can be known of whether it can be written is said too, before anybody has waited or
+    clicked.
 
     Args:
         folder: where the output shall go.
         source: what is tracked; it must not lie in the folder.
+        prompts: the prompts file; it may lie in the folder, and be all that an earlier run left.
     """
     if folder.exists() and not folder.is_dir():
         raise SourceError(f"--out {folder} is a file, expected a folder: choose another name")
@@ -36,7 +42,13 @@ def check_output_folder(folder: Path, source: str) -> None:
             f"--out {folder} holds the source {source}, whose files it would mix with: "
             "choose another folder"
         )
-    foreign = _foreign(folder) if folder.is_dir() else None
+    place = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
+        raise SourceError(
+            f"--out {folder} cannot be made or written in {place}, expected a folder of yours: "
+            "choose another place"
+        )
+    foreign = _foreign(folder, prompts) if folder.is_dir() else None
     if foreign is not None:
         raise SourceError(
             f"--out {folder} holds {foreign}, which no earlier run wrote, expected a new or empty "
@@ -55,20 +67,24 @@ def start_output_folder(folder: Path) -> None:
             path.unlink()
 
 
-def _foreign(folder: Path) -> str | None:
+def _foreign(folder: Path, prompts: Path | None) -> str | None:
     """The name of something in the folder that an earlier run did not write, or None."""
     try:
         masks = sorted((folder / MASKS).iterdir()) if (folder / MASKS).is_dir() else []
-        for path in sorted(folder.iterdir()):
-            ours = path.is_dir() if path.name == MASKS else path.name in _FILES and path.is_file()
-            if not ours:
-                return path.name
+        paths = sorted(folder.iterdir())
+        read_here = prompts is not None and prompts.resolve().parent == folder.resolve()
     except OSError as error:
         raise SourceError(f"--out {folder} cannot be read: {error.strerror}") from None
+    marked = _is_our_table(folder / OBJECTS)
+    for path in paths:
+        picked = _PROMPTS_NAME.fullmatch(path.name) is not None and (marked or read_here)
+        ours = path.is_dir() if path.name == MASKS else path.name in _FILES or picked
+        if not ours or (path.name != MASKS and not path.is_file()):
+            return path.name
     for path in masks:
         if not _MASK_NAME.fullmatch(path.name) or not path.is_file():
             return f"{MASKS}/{path.name}"
-    if (masks or (folder / OBJECTS).exists()) and not _is_our_table(folder / OBJECTS):
+    if (masks or (folder / OBJECTS).exists()) and not marked:
         return f"{MASKS}/{masks[0].name}" if masks else OBJECTS  # someone else's
     return None
 

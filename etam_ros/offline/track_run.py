@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from etam_ros.errors import PromptError
 from etam_ros.media.label_png import LARGEST_ID
-from etam_ros.media.sources import FrameSource
 from etam_ros.offline.prompts_file import PromptSchedule, TimedPrompt
 from etam_ros.offline.track_output import TrackOutput
 from etam_ros.records import NEW_OBJECT, Frame
@@ -48,11 +47,11 @@ class TrackRun:
     """
 
     def __init__(self, prompts: Sequence[TimedPrompt]) -> None:
-        self._schedule = PromptSchedule(_with_ids(prompts))
+        self._schedule = PromptSchedule(with_ids(prompts))
 
     def run(
         self,
-        source: FrameSource,
+        source: Iterable[Frame],
         tracker: Tracker,
         output: TrackOutput,
         *,
@@ -108,8 +107,12 @@ class TrackRun:
             raise type(error)(f"{item.place} ({item.when}): {error}") from None
 
 
-def _with_ids(prompts: Sequence[TimedPrompt]) -> list[TimedPrompt]:
-    """Give each new object the lowest id that no prompt has."""
+def with_ids(prompts: Sequence[TimedPrompt]) -> list[TimedPrompt]:
+    """Give each new object the lowest id that no prompt has.
+
+    Raises:
+        PromptError: an id is one that mask pictures cannot hold.
+    """
     named = {item.prompt.object_id for item in prompts}
     unused = (object_id for object_id in range(1, LARGEST_ID + 1) if object_id not in named)
     numbered = []

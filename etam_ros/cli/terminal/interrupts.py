@@ -16,8 +16,11 @@ _WORDS: Final = b"\nending; press Ctrl-C again to break off\n"
 
 
 @contextmanager
-def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
+def stop_on_interrupt(words: bytes = _WORDS) -> Iterator[Callable[[], bool]]:
     """The first Ctrl-C or SIGTERM asks politely, the next one interrupts at once.
+
+    Args:
+        words: said on stderr when it is asked.
 
     Yields:
         what the run asks after each step: whether to stop. Only to be used in the main thread.
@@ -29,7 +32,7 @@ def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         asked.set()
         with contextlib.suppress(OSError):  # nobody may be there to read it
-            os.write(_STDERR, _WORDS)  # printing is not safe in a signal handler
+            os.write(_STDERR, words)  # printing is not safe in a signal handler
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT,
                                                                      signal.SIGTERM)}  # fmt: skip

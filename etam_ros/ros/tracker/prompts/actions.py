@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from std_msgs.msg import Header
 
+from etam_ros.clicks import object_of_click, without_rounding
 from etam_ros.config import DetectionsConfig
 from etam_ros.errors import ObjectError, PromptError
 from etam_ros.msg import Prompt as PromptMessage
@@ -22,7 +23,6 @@ from etam_ros.ros.messages import (
 )
 from etam_ros.ros.tracker.loading import Tracking
 from etam_ros.ros.tracker.object_watch import name_of
-from etam_ros.ros.tracker.prompts.clicks import object_of_click, without_rounding
 from etam_ros.ros.tracker.prompts.detections import chosen, detections_from_message, object_of_box
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from etam_ros.clicks import object_of_click, without_rounding
 from etam_ros.errors import ObjectError
 from etam_ros.records import BACKGROUND, FOREGROUND, NEW_OBJECT, FrameResult, ObjectState
-from etam_ros.ros.tracker.prompts.clicks import object_of_click, without_rounding
 
 HW = (48, 64)
 # Object 3 is an L: the middle of its box is not on it.

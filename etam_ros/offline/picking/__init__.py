@@ -1,0 +1,1 @@
+"""Clicking on what to follow before a run, in a window."""

@@ -1,0 +1,50 @@
+"""Prompts that were picked stay in the output folder; those of a stranger are left alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from etam_ros.errors import SourceError
+from etam_ros.offline.output_folder import COLUMNS, check_output_folder, start_output_folder
+
+
+@pytest.fixture
+def out(tmp_path):
+    """The folder of an earlier run, on which somebody clicked first."""
+    folder = tmp_path / "out"
+    (folder / "masks").mkdir(parents=True)
+    (folder / "masks" / "00000.png").write_bytes(b"")
+    (folder / "objects.csv").write_text(",".join(COLUMNS) + "\n")
+    (folder / "prompts.json").write_text("[]")
+    (folder / "prompts_2.png").write_bytes(b"")
+    return folder
+
+
+def test_what_was_clicked_survives_the_next_run(out):
+    check_output_folder(out, "clip.mp4")
+    start_output_folder(out)
+    assert {path.name for path in out.iterdir()} == {"masks", "prompts.json", "prompts_2.png"}
+    assert list((out / "masks").iterdir()) == []
+
+
+def test_prompts_alone_are_someone_elses_unless_they_are_read(out):
+    start_output_folder(out)
+    with pytest.raises(SourceError, match=r"holds prompts\.json, which no earlier run wrote"):
+        check_output_folder(out, "clip.mp4")
+    with pytest.raises(SourceError, match=r"holds prompts\.json"):
+        check_output_folder(out, "clip.mp4", out.parent / "prompts.json")
+    check_output_folder(out, "clip.mp4", out / "prompts.json")
+
+
+@pytest.mark.parametrize("name", ["prompts.yaml", "prompts_a.png", "prompts.json.old"])
+def test_other_files_are_not_mistaken_for_ours(out, name):
+    (out / name).write_text("precious")
+    with pytest.raises(SourceError, match=name):
+        check_output_folder(out, "clip.mp4", out / "prompts.json")
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_any_work(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SourceError, match=r"cannot be made or written in .*file"):
+        check_output_folder(tmp_path / "file" / "out", "clip.mp4")
+    check_output_folder(tmp_path / "new" / "newer", "clip.mp4")
