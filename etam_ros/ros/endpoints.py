@@ -58,6 +58,10 @@ class Endpoints:
         )
         self._undo.callback(self.node.destroy_service, made)
 
+    def at_end(self, callback: Callable[[], object]) -> None:
+        """Call something before what was made earlier is destroyed."""
+        self._undo.callback(callback)
+
     def __enter__(self) -> Endpoints:
         return self
 

@@ -21,7 +21,9 @@ def keep_last(
 
 OBJECTS: Final = keep_last(10)
 RESULT_IMAGES: Final = keep_last(2)
-"""Label images and overlays: of use only while they are new, and large."""
+"""Label images, overlays and click planes: of use only while they are new, and large."""
+CAMERA_INFO: Final = keep_last(1, ReliabilityPolicy.BEST_EFFORT)
+"""Comes with every image and seldom changes: one that gets lost is not missed."""
 PROMPTS: Final = keep_last(64)
 """On topics and by services: as many as may wait for the tracker, so that none gets lost."""
 EVENTS: Final = keep_last(100)
