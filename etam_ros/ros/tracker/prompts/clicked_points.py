@@ -42,18 +42,27 @@ class ClickedPoints:
         """Start or refine the object that a click in space means; in the worker's thread.
 
         Args:
-            message: as it came; RViz gives it the time of the click.
+            message: as it came.
             source: the topic it came on.
             meaning: the value of `clicks.meaning`.
             tracking: gets the prompt.
 
         Raises:
+            PromptError: as for `click`, or the tracker refuses it.
+        """
+        apply_click(self.click(message, source, tracking), meaning, tracking)
+
+    def click(self, message: PointStamped, source: str, tracking: Tracking) -> Click:
+        """The pixel of a click in space: of the frame that the plane showed, else of the newest.
+
+        Args:
+            message: as it came; its stamp is the time of the click.
+            source: the topic it came on.
+            tracking: knows the newest frame.
+
+        Raises:
             PromptError: the point is not in the picture, or nobody knows where it is.
         """
-        apply_click(self._click(message, source, tracking), meaning, tracking)
-
-    def _click(self, message: PointStamped, source: str, tracking: Tracking) -> Click:
-        """A click on the plane is for the frame that it showed, any other for the newest one."""
         newest, result = tracking.newest, tracking.tracker.result
         if newest is None or result is None:
             raise PromptError(

@@ -2,15 +2,26 @@
 
 from contextlib import contextmanager
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
 from etam_ros.msg import TrackEvent
 from geometry_msgs.msg import PointStamped, TransformStamped
+from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CameraInfo, PointCloud2
 from std_msgs.msg import Header
+
+from etam_ros.config import CameraConfig
+from etam_ros.records import FrameResult
+from etam_ros.ros.camera_model import CameraModel
+from etam_ros.ros.endpoints import Endpoints
+from etam_ros.ros.tracker.camera import Camera
+from etam_ros.ros.tracker.coordinate_frames import CoordinateFrames
+from etam_ros.ros.tracker.prompts.clicked_points import ClickedPoints
+from etam_ros.ros.tracker.rviz.click_plane import POINT, ShownPlane
 
 STEP = 4
 CALIBRATED = {
@@ -22,22 +33,20 @@ CALIBRATED = {
 }
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 HAS_TF = find_spec("tf2_ros") is not None
-POINT = np.dtype([("x", "f4"), ("y", "f4"), ("z", "f4"), ("rgb", "u4")])
 
 
 @pytest.fixture(scope="module")
 def running(start_tracker, make_client, ros):
-    process = start_tracker(*ros.tiny, "-p", f"click_plane.columns:={128 // STEP}")
+    start_tracker(*ros.tiny, "-p", f"click_plane.columns:={128 // STEP}")
     client = make_client()
     client.wait_for_camera()
-    client.events, client.planes = [], []
+    client.events = []
     client.node.create_subscription(TrackEvent, "/tracker/events", client.events.append, 100)
     client.clicked = client.node.create_publisher(PointStamped, "/clicked_point", 10)
     client.info = client.node.create_publisher(CameraInfo, "/camera_info", 10)
     client.wait_until(lambda: client.node.count_publishers("/tracker/events"))
     client.wait_until(client.clicked.get_subscription_count)
     client.wait_until(client.info.get_subscription_count)
-    client.log = lambda: process.log
     return client
 
 
@@ -126,6 +135,28 @@ def test_a_click_on_the_plane_of_a_calibrated_camera_minds_its_distortion(tracke
         click(tracker, looks_at(points, 2, 3))
         pixel = pixel_added(tracker)
     np.testing.assert_allclose(pixel, (2 * STEP + 1.5, 3 * STEP + 1.5), atol=0.1)
+
+
+def test_a_click_is_for_the_frame_that_the_plane_showed(ros_context):
+    """Whatever has been processed since; a click on something else is for the newest frame."""
+    seen, newest = (Header(stamp=Time(sec=sec), frame_id="camera") for sec in (5, 6))
+    result = FrameResult(1, 6, "camera", (96, 128), (), np.zeros((96, 128), np.uint16))
+    tracking = SimpleNamespace(newest=newest, tracker=SimpleNamespace(result=result))
+    camera = Camera(CameraConfig, print)
+    camera.on_info(CameraInfo(**CALIBRATED))
+    shown = ShownPlane(seen, CameraModel.assumed((96, 128)), 1.0, 0)
+    node = Node("clicks", context=ros_context, use_global_arguments=False)
+    with Endpoints(node) as endpoints:
+        frames = CoordinateFrames(endpoints)
+        points = ClickedPoints(camera, frames, SimpleNamespace(shown=lambda _: shown))
+        message = PointStamped()
+        message.point.z = 1.04
+        on_plane = points.click(message, "clicked_point", tracking)
+        message.point.z = 1.06
+        elsewhere = points.click(message, "clicked_point", tracking)
+    node.destroy_node()
+    assert (on_plane.header, on_plane.point) == (seen, (63.5, 47.5))
+    assert (elsewhere.header, elsewhere.point) == (Header(), (63.5, 47.5))
 
 
 def test_a_click_on_anything_else_needs_a_calibration(tracker):
