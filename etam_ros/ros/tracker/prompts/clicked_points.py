@@ -30,7 +30,7 @@ class ClickedPoints:
 
     Attributes:
         camera: has the models.
-        frames: know where the camera is.
+        frames: know where the camera is, once they have caught up.
         plane: was perhaps clicked on.
     """
 
@@ -112,4 +112,4 @@ def _pixel(point: NDArray[np.float64], model: CameraModel) -> tuple[float, float
 
 
 def _in_words(point: NDArray[np.float64]) -> str:
-    return ", ".join(f"{value:.3f}" for value in point)
+    return ", ".join(f"{value:.4g}" for value in point)

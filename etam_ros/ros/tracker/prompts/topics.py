@@ -98,6 +98,7 @@ class PromptTopics:
 
     def on_clicked_point(self, topic: str, message: PointStamped) -> None:
         """A click of RViz in space."""
+        self._points.frames.catch_up()  # here, and not in the worker's thread
         meaning = self._settings().clicks.meaning
         self._submit(partial(self._points.apply, message, topic, meaning))
 
