@@ -243,6 +243,32 @@ class ImagesConfig(Checked):
 
 
 @dataclass(frozen=True)
+class CameraConfig(Checked):
+    """How camera_info is read."""
+
+    rectified: bool = option(
+        False,
+        "The images are rectified: p of camera_info holds for them, and k and d do not.",
+        live=True,
+    )
+
+
+@dataclass(frozen=True)
+class ClickPlaneConfig(Checked):
+    """The image as points before the camera, to be clicked on in RViz."""
+
+    distance_m: float = option(
+        1.0, "Metres from the camera, along its axis.", minimum=0.05, maximum=100.0, live=True
+    )
+    columns: int = option(
+        320, "Points beside each other at most.", minimum=8, maximum=1920, live=True
+    )
+    max_rate_hz: float = option(
+        10.0, "Planes per second at most.", minimum=0.1, maximum=1000.0, live=True
+    )
+
+
+@dataclass(frozen=True)
 class ClicksConfig(Checked):
     """What a click means that does not say which object it is for."""
 
@@ -323,6 +349,9 @@ class SourcesConfig(Checked):
     overlay_mouse_left: bool = option(
         True, "Take clicks of rqt_image_view on the overlay, for the newest frame."
     )
+    clicked_point: bool = option(
+        True, "Take clicks of RViz in space from clicked_point, and listen to TF for them."
+    )
     detections: bool = option(
         True, "Take boxes of a detector from detections, where vision_msgs is installed."
     )
@@ -385,6 +414,8 @@ GROUPS: Final[Mapping[str, type[Checked]]] = {
     "overlay": OverlayConfig,
     "diagnostics": DiagnosticsConfig,
     "images": ImagesConfig,
+    "camera": CameraConfig,
+    "click_plane": ClickPlaneConfig,
     "clicks": ClicksConfig,
     "detections": DetectionsConfig,
     "events": EventsConfig,

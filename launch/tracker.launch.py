@@ -10,7 +10,7 @@ from dataclasses import fields
 
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
-from launch.substitutions import LaunchConfiguration, TextSubstitution
+from launch.substitutions import LaunchConfiguration, PythonExpression, TextSubstitution
 from launch.utilities.type_utils import perform_typed_substitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
@@ -21,18 +21,29 @@ from etam_ros.ros.transport import VARIABLES, apply_profile
 
 TOPICS = {
     "image": ("image", "Image to follow objects in; .../compressed with image_transport."),
+    "camera_info": ("camera_info", "sensor_msgs/CameraInfo, for clicks in 3-D."),
     "prompt": ("~/prompt", "etam_ros/Prompt to obey."),
     "click": ("~/click", "geometry_msgs/PointStamped, a pixel on an object."),
     "click_background": ("~/click_background", "The same, a pixel that is not on it."),
     "mouse_left": ("mouse_left", "geometry_msgs/Point, a click of rqt_image_view on the image."),
+    "clicked_point": ("clicked_point", "geometry_msgs/PointStamped, a click of RViz in 3-D."),
     "detections": ("detections", "vision_msgs/Detection2DArray, where vision_msgs is installed."),
     "objects": ("~/objects", "etam_ros/TrackedObjectArray of each frame."),
     "events": ("~/events", "etam_ros/TrackEvent: what became of an object, and why."),
     "label_image": ("~/label_image", "Object id per pixel of each frame, 16UC1."),
     "overlay": ("~/overlay", "Picture for people; beside it .../compressed."),
+    "click_plane": ("~/click_plane", "sensor_msgs/PointCloud2, the image to click on in RViz."),
     "diagnostics": ("/diagnostics", "State, rates and latencies."),
 }
-CLICKS_ON_IMAGE = [LaunchConfiguration("image"), "_mouse_left"]  # where rqt_image_view has them
+IMAGE = LaunchConfiguration("image")
+USUAL_PLACES = {
+    "camera_info": PythonExpression(
+        ["''.join('", IMAGE, "'.rpartition('/')[:2]) + 'camera_info'"]
+    ),
+    "mouse_left": [IMAGE, "_mouse_left"],
+    "clicked_point": "/clicked_point",
+}
+"""Where cameras, rqt_image_view and RViz publish, beside the image or whatever it is called."""
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -48,7 +59,7 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument("log_level", default_value="info", description="Least to log."),
     ]
     for name, (topic, description) in TOPICS.items():
-        default = CLICKS_ON_IMAGE if name == "mouse_left" else topic
+        default = USUAL_PLACES.get(name, topic)
         arguments.append(
             DeclareLaunchArgument(name, default_value=default, description=description)
         )

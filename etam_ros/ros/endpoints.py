@@ -11,6 +11,7 @@ from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
+from rclpy.subscription import Subscription
 
 
 class Endpoints:
@@ -37,12 +38,13 @@ class Endpoints:
         callback: Callable[[Any], None],
         profile: QoSProfile,
         group: CallbackGroup,
-    ) -> None:
+    ) -> Subscription:
         """Subscribe to a topic."""
         made = self.node.create_subscription(
             message_type, topic, callback, profile, callback_group=group
         )
         self._undo.callback(self.node.destroy_subscription, made)
+        return made
 
     def serve(
         self,
@@ -57,6 +59,10 @@ class Endpoints:
             service_type, name, callback, qos_profile=profile, callback_group=group
         )
         self._undo.callback(self.node.destroy_service, made)
+
+    def at_end(self, callback: Callable[[], object]) -> None:
+        """Call something before what was made earlier is destroyed."""
+        self._undo.callback(callback)
 
     def __enter__(self) -> Endpoints:
         return self

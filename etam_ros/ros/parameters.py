@@ -22,7 +22,9 @@ from rclpy.parameter import Parameter
 
 from etam_ros.config import (
     GROUPS,
+    CameraConfig,
     Checked,
+    ClickPlaneConfig,
     ClicksConfig,
     DetectionsConfig,
     DiagnosticsConfig,
@@ -49,6 +51,8 @@ class Settings:
     overlay: OverlayConfig = field(default_factory=OverlayConfig)
     diagnostics: DiagnosticsConfig = field(default_factory=DiagnosticsConfig)
     images: ImagesConfig = field(default_factory=ImagesConfig)
+    camera: CameraConfig = field(default_factory=CameraConfig)
+    click_plane: ClickPlaneConfig = field(default_factory=ClickPlaneConfig)
     clicks: ClicksConfig = field(default_factory=ClicksConfig)
     detections: DetectionsConfig = field(default_factory=DetectionsConfig)
     events: EventsConfig = field(default_factory=EventsConfig)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 
 def keep_last(
@@ -21,7 +21,14 @@ def keep_last(
 
 OBJECTS: Final = keep_last(10)
 RESULT_IMAGES: Final = keep_last(2)
-"""Label images and overlays: of use only while they are new, and large."""
+"""Label images, overlays and click planes: of use only while they are new, and large."""
+CAMERA_INFO: Final = keep_last(1, ReliabilityPolicy.BEST_EFFORT)
+"""Comes with every image and seldom changes: one that gets lost is not missed."""
+TRANSFORMS: Final = keep_last(2000)
+"""As many seconds as TF itself keeps, of a busy robot; they are read when they are needed."""
+STATIC_TRANSFORMS: Final = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST, depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL
+)
 PROMPTS: Final = keep_last(64)
 """On topics and by services: as many as may wait for the tracker, so that none gets lost."""
 EVENTS: Final = keep_last(100)

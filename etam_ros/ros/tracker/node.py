@@ -26,7 +26,9 @@ from etam_ros.errors import EtamError
 from etam_ros.msg import TrackEvent
 from etam_ros.ros.endpoints import Endpoints
 from etam_ros.ros.managed_node import ManagedNode, Transitions
+from etam_ros.ros.newest_only import NewestOnlyThread
 from etam_ros.ros.parameters import NodeParameters, Settings
+from etam_ros.ros.tracker.camera import Camera
 from etam_ros.ros.tracker.diagnostics import DiagnosticsPublisher, NodeReport
 from etam_ros.ros.tracker.frames import ProcessedFrame
 from etam_ros.ros.tracker.image_subscription import ImageSubscription
@@ -35,6 +37,7 @@ from etam_ros.ros.tracker.object_watch import in_words
 from etam_ros.ros.tracker.prompts.services import PromptServices
 from etam_ros.ros.tracker.prompts.topics import PromptTopics
 from etam_ros.ros.tracker.results import OverlayPublisher, ResultPublishers
+from etam_ros.ros.tracker.rviz.click_plane import ClickPlanePublisher
 from etam_ros.ros.tracker.statistics import Statistics
 from etam_ros.ros.tracker.worker import Worker, WorkerEvents
 
@@ -61,6 +64,7 @@ class TrackerNode:
         self._worker: Worker | None = None
         self._results: ResultPublishers | None = None
         self._overlays: OverlayPublisher | None = None
+        self._plane: ClickPlanePublisher | None = None
         self._images: ImageSubscription | None = None
         self._configured, self._activated = ExitStack(), ExitStack()  # how to undo the two
         self.node = ManagedNode(
@@ -75,6 +79,7 @@ class TrackerNode:
             self._check_settings,
             self._on_settings,
         )
+        self._camera = Camera(lambda: self.settings.camera, self._warn)
         diagnostics = self.settings.diagnostics
         self.statistics = Statistics(diagnostics.window, time.monotonic_ns())
         self._diagnostics = DiagnosticsPublisher(self.node)
@@ -133,9 +138,11 @@ class TrackerNode:
                 f"image stamps went back to {result.stamp_ns / 1e9:.3f} s: objects are kept, "
                 "their recent memories are not"
             )
-        if self._results is not None and self._overlays is not None:
+        if self._results is not None:
             self._results.publish(processed, self.statistics.dropped)
-            self._overlays.offer(processed)
+        for pictures in (self._overlays, self._plane):
+            if pictures is not None:
+                pictures.offer(processed)
 
     def on_track_events(self, events: Sequence[TrackEvent]) -> None:
         """Say what became of objects; called by the worker."""
@@ -166,6 +173,9 @@ class TrackerNode:
         self.node.get_logger().fatal(f"tracking ended by {type(error).__name__}: {error}")
         self.node.get_logger().fatal("".join(traceback.format_exception(error)))
         self._finish(1)
+
+    def _warn(self, reason: str) -> None:
+        self.node.get_logger().warning(reason)
 
     def _on_refused(self, reason: str) -> None:
         self.statistics.on_refused_prompt(reason)
@@ -221,6 +231,10 @@ class TrackerNode:
                 on_crash=self.on_crash,
             )
             undo.callback(self._end_drawing, self._overlays)
+            self._plane = ClickPlanePublisher(
+                endpoints, self._camera, lambda: self.settings, on_crash=self.on_crash
+            )
+            undo.callback(self._end_drawing, self._plane)
             PromptServices(
                 endpoints,
                 worker,
@@ -237,24 +251,34 @@ class TrackerNode:
             worker.join()
         self._worker, self._engine = None, ""
 
-    def _end_drawing(self, overlays: OverlayPublisher) -> None:
-        overlays.thread.stop()
+    def _end_drawing(self, drawing: OverlayPublisher | ClickPlanePublisher) -> None:
+        drawing.thread.stop()
         if not self._ending:
-            overlays.thread.join()
-        self._results = self._overlays = None
+            drawing.thread.join()
+        self._results = self._overlays = self._plane = None
 
     def _activate(self) -> None:
-        worker, overlays = self._worker, self._overlays
+        worker, overlays, plane = self._worker, self._overlays, self._plane
         assert worker is not None
         assert overlays is not None
+        assert plane is not None
         self._paused = False
         self.statistics.restart(time.monotonic_ns())
         with ExitStack() as undo:
             undo.callback(overlays.thread.drain)
+            undo.callback(plane.clear)
             worker.activate()
             undo.callback(worker.deactivate)
             endpoints = undo.enter_context(Endpoints(self.node))
-            PromptTopics(endpoints, worker, lambda: self.settings, self._on_refused)
+            self._camera.listen(endpoints)
+            PromptTopics(
+                endpoints,
+                worker,
+                lambda: self.settings,
+                self._on_refused,
+                camera=self._camera,
+                plane=plane,
+            )
             self._images = images = ImageSubscription(
                 self.node,
                 self.settings.node,
@@ -279,8 +303,10 @@ class TrackerNode:
         """
         self._ending = True
         until_s = time.monotonic() + timeout_s
-        drawing = None if self._overlays is None else self._overlays.thread
-        threads = [each for each in (self._worker, drawing) if each is not None]
+        drawing = (each.thread for each in (self._overlays, self._plane) if each is not None)
+        threads: list[Worker | NewestOnlyThread[ProcessedFrame]] = [*drawing]
+        if self._worker is not None:
+            threads.append(self._worker)
         for each in threads:
             each.stop()
         return all(each.join(max(until_s - time.monotonic(), 0.0)) for each in threads)

@@ -15,6 +15,8 @@ from etam_ros.records import BACKGROUND, FOREGROUND
 from etam_ros.ros.endpoints import Endpoints
 from etam_ros.ros.parameters import Settings
 from etam_ros.ros.qos import PROMPTS
+from etam_ros.ros.tracker.camera import Camera
+from etam_ros.ros.tracker.coordinate_frames import CoordinateFrames
 from etam_ros.ros.tracker.loading import Tracking
 from etam_ros.ros.tracker.prompts.actions import (
     Click,
@@ -22,6 +24,8 @@ from etam_ros.ros.tracker.prompts.actions import (
     apply_detections,
     apply_prompt,
 )
+from etam_ros.ros.tracker.prompts.clicked_points import ClickedPoints
+from etam_ros.ros.tracker.rviz.click_plane import ClickPlanePublisher
 from etam_ros.ros.tracker.worker import Worker
 
 try:
@@ -38,6 +42,8 @@ class PromptTopics:
         worker: does what they ask.
         settings: asked for the present ones; sources are as they are now.
         on_refused: told in words what was not applied, in any thread.
+        camera: sees what is clicked on in space.
+        plane: may be what is clicked on.
     """
 
     def __init__(
@@ -46,12 +52,17 @@ class PromptTopics:
         worker: Worker,
         settings: Callable[[], Settings],
         on_refused: Callable[[str], None],
+        *,
+        camera: Camera,
+        plane: ClickPlanePublisher,
     ) -> None:
         self._worker = worker
         self._settings = settings
         self._on_refused = on_refused
         group = MutuallyExclusiveCallbackGroup()  # prompts keep their order
         sources = settings().sources
+        if sources.clicked_point:
+            self._points = ClickedPoints(camera, CoordinateFrames(endpoints), plane)
         overlay_mouse = endpoints.node.resolve_topic_name("~/overlay") + "_mouse_left"
         for wanted, message_type, topic, callback in (
             (sources.prompt, PromptMessage, "~/prompt", self.on_prompt),
@@ -64,6 +75,7 @@ class PromptTopics:
             ),
             (sources.mouse_left, Point, "mouse_left", self.on_mouse),
             (sources.overlay_mouse_left, Point, overlay_mouse, self.on_mouse),
+            (sources.clicked_point, PointStamped, "clicked_point", self.on_clicked_point),
             (sources.detections, Detection2DArray, "detections", self.on_detections),
         ):
             if wanted and message_type is not None:
@@ -83,6 +95,12 @@ class PromptTopics:
         """A click of rqt_image_view, which knows no stamp."""
         click = Click((message.x, message.y), topic, rounded=True)
         self._submit(partial(apply_click, click, self._settings().clicks.meaning))
+
+    def on_clicked_point(self, topic: str, message: PointStamped) -> None:
+        """A click of RViz in space."""
+        self._points.frames.catch_up()  # here, and not in the worker's thread
+        meaning = self._settings().clicks.meaning
+        self._submit(partial(self._points.apply, message, topic, meaning))
 
     def on_detections(self, topic: str, message: Detection2DArray) -> None:
         """Boxes that a detector found on the frame of their stamp."""

@@ -160,6 +160,7 @@ TOPICS = {
     "click_background": "tracker/click_background",
     "mouse_left": "mouse_left",
     "overlay_mouse_left": "picture_mouse_left",
+    "clicked_point": "clicked_point",
     "detections": "detections",
 }
 THERE = [name for name in TOPICS if name != "detections" or find_spec("vision_msgs")]

@@ -1,0 +1,1 @@
+"""What an operator clicks on in RViz."""
