@@ -58,6 +58,10 @@ class Endpoints:
         )
         self._undo.callback(self.node.destroy_service, made)
 
+    def close(self) -> None:
+        """Destroy all that was made."""
+        self._undo.close()
+
     def __enter__(self) -> Endpoints:
         return self
 

@@ -24,6 +24,7 @@ from rclpy.timer import Timer
 
 from etam_ros.errors import EtamError
 from etam_ros.msg import TrackEvent
+from etam_ros.ros.camera_model import CameraModel
 from etam_ros.ros.endpoints import Endpoints
 from etam_ros.ros.managed_node import ManagedNode, Transitions
 from etam_ros.ros.parameters import NodeParameters, Settings
@@ -32,9 +33,11 @@ from etam_ros.ros.tracker.frames import ProcessedFrame
 from etam_ros.ros.tracker.image_subscription import ImageSubscription
 from etam_ros.ros.tracker.loading import load_tracking
 from etam_ros.ros.tracker.object_watch import in_words
+from etam_ros.ros.tracker.prompts.requests import ask
 from etam_ros.ros.tracker.prompts.services import PromptServices
 from etam_ros.ros.tracker.prompts.topics import PromptTopics
 from etam_ros.ros.tracker.results import OverlayPublisher, ResultPublishers
+from etam_ros.ros.tracker.rviz.click_markers import ClickMarkers
 from etam_ros.ros.tracker.statistics import Statistics
 from etam_ros.ros.tracker.worker import Worker, WorkerEvents
 
@@ -61,6 +64,7 @@ class TrackerNode:
         self._worker: Worker | None = None
         self._results: ResultPublishers | None = None
         self._overlays: OverlayPublisher | None = None
+        self._markers: ClickMarkers | None = None
         self._images: ImageSubscription | None = None
         self._configured, self._activated = ExitStack(), ExitStack()  # how to undo the two
         self.node = ManagedNode(
@@ -136,6 +140,9 @@ class TrackerNode:
         if self._results is not None and self._overlays is not None:
             self._results.publish(processed, self.statistics.dropped)
             self._overlays.offer(processed)
+        markers = self._markers
+        if markers is not None:
+            markers.offer(processed)
 
     def on_track_events(self, events: Sequence[TrackEvent]) -> None:
         """Say what became of objects; called by the worker."""
@@ -251,6 +258,8 @@ class TrackerNode:
         self.statistics.restart(time.monotonic_ns())
         with ExitStack() as undo:
             undo.callback(overlays.thread.drain)
+            wanted = self.settings.sources.markers  # they outlive the results that they show
+            self._markers = undo.enter_context(self._click_markers(worker)) if wanted else None
             worker.activate()
             undo.callback(worker.deactivate)
             endpoints = undo.enter_context(Endpoints(self.node))
@@ -266,6 +275,17 @@ class TrackerNode:
             images.check_publishers()
             self._activated.push(undo.pop_all())
 
+    def _click_markers(self, worker: Worker) -> ClickMarkers:
+        return ClickMarkers(
+            self.node,
+            camera=CameraModel.assumed,
+            distance_m=1.0,
+            settings=lambda: self.settings,
+            ask=partial(ask, worker.submit, self._on_refused),
+            on_refused=self._on_refused,
+            on_crash=self.on_crash,
+        )
+
     def _end_images(self, images: ImageSubscription) -> None:
         images.destroy()
         self._images = None
@@ -280,7 +300,8 @@ class TrackerNode:
         self._ending = True
         until_s = time.monotonic() + timeout_s
         drawing = None if self._overlays is None else self._overlays.thread
-        threads = [each for each in (self._worker, drawing) if each is not None]
+        all_there_may_be = (self._worker, drawing, self._markers)
+        threads = [each for each in all_there_may_be if each is not None]
         for each in threads:
             each.stop()
         return all(each.join(max(until_s - time.monotonic(), 0.0)) for each in threads)

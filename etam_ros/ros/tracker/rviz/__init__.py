@@ -1,0 +1,1 @@
+"""What RViz shows and clicks on: the picture as a plane, and markers."""
