@@ -18,6 +18,7 @@ from etam_ros.ros.tracker.rviz.marker_server import ShownMarker
 from etam_ros.ros.tracker.rviz.shapes import (
     MARK_DEPTH,
     MARK_SIZE,
+    known_rays,
     mark_title,
     object_mark,
     pane,
@@ -142,7 +143,7 @@ class Scene:
     def _mark(self, state: ObjectState) -> ShownMarker | None:
         """An object's mark on its centroid; None where the camera's model knows no direction."""
         x, y = (round(value / STEP_PX) * STEP_PX for value in state.centroid)
-        ray = self.pane.model.rays(np.array([[x, y]]))[0]
+        ray = known_rays(self.pane.model, np.array([[x, y]]))[0]
         if not np.isfinite(ray).all():
             return None
         x_m, y_m, z_m = (ray * (self.pane.distance_m * MARK_DEPTH)).tolist()

@@ -28,6 +28,7 @@ PANE_ALPHA: Final = 0.01
 MARK_SIZE: Final = 0.02
 """Diameter of an object's mark, as a part of the picture's width."""
 LONGEST_LABEL: Final = 24
+ASTRAY_PX: Final = 1.0
 
 
 class MenuItem(IntEnum):
@@ -55,13 +56,28 @@ OBJECT_MENU: Final = {
 }
 
 
+def known_rays(model: CameraModel, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Directions in which pixels look, (N, 3) with z = 1; NaN where the model gives none.
+
+    A lens that sees more than half a sphere, or a calibration that is wrong at the edges, has
+    pixels whose direction does not lead back to them.
+
+    Args:
+        model: of the camera.
+        pixels: (N, 2), x and y.
+    """
+    rays = model.rays(pixels)
+    with np.errstate(invalid="ignore"):
+        leads_back = np.abs(model.project(rays) - pixels) < ASTRAY_PX  # (N, 2)
+    return np.where(leads_back.all(axis=1, keepdims=True), rays, np.nan)
+
+
 def picture_width_m(model: CameraModel, distance_m: float) -> float:
     """How wide the picture is on a plane before the camera, in its middle row."""
     height, width = model.hw
     middle = (height - 1) / 2
-    (left, _, _), (right, _, _) = model.rays(
-        np.array([[-0.5, middle], [width - 0.5, middle]])
-    ).tolist()
+    ends = np.array([[-0.5, middle], [width - 0.5, middle]])
+    (left, _, _), (right, _, _) = known_rays(model, ends).tolist()
     extent = (right - left) * distance_m
     return extent if np.isfinite(extent) and extent > 0 else distance_m
 
@@ -81,7 +97,7 @@ def pane_triangles(model: CameraModel, distance_m: float) -> NDArray[np.float64]
     x = np.linspace(-0.5, width - 0.5, COLUMNS + 1)
     y = np.linspace(-0.5, height - 0.5, ROWS + 1)
     pixels = np.stack(np.meshgrid(x, y), axis=-1)  # (R + 1, C + 1, 2)
-    rays = model.rays(pixels.reshape(-1, 2)).reshape(ROWS + 1, COLUMNS + 1, 3)
+    rays = known_rays(model, pixels.reshape(-1, 2)).reshape(ROWS + 1, COLUMNS + 1, 3)
     corners = rays * (distance_m * PANE_DEPTH)
     above_left, above_right = corners[:-1, :-1], corners[:-1, 1:]  # (R, C, 3)
     below_left, below_right = corners[1:, :-1], corners[1:, 1:]

@@ -161,6 +161,7 @@ TOPICS = {
     "mouse_left": "mouse_left",
     "overlay_mouse_left": "picture_mouse_left",
     "detections": "detections",
+    "markers": "tracker/clicks/feedback",
 }
 THERE = [name for name in TOPICS if name != "detections" or find_spec("vision_msgs")]
 

@@ -48,6 +48,10 @@ class MarkerClient:
                 self._apply(update)
         return self
 
+    def offered(self) -> bool:
+        """Whether there is a server."""
+        return self._service.service_is_ready()
+
     def on_update(self, update: InteractiveMarkerUpdate) -> None:
         assert update.type == update.UPDATE
         assert self._last is None or update.seq_num == self._last + 1, "an update was missed"
@@ -87,9 +91,11 @@ class MarkerClient:
             self._feedback.publish(feedback)
 
     def close(self) -> None:
-        self.client.node.destroy_subscription(self._subscription)
-        self.client.node.destroy_publisher(self._feedback)
-        self.client.node.destroy_client(self._service)
+        """Leave; more than once, if it must be."""
+        node = self.client.node
+        node.destroy_subscription(self._subscription)
+        node.destroy_publisher(self._feedback)
+        node.destroy_client(self._service)
 
 
 @pytest.fixture

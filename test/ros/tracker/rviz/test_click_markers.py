@@ -10,6 +10,7 @@ from sensor_msgs.msg import Image
 from visualization_msgs.msg import InteractiveMarkerFeedback as Feedback
 
 from etam_ros.ros.camera_model import CameraModel
+from etam_ros.ros.tracker.rviz.scene import UNNAMED_FRAME
 from etam_ros.ros.tracker.rviz.shapes import MARK_DEPTH, MenuItem
 
 FRAME = "camera"
@@ -247,7 +248,7 @@ def test_bad_feedback_is_refused_in_words(rviz, tracker, what):
     assert len(values["last_refusal"]) < 300
 
 
-def test_nothing_is_sent_while_nothing_changes_and_nobody_is_lost(rviz, tracker, ros, make_rviz):
+def test_two_operators_see_the_same_and_miss_nothing(rviz, tracker, ros, make_rviz):
     follow(tracker, ros)
     send_frame(tracker, ros)
     rviz.wait_for("picture", "object_1")
@@ -259,16 +260,27 @@ def test_nothing_is_sent_while_nothing_changes_and_nobody_is_lost(rviz, tracker,
     assert rviz.starts == second.starts == 1
 
 
-def test_deactivation_takes_the_markers_back(rviz, tracker):
+def test_images_that_name_no_frame_are_shown_in_the_one_of_the_configuration(
+    rviz, tracker, events, ros
+):
+    tracker.track(ros.image(tracker.next_header("")))
+
+    def frame():
+        return rviz.markers["picture"].header.frame_id
+
+    tracker.wait_until(lambda: frame() == UNNAMED_FRAME, "the frame of the configuration")
+    where = on_plane(ON_OBJECT)
+    rviz.act("picture", Feedback.BUTTON_CLICK, where, frame_id=UNNAMED_FRAME)
+    wait_for_event(tracker, events, TrackEvent.ADDED, 1, "click at (30, 20) from ~/clicks")
+
+
+def test_deactivation_takes_the_markers_back(rviz, tracker, ros, make_rviz):
     assert tracker.change_state("deactivate")
-    topics = ("update", "feedback")
-    count = tracker.node.count_publishers, tracker.node.count_subscribers
-    tracker.wait_until(
-        lambda: (
-            not any(c(f"/tracker/clicks/{t}") - 1 for c, t in zip(count, topics, strict=True))
-            or not rviz._service.service_is_ready()
-        ),
-        "markers gone",
-    )
+    tracker.wait_until(lambda: not rviz.offered(), "the service to go")
+    rviz.close()
     assert tracker.change_state("activate")
     tracker.wait_for_camera()
+    again = make_rviz(tracker, "/tracker/clicks").start()
+    assert again.markers == {}
+    send_frame(tracker, ros)
+    again.wait_for("picture")

@@ -168,9 +168,26 @@ def test_a_lens_without_known_directions_has_no_pane_and_no_marks():
     mad = CameraModel(HW, MATRIX, np.array([1e200, 1e200, 0.0, 0.0, 0.0]))
     result = FrameResult(1, 7, FRAME, HW, (state(1),), np.zeros(HW, np.uint16))
     scene = Scene(result, Header(), Pane.of(mad, FRAME, 1.0))
-    for marker in scene.markers():
-        assert np.isfinite(marker.position).all()
-        assert all(shape.points for shape in marker.make().controls[0].markers if shape.type == 11)
+    assert scene.markers() == []
+    with pytest.raises(PromptError, match="expected one of: none"):
+        scene.object_of("picture")
+
+
+def test_what_a_lens_sees_beside_and_behind_itself_is_left_out_of_the_pane():
+    wide = CameraModel(
+        HW, np.array([[180.0, 0, 319.5], [0, 180.0, 179.5], [0, 0, 1]]), np.zeros(4), fisheye=True
+    )  # 204 degrees
+    triangles = pane_triangles(wide, 1.0)
+    assert 0 < len(triangles) < 2 * ROWS * COLUMNS
+    pixels = wide.project(triangles.reshape(-1, 3))
+    assert (pixels > -1).all()
+    assert (pixels < (640, 360)).all()
+    scene = Scene(
+        FrameResult(1, 7, FRAME, HW, (state(1), state(2, (1.0, 180.0))), np.zeros(HW, np.uint16)),
+        Header(),
+        Pane.of(wide, FRAME, 1.0),
+    )
+    assert [marker.name for marker in scene.markers()] == ["picture", "object_1"]
 
 
 @pytest.mark.parametrize(
