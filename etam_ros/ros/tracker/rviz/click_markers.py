@@ -128,7 +128,8 @@ class ClickMarkers:
         self._ending.wait(1.0 / self._settings().markers.max_rate_hz)
 
     def _markers_now(self) -> Sequence[ShownMarker]:
-        return () if self._newest is None else self._lay_out(self._newest)
+        newest = self._newest
+        return () if newest is None else self._lay_out(newest)
 
     def _lay_out(self, shown: Shown) -> Sequence[ShownMarker]:
         result, header = shown

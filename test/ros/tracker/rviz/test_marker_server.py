@@ -93,7 +93,7 @@ def test_only_what_changed_is_sent(served, client, make_rviz, settled_at_once):
     assert rviz.markers == {}
 
 
-def test_while_a_client_settles_nothing_is_sent_that_it_cannot_do_without(
+def test_what_is_sent_while_a_client_settles_needs_nothing_that_it_may_have_missed(
     served, client, make_rviz, monkeypatch
 ):
     monkeypatch.setattr(marker_server, "SETTLING_S", 3600.0)
