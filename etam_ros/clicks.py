@@ -43,8 +43,8 @@ def object_of_click(
             raise ObjectError("clicks.meaning is target and no object is selected: select one")
         return selected
     if label == BACKGROUND:
-        return _object_at(point, result) or _nearest_object(point, result)
-    return NEW_OBJECT if meaning == "new" else _object_at(point, result)
+        return object_at(point, result) or _nearest_object(point, result)
+    return NEW_OBJECT if meaning == "new" else object_at(point, result)
 
 
 def without_rounding(point: tuple[float, float], hw: tuple[int, int]) -> tuple[float, float]:
@@ -59,8 +59,13 @@ def without_rounding(point: tuple[float, float], hw: tuple[int, int]) -> tuple[f
     return (width - 1.0 if x == width else x), (height - 1.0 if y == height else y)
 
 
-def _object_at(point: tuple[float, float], result: FrameResult) -> int:
-    """Id of the object to which a point's pixel belongs, NEW_OBJECT where there is none."""
+def object_at(point: tuple[float, float], result: FrameResult) -> int:
+    """Id of the object to which a point's pixel belongs, NEW_OBJECT where there is none.
+
+    Args:
+        point: (x, y) in source pixels.
+        result: of the frame in which it is.
+    """
     x, y = point
     height, width = result.image_hw
     if not (-0.5 <= x < width - 0.5 and -0.5 <= y < height - 0.5):

@@ -337,6 +337,16 @@ class EventsConfig(Checked):
 
 
 @dataclass(frozen=True)
+class MarkersConfig(Checked):
+    """The interactive markers on ~/clicks."""
+
+    max_rate_hz: float = option(
+        10.0, "They follow the objects at most so many times a second.", minimum=0.1,
+        maximum=1000.0, live=True,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
 class SourcesConfig(Checked):
     """Which topics prompts are taken from."""
 
@@ -354,6 +364,9 @@ class SourcesConfig(Checked):
     )
     detections: bool = option(
         True, "Take boxes of a detector from detections, where vision_msgs is installed."
+    )
+    markers: bool = option(
+        True, "Show interactive markers on ~/clicks, and take the clicks and menus on them."
     )
 
 
@@ -419,6 +432,7 @@ GROUPS: Final[Mapping[str, type[Checked]]] = {
     "clicks": ClicksConfig,
     "detections": DetectionsConfig,
     "events": EventsConfig,
+    "markers": MarkersConfig,
     "sources": SourcesConfig,
 }
 """Parameter groups of the node beside its top level: prefix -> configuration class."""

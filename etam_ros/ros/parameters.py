@@ -31,6 +31,7 @@ from etam_ros.config import (
     EventsConfig,
     HistoryConfig,
     ImagesConfig,
+    MarkersConfig,
     NodeConfig,
     Option,
     OverlayConfig,
@@ -56,6 +57,7 @@ class Settings:
     clicks: ClicksConfig = field(default_factory=ClicksConfig)
     detections: DetectionsConfig = field(default_factory=DetectionsConfig)
     events: EventsConfig = field(default_factory=EventsConfig)
+    markers: MarkersConfig = field(default_factory=MarkersConfig)
     sources: SourcesConfig = field(default_factory=SourcesConfig)
 
 

@@ -33,6 +33,10 @@ PROMPTS: Final = keep_last(64)
 """On topics and by services: as many as may wait for the tracker, so that none gets lost."""
 EVENTS: Final = keep_last(100)
 """A reset of many objects is many events at once."""
+MARKERS: Final = keep_last(100)
+"""Updates of interactive markers: as many as RViz keeps; one that is missed costs a new start."""
+MARKER_FEEDBACK: Final = keep_last(100)
+"""Several messages a click, of which one counts."""
 DIAGNOSTICS: Final = keep_last(10)
 RECORDED: Final = keep_last(200)
 """For a listener that must not miss a message."""

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from contextlib import ExitStack
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType  # type: ignore[attr-defined]
@@ -26,17 +26,19 @@ from etam_ros.errors import EtamError
 from etam_ros.msg import TrackEvent
 from etam_ros.ros.endpoints import Endpoints
 from etam_ros.ros.managed_node import ManagedNode, Transitions
-from etam_ros.ros.newest_only import NewestOnlyThread
 from etam_ros.ros.parameters import NodeParameters, Settings
 from etam_ros.ros.tracker.camera import Camera
 from etam_ros.ros.tracker.diagnostics import DiagnosticsPublisher, NodeReport
+from etam_ros.ros.tracker.displays import Display, Displays
 from etam_ros.ros.tracker.frames import ProcessedFrame
 from etam_ros.ros.tracker.image_subscription import ImageSubscription
 from etam_ros.ros.tracker.loading import load_tracking
 from etam_ros.ros.tracker.object_watch import in_words
+from etam_ros.ros.tracker.prompts.requests import ask
 from etam_ros.ros.tracker.prompts.services import PromptServices
 from etam_ros.ros.tracker.prompts.topics import PromptTopics
 from etam_ros.ros.tracker.results import OverlayPublisher, ResultPublishers
+from etam_ros.ros.tracker.rviz.click_markers import ClickMarkers
 from etam_ros.ros.tracker.rviz.click_plane import ClickPlanePublisher
 from etam_ros.ros.tracker.statistics import Statistics
 from etam_ros.ros.tracker.worker import Worker, WorkerEvents
@@ -63,7 +65,7 @@ class TrackerNode:
         self._engine = ""
         self._worker: Worker | None = None
         self._results: ResultPublishers | None = None
-        self._overlays: OverlayPublisher | None = None
+        self._displays = Displays()
         self._plane: ClickPlanePublisher | None = None
         self._images: ImageSubscription | None = None
         self._configured, self._activated = ExitStack(), ExitStack()  # how to undo the two
@@ -140,9 +142,7 @@ class TrackerNode:
             )
         if self._results is not None:
             self._results.publish(processed, self.statistics.dropped)
-        for pictures in (self._overlays, self._plane):
-            if pictures is not None:
-                pictures.offer(processed)
+        self._displays.offer(processed)
 
     def on_track_events(self, events: Sequence[TrackEvent]) -> None:
         """Say what became of objects; called by the worker."""
@@ -224,17 +224,17 @@ class TrackerNode:
             self._engine = worker.wait_until_loaded()
             endpoints = undo.enter_context(Endpoints(self.node))
             self._results = ResultPublishers(endpoints)
-            self._overlays = OverlayPublisher(
+            overlays = OverlayPublisher(
                 endpoints,
                 lambda: self.settings.overlay,
                 on_failed=self.on_failed_overlay,
                 on_crash=self.on_crash,
             )
-            undo.callback(self._end_drawing, self._overlays)
-            self._plane = ClickPlanePublisher(
+            self._plane = plane = ClickPlanePublisher(
                 endpoints, self._camera, lambda: self.settings, on_crash=self.on_crash
             )
-            undo.callback(self._end_drawing, self._plane)
+            self._add_display(overlays, undo)
+            self._add_display(plane, undo)
             PromptServices(
                 endpoints,
                 worker,
@@ -251,22 +251,20 @@ class TrackerNode:
             worker.join()
         self._worker, self._engine = None, ""
 
-    def _end_drawing(self, drawing: OverlayPublisher | ClickPlanePublisher) -> None:
-        drawing.thread.stop()
-        if not self._ending:
-            drawing.thread.join()
-        self._results = self._overlays = self._plane = None
+    def _add_display(self, display: Display[Any], undo: ExitStack) -> None:
+        self._displays.add(display)
+        undo.callback(lambda: self._displays.end(display, wait=not self._ending))
 
     def _activate(self) -> None:
-        worker, overlays, plane = self._worker, self._overlays, self._plane
+        worker, plane = self._worker, self._plane
         assert worker is not None
-        assert overlays is not None
         assert plane is not None
         self._paused = False
         self.statistics.restart(time.monotonic_ns())
         with ExitStack() as undo:
-            undo.callback(overlays.thread.drain)
-            undo.callback(plane.clear)
+            if self.settings.sources.markers:
+                self._add_markers(worker, undo)
+            undo.callback(self._displays.drain)
             worker.activate()
             undo.callback(worker.deactivate)
             endpoints = undo.enter_context(Endpoints(self.node))
@@ -290,6 +288,18 @@ class TrackerNode:
             images.check_publishers()
             self._activated.push(undo.pop_all())
 
+    def _add_markers(self, worker: Worker, undo: ExitStack) -> None:
+        endpoints = undo.enter_context(Endpoints(self.node))
+        markers = ClickMarkers(
+            endpoints,
+            camera=self._camera,
+            settings=lambda: self.settings,
+            ask=partial(ask, worker.submit, self._on_refused),
+            on_refused=self._on_refused,
+            on_crash=self.on_crash,
+        )
+        self._add_display(markers, undo)
+
     def _end_images(self, images: ImageSubscription) -> None:
         images.destroy()
         self._images = None
@@ -298,15 +308,13 @@ class TrackerNode:
         """Release everything that waits, because the process ends.
 
         Returns:
-            False when the worker or the thread that draws did not end in time: it computes, loads
-            or draws.
+            False when a thread did not end in time: it computes, loads or draws.
         """
         self._ending = True
         until_s = time.monotonic() + timeout_s
-        drawing = (each.thread for each in (self._overlays, self._plane) if each is not None)
-        threads: list[Worker | NewestOnlyThread[ProcessedFrame]] = [*drawing]
+        self._displays.stop()
         if self._worker is not None:
-            threads.append(self._worker)
-        for each in threads:
-            each.stop()
-        return all(each.join(max(until_s - time.monotonic(), 0.0)) for each in threads)
+            self._worker.stop()
+        drawn = self._displays.join(timeout_s)
+        left_s = max(until_s - time.monotonic(), 0.0)
+        return (self._worker is None or self._worker.join(left_s)) and drawn

@@ -19,8 +19,8 @@ from etam_ros.ros.image_conversion import (
     image_message,
 )
 from etam_ros.ros.messages import objects_message
-from etam_ros.ros.newest_only import NewestOnlyThread
 from etam_ros.ros.qos import EVENTS, OBJECTS, RESULT_IMAGES
+from etam_ros.ros.tracker.displays import Display
 from etam_ros.ros.tracker.frames import ProcessedFrame
 from etam_ros.ros.tracker.statistics import NS_PER_MS
 
@@ -59,7 +59,7 @@ class ResultPublishers:
             self._events.publish(event)
 
 
-class OverlayPublisher:
+class OverlayPublisher(Display[ProcessedFrame]):
     """`~/overlay` and its compressed twin, drawn in a thread of their own.
 
     A frame takes the place of one that waits to be drawn, so that overlays may be fewer than
@@ -70,9 +70,6 @@ class OverlayPublisher:
         config: asked for the present look of the overlay.
         on_failed: told, in the thread, of a frame that could not be drawn or compressed.
         on_crash: told, in the thread, of an error that nobody expected; it ends the thread.
-
-    Attributes:
-        thread: draws; whoever made this drains and stops it.
     """
 
     def __init__(
@@ -88,12 +85,12 @@ class OverlayPublisher:
         compressed_topic = endpoints.node.resolve_topic_name("~/overlay") + "/compressed"
         self._raw = endpoints.publisher(Image, "~/overlay", RESULT_IMAGES)
         self._compressed = endpoints.publisher(CompressedImage, compressed_topic, RESULT_IMAGES)
-        self.thread = NewestOnlyThread(DRAWING_THREAD, self._draw, on_crash)
+        super().__init__(DRAWING_THREAD, self._draw, on_crash)
 
     def offer(self, processed: ProcessedFrame) -> None:
         """Have a frame drawn if somebody subscribes; returns at once."""
         if _wanted(self._raw) or _wanted(self._compressed):
-            self.thread.offer(processed)
+            self._thread.offer(processed)
 
     def _draw(self, processed: ProcessedFrame) -> None:
         from etam_ros.drawing.overlay import draw_overlay  # only where somebody subscribes

@@ -61,8 +61,8 @@ class Overlays:
             self.executor.spin_once(timeout_sec=0.02)
 
     def close(self):
-        self.publisher.thread.stop()
-        assert self.publisher.thread.join(DEADLINE_S)
+        self.publisher.stop()
+        assert self.publisher.join(DEADLINE_S)
         self.endpoints.__exit__(None, None, None)
         self.executor.shutdown()
         self.node.destroy_node()
@@ -100,8 +100,8 @@ def test_nothing_is_drawn_where_nobody_subscribes(overlays):
     overlays.publisher.offer(  # drawing it would be told as a failure
         ProcessedFrame(wrong.result, {}, wrong.image[:4], wrong.header, 0)
     )
-    overlays.publisher.thread.stop()
-    assert overlays.publisher.thread.join(DEADLINE_S)
+    overlays.publisher.stop()
+    assert overlays.publisher.join(DEADLINE_S)
     assert overlays.failures == []
 
 

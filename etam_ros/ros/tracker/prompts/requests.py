@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError  # built in only from 3.11
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from etam_ros.errors import EtamError, PromptError
@@ -40,6 +41,29 @@ class Request:
             self.future.set_exception(error)
             if not isinstance(error, EtamError):
                 raise
+
+
+def ask(
+    submit: Callable[[Callable[[Tracking], object]], Future[object]],
+    on_refused: Callable[[str], None],
+    action: Callable[[Tracking], object],
+) -> None:
+    """Have something done to which nobody waits for an answer.
+
+    Args:
+        submit: hands it to the worker.
+        on_refused: told in words what was not applied, in any thread.
+        action: does it.
+    """
+    try:
+        submit(action).add_done_callback(partial(_tell, on_refused))
+    except EtamError as error:
+        on_refused(str(error))
+
+
+def _tell(on_refused: Callable[[str], None], future: Future[object]) -> None:
+    if not future.cancelled() and isinstance(future.exception(), EtamError):
+        on_refused(str(future.exception()))
 
 
 def wait_for_answer(future: Future[Answer], timeout_s: float, *, waited_s: float = 0.0) -> Answer:

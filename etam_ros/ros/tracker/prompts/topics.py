@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
 from functools import partial
 
 from geometry_msgs.msg import Point, PointStamped
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 
-from etam_ros.errors import EtamError
 from etam_ros.msg import Prompt as PromptMessage
 from etam_ros.records import BACKGROUND, FOREGROUND
 from etam_ros.ros.endpoints import Endpoints
@@ -25,6 +23,7 @@ from etam_ros.ros.tracker.prompts.actions import (
     apply_prompt,
 )
 from etam_ros.ros.tracker.prompts.clicked_points import ClickedPoints
+from etam_ros.ros.tracker.prompts.requests import ask
 from etam_ros.ros.tracker.rviz.click_plane import ClickPlanePublisher
 from etam_ros.ros.tracker.worker import Worker
 
@@ -107,11 +106,4 @@ class PromptTopics:
         self._submit(partial(apply_detections, message, topic, self._settings().detections))
 
     def _submit(self, action: Callable[[Tracking], object]) -> None:
-        try:
-            self._worker.submit(action).add_done_callback(self._check)
-        except EtamError as error:
-            self._on_refused(str(error))
-
-    def _check(self, future: Future[object]) -> None:
-        if not future.cancelled() and isinstance(future.exception(), EtamError):
-            self._on_refused(str(future.exception()))
+        ask(self._worker.submit, self._on_refused, action)

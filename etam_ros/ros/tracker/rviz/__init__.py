@@ -1,1 +1,1 @@
-"""What an operator clicks on in RViz."""
+"""What RViz shows and clicks on: the picture as a plane, and markers."""

@@ -1,7 +1,7 @@
 """The image as a plane of coloured points before the camera, so that RViz can click on it.
 
 RViz answers clicks only where something is drawn, and with the point in space that was hit; its
-squares, of 10 mm unless somebody sets another size, must leave no gaps.
+squares, of 8 mm in `config/tracker.rviz`, must leave no gaps.
 
 Letters: h, w rows and columns of points, one for each cell of pixels; N points of them that are
 left.
@@ -26,16 +26,17 @@ from std_msgs.msg import Header
 from etam_ros.config import ClickPlaneConfig
 from etam_ros.ros.camera_model import CameraModel
 from etam_ros.ros.endpoints import Endpoints
-from etam_ros.ros.newest_only import NewestOnlyThread
 from etam_ros.ros.parameters import Settings
 from etam_ros.ros.qos import RESULT_IMAGES
 from etam_ros.ros.tracker.camera import Camera
+from etam_ros.ros.tracker.displays import Display
 from etam_ros.ros.tracker.frames import ProcessedFrame
 
 FIELDS: Final = ("x", "y", "z", "rgb")
 PLANE_THREAD: Final = "click_plane"
-SQUARE_M: Final = 0.01
-"""Side of the squares with which RViz draws the points of a display that is added by hand."""
+SQUARE_M: Final = 0.008
+"""Side of the squares with which `config/tracker.rviz` draws the points. Larger ones cover each
+other, and move the picture by half of what they are too large."""
 REMEMBERED: Final = 32
 """Planes of which is known when they were published: the last seconds."""
 WIDEST: Final = math.tan(math.radians(80))
@@ -111,7 +112,7 @@ class PlaneCloud:
         return self._message
 
 
-class ClickPlanePublisher:
+class ClickPlanePublisher(Display[ProcessedFrame]):
     """`~/click_plane`, made in a thread of its own while somebody subscribes.
 
     Args:
@@ -120,8 +121,6 @@ class ClickPlanePublisher:
         settings: asked for the present ones.
         on_crash: told, in the thread, of an error that nobody expected; it ends the thread.
 
-    Attributes:
-        thread: makes the clouds; whoever made this drains and stops it.
     """
 
     def __init__(
@@ -141,7 +140,7 @@ class ClickPlanePublisher:
         self._cloud_of: tuple[CameraModel, ClickPlaneConfig] | None = None
         self._lock = threading.Lock()  # guards what follows
         self._shown: deque[ShownPlane] = deque(maxlen=REMEMBERED)
-        self.thread = NewestOnlyThread(PLANE_THREAD, self._publish, on_crash)
+        super().__init__(PLANE_THREAD, self._publish, on_crash)
 
     def offer(self, processed: ProcessedFrame) -> None:
         """Have a frame shown if somebody subscribes and it is time; returns at once."""
@@ -149,7 +148,7 @@ class ClickPlanePublisher:
         if now_s >= self._due_s and self._publisher.get_subscription_count():
             period_s = 1 / self._settings().click_plane.max_rate_hz
             self._due_s = max(self._due_s + period_s, now_s)
-            self.thread.offer(processed)
+            self._thread.offer(processed)
 
     def shown(self, at_ns: int) -> ShownPlane | None:
         """The plane that somebody saw at a time of the node's clock.
@@ -165,9 +164,9 @@ class ClickPlanePublisher:
         until_then = [plane for plane in planes if plane.published_ns <= at_ns]
         return next(reversed(until_then or planes), None)
 
-    def clear(self) -> None:
+    def drain(self) -> None:
         """Publish nothing more of what was offered, and remember no plane."""
-        self.thread.drain()
+        super().drain()
         with self._lock:
             self._shown.clear()
 

@@ -162,6 +162,7 @@ TOPICS = {
     "overlay_mouse_left": "picture_mouse_left",
     "clicked_point": "clicked_point",
     "detections": "detections",
+    "markers": "tracker/clicks/feedback",
 }
 THERE = [name for name in TOPICS if name != "detections" or find_spec("vision_msgs")]
 

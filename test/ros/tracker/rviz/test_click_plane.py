@@ -164,7 +164,7 @@ class Plane:
             return any(message.header.frame_id == frame_id for message in self.heard)
 
         self.wait_until(heard)
-        self.publisher.thread.drain()
+        self.publisher._thread.drain()
 
     def now(self):
         return self.node.get_clock().now().nanoseconds
@@ -176,8 +176,8 @@ class Plane:
             self.executor.spin_once(timeout_sec=0.02)
 
     def close(self):
-        self.publisher.thread.stop()
-        assert self.publisher.thread.join(DEADLINE_S)
+        self.publisher.stop()
+        assert self.publisher.join(DEADLINE_S)
         self.endpoints.__exit__(None, None, None)
         self.executor.shutdown()
         self.node.destroy_node()
@@ -205,7 +205,7 @@ def test_a_click_is_on_the_plane_that_was_there_at_its_time(plane):
     # The last one, where the time of the click says nothing.
     for at_ns in (plane.now(), 0, before - 10**12, 2**62):
         assert plane.publisher.shown(at_ns).header.frame_id == "second"
-    plane.publisher.clear()
+    plane.publisher.drain()
     assert plane.publisher.shown(plane.now()) is None
 
 
@@ -224,7 +224,7 @@ def test_planes_come_no_faster_than_wanted_and_what_changes_is_taken_up(plane):
     plane.show("first")
     for _ in range(20):
         plane.publisher.offer(processed(numbered((48, 64)), header=Header(frame_id="late")))
-    plane.publisher.thread.drain()
+    plane.publisher._thread.drain()
     assert len(plane.publisher._shown) <= 2  # ten seconds have not passed
     plane.publisher._due_s = 0.0
     plane.settings = Settings(click_plane=ClickPlaneConfig(distance_m=0.5, columns=16))
