@@ -317,23 +317,40 @@ class EventsConfig(Checked):
     """When an object that is visible counts as doubtful."""
 
     doubtful_below: float = option(
-        0.5,
+        0.4,
         "An object is doubtful when the model's own IoU estimate stays below this, 0..1; 0 never "
         "doubts.",
         minimum=0.0,
         maximum=1.0,
         live=True,
     )
-    doubtful_frames: int = option(
-        3, "Frames in a row for which it has to stay there.", minimum=1, maximum=1000, live=True
-    )
     sure_above: float = option(
-        0.7,
-        "It can become doubtful again once the estimate was above this, 0..1.",
+        0.6,
+        "It can become doubtful again because of that once the estimate was above this, 0..1.",
         minimum=0.0,
         maximum=1.0,
         live=True,
     )
+    colours_differ_above: float = option(
+        0.4,
+        "An object is doubtful when its colours stay further than this from those at its last "
+        "prompt, by the Bhattacharyya distance of histograms, 0..1; 1 never doubts.",
+        minimum=0.0,
+        maximum=1.0,
+        live=True,
+    )
+    lookalike_below: float = option(
+        0.3,
+        "An object is doubtful when another one is near whose colours stay closer to its own than "
+        "this, by the same distance, 0..1; 0 never doubts.",
+        minimum=0.0,
+        maximum=1.0,
+        live=True,
+    )
+    doubtful_frames: int = option(
+        3, "Frames in a row for which a reason to doubt has to last.", minimum=1, maximum=1000,
+        live=True,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

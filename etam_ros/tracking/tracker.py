@@ -76,6 +76,11 @@ class Tracker:
         return self._state.everyone.ids
 
     @property
+    def catching_up_ids(self) -> set[int]:
+        """Ids of the objects that are on their way from a past frame, new or corrected there."""
+        return self._state.catching_up_ids
+
+    @property
     def is_behind(self) -> bool:
         """Whether `catch_up` has something to do before the next frame comes."""
         return self._state.next_group(self._history) is not None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from std_msgs.msg import Header
 
 from etam_ros.config import TrackerConfig
@@ -52,7 +53,13 @@ class Tracking:
         self.tracker.config, self.history.config = settings.tracker, settings.history
         self.watch.config = settings.events
 
-    def look(self, *, cause: str = "", prompted: int = NEW_OBJECT) -> None:
+    def look(
+        self,
+        picture: NDArray[np.uint8] | None = None,
+        *,
+        cause: str = "",
+        prompted: int = NEW_OBJECT,
+    ) -> None:
         """Have it noticed what changed; `ObjectWatch.look` knows the arguments."""
         result = self.tracker.result
         if result is not None and self.newest is not None:
@@ -60,6 +67,8 @@ class Tracking:
                 result,
                 self.newest,
                 followed=self.tracker.object_ids,
+                catching_up=self.tracker.catching_up_ids,
+                picture=picture,
                 cause=cause,
                 prompted=prompted,
             )

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
 from std_msgs.msg import Header
 
 from etam_ros.config import EventsConfig
 from etam_ros.msg import TrackEvent
 from etam_ros.records import NEW_OBJECT, FrameResult, ObjectState
 from etam_ros.ros.messages import NS_PER_S, LastSeen
+from etam_ros.ros.tracker.doubts import Doubts, look_at
 
 KINDS_IN_WORDS: Final = {
     TrackEvent.ADDED: "added",
@@ -25,25 +28,6 @@ KINDS_IN_WORDS: Final = {
 
 
 @dataclass(frozen=True)
-class _Doubt:
-    """How far an object is doubtful.
-
-    Attributes:
-        low_frames: frames in a row on which the IoU estimate was low.
-        told: it became doubtful; it cannot again before the estimate was high.
-    """
-
-    low_frames: int = 0
-    told: bool = False
-
-    def after(self, iou_score: float, config: EventsConfig) -> _Doubt:
-        """As of a frame later."""
-        low_frames = self.low_frames + 1 if iou_score < config.doubtful_below else 0
-        still = self.told and iou_score <= max(config.sure_above, config.doubtful_below)
-        return _Doubt(low_frames, still or low_frames >= config.doubtful_frames)
-
-
-@dataclass(frozen=True)
 class _Known:
     """What is kept of an object for the next comparison."""
 
@@ -51,27 +35,21 @@ class _Known:
     occluded: bool
     time_since_seen_ns: int
     last_seen: LastSeen
-    doubt: _Doubt
+    doubts: Doubts = field(default_factory=Doubts)
 
     @classmethod
-    def after(
-        cls, old: _Known | None, state: ObjectState, config: EventsConfig | None, *, prompted: bool
-    ) -> _Known:
+    def after(cls, old: _Known | None, state: ObjectState, doubts: Doubts) -> _Known:
         """What is known of an object now.
 
         Args:
             old: what was known of it; None if it is new.
             state: of it now.
-            config: when it is doubtful; None where no new frame can say so.
-            prompted: somebody prompted it since.
+            doubts: about it now.
         """
         last_seen = LastSeen() if old is None else old.last_seen
         if not state.occluded:
             last_seen = LastSeen(state.box, state.centroid)
-        doubt = _Doubt()
-        if old is not None and not prompted and not state.occluded:
-            doubt = old.doubt.after(state.iou_score, config) if config else old.doubt
-        return cls(state.label, state.occluded, state.time_since_seen_ns, last_seen, doubt)
+        return cls(state.label, state.occluded, state.time_since_seen_ns, last_seen, doubts)
 
 
 class ObjectWatch:
@@ -87,7 +65,6 @@ class ObjectWatch:
         self.last_seen: Mapping[int, LastSeen] = {}
         self._known: dict[int, _Known] = {}
         self._events: list[TrackEvent] = []
-        self._frame_number = 0
 
     def look(
         self,
@@ -95,6 +72,8 @@ class ObjectWatch:
         header: Header,
         *,
         followed: Collection[int],
+        catching_up: Collection[int] = (),
+        picture: NDArray[np.uint8] | None = None,
         cause: str = "",
         prompted: int = NEW_OBJECT,
     ) -> None:
@@ -104,6 +83,9 @@ class ObjectWatch:
             result: the newest frame's, with all prompts and removals.
             header: of that frame; the events get it.
             followed: ids of all objects, also of those that are in no result yet.
+            catching_up: ids of those that are on their way from a past frame.
+            picture: (H, W, 3) uint8 RGB of a frame that is new; None where it was looked at
+                before.
             cause: in words, where somebody asked for a change.
             prompted: id of the object for which there was a prompt.
         """
@@ -117,15 +99,22 @@ class ObjectWatch:
                 self._tell(TrackEvent.REMOVED, object_id, known.label, cause, header)
             elif object_id not in there:
                 on_their_way[object_id] = known
-        config = self.config if result.frame_number != self._frame_number else None
-        self._frame_number = result.frame_number
+        names = {each: name_of(each, state.label) for each, state in there.items()}
+        sights = {} if picture is None else look_at(picture, result.objects, names)
         before, self._known = self._known, on_their_way
         for object_id, state in there.items():
             old, is_prompted = before.get(object_id), object_id == prompted
-            new = _Known.after(old, state, config, prompted=is_prompted)
-            self._known[object_id] = new
+            afresh = old is None or is_prompted or object_id in catching_up
+            doubts = Doubts() if old is None or afresh else old.doubts
+            new = _Known.after(old, state, doubts.hidden() if state.occluded else doubts)
             for kind, reason in _changes(old, new, state, cause if is_prompted else ""):
                 self._tell(kind, object_id, state.label, reason, header)
+            sight = sights.get(object_id)
+            if sight is not None and object_id not in catching_up:
+                new = replace(new, doubts=doubts.after(sight, self.config))
+                for reason in new.doubts.news(doubts, sight):
+                    self._tell(TrackEvent.DOUBTFUL, object_id, state.label, reason, header)
+            self._known[object_id] = new
         self._note_last_seen()
 
     def look_back(self, state: ObjectState, header: Header, *, cause: str) -> LastSeen:
@@ -140,8 +129,8 @@ class ObjectWatch:
             where it was seen last, as of that frame.
         """
         old = self._known.get(state.object_id)
-        then = _Known.after(old, state, None, prompted=True)
-        self._known[state.object_id] = then if old is None else replace(old, doubt=_Doubt())
+        then = _Known.after(old, state, Doubts())
+        self._known[state.object_id] = then if old is None else replace(old, doubts=Doubts())
         kind = TrackEvent.ADDED if old is None else TrackEvent.REFINED
         self._tell(kind, state.object_id, state.label, cause, header)
         self._note_last_seen()
@@ -183,8 +172,6 @@ def _changes(
         hidden_s = old.time_since_seen_ns / NS_PER_S
         hidden = f", it was hidden for {hidden_s:.1f} s" if hidden_s else ""
         yield TrackEvent.SEEN_AGAIN, visibility + hidden
-    if new.doubt.told and not (old is not None and old.doubt.told):
-        yield TrackEvent.DOUBTFUL, f"the model's own IoU estimate is {state.iou_score:.2f}"
 
 
 def name_of(object_id: int, label: str) -> str:

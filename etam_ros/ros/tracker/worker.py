@@ -285,7 +285,7 @@ class Worker:
         try:
             result = tracking.tracker.step(frame, catch_up=False)
             tracking.newest = header
-            tracking.look()
+            tracking.look(frame.image)
             processed = ProcessedFrame(
                 result, tracking.watch.last_seen, frame.image, header, received.received_ns
             )

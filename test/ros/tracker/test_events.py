@@ -256,4 +256,4 @@ def test_an_object_whose_estimate_stays_low_is_doubtful_once(tracker, ros, wait_
         assert f"{third.objects[0].iou_score:.2f}" in doubtful.reason
         assert removed.kind == TrackEvent.REMOVED
     finally:
-        tracker.set_parameter("events.doubtful_below", 0.5)
+        tracker.set_parameter("events.doubtful_below", 0.4)

@@ -14,6 +14,7 @@ from etam_ros.ros.messages import LastSeen
 from etam_ros.ros.tracker.object_watch import KINDS_IN_WORDS, ObjectWatch, in_words
 
 NOWHERE = (math.nan, math.nan)
+DARK = np.zeros((48, 64, 3), np.uint8)
 BOX, CENTROID = (10, 20, 14, 24), (11.5, 21.5)
 
 
@@ -42,14 +43,31 @@ class Watched:
         self.watch = ObjectWatch()
         self.frames = 0
 
-    def __call__(self, *states, cause="", prompted=0, forgotten=(), same_frame=False, coming=()):
+    def __call__(
+        self,
+        *states,
+        cause="",
+        prompted=0,
+        forgotten=(),
+        same_frame=False,
+        coming=(),
+        picture=DARK,
+    ):
         self.frames += not same_frame
         result = FrameResult(
             self.frames, 0, "", (48, 64), states, np.zeros((48, 64), np.uint16), False, forgotten
         )
         header = Header(frame_id=str(self.frames))
         followed = {*coming, *(each.object_id for each in states)}
-        self.watch.look(result, header, followed=followed, cause=cause, prompted=prompted)
+        self.watch.look(
+            result,
+            header,
+            followed=followed,
+            catching_up=coming,
+            picture=None if same_frame else picture,
+            cause=cause,
+            prompted=prompted,
+        )
         events = self.watch.take_events()
         assert all(event.header == header for event in events)
         return [(event.kind, event.object_id, event.label, event.reason) for event in events]
@@ -133,37 +151,39 @@ def doubts(told, *ious):
 
 def test_an_object_is_doubtful_once_its_estimate_stays_low_and_not_again_before_it_was_high(told):
     told(visible(1), cause="a click", prompted=1)
-    assert doubts(told, 0.45, 0.4, 0.55, 0.45, 0.4) == []
+    assert doubts(told, 0.35, 0.3, 0.45, 0.35, 0.3) == []
     assert told(visible(1, iou=0.31)) == [
         (TrackEvent.DOUBTFUL, 1, "", "the model's own IoU estimate is 0.31")
     ]
-    assert doubts(told, *[0.3, 0.55, 0.69] * 5, *[0.3] * 5) == [], "it is doubtful all the while"
-    assert doubts(told, 0.71, 0.4, 0.4, 0.4, 0.4) == [3]
+    assert doubts(told, *[0.2, 0.45, 0.59] * 5, *[0.2] * 5) == [], "it is doubtful all the while"
+    assert doubts(told, 0.61, 0.3, 0.3, 0.3, 0.3) == [3]
 
 
 def test_a_steady_object_never_flickers(told):
     told(visible(1), cause="a click", prompted=1)
     rng = np.random.default_rng(0)
-    assert doubts(told, *rng.normal(0.62, 0.05, 500).clip(0.501, 1.0)) == []
-    assert len(doubts(told, *rng.normal(0.5, 0.05, 500).clip(0.0, 0.699))) == 1
+    assert doubts(told, *rng.normal(0.52, 0.05, 500).clip(0.401, 1.0)) == []
+    assert len(doubts(told, *rng.normal(0.4, 0.05, 500).clip(0.0, 0.599))) == 1
 
 
 def test_prompts_and_hiding_end_a_doubt_and_prompts_are_no_frames(told):
     told(visible(1), cause="a click", prompted=1)
-    assert doubts(told, 0.4, 0.4) == []
-    low = visible(1, iou=0.4)
+    assert doubts(told, 0.3, 0.3) == []
+    low = visible(1, iou=0.3)
     for _ in range(3):
         added = told(low, visible(2), cause="a click", prompted=2, same_frame=True)
         assert TrackEvent.DOUBTFUL not in [event[0] for event in added]
         told(low, cause="a removal", same_frame=True)
     told(low, cause="a click", prompted=1, same_frame=True)
-    assert doubts(told, 0.4, 0.4) == []
+    assert doubts(told, 0.3, 0.3) == []
     told(occluded(1))
-    assert doubts(told, 0.4, 0.4, 0.4, 0.4) == [2]
+    assert doubts(told, 0.3, 0.3, 0.3, 0.3) == [2]
 
 
 def test_doubts_can_be_switched_off(told):
-    told.watch.config = EventsConfig(doubtful_below=0.0)
+    told.watch.config = EventsConfig(
+        doubtful_below=0.0, colours_differ_above=1.0, lookalike_below=0.0
+    )
     told(visible(1), cause="a click", prompted=1)
     assert doubts(told, *[0.0] * 10) == []
 
@@ -198,3 +218,60 @@ def test_an_object_that_is_removed_on_its_way_is_told_of(told):
     assert told(cause="asked for by ~/reset") == [
         (TrackEvent.REMOVED, 2, "", "asked for by ~/reset")
     ]
+
+
+LEFT, RIGHT, FAR = (4, 4, 20, 20), (24, 4, 40, 20), (44, 30, 60, 46)
+RED, BLUE = (200, 30, 30), (30, 30, 200)
+
+
+def painted(**boxes):
+    """A dark picture with boxes of noisy colours, by the names of the colours."""
+    picture = np.random.default_rng(len(boxes)).integers(0, 20, (48, 64, 3))
+    for name, places in boxes.items():
+        for x0, y0, x1, y1 in places:
+            picture[y0:y1, x0:x1] += {"red": RED, "blue": BLUE}[name]
+    return picture.astype(np.uint8)
+
+
+def square(object_id, box, label=""):
+    return state(object_id, label, False, 0.9, 256, box, CENTROID, 0, 2.0, 0.9)
+
+
+def test_an_object_whose_colours_are_no_longer_those_that_were_prompted_is_doubtful(told):
+    seen = [square(1, LEFT)]
+    told(*seen, cause="a click", prompted=1, same_frame=True)
+    red, blue = painted(red=[LEFT]), painted(blue=[LEFT])
+    assert [told(*seen, picture=red) for _ in range(5)] == [[]] * 5
+    assert [told(*seen, picture=blue) for _ in range(2)] == [[]] * 2
+    ((kind, _, _, reason),) = told(*seen, picture=blue)
+    assert kind == TrackEvent.DOUBTFUL
+    assert reason == "its colours differ by 1.00 from those at its last prompt"
+    assert [told(*seen, picture=blue) for _ in range(5)] == [[]] * 5, "that is known"
+    told(*seen, cause="a click", prompted=1, same_frame=True)
+    assert [told(*seen, picture=blue) for _ in range(5)] == [[]] * 5, "somebody said so"
+
+
+def test_objects_that_look_the_same_and_come_near_are_doubtful(told):
+    apart, near = [square(1, LEFT, "cup"), square(2, FAR)], [square(1, LEFT), square(2, RIGHT)]
+    for each in (1, 2):
+        told(*apart, cause="a click", prompted=each, same_frame=True)
+    far_picture, near_picture = painted(red=[LEFT, FAR]), painted(red=[LEFT, RIGHT])
+    assert [told(*apart, picture=far_picture) for _ in range(5)] == [[]] * 5
+    found = [told(*near, picture=near_picture) for _ in range(6)]
+    assert [len(each) for each in found] == [0, 0, 2, 0, 0, 0]
+    assert found[2][1] == (TrackEvent.DOUBTFUL, 2, "", "object 1 looks the same and is near")
+    other = painted(red=[LEFT], blue=[FAR])
+    told.watch.look_back(square(2, FAR), Header(), cause="a click")
+    told.watch.take_events()
+    assert [told(*apart, picture=other) for _ in range(5)] == [[]] * 5
+    assert told(*apart, picture=other) == []
+
+
+def test_what_an_object_on_its_way_from_a_past_frame_looks_like_now_says_nothing(told):
+    seen, red, blue = [square(1, LEFT)], painted(red=[LEFT]), painted(blue=[LEFT])
+    told(*seen, cause="a click", prompted=1, same_frame=True)
+    told(*seen, picture=red)
+    told.watch.look_back(*seen, Header(), cause="late click")
+    told.watch.take_events()
+    assert [told(*seen, picture=red, coming=[1]) for _ in range(5)] == [[]] * 5
+    assert [told(*seen, picture=blue) for _ in range(5)] == [[]] * 5
