@@ -5,7 +5,8 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from etam_ros.srv import SelectObject
+from etam_ros.msg import Prompt, TrackEvent
+from etam_ros.srv import AddPrompt, SelectObject
 from geometry_msgs.msg import Point, PointStamped
 from sensor_msgs.msg import Image
 
@@ -100,6 +101,50 @@ def test_a_background_click_is_for_the_nearest_object(object_there, ros):
     object_there.reset()
     background.publish(ros.click(*ELSEWHERE))
     wait_for_refusal(object_there, "no object is visible to take the background off")
+
+
+def test_prompts_of_all_sources_at_the_same_moment_are_all_served(object_there, ros):
+    """Eight of each, and those of one source in their order."""
+    tracker, events = object_there, []
+    assert select(tracker, 1).success
+    assert tracker.set_parameter("clicks.meaning", "target").successful
+    subscription = tracker.node.create_subscription(
+        TrackEvent, "/tracker/events", events.append, 100
+    )
+    mouse = mouse_publisher(tracker, "/mouse_left")
+    overlay = mouse_publisher(tracker, "/tracker/overlay_mouse_left")
+    click = tracker.publisher(PointStamped, "click")
+    background = tracker.publisher(PointStamped, "click_background")
+    prompt = tracker.publisher(Prompt, "prompt")
+    service = tracker.node.create_client(AddPrompt, "/tracker/add_prompt")
+    tracker.wait_until(service.service_is_ready)
+    tracker.wait_until(lambda: tracker.node.count_publishers("/tracker/events"))
+    answers = []
+    for number in range(8):
+        x, y = 20.0 + number, 20.0
+        mouse.publish(Point(x=x, y=y))
+        overlay.publish(Point(x=x, y=y))
+        click.publish(ros.click(x, y))
+        background.publish(ros.click(x, y))
+        on_object = {"points": [(x, y)], "labels": [1], "object_id": 1}
+        prompt.publish(ros.prompt(**on_object))
+        request = AddPrompt.Request(prompt=ros.prompt(**on_object))
+        answers.append(service.call_async(request))
+
+    def served(source):
+        asked = [event for event in events if event.kind == TrackEvent.REFINED]
+        found = [each.reason for each in asked if each.reason.endswith(f" from {source}")]
+        return [float(reason.split("(")[1].split(",")[0]) for reason in found]
+
+    for source in (
+        "mouse_left", "/tracker/overlay_mouse_left", "~/click", "~/click_background",
+        "~/prompt", "~/add_prompt",
+    ):  # fmt: skip
+        tracker.wait_until(lambda s=source: len(served(s)) == 8, f"prompts of {source}")
+        assert served(source) == [20.0 + number for number in range(8)]
+    tracker.wait_until(lambda: all(each.done() for each in answers), "answers")
+    assert all(each.result().success for each in answers)
+    tracker.node.destroy_subscription(subscription)
 
 
 def test_where_clicks_always_mean_something_new(object_there, ros):
