@@ -26,3 +26,14 @@ def _engines_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     os.environ["ETAM_ENGINE_DIR"] = str(tmp_path_factory.mktemp("etam_engines"))
     yield
     del os.environ["ETAM_ENGINE_DIR"]
+
+
+@pytest.fixture(scope="session")
+def tiny_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of engines that holds an export of tiny_test with random:0 in fp32: copy it."""
+    from etam_ros.runtime.backends.torch.weights import NetworkSource
+    from etam_ros.runtime.export import export_model
+
+    folder = tmp_path_factory.mktemp("tiny_export")
+    export_model(NetworkSource("tiny_test", "random:0"), "fp32", folder)
+    return folder

@@ -53,7 +53,7 @@ class HostCalls:
 def measure_ceilings(device: torch.device) -> Ceilings:
     """Matrix products, a copy and a row of launches; random values, because zeros are faster."""
     on_gpu = device.type == "cuda"
-    side, length, launches = (8192, 2**28, 2000) if on_gpu else (1024, 2**24, 200)
+    side, length, launches = (8192, 2**28, 2000) if on_gpu else (512, 2**22, 200)
     flops = {}
     for name, dtype in DTYPES.items():
         if name == "fp16" and not on_gpu:

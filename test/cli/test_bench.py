@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import shutil
 
 import cv2
 import pytest
@@ -36,8 +37,10 @@ def test_stages_and_the_rest_of_a_step_are_listed(etam) -> None:
     assert 100 < peak_mib < 4000
 
 
-def test_backends_take_turns_and_are_held_against_one(etam, tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("ETAM_ENGINE_DIR", str(tmp_path / "engines"))
+def test_backends_take_turns_and_are_held_against_one(
+    etam, tiny_export, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setenv("ETAM_ENGINE_DIR", str(shutil.copytree(tiny_export, tmp_path / "engines")))
     table, plot = tmp_path / "bench.csv", tmp_path / "bench.png"
     finished = etam(
         *TINY, "--node-frames", "0", "--objects", "1,2", "--backend", "onnx", "--against", "torch",

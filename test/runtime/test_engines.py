@@ -43,11 +43,9 @@ STAGE_OF = {"self_attend": "attend_memory", "cross_attend": "attend_memory"}
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(tiny_export: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of engines that holds an export of tiny_test, without any verdict."""
-    folder = tmp_path_factory.mktemp("engines")
-    export_model(TINY_SOURCE, "fp32", folder)
-    return folder
+    return Path(shutil.copytree(tiny_export, tmp_path_factory.mktemp("engines") / "tiny"))
 
 
 @pytest.fixture

@@ -106,7 +106,7 @@ class FailingStages(Stages):
 
     def fail(self, stage: str) -> None:
         if self.failing == stage:
-            raise self.error(f"{stage} failed. Of {self.sizes.image_size} pixels.")
+            raise self.error(f"{stage} failed")
 
     def _encode_image(self, image: Tensor) -> Tensor:
         self.fail("encode_image")
