@@ -74,6 +74,11 @@ def prompts_from_options(
     owned = [(each.object_id or next(unused), each) for each in said]
     objects = ({number for number, _ in owned} | named) - {0}
     for each in off:
+        if not each.object_id and not objects:
+            raise PromptError(
+                f"{each.place} takes away from an object, and there is none: start one with "
+                f"{CLICK} X,Y or {BOX} X0,Y0,X1,Y1"
+            )
         if not each.object_id and len(objects) != 1:
             raise PromptError(
                 f"{each.place} does not say which of {len(objects)} objects it means: "

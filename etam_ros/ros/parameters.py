@@ -80,7 +80,10 @@ def settings_from(values: Mapping[str, Any]) -> Settings:
     for prefix, group in _classes().items():
         names = [item.name for item in fields(group)]  # type: ignore[arg-type]
         given = {name: values[prefix + name] for name in names if prefix + name in values}
-        groups[prefix.rstrip(".") or "node"] = group(**given)
+        try:
+            groups[prefix.rstrip(".") or "node"] = group(**given)
+        except ConfigError as error:  # which begins with the name in the group
+            raise ConfigError(f"{prefix}{error}") from error
     return Settings(**groups)  # type: ignore[arg-type]
 
 

@@ -113,7 +113,7 @@ class History:
         kept = {entry.stamp_ns: entry for entry in self._kept()}
         nearest = min([newest_ns, *kept], key=lambda each: abs(each - stamp_ns))
         if abs(nearest - stamp_ns) > self.config.stamp_tolerance_ms * 1e6:
-            raise PromptError(self._refusal(stamp_ns, newest_ns, [*kept, newest_ns], nearest))
+            raise PromptError(self._refusal(stamp_ns, [*kept, newest_ns], nearest))
         return None if nearest == newest_ns else kept[nearest]
 
     def _kept(self) -> list[HistoryEntry]:
@@ -135,9 +135,12 @@ class History:
             ):
                 self._size_bytes -= entries.popleft().size_bytes
 
-    def _refusal(self, stamp_ns: int, newest_ns: int, known: list[int], nearest: int) -> str:
-        """Why there is no frame for a prompt."""
-        asked, newest = f"prompt is for the frame of {in_s(stamp_ns)}", in_s(newest_ns)
+    def _refusal(self, stamp_ns: int, known: list[int], nearest: int) -> str:
+        """Why there is no frame for a prompt.
+
+        Frames may have come since the newest one was stepped: the last of `known` is of now.
+        """
+        asked, newest = f"prompt is for the frame of {in_s(stamp_ns)}", in_s(max(known))
         if abs(nearest - stamp_ns) > OTHER_CLOCK_NS:
             return (
                 f"{asked}, but the newest frame is of {newest}, expected both from one clock: use "
@@ -150,8 +153,9 @@ class History:
             )
         if stamp_ns < min(known):
             return (
-                f"{asked}, but the history goes back to {in_s(min(known))} from the newest, of "
-                f"{newest}: prompt a newer frame, or raise history.seconds and history.max_mib"
+                f"{asked}, but the history goes back to {in_s(min(known))}, and the newest frame "
+                f"is of {newest}: prompt a newer frame, or raise history.seconds and "
+                "history.max_mib"
             )
         return (
             f"{asked}, but the nearest one is of {in_s(nearest)}, expected one within "

@@ -43,7 +43,7 @@ def test_a_background_click_without_an_id_is_for_the_only_object() -> None:
     ]
     with pytest.raises(PromptError, match=r"which of 2 objects .* --background ID:5,6@3"):
         said(clicks=["1,2", "3,4"], backgrounds=["5,6@3"])
-    with pytest.raises(PromptError, match="which of 0 objects"):
+    with pytest.raises(PromptError, match="there is none: start one with --click"):
         said(backgrounds=["5,6"])
 
 

@@ -1,5 +1,6 @@
 """Parameters are the fields of the configuration classes, in the YAML file too."""
 
+import re
 from dataclasses import fields
 from pathlib import Path
 
@@ -33,6 +34,12 @@ def set_one(node, name, value):
 def test_settings_hold_every_group():
     assert {item.name for item in fields(Settings)} == {"node", *GROUPS}
     assert settings_from({}) == Settings()
+
+
+@pytest.mark.parametrize("name", parameter_options())
+def test_a_wrong_value_is_refused_under_the_full_name_of_its_parameter(name):
+    with pytest.raises(ConfigError, match=rf"^{re.escape(name)} is b'' of type bytes, expected"):
+        settings_from({name: b""})
 
 
 def test_the_yaml_file_has_every_parameter_with_its_default():

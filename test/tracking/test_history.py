@@ -108,11 +108,11 @@ def test_the_newest_stepped_frame_is_found_though_it_is_not_kept() -> None:
 @pytest.mark.parametrize(
     ("asked_ms", "words"),
     [
-        (1000, "of 1.000000 s, but the history goes back to 2.000000 s from .*, of 3.000000 s"),
+        (1000, "of 1.000000 s, but the history goes back to 2.000000 s, .* is of 3.000000 s"),
         (3100, "3.100000 s, which is after the newest frame, of 3.000000 s"),
         (
-            2250,
-            "2.250000 s, but the nearest one is of 2.000000 s, expected .*_ms = 20",
+            2240,
+            "2.240000 s, but the nearest one is of 2.000000 s, expected .*_ms = 20",
         ),
         (10**9, "1000000.000000 s, but the newest frame is of 3.000000 s, expected both from one"),
         (-(10**9), "-1000000.000000 s, but the newest frame is of 3.000000 s"),
@@ -120,8 +120,9 @@ def test_the_newest_stepped_frame_is_found_though_it_is_not_kept() -> None:
 )
 def test_refusals_name_both_times(asked_ms: int, words: str) -> None:
     history = filled([2000 * MS, 2500 * MS, 3000 * MS])
-    with pytest.raises(PromptError, match=words):
-        history.find(asked_ms * MS, newest_ns=3000 * MS)
+    for stepped_ms in (3000, 2500):  # frames may have come since
+        with pytest.raises(PromptError, match=words):
+            history.find(asked_ms * MS, newest_ns=stepped_ms * MS)
 
 
 @given(st.lists(STAMPS, max_size=40) | SAW_TOOTH | WRAPPED, STAMPS)

@@ -38,7 +38,7 @@ from etam_ros.ros.tracker.prompts.requests import ask
 from etam_ros.ros.tracker.prompts.services import PromptServices
 from etam_ros.ros.tracker.prompts.topics import PromptTopics
 from etam_ros.ros.tracker.results import OverlayPublisher, ResultPublishers
-from etam_ros.ros.tracker.rviz.click_markers import ClickMarkers
+from etam_ros.ros.tracker.rviz.click_markers import NAMESPACE, ClickMarkers
 from etam_ros.ros.tracker.rviz.click_plane import ClickPlanePublisher
 from etam_ros.ros.tracker.statistics import Statistics
 from etam_ros.ros.tracker.worker import Worker, WorkerEvents
@@ -177,9 +177,11 @@ class TrackerNode:
     def _warn(self, reason: str) -> None:
         self.node.get_logger().warning(reason)
 
-    def _on_refused(self, reason: str) -> None:
-        self.statistics.on_refused_prompt(reason)
-        self.node.get_logger().warning(f"prompt refused: {reason}", throttle_duration_sec=1.0)
+    def _on_refused(self, source: str, reason: str) -> None:
+        self.statistics.on_refused_prompt(f"{reason} ({source})")
+        self.node.get_logger().warning(
+            f"prompt refused: {reason} ({source})", throttle_duration_sec=1.0
+        )
 
     def _on_engine_step(self, step: str) -> None:
         """Building takes its time: say in log and diagnostics how far it is."""
@@ -290,12 +292,13 @@ class TrackerNode:
 
     def _add_markers(self, worker: Worker, undo: ExitStack) -> None:
         endpoints = undo.enter_context(Endpoints(self.node))
+        on_refused = partial(self._on_refused, NAMESPACE)
         markers = ClickMarkers(
             endpoints,
             camera=self._camera,
             settings=lambda: self.settings,
-            ask=partial(ask, worker.submit, self._on_refused),
-            on_refused=self._on_refused,
+            ask=partial(ask, worker.submit, on_refused),
+            on_refused=on_refused,
             on_crash=self.on_crash,
         )
         self._add_display(markers, undo)

@@ -83,6 +83,7 @@ def test_clicks_start_and_refine_objects(tracker, ros):
     background.publish(ros.click(-5, 80))  # is refused, after the one before was applied
     _, values = tracker.status("tracking", lambda _, v: int(v["refused_prompts"]) == refused + 1)
     assert "(-5, 80)" in values["last_refusal"]
+    assert values["last_refusal"].endswith("(~/click_background)")
     assert [o.id for o in frame().objects] == [1, 2]
 
 

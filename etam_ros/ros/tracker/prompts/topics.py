@@ -40,7 +40,7 @@ class PromptTopics:
         endpoints: get the subscriptions.
         worker: does what they ask.
         settings: asked for the present ones; sources are as they are now.
-        on_refused: told in words what was not applied, in any thread.
+        on_refused: told the topic and, in words, what was not applied, in any thread.
         camera: sees what is clicked on in space.
         plane: may be what is clicked on.
     """
@@ -50,7 +50,7 @@ class PromptTopics:
         endpoints: Endpoints,
         worker: Worker,
         settings: Callable[[], Settings],
-        on_refused: Callable[[str], None],
+        on_refused: Callable[[str, str], None],
         *,
         camera: Camera,
         plane: ClickPlanePublisher,
@@ -82,28 +82,31 @@ class PromptTopics:
 
     def on_prompt(self, topic: str, message: PromptMessage) -> None:
         """A prompt of any kind."""
-        self._submit(partial(apply_prompt, message, topic))
+        self._submit(topic, partial(apply_prompt, message, topic))
 
     def on_click(self, label: int, topic: str, message: PointStamped) -> None:
         """A click on the frame of its stamp."""
         point = (message.point.x, message.point.y)
-        click = Click(point, topic, label, message.header)
-        self._submit(partial(apply_click, click, self._settings().clicks.meaning))
+        self._click(Click(point, topic, label, message.header))
 
     def on_mouse(self, topic: str, message: Point) -> None:
         """A click of rqt_image_view, which knows no stamp."""
-        click = Click((message.x, message.y), topic, rounded=True)
-        self._submit(partial(apply_click, click, self._settings().clicks.meaning))
+        self._click(Click((message.x, message.y), topic, rounded=True))
 
     def on_clicked_point(self, topic: str, message: PointStamped) -> None:
         """A click of RViz in space."""
         self._points.frames.catch_up()  # here, and not in the worker's thread
         meaning = self._settings().clicks.meaning
-        self._submit(partial(self._points.apply, message, topic, meaning))
+        self._submit(topic, partial(self._points.apply, message, topic, meaning))
 
     def on_detections(self, topic: str, message: Detection2DArray) -> None:
         """Boxes that a detector found on the frame of their stamp."""
-        self._submit(partial(apply_detections, message, topic, self._settings().detections))
+        config = self._settings().detections
+        self._submit(topic, partial(apply_detections, message, topic, config))
 
-    def _submit(self, action: Callable[[Tracking], object]) -> None:
-        ask(self._worker.submit, self._on_refused, action)
+    def _click(self, click: Click) -> None:
+        meaning = self._settings().clicks.meaning
+        self._submit(click.source, partial(apply_click, click, meaning))
+
+    def _submit(self, topic: str, action: Callable[[Tracking], object]) -> None:
+        ask(self._worker.submit, partial(self._on_refused, topic), action)

@@ -99,7 +99,7 @@ class ClickMarkers(Display[Shown]):
         try:
             self._serve(message)
         except PromptError as error:
-            self._on_refused(f"{error} ({NAMESPACE})")
+            self._on_refused(str(error))
 
     def _show(self, shown: Shown) -> None:
         self._server.show(self._lay_out(shown))

@@ -87,10 +87,6 @@ def wait_for_event(tracker, events, kind, object_id, words):
     assert words in there()[-1].reason
 
 
-def wait_for_refusal(tracker, words):
-    tracker.status("tracking", lambda _, values: words in values["last_refusal"])
-
-
 def click(rviz, name, point, **fields):
     rviz.act(name, Feedback.BUTTON_CLICK, point, frame_id=FRAME, **fields)
 
@@ -234,6 +230,9 @@ BAD = {
     "nothing there to remove": (
         lambda rviz: choose(rviz, "picture", MenuItem.REMOVE, on_plane(ELSEWHERE)),
         "no object is at (100, 80) to remove"),
+    "no object to take the background off": (
+        lambda rviz: choose(rviz, "picture", MenuItem.BACKGROUND, on_plane(ELSEWHERE)),
+        "no object is visible to take the background off"),
 }  # fmt: skip
 
 
@@ -246,6 +245,7 @@ def test_bad_feedback_is_refused_in_words(rviz, tracker, what):
     assert int(values["refused_prompts"]) == refused + 1
     assert values["objects"] == "0"
     assert len(values["last_refusal"]) < 300
+    assert values["last_refusal"].endswith("(~/clicks)")
 
 
 def test_two_operators_see_the_same_and_miss_nothing(rviz, tracker, ros, make_rviz):
