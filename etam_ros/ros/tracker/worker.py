@@ -1,8 +1,9 @@
 """The one thread that owns the tracker: frames come through a single slot, requests in a queue.
 
 A newer frame takes the place of one that still waits; the history keeps both. Requests (prompts,
-removals, reset) are served before the next frame, and at once while no frames come. Objects that
-were prompted on a past frame catch up between the frames, one step after each.
+removals, reset) are served before the next frame, as long as they are not so many that no frame
+would ever come, and at once while no frames come. Objects that were prompted on a past frame catch
+up between the frames, one step after each.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from etam_ros.ros.tracker.prompts.requests import Answer, Request
 from etam_ros.ros.tracker.statistics import FrameTimes, Statistics
 
 MAX_REQUESTS: Final = 64
+REQUESTS_BEFORE_FRAME: Final = 8
+"""While a frame waits, so many requests at most go before it: a flood of them stops no frames."""
 
 
 @dataclass(frozen=True)
@@ -229,6 +232,7 @@ class Worker:
 
     def _serve(self, tracking: Tracking) -> None:
         catches_up = False  # before the next frame
+        served = 0  # requests while a frame waits
         while True:
             with self._wake:
                 if not catches_up:
@@ -236,10 +240,12 @@ class Worker:
                 if self._stopping:
                     return
                 settings, activation = self._settings, self._activation
-                request = self._requests.popleft() if self._requests else None
-                received = None
+                request = received = None
+                if self._requests and (self._slot is None or served < REQUESTS_BEFORE_FRAME):
+                    request = self._requests.popleft()
+                    served = 0 if self._slot is None else served + 1
                 if request is None and not catches_up:
-                    received, self._slot = self._slot, None
+                    received, self._slot, served = self._slot, None, 0
             self.busy_since_s = time.monotonic()
             tracking.use(settings)
             catches_up = True

@@ -21,7 +21,12 @@ from etam_ros.ros.tracker.loading import load_tracking
 from etam_ros.ros.tracker.prompts.actions import Click, apply_click, apply_prompt
 from etam_ros.ros.tracker.prompts.requests import wait_for_answer
 from etam_ros.ros.tracker.statistics import Statistics
-from etam_ros.ros.tracker.worker import MAX_REQUESTS, Worker, WorkerEvents
+from etam_ros.ros.tracker.worker import (
+    MAX_REQUESTS,
+    REQUESTS_BEFORE_FRAME,
+    Worker,
+    WorkerEvents,
+)
 
 DEADLINE_S = 60.0
 TINY = Settings(node=NodeConfig(model="tiny_test", weights="random:0"))
@@ -242,6 +247,26 @@ def test_requests_are_served_before_the_next_frame_and_without_frames(worker, li
     assert order == [(1, 0), (2, 0)]
     listener.wait_for(lambda: listener.published)
     assert wait_for_answer(worker.submit(lambda t: t.newest.frame_id), DEADLINE_S) == "frame"
+
+
+def test_frames_go_on_where_requests_come_faster_than_they_are_served(worker, listener):
+    """Each request asks for the next one before it ends, and one waits at any time."""
+    served = []
+
+    def again(tracking):
+        served.append(len(listener.published))
+        if not listener.published:
+            worker.submit(again)
+
+    held = Held(worker)
+    worker.submit(again)
+    worker.submit(again)
+    worker.offer(image("frame"))
+    held.release.set()
+    listener.wait_for(lambda: listener.published)
+    worker.submit(lambda _: None).result(DEADLINE_S)
+    assert served.count(0) == REQUESTS_BEFORE_FRAME
+    assert listener.crashes == []
 
 
 def test_a_bad_frame_is_told_and_the_next_one_followed(worker, listener):
