@@ -38,8 +38,11 @@ class CatchUp:
         return self.current.frame.stamp_ns
 
     def waits(self, newest_ns: int, history: History) -> bool:
-        """Whether they were prompted on a frame that was received and is not stepped yet."""
-        return self.stamp_ns > newest_ns and history.holds(self.stamp_ns)
+        """Whether they were prompted on a frame that was received and is not stepped yet.
+
+        Where the newest frame has no stamp, nobody knows, and they wait for none.
+        """
+        return newest_ns != 0 and self.stamp_ns > newest_ns and history.holds(self.stamp_ns)
 
     def next_frame(self, newest_ns: int, history: History) -> Frame | None:
         """The frame to go through next; None where it is time for the newest.

@@ -390,6 +390,14 @@ def test_time_that_goes_back_brings_objects_to_now() -> None:
     assert tracker.step(frame(2)).object(1) is not None
 
 
+def test_objects_arrive_where_frames_have_no_stamps_any_more() -> None:
+    """What is newer than no stamp at all is not still to come."""
+    tracker, _, _ = fake_with_drops(range(1, 9), received=8)
+    tracker.add_prompt(click(1, 3))
+    tracker.step(frame(0), catch_up=False)
+    assert arrive(tracker).object(1).stamp_ns == 0
+
+
 @pytest.mark.parametrize(
     ("number", "words"),
     [
