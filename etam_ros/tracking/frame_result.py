@@ -42,7 +42,9 @@ def publish(
         if 0 < limit_ns < state.time_since_seen_ns and state.object_id not in spared
     ]
     objects = objects.updated(
-        tracked if state.occluded else replace(tracked, last_seen_ns=frame.stamp_ns)
+        tracked
+        if state.occluded and tracked.last_seen_ns
+        else replace(tracked, last_seen_ns=frame.stamp_ns)
         for tracked, state in zip(objects, states, strict=True)
     )
     return objects.dropping(lost), FrameResult(

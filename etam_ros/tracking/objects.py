@@ -30,7 +30,8 @@ class PromptedObject:
     Attributes:
         object_id: permanent; which row of a batch it takes changes from frame to frame.
         label: name given by prompts.
-        last_seen_ns: stamp of the last frame on which it was visible.
+        last_seen_ns: stamp of the last frame on which it was visible; if that had none, of the
+            first one since then that has, and 0 until there is one.
         point_prompt: box and clicks given on this frame.
         bank: what is remembered, this frame included.
         bank_before: what was remembered before this frame, empty where it started here.
@@ -121,12 +122,16 @@ class TrackedObject(PromptedObject):
             box=mask.box,
             centroid=mask.centroid,
             mask=mask.mask,
-            time_since_seen_ns=max(0, stamp_ns - self.last_seen_ns) if occluded else 0,
+            time_since_seen_ns=self._since_seen_ns(stamp_ns) if occluded else 0,
             object_score_logit=object_score_logit,
             mask_logits=self.mask_logits[0, 0],
             pointer=self.pointer,
             stamp_ns=stamp_ns,
         )
+
+    def _since_seen_ns(self, stamp_ns: int) -> int:
+        """0 where one of the two frames has no stamp, and nobody knows."""
+        return max(0, stamp_ns - self.last_seen_ns) if self.last_seen_ns and stamp_ns else 0
 
 
 def sigmoid(logit: float) -> float:

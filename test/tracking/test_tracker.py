@@ -330,6 +330,23 @@ def test_an_occluded_object_keeps_its_slot_and_comes_back(
     assert stages.banks[-1].temporal_index.tolist() == [[6, 1, 0]]
 
 
+def test_time_counts_from_the_first_stamp_where_frames_had_none(
+    tracker: Tracker, stages: FakeStages
+) -> None:
+    """Stamps of the clock on the wall are 50 years after none at all."""
+    tracker.config = TrackerConfig(forget_after_s=10.0)
+    stages.score_for = lambda frame, row: -2.0 if frame > 1 else 3.0
+    wall = 1_700_000_000
+    tracker.step(frame(0))
+    tracker.add_prompt(click(label="cup"))
+    unseen = [
+        tracker.step(frame(stamp)).objects[0].time_since_seen_ns
+        for stamp in (0, wall, wall + 9, 0, wall + 10)
+    ]
+    assert unseen == [0, 0, 9 * SECOND, 0, 10 * SECOND]
+    assert tracker.step(frame(wall + 11)).forgotten_ids == (1,)
+
+
 @pytest.mark.parametrize(
     ("score", "visibility"),
     [
