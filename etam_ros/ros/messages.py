@@ -24,6 +24,8 @@ from etam_ros.records import FrameResult, ObjectState, Prompt
 from etam_ros.ros.image_conversion import image_message
 
 NS_PER_S: Final = 1_000_000_000
+LONGEST_NS: Final = 2**31 * NS_PER_S - 1
+"""The longest duration that a message holds, 68 years; stamps can lie twice as far apart."""
 
 
 def stamp_ns(stamp: Time) -> int:
@@ -72,7 +74,7 @@ def objects_message(
 def tracked_object(state: ObjectState, header: Header, last_seen: LastSeen) -> TrackedObject:
     """One object as a message; its mask is cropped to its box, and empty while occluded."""
     unknown = Point(x=math.nan, y=math.nan, z=math.nan)
-    seconds, nanoseconds = divmod(state.time_since_seen_ns, NS_PER_S)
+    seconds, nanoseconds = divmod(min(state.time_since_seen_ns, LONGEST_NS), NS_PER_S)
     return TrackedObject(
         id=state.object_id,
         label=state.label,

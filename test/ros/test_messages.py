@@ -72,6 +72,13 @@ def test_an_occluded_object_is_nowhere():
     assert (last.x, last.y, last.z) == (2.0, 3.5, 0.0)
 
 
+def test_a_time_that_no_message_holds_is_the_longest_that_one_does():
+    """Stamps are of any kind: the first may be of 1902, and the next of 2038."""
+    message = tracked_object(state(time_since_seen_ns=2**32 * 10**9), HEADER, LastSeen())
+    duration = message.time_since_seen
+    assert (duration.sec, duration.nanosec) == (2**31 - 1, 999_999_999)
+
+
 def test_an_object_that_was_never_seen_was_nowhere():
     message = tracked_object(state(occluded=True), HEADER, LastSeen())
     assert (message.last_box.width, message.last_box.height) == (0, 0)
