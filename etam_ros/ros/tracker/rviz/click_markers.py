@@ -87,6 +87,11 @@ class ClickMarkers(Display[Shown]):
         if self._server.wanted:
             self._thread.offer(self._newest)
 
+    def drain(self) -> None:
+        """Publish nothing more of what was offered, nor of what comes after it."""
+        self._ending.set()  # the thread may be waiting for its time
+        super().drain()
+
     def stop(self) -> None:
         """Let the thread end; returns at once."""
         self._ending.set()

@@ -1,15 +1,27 @@
 """What an operator does to the markers in RViz, with a real tracker and a client like RViz's."""
 
 import math
+import threading
 from array import array
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from etam_ros.msg import TrackEvent
+from rclpy.node import Node
 from sensor_msgs.msg import Image
+from std_msgs.msg import Header
 from visualization_msgs.msg import InteractiveMarkerFeedback as Feedback
+from visualization_msgs.msg import InteractiveMarkerUpdate
 
+from etam_ros.records import FrameResult
 from etam_ros.ros.camera_model import CameraModel
+from etam_ros.ros.endpoints import Endpoints
+from etam_ros.ros.parameters import Settings
+from etam_ros.ros.tracker.camera import Camera
+from etam_ros.ros.tracker.frames import ProcessedFrame
+from etam_ros.ros.tracker.rviz.click_markers import ClickMarkers
 from etam_ros.ros.tracker.rviz.scene import UNNAMED_FRAME
 from etam_ros.ros.tracker.rviz.shapes import MARK_DEPTH, MenuItem
 
@@ -17,6 +29,7 @@ FRAME = "camera"
 MODEL = CameraModel.assumed((96, 128))
 ON_OBJECT, ELSEWHERE = (30, 20), (100, 80)
 NAN = (math.nan, 0.0, 1.0)
+DEADLINE_S = 60.0
 
 
 def on_plane(pixel, depth_m=0.995):
@@ -55,6 +68,38 @@ def events(tracker):
     tracker.wait_until(lambda: tracker.node.count_publishers("/tracker/events"), "events")
     yield found
     tracker.node.destroy_subscription(subscription)
+
+
+def test_markers_that_wait_for_their_time_hold_nothing_up(ros_context, make_client):
+    """The next ones are due in days: that is what `max_rate_hz` may ask for."""
+    client, node = make_client(), Node("rare", context=ros_context, use_global_arguments=False)
+    rare = replace(Settings(), markers=SimpleNamespace(max_rate_hz=1e-6))
+    updates, frame = [], ProcessedFrame(
+        FrameResult(1, 1, FRAME, (96, 128), (), np.zeros((96, 128), np.uint16)),
+        {}, np.zeros((96, 128, 3), np.uint8), Header(frame_id=FRAME), 0,
+    )  # fmt: skip
+    with Endpoints(node) as endpoints:
+        markers = ClickMarkers(
+            endpoints, camera=Camera(lambda: rare.camera, print), settings=lambda: rare,
+            ask=print, on_refused=print, on_crash=print,
+        )  # fmt: skip
+        client.node.create_subscription(
+            InteractiveMarkerUpdate, "/rare/clicks/update", updates.append, 10
+        )
+        client.wait_until(lambda: node.count_subscribers("/rare/clicks/update"), "a listener")
+
+        def shown():
+            markers.offer(frame)
+            return updates
+
+        client.wait_until(shown, "the first markers")
+        drained = threading.Thread(target=markers.drain, daemon=True)
+        drained.start()
+        drained.join(DEADLINE_S)
+        assert not drained.is_alive()
+        markers.stop()
+        assert markers.join(DEADLINE_S)
+    node.destroy_node()
 
 
 def mask_at(left, top):
