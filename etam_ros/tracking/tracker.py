@@ -206,6 +206,7 @@ class Tracker:
         self._state = others.with_catching_up(there, objects, frames_left)
         return result.objects[0]
 
+    @memory_errors_in_words()
     @torch.inference_mode()
     @one_thread()
     def remove(self, object_id: int) -> None:
@@ -218,6 +219,7 @@ class Tracker:
         others = self._state.not_catching_up([object_id])
         self._go_on_with(replace(others, objects=others.objects.dropping([object_id])))
 
+    @memory_errors_in_words()
     @torch.inference_mode()
     @one_thread()
     def reset(self) -> None:

@@ -184,6 +184,26 @@ def test_without_memory_left_an_object_is_refused_and_the_others_go_on(
     assert_go_on_alike(tracker, expected)
 
 
+def test_without_memory_left_for_the_masks_every_call_says_so(
+    trackers: tuple[Tracker, Tracker],
+) -> None:
+    """Removing objects, too, which is what the words ask for: others are drawn again then."""
+    tracker, expected = trackers
+    assert isinstance(tracker.stages, FailingStages)
+    tracker.stages.failing, tracker.stages.error = "draw", torch.cuda.OutOfMemoryError
+    for call in (
+        lambda: tracker.remove(1),
+        tracker.reset,
+        lambda: tracker.add_prompt(click(0)),
+        lambda: tracker.result_at(101 * SECOND),
+        lambda: tracker.step(frame(103)),
+    ):
+        with pytest.raises(DeviceMemoryError, match=r"no memory left \(draw failed\): remove"):
+            call()
+    tracker.stages.failing = ""
+    assert_go_on_alike(tracker, expected)
+
+
 @pytest.mark.parametrize("stage", OF_A_PROMPT)
 @pytest.mark.parametrize(
     "prompt",
