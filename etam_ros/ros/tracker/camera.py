@@ -17,6 +17,8 @@ from etam_ros.ros.qos import CAMERA_INFO
 
 MOST_SIZES: Final = 4
 """Sizes of pictures whose models are kept."""
+MOST_WARNINGS: Final = 32
+"""A camera that is wrong in another way with each message is not told of for ever."""
 
 
 class Camera:
@@ -27,7 +29,8 @@ class Camera:
 
     Args:
         config: asked for the present one.
-        warn: told in words of a calibration that cannot be used; of each once.
+        warn: told in words of a calibration that cannot be used; of each once, and of so many at
+            most.
     """
 
     def __init__(self, config: Callable[[], CameraConfig], warn: Callable[[str], None]) -> None:
@@ -90,7 +93,9 @@ class Camera:
             self._warned.clear()
 
     def _warn_of(self, error: ConfigError) -> None:
-        if not isinstance(error, NotCalibratedError) and str(error) not in self._warned:
+        if isinstance(error, NotCalibratedError) or str(error) in self._warned:
+            return
+        if len(self._warned) < MOST_WARNINGS:
             self._warned.add(str(error))
             self._warn(str(error))
 

@@ -7,7 +7,7 @@ pytest.importorskip("rclpy")
 from sensor_msgs.msg import CameraInfo, RegionOfInterest
 
 from etam_ros.config import CameraConfig
-from etam_ros.ros.tracker.camera import Camera
+from etam_ros.ros.tracker.camera import MOST_WARNINGS, Camera
 
 HW = (480, 640)
 K = [400.0, 0.0, 319.5, 0.0, 400.0, 239.5, 0.0, 0.0, 1.0]
@@ -55,6 +55,13 @@ def test_a_calibration_that_cannot_be_used_is_told_once(camera, warnings):
     camera.on_info(message())
     assert camera.model_for(HW).calibrated
     assert camera.why_not(HW) == ""
+
+
+def test_a_camera_that_is_always_wrong_in_another_way_is_not_told_of_for_ever(camera, warnings):
+    for focal in range(1000):
+        camera.on_info(message(k=[focal, 0.0, 1.0, 0.0, -1.0, 1.0, 0.0, 0.0, 1.0]))
+        assert f"[{focal}.0" in camera.why_not(HW)
+    assert len(warnings) == MOST_WARNINGS
 
 
 def test_the_newest_counts_and_the_same_gives_the_same_model(camera):

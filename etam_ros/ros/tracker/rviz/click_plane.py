@@ -37,6 +37,8 @@ PLANE_THREAD: Final = "click_plane"
 SQUARE_M: Final = 0.008
 """Side of the squares with which `config/tracker.rviz` draws the points. Larger ones cover each
 other, and move the picture by half of what they are too large."""
+THROTTLE_S: Final = 1.0
+"""Seconds between two log lines about gaps: the lens of a camera that zooms is always another."""
 REMEMBERED: Final = 32
 """Planes of which is known when they were published: the last seconds."""
 WIDEST: Final = math.tan(math.radians(80))
@@ -188,7 +190,8 @@ class ClickPlanePublisher(Display[ProcessedFrame]):
                     f"clicks can fall between the points of ~/click_plane: {self._cloud.gaps:.1%} "
                     f"of them are further than {1000 * SQUARE_M:.0f} mm from the next, up to "
                     f"{1000 * self._cloud.spacing_m:.0f} mm: set the size of RViz's squares to "
-                    "that, lower click_plane.distance_m or raise click_plane.columns"
+                    "that, lower click_plane.distance_m or raise click_plane.columns",
+                    throttle_duration_sec=THROTTLE_S,
                 )
         return self._cloud
 
