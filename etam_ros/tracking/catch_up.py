@@ -147,5 +147,5 @@ def as_of(
     raise PromptError(
         f"prompt is for the frame of {in_s(stamp_ns)}, but what object {tracked.object_id} "
         f"remembered then is gone, and kept from {in_s(states[0].mark.stamp_ns)} on: prompt a "
-        "newer frame"
+        "newer frame, follow fewer objects, or raise history.seconds and history.max_mib"
     )

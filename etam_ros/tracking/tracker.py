@@ -5,14 +5,12 @@ Letters: N objects, D hidden dim, h = w feature grid.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 
 import torch
 
 from etam_ros.config import TrackerConfig
 from etam_ros.device_memory import memory_errors_in_words
-from etam_ros.errors import PromptError
 from etam_ros.records import Frame, FrameResult, ObjectState, Prompt
 from etam_ros.runtime import MemoryBatch, Stages
 from etam_ros.tracking.catch_up import CatchUp, as_of, moved_on, past_limits
@@ -137,14 +135,15 @@ class Tracker:
     def result_at(self, stamp_ns: int) -> FrameResult:
         """What the objects were on the frame that a prompt of this stamp is for.
 
-        Objects that had not started by then are left out, as are those of which what they were is
-        not kept. Where that frame was never stepped, the others are as of the one before it.
+        Objects that had not started by then are left out. Where that frame was never stepped, the
+        others are as of the one before it.
 
         Args:
             stamp_ns: of a prompt; 0: the newest frame.
 
         Raises:
-            PromptError: no frame was stepped yet, or there is no frame of that stamp.
+            PromptError: no frame was stepped yet, there is no frame of that stamp, or what an
+                object was on it is not kept any more.
             ImageError: the past frame cannot be read.
         """
         state = self._state
@@ -156,9 +155,8 @@ class Tracker:
         self._state = replace(state, prompted=there)  # a prompt on it will not encode it again
         then = []
         for tracked in state.everyone:
-            with suppress(PromptError):
-                found = as_of(tracked, self._mark_of(tracked.object_id), there.frame.stamp_ns)
-                then += [found[1]] if found else []
+            found = as_of(tracked, self._mark_of(tracked.object_id), there.frame.stamp_ns)
+            then += [found[1]] if found else []
         objects = ObjectTable(tuple(then))
         drawing = self._steps.settle_overlaps(there, objects, self.config)()
         return publish(there, objects, drawing)[1]

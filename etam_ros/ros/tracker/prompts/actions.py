@@ -77,7 +77,9 @@ def apply_click(click: Click, meaning: str, tracking: Tracking) -> None:
     """
     check_prompt_frame(click.header, tracking.newest)
     clicked_ns = stamp_ns(click.header.stamp)
-    result = tracking.tracker.result_at(clicked_ns)
+    # Whose object is not found by its mask needs to know none.
+    by_mask = meaning == "auto" or (meaning == "new" and click.label == BACKGROUND)
+    result = tracking.tracker.result_at(clicked_ns if by_mask else 0)
     point = without_rounding(click.point, result.image_hw) if click.rounded else click.point
     object_id = object_of_click(
         point, click.label, result, meaning=meaning, selected=tracking.selected

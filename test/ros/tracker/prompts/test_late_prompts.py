@@ -1,6 +1,7 @@
 """Prompts that name a past frame, as operators meet them over a slow connection."""
 
 from array import array
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,14 @@ from etam_ros.msg import TrackEvent
 from geometry_msgs.msg import PointStamped
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
+
+from etam_ros.config import HistoryConfig, NodeConfig
+from etam_ros.errors import PromptError
+from etam_ros.records import Frame, Prompt
+from etam_ros.ros.messages import NS_PER_S, header_of
+from etam_ros.ros.parameters import Settings
+from etam_ros.ros.tracker.loading import load_tracking
+from etam_ros.ros.tracker.prompts.actions import Click, apply_click
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +97,30 @@ def test_a_click_means_what_was_there_on_its_frame(tracker, ros):
         lambda: [e.object_id for e in tracker.events if e.kind == TrackEvent.ADDED] == [1, 2],
         "another object",
     )
+
+
+def test_a_click_that_may_be_on_a_followed_object_starts_no_other():
+    """What the object was on that frame is not kept, and that frame itself is."""
+    tiny, long = NodeConfig(model="tiny_test", weights="random:0"), HistoryConfig(seconds=60.0)
+    tracking = load_tracking(Settings(node=tiny, history=long), bool)
+    frames = [Frame(np.full((96, 128, 3), 20 * n, np.uint8), n * NS_PER_S) for n in range(1, 9)]
+    for frame in frames:
+        tracking.history.add(frame.stamp_ns, 100, lambda frame=frame: frame)
+    tracker, late = tracking.tracker, header_of(3 * NS_PER_S, "")
+    for frame in frames:
+        tracker.step(frame)
+        tracking.newest = header_of(frame.stamp_ns, "")
+        if frame is frames[0]:
+            tracker.add_prompt(Prompt(points=[(30, 20)], point_labels=[1]))
+        if frame is frames[4]:
+            tracking.use(Settings(history=replace(long, max_mib=0)))
+    for label, meaning in ((1, "auto"), (0, "auto"), (0, "new")):
+        with pytest.raises(PromptError, match="what object 1 remembered then is gone"):
+            apply_click(Click((30, 20), "~/click", label, late), meaning, tracking)
+    assert tracker.object_ids == (1,)
+    apply_click(Click((30, 20), "~/click", 1, late), "new", tracking)
+    assert tracker.object_ids == (1, 2)
+    tracking.close()
 
 
 @pytest.mark.parametrize(
