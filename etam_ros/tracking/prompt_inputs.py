@@ -130,6 +130,19 @@ def take_mask(stages: Stages, feature: Tensor, mask: NDArray[np.bool_]) -> Chose
     )
 
 
+def check_starts(prompt: Prompt, object_id: int) -> None:
+    """Hold a prompt against an object that does not exist on its frame yet.
+
+    Raises:
+        PromptError: it says only what the object is not.
+    """
+    if prompt.mask is None and prompt.box is None and FOREGROUND not in prompt.point_labels:
+        raise PromptError(
+            f"prompt has background points alone and would start object {object_id}, expected a "
+            "click on it, a box or a mask first: name an object that there is, or click on it"
+        )
+
+
 def check_fits(prompt: Prompt, frame: Frame) -> None:
     """Hold a prompt against the frame that it is for.
 

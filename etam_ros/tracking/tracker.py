@@ -18,8 +18,8 @@ from etam_ros.tracking.current_frame import CurrentFrame, FrameMark
 from etam_ros.tracking.frame_result import publish
 from etam_ros.tracking.frame_steps import FrameSteps
 from etam_ros.tracking.history import History, nothing_stepped, other_frame
-from etam_ros.tracking.objects import ObjectTable, PromptedObject
-from etam_ros.tracking.prompt_inputs import check_fits
+from etam_ros.tracking.objects import ObjectTable, PromptedObject, TrackedObject
+from etam_ros.tracking.prompt_inputs import check_fits, check_starts
 from etam_ros.tracking.publishing import Drawing, Postprocessor
 from etam_ros.tracking.state import Followed, TrackerState
 from etam_ros.transforms import one_thread
@@ -189,6 +189,8 @@ class Tracker:
         there = self._prompted_frame(prompt.stamp_ns, state.current)
         check_fits(prompt, there.frame)
         target = self._target(object_id, there, state.current)
+        if not isinstance(target, TrackedObject):
+            check_starts(prompt, object_id)
         seen = state.conditioned.get(object_id) if target is state.objects.get(object_id) else None
         conditioned = self._steps.condition(there, target, config) if seen is None else seen
         tracked = self._steps.answer(prompt, there, target, conditioned, config)

@@ -414,6 +414,18 @@ def test_time_going_back_keeps_objects_and_drops_recent_memories(
     assert not tracker.step(frame(2)).time_went_back
 
 
+def test_background_points_alone_start_no_object(tracker: Tracker) -> None:
+    tracker.step(frame())
+    background = {"points": [(5, 5)], "point_labels": [0]}
+    for object_id in (0, 7):
+        with pytest.raises(PromptError, match="background points alone and would start object"):
+            tracker.add_prompt(Prompt(object_id, **background))
+    assert tracker.object_ids == ()
+    assert tracker.add_prompt(click(7)).object_id == 7
+    assert tracker.add_prompt(Prompt(7, keep_previous=True, **background)).object_id == 7
+    assert tracker.add_prompt(Prompt(2, box=(1, 1, 20, 20), **background)).object_id == 2
+
+
 def test_a_stamped_prompt_must_be_for_the_newest_frame(tracker: Tracker) -> None:
     tracker.step(frame(5))
     tracker.step(frame(6))

@@ -25,6 +25,7 @@ class NodeReport:
         state: unconfigured, loading, inactive, active, paused or finalized.
         engine: what was loaded, empty if nothing is.
         objects: how many are followed.
+        selected: id of the object that bare clicks mean with `clicks.meaning` target, or None.
         image_timeout_s: silence after which images are stale.
         source: the camera, None while nothing is subscribed.
         numbers: counts and times.
@@ -34,6 +35,7 @@ class NodeReport:
     state: str
     engine: str
     objects: int
+    selected: int | None
     image_timeout_s: float
     source: ImageSource | None
     numbers: Snapshot
@@ -118,6 +120,7 @@ def _tracking_values(report: NodeReport) -> dict[str, str]:
     numbers = report.numbers
     values = {
         "objects": str(report.objects),
+        "selected": "none" if report.selected is None else str(report.selected),
         "rate_hz": f"{numbers.output_hz:.2f}",
         "age_of_results_s": f"{numbers.age_s:.2f}",
         "frames": str(numbers.processed),

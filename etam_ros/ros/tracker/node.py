@@ -120,6 +120,7 @@ class TrackerNode:
                 state=self._state_in_words(),
                 engine=self._engine,
                 objects=0 if worker is None else worker.object_count,
+                selected=None if worker is None else worker.selected,
                 image_timeout_s=self.settings.node.image_timeout_s,
                 source=None if images is None else images.source,
                 numbers=self.statistics.snapshot(time.monotonic_ns()),

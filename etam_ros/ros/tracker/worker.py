@@ -64,6 +64,7 @@ class Worker:
 
     Attributes:
         object_count: objects followed now; any thread may read it.
+        selected: id of the object that was chosen for bare clicks, None without one; likewise.
         busy_since_s: monotonic time at which the work began that is being done now, None while
             there is none; any thread may read it.
     """
@@ -76,6 +77,7 @@ class Worker:
         events: WorkerEvents,
     ) -> None:
         self.object_count = 0
+        self.selected: int | None = None
         self.busy_since_s: float | None = None
         self._load = load
         self._statistics = statistics
@@ -258,6 +260,7 @@ class Worker:
             self._tell(activation, tracking)
             tracking.unselect_what_is_gone()
             self.object_count = len(tracking.tracker.object_ids)
+            self.selected = tracking.selected
             catches_up = catches_up and tracking.tracker.is_behind
             self.busy_since_s = None
 

@@ -67,7 +67,7 @@ def test_percentiles(percent, expected):
 
 def report(statistics, now_ns, *, source=None, state="active"):
     numbers, new = statistics.snapshot(now_ns), statistics.take_new_errors()
-    return NodeReport(state, "engine", 2, 2.0, source, numbers, new)
+    return NodeReport(state, "engine", 2, None, 2.0, source, numbers, new)
 
 
 def test_entries_carry_the_full_name_of_the_node():

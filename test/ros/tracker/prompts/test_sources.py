@@ -163,6 +163,7 @@ def test_where_clicks_mean_the_selected_object_until_it_is_removed(object_there,
     answer = select(object_there, 1)
     assert answer.success
     assert answer.message == "selected object 1"
+    object_there.status("tracking", lambda _, values: values["selected"] == "1")
     click.publish(ros.click(*ELSEWHERE))
     click.publish(ros.click(500, 1))
     wait_for_refusal(object_there, "click (500, 1) lies outside")
@@ -172,6 +173,7 @@ def test_where_clicks_mean_the_selected_object_until_it_is_removed(object_there,
     assert ids(object_there, ros) == [1]
 
     assert object_there.remove(1).success
+    object_there.status("tracking", lambda _, values: values["selected"] == "none")
     click.publish(ros.click(*ON_OBJECT))
     wait_for_refusal(object_there, "no object is selected")
     object_there.node.destroy_publisher(mouse)
