@@ -18,13 +18,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from types import FrameType
 from typing import Final
 
 import torch
 
 from etam_ros.config import DEFAULT_MODEL
-from etam_ros.errors import EtamError
+from etam_ros.errors import EtamError, TrainingError
+from etam_ros.media.files import writing_whole
 from etam_ros.synthetic.samples import ClipSource
 from etam_ros.training.config import TrainingConfig
 from etam_ros.training.data.batches import ClipBatch, batches
@@ -49,6 +51,8 @@ FASTEST_LR: Final = 2.0
 """Times the recipe's learning rate, at most, however many clips a step has."""
 ENOUGH: Final = 0.9
 """Share of the best rate that is as good as the best."""
+FULLEST: Final = 0.6
+"""Share of a GPU's memory that a measured step may take: corrections and stills take more."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +118,9 @@ def train_by_the_clock(
         {"what": "chosen", **asdict(choice), "steps": steps},
     ]
     folder = Path(config.out)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "choice.json").write_text(json.dumps(rows, indent=1) + "\n")
+    with writing_whole(folder / "choice.json") as unfinished:
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished.write_text(json.dumps(rows, indent=1) + "\n")
     chosen = replace(
         config,
         **asdict(choice),
@@ -149,25 +154,64 @@ def _clip_rate(
 def _step_seconds(
     config: TrainingConfig, clips: ClipBatch, sizes: Sequence[int], seconds: float
 ) -> dict[int, float]:
-    """Seconds of a step of each size, until memory or time is used up."""
+    """Seconds of a step of each size, until memory or time is used up.
+
+    Pictures of a run have several sides: the largest ones tell whether there is memory, and the
+    largest and the smallest how long steps take.
+
+    Raises:
+        TrainingError: there is no memory for a step of any size.
+    """
     found: dict[int, float] = {}
     began_s = time.monotonic()
     with joined_processes(config.device) as processes:
         trainer = Trainer(config, processes, lambda: 0.0)
         for batch in sizes:
-            some = _repeated(clips, batch)
             try:
-                for _ in range(2):  # the first one gets memory and tunes
-                    start_s = time.monotonic()
-                    trainer.step(some)
-                    found[batch] = time.monotonic() - start_s
+                took_s = [
+                    _step_s(trainer, at_side(_repeated(clips, batch), side))
+                    for side in dict.fromkeys((config.largest or config.size, config.size))
+                ]
             except torch.cuda.OutOfMemoryError:
-                found.pop(batch, None)
-                torch.cuda.empty_cache()
                 break
+            if found and _share_of_memory(processes.device) > FULLEST:
+                break
+            found[batch] = fmean(took_s)
             if time.monotonic() - began_s > seconds:
                 break
+        del trainer
+    if processes.device.type == "cuda":
+        torch.cuda.empty_cache()
+    if not found:
+        raise TrainingError(
+            f"there is no memory for a step of {sizes[0]} clips: try fewer with --sizes, or "
+            "smaller pictures with --largest"
+        )
     return found
+
+
+def _step_s(trainer: Trainer, clips: ClipBatch) -> float:
+    """Seconds of a step; the one before gets memory and tunes."""
+    trainer.step(clips)
+    start_s = time.monotonic()
+    trainer.step(clips)
+    return time.monotonic() - start_s
+
+
+def _share_of_memory(device: torch.device) -> float:
+    """Most of a GPU's memory that was in use so far; nothing on a CPU."""
+    if device.type != "cuda":
+        return 0.0
+    total = torch.cuda.get_device_properties(device).total_memory
+    return torch.cuda.max_memory_allocated(device) / total
+
+
+def at_side(clips: ClipBatch, side: int) -> ClipBatch:
+    """The same clips with pictures of another side, coarsely."""
+    there = clips.images.shape[2]
+    places = torch.arange(side) * there // side
+    images = clips.images[:, :, places][:, :, :, places]
+    return ClipBatch(images, clips.masks[:, :, places][:, :, :, places])
 
 
 def _repeated(clips: ClipBatch, count: int) -> ClipBatch:

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from etam_ros.errors import ConfigError
-from etam_ros.training.by_the_clock import FEWEST_STEPS, choose
+from etam_ros.errors import ConfigError, TrainingError
+from etam_ros.training.by_the_clock import FEWEST_STEPS, _step_seconds, at_side, choose
 from etam_ros.training.config import TrainingConfig
-from etam_ros.training.data.batches import WINDOW, batches
+from etam_ros.training.data.batches import WINDOW, ClipBatch, batches
 from etam_ros.training.loop import train
 from etam_ros.training.outputs.checkpoints import load_checkpoint
 from etam_ros.training.outputs.progress_report import TrainingReport
@@ -43,6 +43,39 @@ def test_who_has_few_seconds_makes_small_steps() -> None:
     assert choose(1e3, step_s, 0.15 * FEWEST_STEPS, 1e-3).batch == 8
     assert choose(1e3, step_s, 1.0, 1e-3).batch == 8
     assert choose(1e3, step_s, 1.0, 1e-3).reuse == 1
+
+
+def fake_steps(monkeypatch, *, fitting: int) -> list[tuple[int, int]]:
+    """Steps that find memory for so many pixels; the clips and sides that were tried."""
+    tried = []
+
+    def step_s(_trainer, clips: ClipBatch) -> float:
+        count, _, side = clips.images.shape[:3]
+        tried.append((count, side))
+        if count * side**2 > fitting:
+            raise torch.cuda.OutOfMemoryError("out of memory")
+        return 1e-6 * count * side**2
+
+    monkeypatch.setattr("etam_ros.training.by_the_clock._step_s", step_s)
+    return tried
+
+
+def test_steps_are_measured_with_the_largest_and_the_smallest_pictures(monkeypatch) -> None:
+    tried = fake_steps(monkeypatch, fitting=4 * 96**2)
+    config = replace(TINY, size=64, largest=96)
+    clips = next(batches(FlatClips(), config, first_sample=0, steps=1))
+    found = _step_seconds(config, clips, (2, 4, 8), 60.0)
+    assert tried == [(2, 96), (2, 64), (4, 96), (4, 64), (8, 96)]
+    assert found == pytest.approx({n: 1e-6 * n * (96**2 + 64**2) / 2 for n in (2, 4)})
+    with pytest.raises(TrainingError, match="no memory for a step of 8 clips"):
+        _step_seconds(config, clips, (8,), 60.0)
+
+
+def test_clips_are_brought_to_another_side() -> None:
+    images = torch.arange(4, dtype=torch.uint8).view(1, 1, 2, 2, 1).expand(1, 1, 2, 2, 3)
+    clips = at_side(ClipBatch(images, images[..., 0] > 1), 4)
+    assert clips.images[0, 0, :, :, 0].tolist() == [[0, 0, 1, 1]] * 2 + [[2, 2, 3, 3]] * 2
+    assert clips.masks[0, 0].tolist() == [[False] * 4] * 2 + [[True] * 4] * 2
 
 
 def seen(config: TrainingConfig, **where) -> list[tuple[int, tuple[int, int] | None]]:
