@@ -52,7 +52,11 @@ class LayerNorm(nn.LayerNorm):
 
 
 class LayerNorm2d(nn.Module):
-    """Layer norm over the channels of (B, C, H, W), eps 1e-6."""
+    """Layer norm over the channels of (B, C, H, W), eps 1e-6.
+
+    Operation by operation, too, what comes in float16 is squared in float32: above 255 the square
+    is more than float16 holds.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -61,7 +65,7 @@ class LayerNorm2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         dtype = x.dtype
-        if torch.compiler.is_exporting():
+        if dtype is torch.float16 or torch.compiler.is_exporting():
             x = x.float()
         mean = x.mean(1, keepdim=True)  # (B, 1, H, W)
         centred = x - mean

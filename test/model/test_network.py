@@ -18,6 +18,7 @@ from etam_ros.model import MODELS, EfficientTAM, ModelConfig, model_config
 from etam_ros.model.checkpoint import random_state_dict
 from etam_ros.model.config import TINY_TEST
 from etam_ros.model.image_encoder import join_windows, split_windows
+from etam_ros.model.layers import LayerNorm2d
 from etam_ros.model.memory_attention import BankTokens, RotaryCrossAttention
 from etam_ros.model.positions import HalvedLinear, rotary_table, rotate
 from etam_ros.runtime.backends.torch.weights import PARAMETERS
@@ -299,3 +300,12 @@ def test_no_mask_and_zeros_carry_the_same() -> None:
         shown = decoder(feature, positions, sparse, dense, nothing + 9.0)
     assert torch.equal(without[0], zeros[0])
     assert not torch.allclose(without[0], shown[0])
+
+
+def test_large_values_are_normed_in_float16_too() -> None:
+    norm = LayerNorm2d(8)
+    x = 1000.0 * torch.randn(1, 8, 3, 3, generator=torch.Generator().manual_seed(0))
+    expected = norm(x)
+    found = norm.half()(x.half())
+    assert found.dtype is torch.float16
+    torch.testing.assert_close(found.float(), expected, rtol=0.01, atol=0.01)
