@@ -105,6 +105,7 @@ class GraphCapture:
             ):
                 outputs = launch()
         except RuntimeError as error:
+            torch.cuda.set_stream(here)  # a capture that fails stays on the stream of captures
             reason = str(error).partition("\n")[0]
             logger.warning("%s runs without a CUDA graph, which fails: %s", what, reason)
             return launch

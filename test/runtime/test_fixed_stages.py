@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -27,6 +28,7 @@ from etam_ros.runtime.backends.torch.graphs import TorchGraphs, torch_graphs_sta
 from etam_ros.runtime.backends.torch.stages import TorchStages, constants_of, sizes_of, traits_of
 from etam_ros.runtime.backends.torch.weights import resolve_weights
 from etam_ros.runtime.fixed_stages import BUCKETS, FixedStages, bucket_of
+from etam_ros.runtime.static_graphs import GraphCapture
 from etam_ros.tracking.bank import BankView, pack
 
 CPU = torch.device("cpu")
@@ -285,3 +287,45 @@ def test_stages_can_be_closed_twice() -> None:
     for opened in pair("tiny_test"):
         with opened:
             opened.close()
+
+
+def test_a_capture_that_fails_leaves_the_stream_as_it_was(monkeypatch) -> None:
+    """PyTorch stays on the stream of captures where the end of one raises."""
+    here = FakeStream("here")
+    current = [here]
+
+    @contextmanager
+    def on(stream: FakeStream) -> Iterator[None]:
+        before, current[0] = current[0], stream
+        yield
+        current[0] = before
+
+    @contextmanager
+    def graph(_graph, _pool, stream: FakeStream, **_mode: str) -> Iterator[None]:
+        current[0] = stream
+        yield
+        raise RuntimeError("operation failed due to a previous error during capture")
+
+    for name, fake in {
+        "Stream": lambda _device: FakeStream("captures"),
+        "graph_pool_handle": lambda: (0, 1),
+        "current_stream": lambda _device: current[0],
+        "stream": on,
+        "CUDAGraph": object,
+        "graph": graph,
+        "set_stream": lambda stream: current.__setitem__(0, stream),
+    }.items():
+        monkeypatch.setattr(torch.cuda, name, fake)
+
+    def launch() -> tuple[torch.Tensor, ...]:
+        return ()
+
+    assert GraphCapture(CPU).record(launch, "a graph") is launch
+    assert current == [here]
+
+
+@dataclass(frozen=True)
+class FakeStream:
+    name: str
+
+    def wait_stream(self, other: FakeStream) -> None: ...
