@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
 from timeit import repeat, timeit
@@ -18,8 +18,9 @@ from etam_ros.runtime.backends.torch.stages import DTYPES
 
 REPEATS: Final = 10
 PROFILED_FRAMES: Final = 3
+_PROFILERS_WAIT: Final = "cudaDeviceSynchronize"
 _WAITS: Final = {
-    "cudaStreamSynchronize", "cudaEventSynchronize", "cudaDeviceSynchronize", "cudaMemcpy",
+    "cudaStreamSynchronize", "cudaEventSynchronize", _PROFILERS_WAIT, "cudaMemcpy",
 }  # fmt: skip
 _LAUNCHES: Final = {
     "cudaLaunchKernel", "cudaLaunchKernelExC", "cuLaunchKernel", "cuLaunchKernelEx",
@@ -66,6 +67,7 @@ def measure_ceilings(device: torch.device) -> Ceilings:
     target = torch.empty_like(source)
     bandwidth = 2 * 4 * length / _median_s(lambda: target.copy_(source), device)
     few = torch.randn(16, device=device)
+    _median_s(lambda: few.add_(1.0), device)  # CUDA loads a kernel when it is first launched
     return Ceilings(flops, bandwidth, timeit(lambda: few.add_(1.0), number=launches) / launches)
 
 
@@ -119,8 +121,15 @@ def count_host_calls(clock: FrameClock, picture: Frame) -> HostCalls:
     with torch.profiler.profile(activities=kinds) as profile:
         for _ in range(PROFILED_FRAMES):
             clock.tracker.step(picture)
-    launches = waits = 0
-    for each in profile.key_averages():
-        launches += each.count if each.key in _LAUNCHES else 0
-        waits += each.count if each.key in _WAITS else 0
+    return counted({each.key: each.count for each in profile.key_averages()})
+
+
+def counted(calls: Mapping[str, int]) -> HostCalls:
+    """What PROFILED_FRAMES took, of a profiler's counts of CUDA calls by name.
+
+    The profiler itself waits once for the device when it ends, and counts that too.
+    """
+    launches = sum(count for name, count in calls.items() if name in _LAUNCHES)
+    waits = sum(count for name, count in calls.items() if name in _WAITS)
+    waits -= min(1, calls.get(_PROFILERS_WAIT, 0))
     return HostCalls(launches / PROFILED_FRAMES, waits / PROFILED_FRAMES)

@@ -7,7 +7,13 @@ import math
 import pytest
 import torch
 
-from etam_ros.benchmark.floor import count_flops, fewest_bytes, measure_ceilings
+from etam_ros.benchmark.floor import (
+    PROFILED_FRAMES,
+    count_flops,
+    counted,
+    fewest_bytes,
+    measure_ceilings,
+)
 from etam_ros.benchmark.frame_clock import MASKS, PARTS, STEP
 from etam_ros.benchmark.peak_memory import Load, peak_memory_mib
 from etam_ros.benchmark.side_by_side import EAGER, GRAPHS, measure_side_by_side, open_way
@@ -105,3 +111,11 @@ def test_rates_are_measured_in_the_precisions_of_a_cpu() -> None:
     assert set(ceilings.flops) == {"fp32", "bf16"}
     assert all(rate > 1e8 for rate in (*ceilings.flops.values(), ceilings.bytes_per_s))
     assert 0 < ceilings.launch_s < 0.1
+
+
+def test_the_wait_of_the_profiler_itself_is_not_counted() -> None:
+    calls = {"cudaGraphLaunch": 4 * PROFILED_FRAMES, "cudaEventSynchronize": PROFILED_FRAMES,
+             "cudaDeviceSynchronize": 1, "aten::mm": 7}  # fmt: skip
+    assert counted(calls).launches == 4
+    assert counted(calls).waits == 1
+    assert counted({}).waits == 0
