@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -13,10 +14,11 @@ import torch
 
 from etam_ros.benchmark.on_gpu.correctness import _counts, run_gpu_tests
 from etam_ros.benchmark.on_gpu.findings import Findings
+from etam_ros.benchmark.on_gpu.learning import CHOSEN, _run, _tell_choice
 from etam_ros.benchmark.on_gpu.page import page
-from etam_ros.benchmark.on_gpu.parts import MOST_BYTES, Call, keep_training, run_call
+from etam_ros.benchmark.on_gpu.parts import MOST_BYTES, Call, _write, keep_training, run_call
 from etam_ros.benchmark.on_gpu.speed import SpeedPlan, measure
-from etam_ros.errors import ConfigError
+from etam_ros.errors import BackendError, ConfigError
 from etam_ros.training.outputs.checkpoints import load_checkpoint, save_checkpoint
 
 TINY = ("--device=cpu", "--models=tiny_test=random:0,no_such_model=", "--objects=1,3",
@@ -166,3 +168,62 @@ def test_a_page_has_a_column_for_every_key_and_nothing_where_there_is_no_number(
     text = page({"GPU": "none"}, parts)
     assert "| a | b | c |\n| --- | --- | --- |\n| 1 |  |  |\n|  | 0.1235 |  |" in text
     assert "- x failed" in text
+
+
+def test_tests_that_cannot_be_run_are_no_row_of_zeros(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "test").mkdir()
+    wrong = tmp_path / "test" / "test_wrong.py"
+    wrong.write_text("import pytest\npytestmark = pytest.mark.gpu\nimport no_such_module\n")
+    assert run_gpu_tests(tmp_path, 60.0)["error"] == 1
+    assert _counts("2 errors in 1.0s\n")["error"] == 2
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['pytest'] = None\n")
+    monkeypatch.setattr("sys.path", [str(tmp_path), *sys.path])
+    with pytest.raises(BackendError, match=r"pytest ended with 1: .*pytest"):
+        run_gpu_tests(tmp_path, 60.0)
+
+
+def test_what_a_run_is_writing_is_not_kept(tmp_path: Path) -> None:
+    run, kept = tmp_path / "run", tmp_path / "kept"
+    save_checkpoint(run, 1, {"step": 1})
+    (run / "weights.pt.part").write_bytes(b"half")
+    keep_training(run, kept, 5)
+    assert not kept.exists()
+    (run / "weights.pt").write_bytes(b"whole")
+    (kept / "state_00000000.unfinished").mkdir(parents=True)  # of a call that was killed
+    keep_training(run, kept, 5)
+    assert sorted(path.name for path in kept.iterdir()) == ["state_00000001", "weights.pt"]
+
+
+def test_what_cannot_be_kept_is_a_note_and_the_report_is_written(tmp_path: Path) -> None:
+    out, run = tmp_path / "out", tmp_path / "scratch" / "training"
+    out.mkdir()
+    (out / "training").write_text("a file")
+    run.mkdir(parents=True)
+    (run / "weights.pt").write_bytes(b"whole")
+    _write(Call(out, run.parent, 1.0, ("train",), ()), {}, {"train": "took 1 s of 1"})
+    assert "what training saved is not kept" in (out / "report.md").read_text()
+
+
+def test_a_report_holds_numbers_or_nothing_and_each_warning_once(tmp_path: Path) -> None:
+    found = Findings(tmp_path / "part.json", 1.0)
+    found.note_warnings("etam_ros.some_logger")
+    for _ in range(2):
+        logging.getLogger("etam_ros.some_logger").warning("%s runs without a graph", "it")
+    found.add("Rows", {"a": float("nan"), "b": float("inf"), "c": 1.5})
+    assert found.notes == ["it runs without a graph"]
+    assert found.tables["Rows"] == [{"a": None, "b": None, "c": 1.5}]
+    assert "NaN" not in (tmp_path / "part.json").read_text()
+
+
+def test_what_was_chosen_is_told_while_training_goes_on(tmp_path: Path) -> None:
+    found, path = Findings(tmp_path / "train.json", 60.0), tmp_path / "choice.json"
+    script = f"import pathlib, time; pathlib.Path({str(path)!r}).write_text('[{{\"batch\": 8}}]')"
+    told = []
+
+    def look() -> None:
+        _tell_choice(path, found)
+        told.append(len(found.tables.get(CHOSEN, [])))
+
+    assert _run([sys.executable, "-c", script], look) == 0
+    look()
+    assert told[-2:] == [1, 1]

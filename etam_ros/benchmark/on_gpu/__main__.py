@@ -19,6 +19,7 @@ from typing import Final
 from etam_ros.benchmark.on_gpu.findings import Findings
 from etam_ros.benchmark.on_gpu.parts import PARTS, REPORT, TESTS, TRAIN, Call, run_call
 from etam_ros.errors import EtamError
+from etam_ros.runtime import static_graphs
 from etam_ros.runtime.backends.torch.stages import choose_device
 
 MODELS: Final = "efficienttam_ti_512x512=random:0,etam_nano=,efficienttam_s=random:0"
@@ -94,6 +95,7 @@ def _passed_on(given: argparse.Namespace) -> list[str]:
 def _run_part(given: argparse.Namespace) -> None:
     """One part, in this process: findings go to a file in the folder that is given."""
     found = Findings(given.out / f"{given.part}.json", given.seconds)
+    found.note_warnings(static_graphs.__name__)  # of what runs without its CUDA graph
     if given.part == TESTS:
         from etam_ros.benchmark.on_gpu.correctness import CorrectnessPlan, check
 

@@ -18,6 +18,7 @@ from etam_ros.benchmark.on_gpu.findings import Findings
 from etam_ros.benchmark.side_by_side import EAGER, GRAPHS, open_way
 from etam_ros.benchmark.workload import clicks, synthetic_pictures
 from etam_ros.config import TrackerConfig
+from etam_ros.errors import BackendError
 from etam_ros.evaluation.metrics import region_similarity
 from etam_ros.records import FOREGROUND, Frame, FrameResult, Prompt
 from etam_ros.runtime import Stages
@@ -38,6 +39,8 @@ CLIP_SEED: Final = 106
 CLIP_HW: Final = (360, 640)
 CLIPS_SHARE: Final = 0.6
 """Of the time; the tests have the rest."""
+NOTHING_COLLECTED: Final = 5
+"""What pytest ends with where no test has the mark."""
 ROOT: Final = Path(__file__).resolve().parents[3]
 
 
@@ -186,6 +189,9 @@ def run_gpu_tests(root: Path, seconds: float) -> dict[str, object]:
     """Run what is marked `gpu` below root/test; counts, and the names of what failed.
 
     The files are found by their mark: others import what a bare machine does not have.
+
+    Raises:
+        BackendError: pytest cannot run them.
     """
     files = [
         str(path.relative_to(root))
@@ -206,14 +212,18 @@ def run_gpu_tests(root: Path, seconds: float) -> dict[str, object]:
         print(said, flush=True)
         return {**_counts(said), "ended": f"after {seconds:.0f} s"}
     print(done.stdout, done.stderr, sep="\n", flush=True)
-    return _counts(done.stdout)
+    row = _counts(done.stdout)
+    if done.returncode not in (0, NOTHING_COLLECTED) and not row["failed"] and not row["error"]:
+        said = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()
+        raise BackendError(f"pytest ended with {done.returncode}: {said[-1]}")
+    return row
 
 
 def _counts(said: str) -> dict[str, object]:
     """Of pytest's last lines; before these, of the letters it prints."""
     numbers = {
         word: int(count)
-        for count, word in re.findall(r"(\d+) (passed|failed|skipped|errors?)\b", said)
+        for count, word in re.findall(r"(\d+) (passed|failed|skipped|error)s?\b", said)
     }
     if not numbers:
         letters = "".join(re.findall(r"^([.sFE]+)", said, re.MULTILINE))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,8 +34,11 @@ class Findings:
         return self._end_s - time.monotonic()
 
     def add(self, table: str, row: Row) -> None:
-        """One more row of a table; its keys are the headings."""
-        self.tables.setdefault(table, []).append(row)
+        """One more row of a table; its keys are the headings. What is no number is left empty."""
+        self.tables.setdefault(table, []).append({
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in row.items()
+        })  # fmt: skip
         self._write()
 
     def note(self, text: str) -> None:
@@ -51,6 +56,10 @@ class Findings:
         except Exception as error:
             self.note(f"{what}: {words_of(error)}")
 
+    def note_warnings(self, logger: str) -> None:
+        """Make what a logger warns of notes, each once."""
+        logging.getLogger(logger).addHandler(_Notes(self))
+
     def has_time(self, what: str, end_s: float = 0.0) -> bool:
         """Whether more than so many seconds are left; otherwise what was to be done is noted."""
         if self.left_s > end_s:
@@ -62,6 +71,17 @@ class Findings:
         unfinished = self._path.with_suffix(".part")
         unfinished.write_text(json.dumps({"tables": self.tables, "notes": self.notes}))
         unfinished.replace(self._path)
+
+
+class _Notes(logging.Handler):
+    def __init__(self, found: Findings) -> None:
+        super().__init__(logging.WARNING)
+        self._found = found
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if text not in self._found.notes:
+            self._found.note(text)
 
 
 def read_findings(path: Path) -> dict[str, Any]:

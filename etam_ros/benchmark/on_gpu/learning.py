@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -15,6 +17,8 @@ from etam_ros.benchmark.on_gpu.findings import Findings
 from etam_ros.errors import BackendError
 
 FOLDER: Final = "training"
+CHOSEN: Final = "Rates, and what was chosen by them"
+LOOK_S: Final = 2.0
 ROWS: Final = 12
 """Of the log, that the report shows."""
 SHOWN: Final = (
@@ -47,25 +51,37 @@ def learn(folder: Path, init: str, material: str, device: str, found: Findings) 
     if device == "cpu":
         command += REHEARSED
     with found.noted("training"):
-        code = _run(command)
-        if (run / "choice.json").is_file():
-            for row in json.loads((run / "choice.json").read_text()):
-                found.add("Rates, and what was chosen by them", row)
+        code = _run(command, lambda: _tell_choice(run / "choice.json", found))
         for row in _log_rows(run / "log.csv"):
             found.add("How it went", row)
         if code != 0:
             raise BackendError(f"training ended with {code}: the log says why")
 
 
-def _run(command: list[str]) -> int:
-    """Run it; being asked to end is passed on, so that the run is saved."""
+def _tell_choice(path: Path, found: Findings) -> None:
+    """What was measured and chosen, once it is there."""
+    if CHOSEN not in found.tables and path.is_file():
+        for row in json.loads(path.read_text()):
+            found.add(CHOSEN, row)
+
+
+def _run(command: list[str], look: Callable[[], None]) -> int:
+    """Run it; being asked to end is passed on, so that the run is saved.
+
+    Args:
+        look: is called every now and then, and at the end.
+    """
     process = subprocess.Popen(command)
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
         process.send_signal(number)
 
     signal.signal(signal.SIGTERM, pass_on)
-    return process.wait()
+    while process.poll() is None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(LOOK_S)
+        look()
+    return process.returncode
 
 
 def _log_rows(path: Path) -> list[dict[str, object]]:

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from etam_ros.benchmark.on_gpu.findings import read_findings
+from etam_ros.benchmark.on_gpu.findings import read_findings, words_of
 from etam_ros.benchmark.on_gpu.page import page
 from etam_ros.benchmark.opening import machine
 from etam_ros.errors import ConfigError
+from etam_ros.runtime.atomic import write_file
 
 TESTS, REPORT, TRAIN = "tests", "report", "train"
 TITLES: Final = {TESTS: "Is it right", REPORT: "How fast", TRAIN: "What it learns"}
@@ -30,6 +31,7 @@ GRACE_S: Final = 6.0
 MOST_FILES: Final = 8
 MOST_BYTES: Final = 16 * 2**20
 TRAINED: Final = "training"
+WEIGHTS: Final = ("weights.safetensors", "weights.pt")
 LOG: Final = "log.txt"
 
 
@@ -65,9 +67,7 @@ def run_call(call: Call) -> str:
         call.out.mkdir(parents=True, exist_ok=True)
         (call.out / LOG).unlink(missing_ok=True)  # of an earlier call
     except OSError as error:
-        raise ConfigError(
-            f"{call.out} cannot be written ({error.strerror}): name another folder"
-        ) from None
+        raise _not_written(call.out, error) from None
     end_s = time.monotonic() + call.seconds
     ended: dict[str, str] = {}
     about = machine()
@@ -112,6 +112,10 @@ def _run(
     return f"ended with {process.returncode} after {took_s:.0f} s of {limit_s:.0f}: see log.txt"
 
 
+def _not_written(folder: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"{folder} cannot be written ({error.strerror}): name another folder")
+
+
 def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(seconds)
@@ -124,11 +128,18 @@ def _write(call: Call, about: dict[str, str], ended: dict[str, str]) -> str:
         found = read_findings(call.scratch / f"{part}.json")
         found["notes"].append(f"this part {how}")
         parts[TITLES[part]] = found
+    try:
+        keep_training(call.scratch / TRAINED, call.out / TRAINED, MOST_FILES - 3)
+    except OSError as error:
+        notes = parts.setdefault(TITLES[TRAIN], {"tables": {}, "notes": []})["notes"]
+        notes.append(f"what training saved is not kept: {words_of(error)}")
     text = page(about, parts)
-    (call.out / "report.md").write_text(text)
-    report = {"machine": about, "parts": parts}
-    (call.out / "report.json").write_text(json.dumps(report, indent=1) + "\n")
-    keep_training(call.scratch / TRAINED, call.out / TRAINED, MOST_FILES - 3)
+    report = json.dumps({"machine": about, "parts": parts}, indent=1) + "\n"
+    try:
+        write_file(call.out / "report.md", text.encode())
+        write_file(call.out / "report.json", report.encode())
+    except OSError as error:
+        raise _not_written(call.out, error) from None
     return text
 
 
@@ -140,11 +151,10 @@ def keep_training(run: Path, kept: Path, most_files: int) -> None:
         kept: folder of the copies, from which a run can go on.
         most_files: that may lie there.
     """
-    weights = [path for path in run.glob("weights.*") if path.is_file()]
-    if not weights:
+    plain = [run / name for name in (*WEIGHTS, "log.csv") if (run / name).is_file()]
+    if not plain or plain[0].name not in WEIGHTS:
         return
     kept.mkdir(parents=True, exist_ok=True)
-    plain = [*weights, *run.glob("log.csv")]
     for path in plain:
         target = kept / path.name
         new = not target.is_file() or target.stat().st_mtime_ns != path.stat().st_mtime_ns
@@ -157,7 +167,10 @@ def keep_training(run: Path, kept: Path, most_files: int) -> None:
         shutil.rmtree(old)
     files = sorted(states[-1].iterdir())
     if len(plain) + len(files) <= most_files and all(_fits(file) for file in files):
-        shutil.copytree(states[-1], kept / states[-1].name)
+        copied = kept / states[-1].name
+        unfinished = copied.with_name(copied.name + ".unfinished")
+        shutil.copytree(states[-1], unfinished)
+        unfinished.rename(copied)
 
 
 def _fits(path: Path) -> bool:
