@@ -158,6 +158,15 @@ def test_no_folder_holds_more_than_a_person_can_look_over():
     assert {str(folder): count for folder, count in files.items() if count > MOST_FILES} == {}
 
 
+def test_no_two_classes_have_one_name():
+    places: dict[str, list[str]] = {}
+    for path in MODULES:
+        for node in ast.parse((PACKAGE / path).read_text()).body:
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(path.as_posix())
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
+
+
 @pytest.mark.parametrize("module", MODULES, ids=str)
 def test_a_module_imports_only_what_it_may(module):
     if module.as_posix() == "__init__.py":

@@ -1,4 +1,4 @@
-"""The mask decoder: tokens and the image look at each other, and four masks come out.
+"""The mask decoder: tokens and the image attend to each other, and four masks come out.
 
 Source: MaskDecoder and TwoWayTransformer of segment_anything and SAM 2 (Apache-2.0). Letters: B
 objects, P prompt tokens, T = 6 + P tokens, L = h * w, D hidden dim.
@@ -55,7 +55,7 @@ class TwoWayBlock(nn.Module):
 
 
 class TwoWayTransformer(nn.Module):
-    """Blocks, and a last look of the tokens at the image."""
+    """Blocks, and a last attention of the tokens to the image."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()

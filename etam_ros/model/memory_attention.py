@@ -1,4 +1,4 @@
-"""The memory attention: the frame's tokens look at themselves and at what is remembered.
+"""The memory attention: the frame's tokens attend to themselves and to what is remembered.
 
 Source: MemoryAttention of SAM 2 and the pooled cross-attentions of EfficientTAM (Apache-2.0;
 arXiv 2411.18933, section 3.2). Letters: B objects, L = h * w tokens, D hidden dim, E memory dim,
@@ -91,9 +91,9 @@ class RotaryCrossAttention(Attention):
 
     def forward(self, x: Tensor, bank: BankTokens, rotary: RotaryTable) -> Tensor:  # type: ignore[override]
         """Attend from the frame's tokens (B, L, D), with their rotary table, to a bank."""
-        keys, values, frames, key_turn, penalty = bank
+        keys, values, frames, key_rotary, penalty = bank
         q = rotate(self.q_proj(x), *rotary)
-        k = rotate(self.k_proj(keys), *key_turn)
+        k = rotate(self.k_proj(keys), *key_rotary)
         spatial, cells, constant = frames * x.shape[1], x.shape[1], 0.0
         if self.pooling != "none" and frames > 1:
             pooled_k = self.pool(k[:, :spatial], frames)
@@ -164,11 +164,11 @@ class MemoryAttentionLayer(nn.Module):
         self.norm3 = LayerNorm(dim)
 
     def self_attend(self, x: Tensor, rotary: RotaryTable) -> Tensor:
-        """Look at the frame itself: (B, L, D) -> (B, L, D)."""
+        """Attend to the frame itself: (B, L, D) -> (B, L, D)."""
         return x + self.self_attn(self.norm1(x), rotary)  # type: ignore[no-any-return]
 
     def cross_attend(self, x: Tensor, bank: BankTokens, rotary: RotaryTable) -> Tensor:
-        """Look at the bank, and think: (B, L, D) -> (B, L, D)."""
+        """Attend to the bank, then the feed-forward part: (B, L, D) -> (B, L, D)."""
         x = x + self.cross_attn_image(self.norm2(x), bank, rotary)
         return x + self.linear2(functional.relu(self.linear1(self.norm3(x)), inplace=True))  # type: ignore[no-any-return]
 
@@ -237,9 +237,9 @@ class MemoryAttention(nn.Module):
         values = torch.cat((tokens.flatten(1, 2), pointer_tokens), dim=1)
         keys = torch.cat(((tokens + position).flatten(1, 2), pointer_tokens), dim=1)
         rotary = (self.cos, self.sin)
-        key_turn = self.key_table(frames, pointer_tokens.shape[1])
+        key_rotary = self.key_table(frames, pointer_tokens.shape[1])
         penalty = None if empty is None else Penalty.of(*empty, width=self.pointer_width)
-        bank = BankTokens(keys, values, frames, key_turn, penalty)
+        bank = BankTokens(keys, values, frames, key_rotary, penalty)
         x = x.expand(batch, -1, -1)
         for index, layer in enumerate(self.layers):
             if index:

@@ -74,20 +74,20 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 class HalvedLinear(nn.Linear):
     """A projection that gives its channels in `rotate`'s order: even ones first, then odd ones.
 
-    Its parameters are in the order in which they are trained, until they are fixed.
+    Its parameters are in the order in which they are trained, until they are fused.
     """
 
-    fixed = False
+    fused = False
 
     def fuse(self) -> None:
         """Bring the parameters themselves into that order, once for all."""
-        if not self.fixed:
+        if not self.fused:
             self.weight.data, self.bias.data = self._halved()
-            self.fixed = True
+            self.fused = True
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., in) -> (..., out)."""
-        weight, bias = (self.weight, self.bias) if self.fixed else self._halved()
+        weight, bias = (self.weight, self.bias) if self.fused else self._halved()
         return functional.linear(x, weight, bias)
 
     def _halved(self) -> tuple[Tensor, Tensor]:

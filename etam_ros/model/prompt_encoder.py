@@ -22,7 +22,7 @@ MASK_CHANNELS: Final = 16
 class PromptEncoder(nn.Module):
     """Embed points (label -1 none, 0 background, 1 foreground, 2 and 3 box corners) and masks."""
 
-    fixed_positions: Tensor | None
+    fused_positions: Tensor | None
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class PromptEncoder(nn.Module):
         self.image_size = config.image_size
         self.grid = config.grid
         self.pe_layer = RandomFourierPositions(dim)
-        self.register_buffer("fixed_positions", None, persistent=False)
+        self.register_buffer("fused_positions", None, persistent=False)
         self.point_embeddings = nn.ModuleList(nn.Embedding(1, dim) for _ in range(4))
         self.not_a_point_embed = nn.Embedding(1, dim)
         self.no_mask_embed = nn.Embedding(1, dim)
@@ -46,12 +46,12 @@ class PromptEncoder(nn.Module):
 
     def fuse_grid_positions(self) -> None:
         """Compute them once for all."""
-        self.register_buffer("fixed_positions", self.grid_positions(), persistent=False)
+        self.register_buffer("fused_positions", self.grid_positions(), persistent=False)
 
     def grid_positions(self) -> Tensor:
         """(1, D, h, w): the encoding of points, at the cells of the feature grid."""
-        if self.fixed_positions is not None:
-            return self.fixed_positions
+        if self.fused_positions is not None:
+            return self.fused_positions
         return self.pe_layer.grid(self.grid, self.grid)[None]
 
     def embed_points(self, points: Tensor, labels: Tensor) -> Tensor:

@@ -46,7 +46,7 @@ Pixel = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class View:
+class FrameView:
     """Where the frame lies in the window.
 
     Attributes:
@@ -113,11 +113,11 @@ def first_window_hw(frame_hw: tuple[int, int]) -> tuple[int, int]:
     if scale > 1:  # by whole steps alone, which keep pixels sharp
         scale = min(math.floor(scale), _LARGEST_ZOOM)
     shown_width = max(_LEAST_WIDTH, round(width * scale))
-    bar_px = View(frame_hw, (most_height, shown_width)).bar_px
+    bar_px = FrameView(frame_hw, (most_height, shown_width)).bar_px
     return max(1, round(height * scale)) + bar_px, shown_width
 
 
-def shown_frame(session: PickSession, view: View) -> Image:
+def shown_frame(session: PickSession, view: FrameView) -> Image:
     """The frame with its objects at its place in the window: (V, U, 3) uint8 RGB."""
     picture = session.frame.image
     height, width = view.shown_hw
@@ -138,7 +138,7 @@ def shown_frame(session: PickSession, view: View) -> Image:
 def draw_hand(
     shown: Image,
     session: PickSession,
-    view: View,
+    view: FrameView,
     *,
     dragged: tuple[Pixel, Pixel] | None = None,
     busy: str = "",
@@ -161,7 +161,7 @@ def draw_hand(
     return canvas
 
 
-def _draw_prompt(canvas: Image, prompt: Prompt, view: View) -> None:
+def _draw_prompt(canvas: Image, prompt: Prompt, view: FrameView) -> None:
     """A green dot on the object, a red one off it, and boxes."""
     if prompt.box is not None:
         x0, y0, x1, y1 = prompt.box
@@ -173,7 +173,7 @@ def _draw_prompt(canvas: Image, prompt: Prompt, view: View) -> None:
         cv2.circle(canvas, centre, 4, colour, cv2.FILLED, cv2.LINE_AA)
 
 
-def _draw_bar(canvas: Image, session: PickSession, view: View, busy: str) -> None:
+def _draw_bar(canvas: Image, session: PickSession, view: FrameView, busy: str) -> None:
     height, width = view.window_hw
     top = height - view.bar_px
     canvas[max(0, top) :] = _BAR

@@ -17,9 +17,9 @@ import cv2
 
 from etam_ros.errors import ConfigError
 from etam_ros.offline.picking.picture import (
+    FrameView,
     Image,
     Pixel,
-    View,
     draw_hand,
     first_window_hw,
     shown_frame,
@@ -118,7 +118,7 @@ class _Window:
         self._pressed: tuple[Pixel, int, bool] | None = None
         self._twice = False  # the second press of a double click, which is one click
         hw = first_window_hw(session.frame.hw)
-        self._view = View(session.frame.hw, hw)
+        self._view = FrameView(session.frame.hw, hw)
         self._shown: Image | None = None
         self._frame_shown: tuple[object, ...] = ()
         self._all_shown: tuple[object, ...] = ()
@@ -166,7 +166,7 @@ class _Window:
         except cv2.error:  # not every system tells
             return
         hw = (height, width) if width > 0 and height > 0 else self._view.window_hw
-        self._view = View(self._session.frame.hw, hw)
+        self._view = FrameView(self._session.frame.hw, hw)
 
     def _hand(self, event: int, at: Pixel, flags: int) -> None:
         """A press, a move or a release of the mouse."""

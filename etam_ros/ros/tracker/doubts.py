@@ -45,7 +45,7 @@ class Lookalike:
 
 
 @dataclass(frozen=True, eq=False)
-class Sight:
+class Observation:
     """What one frame shows of an object that is visible.
 
     Attributes:
@@ -91,17 +91,19 @@ class Doubts:
     appearance: _Ground = field(default_factory=_Ground)
     lookalike: _Ground = field(default_factory=_Ground)
 
-    def after(self, sight: Sight, config: EventsConfig) -> Doubts:
+    def after(self, observation: Observation, config: EventsConfig) -> Doubts:
         """As of a frame later."""
         sure_above = max(config.sure_above, config.doubtful_below)
-        changed = self._change(sight)
-        twin = math.inf if sight.lookalike is None else sight.lookalike.distance
+        changed = self._change(observation)
+        twin = math.inf if observation.lookalike is None else observation.lookalike.distance
         most, least = config.colours_differ_above, config.lookalike_below
         needed = config.doubtful_frames
         return Doubts(
-            sight.colours if self.colours is None else self.colours,
+            observation.colours if self.colours is None else self.colours,
             self.estimate.after(
-                sight.iou_score < config.doubtful_below, sight.iou_score > sure_above, needed
+                observation.iou_score < config.doubtful_below,
+                observation.iou_score > sure_above,
+                needed,
             ),
             self.appearance.after(changed > most, changed < HYSTERESIS * most, needed),
             self.lookalike.after(twin < least, twin > least / HYSTERESIS, needed),
@@ -111,29 +113,30 @@ class Doubts:
         """As of a frame on which the object is not visible."""
         return Doubts(self.colours)
 
-    def news(self, before: Doubts, sight: Sight) -> Iterator[str]:
+    def news(self, before: Doubts, observation: Observation) -> Iterator[str]:
         """Reasons, in words, for the doubts that are new.
 
         Args:
             before: the doubts a frame before.
-            sight: of the frame since.
+            observation: of the frame since.
         """
         if self.estimate.told and not before.estimate.told:
-            yield f"the model's own IoU estimate is {sight.iou_score:.2f}"
+            yield f"the model's own IoU estimate is {observation.iou_score:.2f}"
         if self.appearance.told and not before.appearance.told:
-            yield f"its colours differ by {self._change(sight):.2f} from those at its last prompt"
-        if self.lookalike.told and not before.lookalike.told and sight.lookalike is not None:
-            yield f"{sight.lookalike.name} looks the same and is near"
+            change = self._change(observation)
+            yield f"its colours differ by {change:.2f} from those at its last prompt"
+        if self.lookalike.told and not before.lookalike.told and observation.lookalike is not None:
+            yield f"{observation.lookalike.name} looks the same and is near"
 
-    def _change(self, sight: Sight) -> float:
-        if self.colours is None or sight.colours is None:
+    def _change(self, observation: Observation) -> float:
+        if self.colours is None or observation.colours is None:
             return 0.0
-        return colour_distance(self.colours, sight.colours)
+        return colour_distance(self.colours, observation.colours)
 
 
-def look_at(
+def observe(
     picture: NDArray[np.uint8], states: Iterable[ObjectState], names: Mapping[int, str]
-) -> dict[int, Sight]:
+) -> dict[int, Observation]:
     """What a frame shows of its visible objects, by their ids.
 
     Args:
@@ -144,7 +147,7 @@ def look_at(
     visible = [state for state in states if not state.occluded]
     colours = {state.object_id: colours_of(picture, state) for state in visible}
     return {
-        state.object_id: Sight(
+        state.object_id: Observation(
             state.iou_score,
             colours[state.object_id],
             _lookalike(state, visible, colours, names),

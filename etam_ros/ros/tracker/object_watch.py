@@ -14,7 +14,7 @@ from etam_ros.config import EventsConfig
 from etam_ros.msg import TrackEvent
 from etam_ros.records import NEW_OBJECT, FrameResult, ObjectState
 from etam_ros.ros.messages import NS_PER_S, LastSeen
-from etam_ros.ros.tracker.doubts import Doubts, look_at
+from etam_ros.ros.tracker.doubts import Doubts, observe
 
 KINDS_IN_WORDS: Final = {
     TrackEvent.ADDED: "added",
@@ -100,7 +100,7 @@ class ObjectWatch:
             elif object_id not in there:
                 on_their_way[object_id] = known
         names = {each: name_of(each, state.label) for each, state in there.items()}
-        sights = {} if picture is None else look_at(picture, result.objects, names)
+        observations = {} if picture is None else observe(picture, result.objects, names)
         before, self._known = self._known, on_their_way
         for object_id, state in there.items():
             old, is_prompted = before.get(object_id), object_id == prompted
@@ -109,10 +109,10 @@ class ObjectWatch:
             new = _Known.after(old, state, doubts.hidden() if state.occluded else doubts)
             for kind, reason in _changes(old, new, state, cause if is_prompted else ""):
                 self._tell(kind, object_id, state.label, reason, header)
-            sight = sights.get(object_id)
-            if sight is not None and object_id not in catching_up:
-                new = replace(new, doubts=doubts.after(sight, self.config))
-                for reason in new.doubts.news(doubts, sight):
+            observation = observations.get(object_id)
+            if observation is not None and object_id not in catching_up:
+                new = replace(new, doubts=doubts.after(observation, self.config))
+                for reason in new.doubts.news(doubts, observation):
                     self._tell(TrackEvent.DOUBTFUL, object_id, state.label, reason, header)
             self._known[object_id] = new
         self._note_last_seen()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from etam_ros.media.sources import FrameSource
 from etam_ros.offline.picking.picture import (
     LARGEST_FIRST,
-    View,
+    FrameView,
     draw_hand,
     first_window_hw,
     shown_frame,
@@ -42,7 +42,7 @@ class NoTracker:
     st.tuples(SIDES, SIDES), st.tuples(st.integers(200, 3000), st.integers(200, 3000)), st.data()
 )
 def test_a_pixel_of_the_window_means_the_pixel_of_the_frame_that_it_shows(frame, window, data):
-    view = View(frame, window)
+    view = FrameView(frame, window)
     (left, top), (height, width) = view.corner, view.shown_hw
     assert height <= max(1, window[0] - view.bar_px)
     assert width <= window[1]
@@ -62,7 +62,7 @@ def test_a_pixel_of_the_window_means_the_pixel_of_the_frame_that_it_shows(frame,
 @given(st.tuples(SIDES, SIDES))
 def test_the_first_window_fits_on_any_screen(frame):
     window = first_window_hw(frame)
-    view = View(frame, window)
+    view = FrameView(frame, window)
     assert window[0] <= LARGEST_FIRST[0] + view.bar_px <= 760
     assert window[1] <= LARGEST_FIRST[1]
     (height, width), small = view.shown_hw, frame[0] <= LARGEST_FIRST[0] and frame[1] <= 640
@@ -76,7 +76,7 @@ def test_a_spot_is_shown_where_a_click_on_it_leads(hw):
     row, column = hw[0] // 3, hw[1] // 4
     image[row - 1 : row + 2, column - 1 : column + 2] = (250, 10, 10)
     session = PickSession(OnePicture(image), NoTracker())
-    view = View(hw, first_window_hw(hw))
+    view = FrameView(hw, first_window_hw(hw))
     shown = shown_frame(session, view)
     rows, columns = np.nonzero(shown[..., 0] > 120)
     found = view.to_frame((int(np.median(columns)), int(np.median(rows))))
@@ -86,7 +86,7 @@ def test_a_spot_is_shown_where_a_click_on_it_leads(hw):
 
 def test_the_bar_says_what_went_wrong_in_red_and_the_frame_is_left_alone():
     session = PickSession(OnePicture(np.full((48, 64, 3), 90, np.uint8)), NoTracker())
-    view = View((48, 64), (400, 640))
+    view = FrameView((48, 64), (400, 640))
     shown = shown_frame(session, view)
     before = draw_hand(shown, session, view)
     session.undo()

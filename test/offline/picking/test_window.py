@@ -16,7 +16,7 @@ import pytest
 
 from etam_ros.errors import ConfigError
 from etam_ros.media.label_png import read_mask_values
-from etam_ros.offline.picking.picture import View, first_window_hw
+from etam_ros.offline.picking.picture import FrameView, first_window_hw
 from etam_ros.offline.picking.window import check_window
 
 HW = (90, 120)
@@ -81,7 +81,7 @@ class Desk:
             list(map(str, command)), env=self.env, text=True, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )  # fmt: skip
-        self.view = View(HW, first_window_hw(HW))
+        self.view = FrameView(HW, first_window_hw(HW))
         # The one that tries whether a window can be opened comes first, under another name.
         self.window = self.until(lambda: self.do("search", "--name", "etam track --pick"))
         self.corner = self.until(self.geometry)

@@ -30,7 +30,7 @@ from etam_ros.ros.tracker.prompts.actions import (
     select_object,
 )
 from etam_ros.ros.tracker.rviz.marker_server import MarkerServer, ShownMarker
-from etam_ros.ros.tracker.rviz.scene import UNNAMED_FRAME, Pane, Scene
+from etam_ros.ros.tracker.rviz.scene import UNNAMED_FRAME, MarkerScene, Pane
 from etam_ros.ros.tracker.rviz.shapes import MenuItem
 
 NAMESPACE: Final = "~/clicks"
@@ -76,7 +76,7 @@ class ClickMarkers(Display[Shown]):
         self._say = endpoints.node.get_logger().info
         self._newest: Shown | None = None
         self._pane: Pane | None = None
-        self._scene: Scene | None = None  # that was shown last
+        self._scene: MarkerScene | None = None  # that was shown last
         self._ending = threading.Event()
         super().__init__(THREAD, self._show, on_crash)
         self._server = MarkerServer(endpoints, NAMESPACE, self._markers_now, self.on_feedback)
@@ -122,7 +122,7 @@ class ClickMarkers(Display[Shown]):
         pane = self._pane
         if pane is None or not pane.fits(model, frame_id, distance_m):
             self._pane = pane = Pane.of(model, frame_id, distance_m)
-        self._scene = scene = Scene(result, header, pane)
+        self._scene = scene = MarkerScene(result, header, pane)
         return scene.markers()
 
     def _serve(self, message: Feedback) -> None:
@@ -136,7 +136,7 @@ class ClickMarkers(Display[Shown]):
         else:
             self._on_object(item or MenuItem.SELECT, state.object_id, scene, message)
 
-    def _on_pane(self, item: MenuItem | None, scene: Scene, message: Feedback) -> None:
+    def _on_pane(self, item: MenuItem | None, scene: MarkerScene, message: Feedback) -> None:
         """What was asked for at a place of the picture; None is a left click there."""
         if item is MenuItem.RESET:
             self._ask(partial(reset, NAMESPACE))
@@ -156,7 +156,7 @@ class ClickMarkers(Display[Shown]):
         self._on_object(item, object_id, scene, message)
 
     def _on_object(
-        self, item: MenuItem | None, object_id: int, scene: Scene, message: Feedback
+        self, item: MenuItem | None, object_id: int, scene: MarkerScene, message: Feedback
     ) -> None:
         """What was asked for of one object."""
         if item is MenuItem.RESET:
@@ -201,7 +201,7 @@ def _item_of(message: Feedback) -> MenuItem | None:
         ) from None
 
 
-def _pixel_of(message: Feedback, scene: Scene) -> tuple[float, float]:
+def _pixel_of(message: Feedback, scene: MarkerScene) -> tuple[float, float]:
     if not message.mouse_point_valid:
         raise PromptError("click has no valid point: click where the picture is drawn")
     return scene.pixel(message.mouse_point, message.header.frame_id)

@@ -77,7 +77,7 @@ class Pane:
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
+class MarkerScene:
     """What RViz shows of one frame.
 
     Attributes:

@@ -11,7 +11,7 @@ from etam_ros.drawing.palette import object_colour
 from etam_ros.errors import PromptError
 from etam_ros.records import FrameResult, ObjectState
 from etam_ros.ros.camera_model import CameraModel
-from etam_ros.ros.tracker.rviz.scene import Pane, Scene
+from etam_ros.ros.tracker.rviz.scene import MarkerScene, Pane
 from etam_ros.ros.tracker.rviz.shapes import (
     COLUMNS,
     MARK_DEPTH,
@@ -54,7 +54,7 @@ def state(object_id, centroid=(100.0, 50.0), label="", occluded=False):
 
 def scene_of(*states, model="assumed", frame_id=FRAME, distance_m=1.0):
     result = FrameResult(1, 7, frame_id, HW, states, np.zeros(HW, np.uint16))
-    return Scene(result, Header(), Pane.of(MODELS[model], frame_id, distance_m))
+    return MarkerScene(result, Header(), Pane.of(MODELS[model], frame_id, distance_m))
 
 
 @pytest.fixture(params=MODELS)
@@ -167,7 +167,7 @@ def test_a_lens_without_known_directions_has_no_pane_and_no_marks():
     """RViz would end on a mesh without triangles, and give up on marks that are no numbers."""
     mad = CameraModel(HW, MATRIX, np.array([1e200, 1e200, 0.0, 0.0, 0.0]))
     result = FrameResult(1, 7, FRAME, HW, (state(1),), np.zeros(HW, np.uint16))
-    scene = Scene(result, Header(), Pane.of(mad, FRAME, 1.0))
+    scene = MarkerScene(result, Header(), Pane.of(mad, FRAME, 1.0))
     assert scene.markers() == []
     with pytest.raises(PromptError, match="expected one of: none"):
         scene.object_of("picture")
@@ -182,7 +182,7 @@ def test_what_a_lens_sees_beside_and_behind_itself_is_left_out_of_the_pane():
     pixels = wide.project(triangles.reshape(-1, 3))
     assert (pixels > -1).all()
     assert (pixels < (640, 360)).all()
-    scene = Scene(
+    scene = MarkerScene(
         FrameResult(1, 7, FRAME, HW, (state(1), state(2, (1.0, 180.0))), np.zeros(HW, np.uint16)),
         Header(),
         Pane.of(wide, FRAME, 1.0),
