@@ -54,8 +54,7 @@ class Optimizers:
         """Go on from a saved state, with the rates and decays that these have now.
 
         Raises:
-            TrainingError: it is of other optimizers.
-            ValueError: it is of other parameters.
+            TrainingError: it is of other optimizers, or groups the parameters otherwise.
         """
         own = self.state_dict()
         if state.keys() != own.keys():
@@ -65,11 +64,21 @@ class Optimizers:
             )
         for part, (name, present) in zip(self.parts, own.items(), strict=True):
             saved = state[name]
+            if _group_sizes(saved) != _group_sizes(present):
+                raise TrainingError(
+                    f"the state to go on from has {len(saved['param_groups'])} groups of weights "
+                    f"for {name}, this run has {len(present['param_groups'])} or others: give the "
+                    "same --layer-decay (or --init) and --weight-decay"
+                )
             groups = [
                 {**new, "params": old["params"]}
                 for new, old in zip(present["param_groups"], saved["param_groups"], strict=True)
             ]
             part.load_state_dict({**saved, "param_groups": groups})
+
+
+def _group_sizes(state: Mapping[str, Any]) -> list[int]:
+    return [len(group["params"]) for group in state["param_groups"]]
 
 
 def make_optimizer(

@@ -109,6 +109,18 @@ def test_a_state_of_another_optimizer_is_refused():
         adamw.load_state_dict(muon.state_dict())
 
 
+def test_a_state_of_other_groups_is_refused_in_words():
+    network = nn.Module()
+    network.image_encoder = nn.Module()
+    network.image_encoder.trunk = nn.ModuleDict(
+        {"blocks": nn.ModuleList(nn.Linear(2, 2) for _ in range(2))}
+    )
+    alike = make_optimizer(network, lr=1.0, weight_decay=0.1)
+    decaying = make_optimizer(network, lr=1.0, weight_decay=0.1, layer_decay=0.5)
+    with pytest.raises(TrainingError, match=r"has 2 groups of weights for AdamW.*--layer-decay"):
+        decaying.load_state_dict(alike.state_dict())
+
+
 def test_rates_and_decays_of_now_count_after_loading():
     layer = nn.Linear(64, 32)
     old = make_optimizer(layer, lr=1.0, weight_decay=0.1, kind="muon")
