@@ -18,7 +18,7 @@ from typing import Final
 
 from etam_ros.benchmark.on_gpu.findings import Findings
 from etam_ros.benchmark.on_gpu.parts import PARTS, REPORT, TESTS, TRAIN, Call, run_call
-from etam_ros.errors import EtamError
+from etam_ros.errors import ConfigError, EtamError
 from etam_ros.runtime import static_graphs
 from etam_ros.runtime.backends.torch.stages import choose_device
 
@@ -36,6 +36,7 @@ def main() -> int:
         return 0
     try:
         choose_device(given.device)
+        _check_material(given.material)
         with TemporaryDirectory(prefix="etam_on_gpu_") as scratch:
             call = Call(
                 out=given.out,
@@ -81,6 +82,15 @@ def counts(text: str) -> tuple[int, ...]:
     if min(found) < 1:
         raise ValueError
     return found
+
+
+def _check_material(material: str) -> None:
+    """What is missing is said before minutes have gone by."""
+    if material and not Path(material).exists():
+        raise ConfigError(
+            f"material is {material}, which is not here: make it with "
+            "`python -m etam_ros.synthetic.material.pack`, or leave --material out"
+        )
 
 
 def _passed_on(given: argparse.Namespace) -> list[str]:
