@@ -309,10 +309,11 @@ class Worker:
         with self._publishing:
             if activation != self._activation:
                 return
-            stages_ms = tracking.stages.take()
             self._events.on_result(processed)
+            published_ns = time.monotonic_ns()
+            stages_ms = tracking.stages.take()  # waits for a GPU, which still writes memories
             self._statistics.on_processed(
-                FrameTimes(processed.received_ns, taken_ns, time.monotonic_ns(), stages_ms)
+                FrameTimes(processed.received_ns, taken_ns, published_ns, stages_ms)
             )
 
     def _tell(self, activation: int, tracking: Tracking) -> None:

@@ -108,6 +108,25 @@ class Held:
         assert self.release.wait(DEADLINE_S)
 
 
+def test_results_do_not_wait_for_the_times_of_the_stages(worker, listener):
+    told = []
+
+    def tell_of_takes(tracking):
+        take = tracking.stages.take
+        tracking.stages.take = lambda: (told.append("times"), take())[1]
+
+    def publish(processed):
+        told.append("result")
+        listener._note(listener.published, processed)
+
+    worker.submit(tell_of_takes).result(DEADLINE_S)
+    listener.publish = publish
+    worker.offer(image("first"))
+    listener.wait_for(lambda: listener.published)
+    worker.submit(lambda tracking: None).result(DEADLINE_S)
+    assert told == ["times", "result", "times"]  # the first time to forget those of prompts
+
+
 def test_the_newest_frame_wins_and_the_others_are_counted(worker, listener):
     held = Held(worker)
     for name in ("old", "older", "newest"):
