@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-import torch
-
 from etam_ros.errors import BackendError
 from etam_ros.runtime.backend import Backend, EngineRequest
 from etam_ros.runtime.backends.exported_backend import ExportedBackend
@@ -195,8 +193,7 @@ def _judge(
     """Run the gate against torch on the same device, and keep what it says."""
     if on_step is not None:
         on_step(f"comparing {stages.name} with torch")
-    exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
-    with exact, TorchStages(backend.source.take(), device=stages.device) as reference:
+    with TorchStages(backend.source.take(), device=stages.device) as reference:
         report = check_parity(
             stages, reference, backend.precision, follow, judges_masks=backend.source.trained
         )

@@ -14,7 +14,7 @@ from etam_ros.model import EfficientTAM
 from etam_ros.model.checkpoint import load_network
 from etam_ros.model.config import TINY_TEST
 from etam_ros.runtime import STAGE_NAMES, MemoryBatch, Stages, TimedStages
-from etam_ros.runtime.backends.torch.stages import TorchStages
+from etam_ros.runtime.backends.torch.stages import TorchStages, full_float32
 from etam_ros.transforms import one_thread
 
 
@@ -202,3 +202,14 @@ def test_stages_compute_on_all_threads_while_the_tracker_keeps_to_one(stages: St
         assert torch.get_num_threads() == 1
     hook.remove()
     assert seen == [stages.threads]
+
+
+def test_float32_is_not_rounded_on_a_gpu_and_other_settings_stay(monkeypatch) -> None:
+    cudnn = torch.backends.cudnn
+    monkeypatch.setattr(cudnn, "allow_tf32", True)
+    monkeypatch.setattr(cudnn, "deterministic", True)
+    with full_float32(torch.device("cuda")):
+        assert (cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark) == (False, True, False)
+    assert (cudnn.allow_tf32, cudnn.deterministic) == (True, True)
+    with full_float32(torch.device("cpu")):
+        assert cudnn.allow_tf32

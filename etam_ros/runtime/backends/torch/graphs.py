@@ -16,6 +16,7 @@ from etam_ros.model import EfficientTAM
 from etam_ros.runtime.backends.torch.stages import (
     DTYPES,
     constants_of,
+    full_float32,
     sizes_of,
     traits_of,
 )
@@ -65,7 +66,8 @@ class TorchGraphs(StaticGraphs):
         arguments = tuple(buffers.values())
 
         def launch() -> tuple[Tensor, ...]:
-            found = module(*arguments)
+            with full_float32(self.device):
+                found = module(*arguments)
             return found if isinstance(found, tuple) else (found,)
 
         return launch

@@ -106,7 +106,7 @@ class TorchStages(Stages):
 
     @torch.inference_mode()
     def _encode_image(self, image: Tensor) -> Tensor:
-        with _computing_on(self.threads):
+        with self._computing():
             return self.network.encode_image(image.to(self.dtype)).float()
 
     @torch.inference_mode()
@@ -115,13 +115,13 @@ class TorchStages(Stages):
         conditioned = feature.new_empty(
             (len(bank.temporal_index), *feature.shape[1:]), dtype=torch.float32
         )
-        with _computing_on(self.threads):
+        with self._computing():
             seen = self.network.self_attend(feature)
         for rows in self._rows_of_equal_length(bank):
             first = rows[0]
             used = bank.temporal_index[first] >= 0
             pointers = int(bank.pointer_count[first])
-            with _computing_on(self.threads):
+            with self._computing():
                 conditioned[rows] = self.network.cross_attend(
                     seen,
                     bank.memories[rows][:, used].to(self.dtype),
@@ -148,7 +148,7 @@ class TorchStages(Stages):
     def _decode_mask(
         self, feature: Tensor, points: Tensor, labels: Tensor, mask_logits: Tensor | None
     ) -> DecodedMasks:
-        with _computing_on(self.threads):
+        with self._computing():
             parts = [
                 self.network.decode_mask(
                     feature[rows],
@@ -163,7 +163,7 @@ class TorchStages(Stages):
     @torch.inference_mode()
     def _encode_memory(self, feature: Tensor, mask_logits: Tensor, binarize: Tensor) -> Tensor:
         one_by_one = self.device.type == "cpu"
-        with _computing_on(self.threads):
+        with self._computing():
             parts = [
                 self.network.encode_memory(
                     feature,
@@ -179,6 +179,16 @@ class TorchStages(Stages):
         size = 1 if self.device.type == "cpu" else batch
         return [slice(start, start + size) for start in range(0, batch, size)]
 
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        before = torch.get_num_threads()
+        torch.set_num_threads(self.threads)
+        try:
+            with full_float32(self.device):
+                yield
+        finally:
+            torch.set_num_threads(before)
+
     def close(self) -> None:
         vars(self).pop("network", None)
         if self.device.type == "cuda":
@@ -186,10 +196,20 @@ class TorchStages(Stages):
 
 
 @contextmanager
-def _computing_on(threads: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
+def full_float32(device: torch.device) -> Iterator[None]:
+    """Compute convolutions in float32 as they are.
+
+    PyTorch lets cuDNN round what it multiplies to TF32, which has float16's mantissa: not what
+    mask decoder and memory encoder stay in float32 for.
+    """
+    if device.type != "cuda":
         yield
-    finally:
-        torch.set_num_threads(before)
+        return
+    now = torch.backends.cudnn
+    with now.flags(
+        enabled=now.enabled,
+        benchmark=now.benchmark,
+        deterministic=now.deterministic,
+        allow_tf32=False,
+    ):
+        yield
