@@ -214,8 +214,8 @@ def run_gpu_tests(root: Path, seconds: float) -> dict[str, object]:
     print(done.stdout, done.stderr, sep="\n", flush=True)
     row = _counts(done.stdout)
     if done.returncode not in (0, NOTHING_COLLECTED) and not row["failed"] and not row["error"]:
-        said = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()
-        raise BackendError(f"pytest ended with {done.returncode}: {said[-1]}")
+        lines = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()
+        raise BackendError(f"pytest ended with {done.returncode}: {lines[-1]}")
     return row
 
 
