@@ -226,6 +226,7 @@ class TrackerNode:
             worker.start()
             self._engine = worker.wait_until_loaded()
             endpoints = undo.enter_context(Endpoints(self.node))
+            undo.callback(self._forget_publishers)
             self._results = ResultPublishers(endpoints)
             overlays = OverlayPublisher(
                 endpoints,
@@ -253,6 +254,9 @@ class TrackerNode:
         if not self._ending:
             worker.join()
         self._worker, self._engine = None, ""
+
+    def _forget_publishers(self) -> None:
+        self._results = self._plane = None
 
     def _add_display(self, display: Display[Any], undo: ExitStack) -> None:
         self._displays.add(display)
