@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
-from geometry_msgs.msg import Point, PointStamped
+from geometry_msgs.msg import Point, PointStamped, Vector3
 from numpy.typing import NDArray
 from sensor_msgs.msg import Image, RegionOfInterest
 from std_msgs.msg import Header
@@ -85,7 +85,9 @@ def tracked_object(state: ObjectState, header: Header, last_seen: LastSeen) -> T
         box=_region(state.box),
         mask=_mask_message(state.mask, header),
         centroid=_pixel(state.centroid),
+        bearing=Vector3(x=math.nan, y=math.nan, z=math.nan),
         position=PointStamped(header=header, point=unknown),
+        position_spread=math.nan,
         time_since_seen=Duration(sec=seconds, nanosec=nanoseconds),
         last_box=_region(last_seen.box),
         last_centroid=_pixel(last_seen.centroid),
