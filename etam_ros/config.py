@@ -110,6 +110,21 @@ def metavar_of(item: Field[Any]) -> str:
     return f"<{kind} {described.minimum:g}..{high}>"
 
 
+def counts(name: str, text: str) -> tuple[int, ...]:
+    """The numbers of an option that takes several, as 1,2,4.
+
+    Raises:
+        ConfigError: one of them is not a whole number from 1 up.
+    """
+    try:
+        found = tuple(int(each) for each in text.split(","))
+    except ValueError:
+        found = (0,)
+    if min(found) < 1:
+        raise ConfigError(f"{name} is {text!r}, expected numbers from 1 up, as in 1,2,4")
+    return found
+
+
 class Checked:
     """Base of the configuration classes: every field is checked when one is made."""
 
