@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -25,6 +26,11 @@ from etam_ros.model.config import ETAM_NANO, MODELS, ModelConfig
 from etam_ros.runtime.backend import EngineRequest
 from etam_ros.runtime.backends.cpu_backend import has_bf16
 from etam_ros.runtime.backends.onnxruntime.backend import OnnxBackend
+from etam_ros.runtime.backends.openvino.backend import (
+    INSTRUCTION_SETS,
+    WITHOUT_AMX,
+    OpenVinoBackend,
+)
 from etam_ros.runtime.backends.torch import weights as weights_module
 from etam_ros.runtime.backends.torch.stages import traits_of
 from etam_ros.runtime.backends.torch.weights import NetworkSource
@@ -112,6 +118,17 @@ def test_the_shipped_model_passes_in_bf16(nano: EngineRequest) -> None:
     assert report.failures == []
     decoder = [each for each in report.stages if each.stage == "decode_mask"]
     assert max(each.relative for each in decoder) < 1e-4  # it stays in float32
+
+
+@pytest.mark.parametrize("own", ["", "AVX2"])
+def test_openvino_keeps_off_amx_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch, own: str
+) -> None:
+    monkeypatch.delenv(INSTRUCTION_SETS, raising=False)
+    if own:
+        monkeypatch.setenv(INSTRUCTION_SETS, own)
+    OpenVinoBackend.load_library()
+    assert os.environ[INSTRUCTION_SETS] == (own or WITHOUT_AMX)
 
 
 def follow(backend: str, engine_dir: Path) -> list[np.ndarray]:
