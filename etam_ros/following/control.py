@@ -71,11 +71,11 @@ class FollowControl:
     robot is at rest after half of `result_timeout_s`.
 
     Args:
-        settings: may be replaced at any time.
+        settings: the parameters.
     """
 
     def __init__(self, settings: FollowerSettings) -> None:
-        self.settings = settings
+        self._settings = settings
         self.enabled = False
         self.selected: int | None = None
         self._forget()
@@ -91,6 +91,17 @@ class FollowControl:
         self._speeds = STANDING
         self._stopping_from = STANDING
         self._commanded_s = math.nan
+
+    @property
+    def settings(self) -> FollowerSettings:
+        """May be replaced at any time; with another target, the one before is let go."""
+        return self._settings
+
+    @settings.setter
+    def settings(self, settings: FollowerSettings) -> None:
+        if settings.node.target != self._settings.node.target:
+            self._bound = None
+        self._settings = settings
 
     def enable(self, enabled: bool) -> None:
         """Begin anew, also when it was enabled before; or stop and forget."""
@@ -138,6 +149,7 @@ class FollowControl:
         if self._lost or verdict.at_once:
             self._speeds = STANDING
         elif verdict.good and verdict.seen is not None:
+            self._followed, self._bound = True, verdict.seen
             self._speeds = self._stopping_from = self._follow(verdict.seen, step_s)
         else:
             self._speeds = self._stop_smoothly(step_s)
@@ -183,8 +195,6 @@ class FollowControl:
             self._bound = None if node.resume else self._bound
         if verdict.good:
             self._trouble = None
-            if not self._lost:
-                self._followed, self._bound = True, verdict.seen
         elif self._followed and since is None:
             self._trouble = (now_s, verdict.reason)
 

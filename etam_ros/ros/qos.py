@@ -38,6 +38,13 @@ MARKERS: Final = keep_last(100)
 MARKER_FEEDBACK: Final = keep_last(100)
 """Several messages a click, of which one counts."""
 DIAGNOSTICS: Final = keep_last(10)
+COMMANDS: Final = keep_last(1)
+"""To a robot: the newest alone counts."""
+TARGET_POSES: Final = keep_last(10)
+STATE: Final = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST, depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL
+)
+"""Whoever comes later hears it too."""
 RECORDED: Final = keep_last(200)
 """For a listener that must not miss a message."""
 

@@ -33,6 +33,7 @@ SETTINGS = st.builds(
     node=st.builds(
         FollowerConfig,
         target=st.sampled_from(["newest", "2", "cup", "selected"]),
+        frame_id=st.just("camera"),
         resume=st.booleans(),
         result_timeout_s=st.floats(0.05, 2),
         lost_after_s=st.floats(0, 3),
@@ -259,6 +260,15 @@ def test_no_older_object_takes_the_place_of_the_newest():
     assert command.state == "stopped: cup (2) is gone"
     command, _ = run(control, now_s, 0.5, [CUP, replace(CUP, object_id=3)])
     assert command.state == "following: cup (3)"
+
+
+def test_another_target_is_followed_as_soon_as_it_is_named():
+    control = make()
+    both = [replace(CUP, object_id=2), SeenObject(1, "box", bearing=0.1)]
+    _, now_s = run(control, 0.0, 1.0, both)
+    control.settings = FollowerSettings(FollowerConfig(target="box"))
+    command, _ = run(control, now_s, STEP_S, both)
+    assert "box (1)" in command.state
 
 
 def test_without_depth_it_turns_and_says_so():
