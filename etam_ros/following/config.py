@@ -90,7 +90,7 @@ class BearingConfig(Checked):
         1.0, "Highest angular speed, in radians per second.", minimum=0.0, maximum=10.0, live=True
     )
     deadband: float = option(
-        0.03, "Do not turn for less than this, in radians.", minimum=0.0, maximum=1.0, live=True
+        0.02, "Do not turn for less than this, in radians.", minimum=0.0, maximum=1.0, live=True
     )
     acceleration: float = option(
         3.0, "Highest change of angular speed while following, in radians per second squared.",
@@ -106,7 +106,7 @@ class DistanceConfig(Checked):
         1.5, "Distance to keep, in metres over the floor.", minimum=0.1, maximum=50.0, live=True
     )
     gain: float = option(
-        1.2, "Metres per second for each metre that the target is too far.", minimum=0.0,
+        1.5, "Metres per second for each metre that the target is too far.", minimum=0.0,
         maximum=20.0, live=True,
     )  # fmt: skip
     max: float = option(
