@@ -167,6 +167,13 @@ class TrackerConfig(Checked):
         maximum=32.0,
         live=True,
     )
+    measured: str = option(
+        "main_piece",
+        "What box, centroid and position are of; main_piece: of the connected pieces about as "
+        "large as the largest, the one nearest to where the object was.",
+        choices=("main_piece", "whole_mask"),
+        live=True,
+    )
 
 
 @dataclass(frozen=True)
@@ -210,7 +217,7 @@ class OverlayConfig(Checked):
         live=True,
     )  # fmt: skip
     show_labels: bool = option(
-        True, "Write id, label and visibility beside each object.", live=True
+        True, "Write id, label and the model's own IoU estimate beside each object.", live=True
     )
     jpeg_quality: int = option(
         80, "JPEG quality of the compressed overlay.", minimum=1, maximum=100, live=True

@@ -72,7 +72,7 @@ def objects_message(
 
 
 def tracked_object(state: ObjectState, header: Header, last_seen: LastSeen) -> TrackedObject:
-    """One object as a message; its mask is cropped to its box, and empty while occluded."""
+    """One object as a message; its mask is what lies inside its box, and empty while occluded."""
     unknown = Point(x=math.nan, y=math.nan, z=math.nan)
     seconds, nanoseconds = divmod(min(state.time_since_seen_ns, LONGEST_NS), NS_PER_S)
     return TrackedObject(
@@ -82,8 +82,10 @@ def tracked_object(state: ObjectState, header: Header, last_seen: LastSeen) -> T
         visibility=state.visibility,
         iou_score=state.iou_score,
         area=state.area,
+        pieces=state.pieces,
+        main_piece_share=state.main_piece_share,
         box=_region(state.box),
-        mask=_mask_message(state.mask, header),
+        mask=_mask_message(_inside_box(state), header),
         centroid=_pixel(state.centroid),
         bearing=Vector3(x=math.nan, y=math.nan, z=math.nan),
         position=PointStamped(header=header, point=unknown),
@@ -102,6 +104,13 @@ def _region(box: tuple[int, int, int, int]) -> RegionOfInterest:
 def _pixel(point: tuple[float, float]) -> Point:
     x, y = point
     return Point(x=x, y=y, z=math.nan if math.isnan(x) else 0.0)
+
+
+def _inside_box(state: ObjectState) -> NDArray[np.bool_]:
+    """What of the mask lies inside the box, (h, w): a stray piece outside of it does not."""
+    x0, y0, x1, y1 = state.box
+    left, top, _, _ = state.extent
+    return state.mask[y0 - top : y1 - top, x0 - left : x1 - left]
 
 
 def _mask_message(mask: NDArray[np.bool_], header: Header) -> Image:
