@@ -29,11 +29,11 @@ ReadDepth = Callable[[NDArray[np.intp], NDArray[np.intp]], Depths]
 SAMPLES: Final = 160
 """Rows and columns, at most about, at which a square mask is looked at."""
 BIN: Final = 0.02
-"""Depths that differ by no more than this share of themselves lie in one bin or in two beside."""
-GAP_BINS: Final = 3
-"""So many empty bins part two surfaces."""
-EMPTY_BELOW: Final = 0.005
-"""A bin with less than this share of the samples is empty: edges leave some between surfaces."""
+"""Width of a bin of depths, as a share of themselves."""
+DENSE: Final = 0.05
+"""Three bins with at least this share of the samples may be part of a surface."""
+LITTLE: Final = 0.15
+"""A surface ends where less than this share of its peak is left: edges leave some in between."""
 MAD_TO_SIGMA: Final = 1.4826
 """Of a normal distribution."""
 
@@ -128,19 +128,31 @@ def _nearest_surface(valid: NDArray[np.float64], min_share: float) -> NDArray[np
         valid: (N,) depths above 0, at least one.
         min_share: of the N that a surface has at least.
     """
-    bins = np.log(valid / valid.min()) / BIN
-    counts = np.bincount(bins.astype(np.intp))
-    filled = np.flatnonzero(counts >= max(1.0, EMPTY_BELOW * len(valid)))
-    if len(filled) == 0:
-        return valid
-    breaks = np.flatnonzero(np.diff(filled) > GAP_BINS)
-    firsts = filled[np.concatenate(([0], breaks + 1))]
-    lasts = filled[np.concatenate((breaks, [len(filled) - 1]))]
-    for first, last in zip(firsts, lasts, strict=True):  # the nearest goes first
-        surface: NDArray[np.float64] = valid[(bins >= first) & (bins < last + 1)]
+    bins = (np.log(valid / valid.min()) / BIN).astype(np.intp)
+    counts = np.bincount(bins, minlength=3)
+    density: NDArray[np.float64] = np.convolve(counts, np.ones(3), "same").astype(np.float64)
+    dense = np.flatnonzero(density >= DENSE * len(valid))
+    end = -1
+    for start in dense.tolist():  # the nearest goes first
+        if start <= end:
+            continue  # it belongs to the surface before
+        first, end = _extent_of_peak(density, start)
+        surface: NDArray[np.float64] = valid[(bins >= first) & (bins <= end)]
         if len(surface) >= min_share * len(valid):
             return surface
     return valid
+
+
+def _extent_of_peak(density: NDArray[np.float64], start: int) -> tuple[int, int]:
+    """First and last bin of the surface that begins about `start`: until there is little of it."""
+    peak = start
+    while peak + 1 < len(density) and density[peak + 1] >= density[peak]:
+        peak += 1
+    little = np.flatnonzero(density < LITTLE * density[peak])
+    before, after = little[little < peak], little[little > peak]
+    first = int(before[-1]) + 1 if len(before) else 0
+    last = int(after[0]) - 1 if len(after) else len(density) - 1
+    return first, last
 
 
 def _places(size: int, step: int) -> NDArray[np.intp]:

@@ -18,6 +18,7 @@ from etam_ros.errors import PromptError
 from etam_ros.records import FrameResult, ObjectState, Prompt
 from etam_ros.ros.messages import (
     LastSeen,
+    ObjectPosition,
     check_prompt_frame,
     objects_message,
     prompt_from_message,
@@ -110,7 +111,16 @@ def test_objects_of_a_frame_keep_their_order_and_its_header():
     states = (state(object_id=9), state(object_id=2))
     result = FrameResult(7, 12, "camera", (48, 64), states, np.zeros((48, 64), np.uint16))
     last_seen = {9: LastSeen(centroid=(9.0, 9.0)), 2: LastSeen(centroid=(2.0, 2.0))}
-    message = objects_message(result, HEADER, last_seen=last_seen, dropped_frames=3)
+    positions = {2: ObjectPosition((0.6, 0.0, 0.8), (1.5, 0.0, 2.0), 0.01)}
+    message = objects_message(
+        result, HEADER, last_seen=last_seen, positions=positions, dropped_frames=3
+    )
+    unknown, known = message.objects
+    assert math.isnan(unknown.bearing.z)
+    assert math.isnan(unknown.position.point.x)
+    assert math.isnan(unknown.position_spread)
+    assert (known.bearing.x, known.bearing.z, known.position.point.z) == (0.6, 0.8, 2.0)
+    assert (known.position.header, known.position_spread) == (HEADER, pytest.approx(0.01))
     assert message.header == HEADER
     assert [o.id for o in message.objects] == [9, 2]
     assert [o.last_centroid.x for o in message.objects] == [9.0, 2.0]

@@ -46,7 +46,9 @@ def result(number):
 
 def objects(number):
     last_seen = {each.object_id: LastSeen() for each in result(number).objects}
-    return objects_message(result(number), header(number), last_seen=last_seen, dropped_frames=0)
+    return objects_message(
+        result(number), header(number), last_seen=last_seen, positions={}, dropped_frames=0
+    )
 
 
 @pytest.fixture
