@@ -15,7 +15,8 @@ from launch.utilities.type_utils import perform_typed_substitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-from etam_ros.config import NodeConfig, option_of
+from etam_ros.config import NodeConfig
+from etam_ros.options import option_of
 from etam_ros.paths import share_file
 from etam_ros.ros.transport import VARIABLES, apply_profile
 

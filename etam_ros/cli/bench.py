@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from etam_ros.cli.terminal.options import options_of
-from etam_ros.config import NetworkConfig, option
+from etam_ros.config import NetworkConfig
 from etam_ros.errors import ConfigError
+from etam_ros.options import option
 
 if TYPE_CHECKING:
     from rich.console import Console

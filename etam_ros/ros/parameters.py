@@ -22,7 +22,6 @@ from rclpy.parameter import Parameter
 
 from etam_ros.config import (
     CameraConfig,
-    Checked,
     ClickPlaneConfig,
     ClicksConfig,
     DetectionsConfig,
@@ -32,13 +31,13 @@ from etam_ros.config import (
     ImagesConfig,
     MarkersConfig,
     NodeConfig,
-    Option,
     OverlayConfig,
     SourcesConfig,
     TrackerConfig,
-    option_of,
 )
 from etam_ros.errors import ConfigError
+from etam_ros.options import Checked, Option, option_of
+from etam_ros.positions_config import DepthConfig, ObjectMarkersConfig, TransformsConfig
 
 S = TypeVar("S")
 """The settings of one kind of node."""
@@ -60,6 +59,9 @@ class Settings:
     detections: DetectionsConfig = field(default_factory=DetectionsConfig)
     events: EventsConfig = field(default_factory=EventsConfig)
     markers: MarkersConfig = field(default_factory=MarkersConfig)
+    depth: DepthConfig = field(default_factory=DepthConfig)
+    object_markers: ObjectMarkersConfig = field(default_factory=ObjectMarkersConfig)
+    tf: TransformsConfig = field(default_factory=TransformsConfig)
     sources: SourcesConfig = field(default_factory=SourcesConfig)
 
 

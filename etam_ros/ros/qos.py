@@ -49,11 +49,6 @@ RECORDED: Final = keep_last(200)
 """For a listener that must not miss a message."""
 
 
-def newest_image(reliability: ReliabilityPolicy) -> QoSProfile:
-    """The subscription to a camera: a frame that came meanwhile replaces one that waits."""
-    return keep_last(1, reliability)
-
-
 def played_images(reliability: str) -> QoSProfile:
     """What the player offers, "reliable" or "best_effort", for subscribers that are behind."""
     return keep_last(5, ReliabilityPolicy[reliability.upper()])

@@ -14,8 +14,8 @@ from dataclasses import fields
 from types import FrameType
 from typing import Any
 
-from etam_ros.config import flag_of, metavar_of, option_of
 from etam_ros.errors import EtamError
+from etam_ros.options import flag_of, metavar_of, option_of
 from etam_ros.training.config import TrainingConfig
 from etam_ros.training.loop import train
 from etam_ros.training.outputs.progress_report import TrainingReport

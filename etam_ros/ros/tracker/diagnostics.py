@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import resource
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -12,6 +12,7 @@ from rclpy.node import Node
 
 from etam_ros.ros.qos import DIAGNOSTICS
 from etam_ros.ros.tracker.image_subscription import ImageSource
+from etam_ros.ros.tracker.positions.locating import PositionsReport
 from etam_ros.ros.tracker.statistics import NewErrors, Snapshot
 
 TOPIC = "/diagnostics"
@@ -30,6 +31,8 @@ class NodeReport:
         source: the camera, None while nothing is subscribed.
         numbers: counts and times.
         new: errors since the report before.
+        depth: the publisher of depth, None while nothing is subscribed.
+        positions: what came of the positions of objects.
     """
 
     state: str
@@ -40,6 +43,8 @@ class NodeReport:
     source: ImageSource | None
     numbers: Snapshot
     new: NewErrors
+    depth: ImageSource | None = None
+    positions: PositionsReport = field(default_factory=PositionsReport)
 
 
 class DiagnosticsPublisher:
@@ -57,10 +62,11 @@ class DiagnosticsPublisher:
 
 
 def statuses(node_name: str, report: NodeReport) -> list[DiagnosticStatus]:
-    """The entries of one report: images, tracking, engine."""
+    """The entries of one report: images, tracking, positions, engine."""
     return [
         _status(node_name, "images", _images_level(report), _images_values(report)),
         _status(node_name, "tracking", _tracking_level(report), _tracking_values(report)),
+        _status(node_name, "positions", _positions_level(report), _positions_values(report)),
         _status(
             node_name,
             "engine",
@@ -138,6 +144,51 @@ def _tracking_values(report: NodeReport) -> dict[str, str]:
         "last_failed_overlay": numbers.last_failed_overlay,
         "refused_prompts": str(numbers.refused_prompts),
         "last_refusal": numbers.last_refusal,
+    }
+
+
+def _positions_level(report: NodeReport) -> tuple[bytes, str]:
+    found, depth = report.positions, report.depth
+    if report.state != "active":
+        return DiagnosticStatus.OK, report.state
+    if not found.frames:
+        return DiagnosticStatus.OK, "nobody has asked where a visible object is"
+    if found.no_bearing:
+        return DiagnosticStatus.OK, f"neither bearings nor positions: {found.no_bearing}"
+    if found.no_depth:
+        if depth is not None and depth.problem:
+            return DiagnosticStatus.WARN, f"bearings only: {depth.problem}"
+        nobody = depth is not None and not depth.publishers
+        reason = f"nobody publishes on {depth.topic}" if depth and nobody else found.no_depth
+        if found.late:
+            reason += f"; {found.late} of depth came when their images were done"
+        refused = found.no_depth == found.last_refusal
+        return (
+            DiagnosticStatus.WARN if refused else DiagnosticStatus.OK,
+            f"bearings only: {reason}",
+        )
+    return DiagnosticStatus.OK, f"{found.located} of {found.visible} visible objects located"
+
+
+def _positions_values(report: NodeReport) -> dict[str, str]:
+    found, depth = report.positions, report.depth
+    return {
+        "depth_topic": depth.topic if depth else "none",
+        "depth_reliability": depth.reliability if depth else "none",
+        "depth_publishers": str(depth.publishers if depth else 0),
+        "depth_received": str(found.received),
+        "frames": str(found.frames),
+        "paired": str(found.paired),
+        "missing": str(found.missing),
+        "late": str(found.late),
+        "refused": str(found.refused),
+        "last_refusal": found.last_refusal,
+        "apart_p50_ms": _milliseconds(found.apart_p50_ms),
+        "visible": str(found.visible),
+        "located": str(found.located),
+        "no_bearing": found.no_bearing,
+        "no_depth": found.no_depth,
+        "problem": depth.problem if depth else "",
     }
 
 

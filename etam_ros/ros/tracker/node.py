@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -31,9 +32,14 @@ from etam_ros.ros.tracker.camera import Camera
 from etam_ros.ros.tracker.diagnostics import DiagnosticsPublisher, NodeReport
 from etam_ros.ros.tracker.displays import Display, Displays
 from etam_ros.ros.tracker.frames import ProcessedFrame
-from etam_ros.ros.tracker.image_subscription import ImageSubscription
+from etam_ros.ros.tracker.image_subscription import (
+    ImageSubscription,
+    camera_depth,
+    camera_images,
+)
 from etam_ros.ros.tracker.loading import load_tracking
 from etam_ros.ros.tracker.object_watch import in_words
+from etam_ros.ros.tracker.positions.locating import Positions
 from etam_ros.ros.tracker.prompts.requests import ask
 from etam_ros.ros.tracker.prompts.services import PromptServices
 from etam_ros.ros.tracker.prompts.topics import PromptTopics
@@ -68,6 +74,7 @@ class TrackerNode:
         self._displays = Displays()
         self._plane: ClickPlanePublisher | None = None
         self._images: ImageSubscription | None = None
+        self._depth: ImageSubscription | None = None
         self._configured, self._activated = ExitStack(), ExitStack()  # how to undo the two
         self.node = ManagedNode(
             "tracker",
@@ -82,6 +89,7 @@ class TrackerNode:
             self._on_settings,
         )
         self._camera = Camera(lambda: self.settings.camera, self._warn)
+        self._positions = Positions(self._camera, lambda: self.settings.depth)
         diagnostics = self.settings.diagnostics
         self.statistics = Statistics(diagnostics.window, time.monotonic_ns())
         self._diagnostics = DiagnosticsPublisher(self.node)
@@ -108,13 +116,13 @@ class TrackerNode:
 
     def on_check(self) -> None:
         """See which cameras there are."""
-        images = self._images
-        if images is not None:
-            images.check_publishers()
+        for images in (self._images, self._depth):
+            if images is not None:
+                images.check_publishers()
 
     def on_report(self) -> None:
         """Publish diagnostics."""
-        images, worker = self._images, self._worker
+        images, depth, worker = self._images, self._depth, self._worker
         self._diagnostics.publish(
             NodeReport(
                 state=self._state_in_words(),
@@ -125,6 +133,8 @@ class TrackerNode:
                 source=None if images is None else images.source,
                 numbers=self.statistics.snapshot(time.monotonic_ns()),
                 new=self.statistics.take_new_errors(),
+                depth=None if depth is None else depth.source,
+                positions=self._positions.report(),
             )
         )
 
@@ -141,9 +151,16 @@ class TrackerNode:
                 f"image stamps went back to {result.stamp_ns / 1e9:.3f} s: objects are kept, "
                 "their recent memories are not"
             )
+        if self._positions_wanted:
+            found = self._positions.locate(result.objects, result.image_hw, processed.header)
+            processed = replace(processed, positions=found)
         if self._results is not None:
             self._results.publish(processed, self.statistics.dropped)
         self._displays.offer(processed)
+
+    @property
+    def _positions_wanted(self) -> bool:
+        return self._results is not None and self._results.objects_wanted
 
     def on_track_events(self, events: Sequence[TrackEvent]) -> None:
         """Say what became of objects; called by the worker."""
@@ -210,7 +227,12 @@ class TrackerNode:
         settings, logger = self.settings, self.node.get_logger()
         logger.info(f"loading {settings.node.model} for backend {settings.node.backend}")
         self.statistics = Statistics(settings.diagnostics.window, time.monotonic_ns())
-        load = partial(load_tracking, settings, on_step=self._on_engine_step)
+        load = partial(
+            load_tracking,
+            settings,
+            on_step=self._on_engine_step,
+            locate=self._positions.locate,
+        )
         events = WorkerEvents(
             self.publish,
             self.on_track_events,
@@ -268,6 +290,7 @@ class TrackerNode:
         assert plane is not None
         self._paused = False
         self.statistics.restart(time.monotonic_ns())
+        self._positions.restart()
         with ExitStack() as undo:
             if self.settings.sources.markers:
                 self._add_markers(worker, undo)
@@ -284,9 +307,19 @@ class TrackerNode:
                 camera=self._camera,
                 plane=plane,
             )
+            if self.settings.depth.enabled:
+                self._depth = depth = ImageSubscription(
+                    self.node,
+                    camera_depth(self.node, self.settings.node),
+                    self._positions.on_depth,
+                    lambda: self._positions.received,
+                    MutuallyExclusiveCallbackGroup(),
+                )
+                undo.callback(self._end_depth, depth)
+                depth.check_publishers()
             self._images = images = ImageSubscription(
                 self.node,
-                self.settings.node,
+                camera_images(self.node, self.settings.node),
                 worker.offer,
                 lambda: self.statistics.received,
                 MutuallyExclusiveCallbackGroup(),
@@ -311,6 +344,11 @@ class TrackerNode:
     def _end_images(self, images: ImageSubscription) -> None:
         images.destroy()
         self._images = None
+
+    def _end_depth(self, depth: ImageSubscription) -> None:
+        depth.destroy()
+        self._depth = None
+        self._positions.restart()
 
     def end(self, timeout_s: float) -> bool:
         """Release everything that waits, because the process ends.

@@ -40,12 +40,21 @@ class ResultPublishers:
         self._labels = endpoints.publisher(Image, "~/label_image", RESULT_IMAGES)
         self._events = endpoints.publisher(TrackEvent, "~/events", EVENTS)
 
+    @property
+    def objects_wanted(self) -> bool:
+        """Whether somebody subscribes to the objects."""
+        return _wanted(self._objects)
+
     def publish(self, processed: ProcessedFrame, dropped_frames: int) -> None:
         """Give out one frame, the objects first."""
         result, header = processed.result, processed.header
         if _wanted(self._objects):
             objects = objects_message(
-                result, header, last_seen=processed.last_seen, dropped_frames=dropped_frames
+                result,
+                header,
+                last_seen=processed.last_seen,
+                positions=processed.positions,
+                dropped_frames=dropped_frames,
             )
             elapsed_ns = time.monotonic_ns() - processed.received_ns
             objects.latency_ms = elapsed_ns / NS_PER_MS

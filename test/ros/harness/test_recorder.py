@@ -33,20 +33,22 @@ def result(number):
     mask[0, 0] = False
     labels[5, 10] = 0
     seen = ObjectState(
-        3, "cup", False, 0.9, 0.8, int(mask.sum()), (10, 5, 20 + number, 15), (14.5, 9.5), mask, 0,
-        2.0, None, None,
+        3, "cup", False, 0.9, 0.8, int(mask.sum()), (10, 5, 20 + number, 15), (14.5, 9.5), mask,
+        (10, 5, 20 + number, 15), mask, 0, 2.0, None, None,
     )  # fmt: skip
     nothing = (float("nan"), float("nan"))
     hidden = ObjectState(
-        7, "", True, 0.1, 0.2, 0, (0, 0, 0, 0), nothing, np.zeros((0, 0), bool), 10**9, -2.0,
-        None, None,
+        7, "", True, 0.1, 0.2, 0, (0, 0, 0, 0), nothing, np.zeros((0, 0), bool), (0, 0, 0, 0),
+        np.zeros((0, 0), bool), 10**9, -2.0, None, None,
     )  # fmt: skip
     return FrameResult(number, number * 10**9, "camera", HW, (seen, hidden), labels)
 
 
 def objects(number):
     last_seen = {each.object_id: LastSeen() for each in result(number).objects}
-    return objects_message(result(number), header(number), last_seen=last_seen, dropped_frames=0)
+    return objects_message(
+        result(number), header(number), last_seen=last_seen, positions={}, dropped_frames=0
+    )
 
 
 @pytest.fixture

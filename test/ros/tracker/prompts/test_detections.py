@@ -33,8 +33,8 @@ def frame_with(**boxes):
         mask = np.ones((box[3] - box[1], box[2] - box[0]), bool)
         states.append(
             ObjectState(
-                int(name[1:]), "", not any(box), 0.5, 0.5, mask.size, box, (0, 0), mask, 0, 0,
-                torch.zeros(4, 4), torch.zeros(2),
+                int(name[1:]), "", not any(box), 0.5, 0.5, mask.size, box, (0, 0), mask, box,
+                mask, 0, 0, torch.zeros(4, 4), torch.zeros(2),
             )
         )  # fmt: skip
     return FrameResult(1, 0, "", (48, 64), tuple(states), np.zeros((48, 64), np.uint16))
