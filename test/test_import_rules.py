@@ -47,8 +47,8 @@ MAY_IMPORT_ROS = ("ros/", "demo/processes")
 ROS_ONLY = {
     "action_msgs", "ament_index_python", "builtin_interfaces", "cv_bridge", "diagnostic_msgs",
     "geometry_msgs", "launch", "launch_ros", "lifecycle_msgs", "rcl_interfaces", "rclpy",
-    "rosidl_runtime_py", "sensor_msgs", "std_msgs", "std_srvs", "tf2_msgs", "tf2_ros",
-    "vision_msgs", "visualization_msgs",
+    "rosgraph_msgs", "rosidl_runtime_py", "sensor_msgs", "std_msgs", "std_srvs", "tf2_msgs",
+    "tf2_ros", "vision_msgs", "visualization_msgs",
 }  # fmt: skip
 ENGINES = {
     "onnxruntime": "runtime/backends/onnxruntime/",

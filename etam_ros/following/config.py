@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from etam_ros.config import Checked, option
+from etam_ros.options import Checked, option
 
 NEWEST: Final = "newest"
 SELECTED: Final = "selected"
@@ -42,11 +42,18 @@ class FollowerConfig(Checked):
         live=True,
     )
     min_iou_score: float = option(
-        0.4,
+        0.6,
         "A target whose iou_score is below this is doubtful and not followed, 0..1; 0 never "
         "doubts.",
         minimum=0.0,
         maximum=1.0,
+        live=True,
+    )
+    max_target_speed: float = option(
+        2.0,
+        "A target whose distance changes faster than this, in metres per second, is doubtful.",
+        minimum=0.1,
+        maximum=100.0,
         live=True,
     )
     stamp_age: str = option(

@@ -14,6 +14,8 @@ from etam_ros.following.config import FollowerSettings
 from etam_ros.following.sight import SeenFrame, SeenObject, choose
 from etam_ros.following.speeds import STANDING, Speeds, changed_speed, wanted_speeds
 
+JUMP_M: Final = 0.5
+"""A distance may always change by so much: a mask may take another part of the target."""
 LONGEST_STEP_S: Final = 0.2
 """A command that comes later after the one before changes speeds by no more than this allows."""
 
@@ -84,6 +86,7 @@ class FollowControl:
         self._frame: SeenFrame | None = None
         self._frame_id = ""
         self._bound: SeenObject | None = None
+        self._located: tuple[float, SeenObject] | None = None  # when it was where, last
         self._followed = False
         self._trouble: tuple[float, str] | None = None  # since when it cannot follow, and why
         self._lost = ""
@@ -100,7 +103,7 @@ class FollowControl:
     @settings.setter
     def settings(self, settings: FollowerSettings) -> None:
         if settings.node.target != self._settings.node.target:
-            self._bound = None
+            self._bound = self._located = None
         self._settings = settings
 
     def enable(self, enabled: bool) -> None:
@@ -110,7 +113,7 @@ class FollowControl:
 
     def interrupt(self, now_s: float, reason: str) -> None:
         """Stop at once, and believe no result that has come so far: time itself jumped."""
-        self._frame = None
+        self._frame = self._located = None
         self._blocked = reason
         self._speeds = STANDING
         if self._followed and not self.settings.node.resume:
@@ -128,13 +131,16 @@ class FollowControl:
         self._frame, self._blocked = frame, ""
         if not self._frame_id:
             self._frame_id = self.settings.node.frame_id or frame.frame_id
-        self._note(now_s, self._judge(now_s))
+        verdict = self._judge(now_s)
+        self._note(now_s, verdict)
+        if verdict.good and verdict.seen and math.isfinite(verdict.seen.distance_m):
+            self._located = (now_s, verdict.seen)
 
     def target_of(self, frame: SeenFrame) -> SeenObject | None:
         """The target in a frame, if it is there to be followed; also while disabled."""
         target = self.settings.node.target
         seen, _ = choose(frame.objects, target, self._bound, self.selected)
-        return None if seen is None or self._doubts(seen) else seen
+        return None if seen is None or self._doubts(seen, frame.arrived_s) else seen
 
     def command(self, now_s: float) -> Command:
         """What to do now; called at a steady rate."""
@@ -171,9 +177,13 @@ class FollowControl:
             other = f"results come from camera frame {frame.frame_id!r:.80}, not {expected!r:.80}"
             return _Verdict(reason=other, at_once=True)
         seen, missing = choose(frame.objects, node.target, self._bound, self.selected)
-        return _Verdict(reason=missing) if seen is None else _Verdict(seen, self._doubts(seen))
+        return (
+            _Verdict(reason=missing)
+            if seen is None
+            else _Verdict(seen, self._doubts(seen, frame.arrived_s))
+        )
 
-    def _doubts(self, seen: SeenObject) -> str:
+    def _doubts(self, seen: SeenObject, seen_s: float) -> str:
         """Why an object that is there cannot be followed; empty if it can."""
         if seen.occluded:
             return f"{seen.name} is hidden"
@@ -181,7 +191,17 @@ class FollowControl:
             return f"{seen.name} is doubtful, its iou_score is too low"
         if not math.isfinite(seen.bearing):
             return f"the direction of {seen.name} is unknown: there is no camera_info"
+        if self._leaps(seen, seen_s):
+            return f"{seen.name} is doubtful, its distance leaps"
         return ""
+
+    def _leaps(self, seen: SeenObject, seen_s: float) -> bool:
+        """Whether it is further from where it was than it can have gone since."""
+        if self._located is None or self._located[1].object_id != seen.object_id:
+            return False
+        before_s, before = self._located
+        reach_m = JUMP_M + self.settings.node.max_target_speed * (seen_s - before_s)
+        return abs(seen.distance_m - before.distance_m) > reach_m  # not if it is unknown
 
     def _note(self, now_s: float, verdict: _Verdict) -> None:
         """Keep account of how long the target could not be followed."""
@@ -192,7 +212,8 @@ class FollowControl:
         if since is not None and now_s - since[0] > node.lost_after_s:
             if not node.resume:
                 self._lost = self._lost or since[1]
-            self._bound = None if node.resume else self._bound
+            else:
+                self._bound = None
         if verdict.good:
             self._trouble = None
         elif self._followed and since is None:

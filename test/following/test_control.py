@@ -277,6 +277,20 @@ def test_without_depth_it_turns_and_says_so():
     assert command.state == "following: cup (1), turning only: its distance is unknown"
 
 
+def test_a_distance_that_leaps_is_doubted_until_it_could_have_gone_so_far():
+    control = make(max_target_speed=2.0, lost_after_s=10.0)
+    _, now_s = run(control, 0.0, 1.0)
+    far = [replace(CUP, distance_m=8.0)]  # the mask slipped to the wall behind it
+    command, now_s = run(control, now_s, STEP_S, far)
+    assert command.state == "stopped: cup (1) is doubtful, its distance leaps"
+    command, now_s = run(control, now_s, 2.0, far)
+    assert command.phase is Phase.STOPPED
+    command, now_s = run(control, now_s, STEP_S, [replace(CUP, distance_m=2.7)])
+    assert command.phase is Phase.FOLLOWING
+    command, _ = run(control, now_s, 4.0, far)
+    assert command.phase is Phase.FOLLOWING
+
+
 def test_within_the_dead_bands_it_stands():
     command, _ = run(make(), 0.0, 1.0, [SeenObject(1, bearing=0.02, distance_m=1.53)])
     assert command.phase is Phase.FOLLOWING

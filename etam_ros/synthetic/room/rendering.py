@@ -36,7 +36,7 @@ class RoomCamera:
     """
 
     hw: tuple[int, int] = (240, 320)
-    focal_px: float = 260.0
+    focal_px: float = 235.0
 
     @property
     def centre(self) -> tuple[float, float]:

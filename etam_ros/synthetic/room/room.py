@@ -40,10 +40,10 @@ class Box:
     look: str
 
 
-SCREEN: Final = Box((5.5, 5.56), (-0.3, 2.0), 1.7, "fabric")
-PILLAR: Final = Box((1.22, 1.58), (-0.46, -0.1), HEIGHT_M, "plaster")
+SCREEN: Final = Box((5.5, 5.56), (-0.7, 2.0), 1.7, "fabric")
+PILLAR: Final = (1.36, -0.28, 0.17)
+"""x, y and radius."""
 FURNITURE: Final = (
-    PILLAR,
     SCREEN,
     Box((8.3, 9.0), (-3.2, -0.9), 0.8, "wood"),
     Box((4.6, 6.2), (3.4, 4.0), 2.0, "wood"),
@@ -52,6 +52,7 @@ FURNITURE: Final = (
     Box((5.6, 6.3), (-3.9, -3.3), 1.1, "wood"),
     Box((8.4, 9.0), (2.7, 3.4), 0.6, "fabric"),
 )
+LAMP: Final = (2.9, 0.12)
 SIDE_LIGHT: Final = {"back": 0.85, "front": 0.62, "left": 0.72, "right": 0.95, "top": 1.1}
 
 
@@ -71,13 +72,18 @@ class Room:
         self._floor = len(self._shapes) - 2  # above it the ceiling
         for box in FURNITURE:
             self._shapes += self._box(box)
-        self._shapes += self._lamp(2.9, 3.2)
+        self._shapes += self._lamp(*LAMP)
+        x, y, radius = PILLAR
+        plaster = self._add(plain(self._rng, (round(HEIGHT_M * 60), 60), (204, 202, 196)), 60.0)
+        self._shapes.append(Column(x, y, 0.0, HEIGHT_M, radius, plaster))
         self._jacket = self._add(jacket(self._rng, (160, 240)), 180.0)
         self._skin = self._add(plain(self._rng, (64, 128), (214, 170, 140), 0.2), 180.0)
         self.camera = camera
         self._renderer = Renderer(camera, self._textures, self._density)
 
-    def view(self, position: Vector, heading: float, figure: tuple[float, float, float]) -> RoomView:
+    def view(
+        self, position: Vector, heading: float, figure: tuple[float, float, float]
+    ) -> RoomView:
         """What a camera at a point (3,) sees that looks along a heading in radians.
 
         Args:
@@ -88,9 +94,12 @@ class Room:
         self._cast_shadow(view, self.camera.rays(position, heading), figure)
         return view
 
-    def _cast_shadow(
-        self, view: RoomView, rays: Rays, figure: tuple[float, float, float]
-    ) -> None:
+    def whole_figure_px(self, distance_m: float) -> float:
+        """About how many pixels of the figure there are at a distance when nothing hides it."""
+        height_m = BODY_HEIGHT_M + 1.6 * HEAD_RADIUS_M
+        return 2 * BODY_RADIUS_M * height_m * (self.camera.focal_px / distance_m) ** 2
+
+    def _cast_shadow(self, view: RoomView, rays: Rays, figure: tuple[float, float, float]) -> None:
         """Darken the floor around the figure's feet."""
         floor = view.shape == self._floor
         depth = np.where(floor, view.depth_m, 0)
@@ -169,14 +178,12 @@ class Room:
 
     def _look(self, name: str, hw: tuple[int, int]) -> Picture:
         rng = np.random.default_rng(sum(map(ord, name)))  # all wood is of one tree
-        if name == "plaster":
-            return plain(rng, hw, (198, 196, 190))
         return material({"wood": wood, "marble": marble, "fabric": fabric}[name], rng, hw)
 
     def _lamp(self, x: float, y: float) -> list[Shape3D]:
         pole = self._add(plain(self._rng, (64, 32), (60, 60, 64)))
         shade = self._add(plain(self._rng, (64, 128), (240, 214, 150), 0.1))
         return [
-            Column(x, y, 0.0, 1.4, 0.03, pole),
+            Column(x, y, 0.0, 1.4, 0.04, pole),
             Column(x, y, 1.35, 1.75, 0.22, shade),
         ]

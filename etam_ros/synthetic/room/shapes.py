@@ -96,7 +96,7 @@ class Face:
     def hit(self, rays: Rays) -> Hits | None:
         """A plane, cut off at the edges."""
         away = self.corner - rays.centre
-        normal = np.cross(self.across, self.down)  # into the wall
+        normal = np.asarray(np.cross(self.across, self.down), np.float64)  # into the wall
         towards = float(normal @ away)
         if towards <= 1e-9:
             return None
@@ -187,8 +187,8 @@ class Ball:
         along = [rays.along(axis) for axis in np.eye(3)]
         start = (rays.centre - np.array([self.x, self.y, self.z])).astype(np.float32)
         depth = _nearer(
-            sum(a * a for a in along),  # type: ignore[arg-type]
-            sum(a * s for a, s in zip(along, start, strict=True)),  # type: ignore[arg-type]
+            along[0] ** 2 + along[1] ** 2 + along[2] ** 2,
+            along[0] * start[0] + along[1] * start[1] + along[2] * start[2],
             np.float32(start @ start - self.radius**2),
         )
         with np.errstate(invalid="ignore"):

@@ -73,12 +73,12 @@ def plain(rng: Rng, hw: tuple[int, int], colour: Colour, roughness: float = 0.15
 
 def jacket(rng: Rng, hw: tuple[int, int]) -> Picture:
     """The figure's: a saturated cloth with a belt and two light bands all around it."""
-    height, _ = hw
+    height, width = hw
     picture = plain(rng, hw, (206, 72, 38), 0.25)
     for start, end, colour in (
         (0.10, 0.17, (240, 205, 70)), (0.30, 0.37, (240, 205, 70)), (0.52, 0.58, (52, 40, 48)),
     ):  # fmt: skip
         picture[round(start * height) : round(end * height)] = colour
-    lower = picture[round(0.58 * height) :]
-    lower[:] = plain(rng, lower.shape[:2], (58, 76, 122), 0.3)
+    waist = round(0.58 * height)
+    picture[waist:] = plain(rng, (height - waist, width), (58, 76, 122), 0.3)
     return picture

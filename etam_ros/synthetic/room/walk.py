@@ -75,9 +75,9 @@ class Walk:
         return math.atan2(dy, dx)
 
 
-def _smoothed(places: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> np.ndarray[
-    tuple[int, ...], np.dtype[np.float64]
-]:
+def _smoothed(
+    places: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     """Rounded corners, soft starts and stops."""
     half = round(_TURN_S / _STEP_S)
     weights = np.hanning(2 * half + 3)[1:-1]
@@ -90,20 +90,19 @@ WAY: Final = Walk(
     (2.2, 0.15),
     2.5,
     [
-        Leg((2.17, -0.4), 0.3),  # to the right, around the robot and behind the pillar
-        Leg((2.0, -0.85), 0.3),
-        Leg((1.7, -1.25), 0.3),
-        Leg((1.4, -1.55), 0.3),
-        Leg((1.5, -2.3), 0.3),
-        Leg((2.8, -2.7), 0.28),
-        Leg((4.0, -1.9), 0.28, wait_s=1.5),
-        Leg((5.2, -1.0), 0.28),
-        Leg((5.9, -0.7), 0.28),
-        Leg((5.9, 0.5), 0.3, wait_s=3.5),  # behind the screen: it is gone
-        Leg((6.36, -0.4), 0.3),  # and comes back
-        Leg((6.45, -1.0), 0.28),
-        Leg((6.3, -1.75), 0.28),
-        Leg((6.6, -2.7), 0.28, wait_s=1.5),
+        Leg((2.14, -0.46), 0.3, wait_s=1.0),  # behind the pillar: it is hidden
+        Leg((2.25, 0.35), 0.3),  # and comes back
+        Leg((2.9, 0.9), 0.28),
+        Leg((3.6, 0.6), 0.28, wait_s=1.0),
+        Leg((3.6, -0.9), 0.28),  # behind the lamp, which covers some of it
+        Leg((4.2, -1.5), 0.28),
+        Leg((5.2, -1.4), 0.28),
+        Leg((5.9, -1.1), 0.28),
+        Leg((5.9, 0.1), 0.3, wait_s=3.5),  # behind the screen: it is gone
+        Leg((6.36, -0.8), 0.3),  # and comes back
+        Leg((6.45, -1.4), 0.28),
+        Leg((6.3, -2.1), 0.28),
+        Leg((6.6, -2.9), 0.28, wait_s=1.5),
     ],
 )
 """What the demo shows: the figure walks, passes behind things, leaves, comes back."""
