@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from sensor_msgs.msg import CameraInfo, Image
+from visualization_msgs.msg import Marker, MarkerArray
 
 from etam_ros.ros.image_conversion import image_message
 
@@ -152,3 +153,35 @@ def test_depth_that_does_not_fit_is_refused_in_words(followed):
 
     status, _ = client.wait_until(refused, "a refusal")
     assert status.level == DiagnosticStatus.WARN
+
+
+def test_markers_stand_where_objects_are_and_go_with_them(followed):
+    client, camera = followed
+    camera.calibrate()
+    heard = []
+    subscription = client.listen(MarkerArray, "markers", heard)
+    client.wait_until(lambda: client.node.count_publishers("/tracker/markers"))
+
+    def shown():
+        header = client.next_header()
+        camera.send_depth(header)
+        item = follow(client, camera, header)
+        client.executor.spin_once(timeout_sec=0.05)
+        markers = [each for array in heard for each in array.markers]
+        found = [each for each in markers if each.header == header and each.ns == "objects"]
+        return (item, found[0]) if found else None
+
+    item, sphere = client.wait_until(shown, "a marker")
+    assert (sphere.id, sphere.type, sphere.action) == (item.id, Marker.SPHERE, Marker.ADD)
+    assert vector(sphere.pose.position) == pytest.approx(vector(item.position.point))
+    assert client.remove(item.id).success
+
+    def deleted():
+        client.track(camera.picture(client.next_header()))
+        client.executor.spin_once(timeout_sec=0.05)
+        markers = [each for array in heard for each in array.markers]
+        gone = {each.ns for each in markers if each.action == Marker.DELETE}
+        return gone == {"objects", "names"}
+
+    client.wait_until(deleted, "deletion of both markers")
+    client.node.destroy_subscription(subscription)
