@@ -1,27 +1,27 @@
 """Markers and coordinate frames of objects, published by a real node and heard by another."""
 
 import math
-import time
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from etam_ros.drawing.palette import object_colour
 from etam_ros.positions_config import ObjectMarkersConfig
 from etam_ros.records import FrameResult, ObjectState
-from etam_ros.ros.endpoints import Endpoints
 from etam_ros.ros.messages import NO_POSITION, ObjectPosition
 from etam_ros.ros.qos import BROADCAST_TRANSFORMS, OBJECTS
 from etam_ros.ros.tracker.frames import ProcessedFrame
 from etam_ros.ros.tracker.positions.markers import ObjectMarkers
 from etam_ros.ros.tracker.positions.object_frames import ObjectFrames
 
-DEADLINE_S = 60.0
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from listening import DEADLINE_S, Listener
+
 HW = (48, 64)
 AHEAD = ObjectPosition((0.0, 0.0, 1.0), (0.5, -0.25, 2.0), 0.01)
 BEARING = ObjectPosition((0.0, 0.0, 1.0))
@@ -42,45 +42,6 @@ def processed(number, positions, frame_id="camera", label="cup"):
     return ProcessedFrame(result, {}, image, header, 0, positions)
 
 
-class Listener:
-    """A publisher's node, and somebody who hears what it says."""
-
-    def __init__(self, context):
-        self.node = Node("shows_positions", context=context, use_global_arguments=False)
-        self.executor = SingleThreadedExecutor(context=context)
-        self.executor.add_node(self.node)
-        self.endpoints = Endpoints(self.node)
-        self.heard, self.crashes = [], []
-
-    def subscribe(self, message_type, topic, profile):
-        self.node.create_subscription(message_type, topic, self.heard.append, profile)
-        self.wait_until(lambda: self.node.count_subscribers(topic))
-        self.wait_until(lambda: self.node.count_publishers(topic))
-
-    def wait_until(self, condition):
-        end = time.monotonic() + DEADLINE_S
-        while not condition():
-            assert time.monotonic() < end
-            self.executor.spin_once(timeout_sec=0.02)
-
-    def answer(self, offer):
-        """What is heard of something that is offered until it is heard."""
-        self.heard.clear()
-
-        def offered():
-            offer()
-            self.executor.spin_once(timeout_sec=0.05)
-            return self.heard
-
-        self.wait_until(offered)
-        return self.heard[0]
-
-    def close(self):
-        self.endpoints.__exit__(None, None, None)
-        self.executor.shutdown()
-        self.node.destroy_node()
-
-
 @pytest.fixture
 def listener(ros_context):
     listener = Listener(ros_context)
@@ -95,7 +56,7 @@ def shown(listener):
     config = ObjectMarkersConfig(diameter_m=0.2, lifetime_s=1.5)
     markers = ObjectMarkers(listener.endpoints, lambda: config, on_crash=listener.crashes.append)
     assert not markers.wanted
-    listener.subscribe(MarkerArray, "/shows_positions/markers", OBJECTS)
+    listener.subscribe(MarkerArray, "/publishes/markers", OBJECTS)
     listener.wait_until(lambda: markers.wanted)
     yield lambda frame: listener.answer(lambda: markers.offer(frame)).markers
     markers.stop()
