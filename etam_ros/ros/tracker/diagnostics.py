@@ -161,7 +161,7 @@ def _positions_level(report: NodeReport) -> tuple[bytes, str]:
         nobody = depth is not None and not depth.publishers
         reason = f"nobody publishes on {depth.topic}" if depth and nobody else found.no_depth
         if found.late:
-            reason += f"; {found.late} of depth came when their images were done"
+            reason += f"; depth came too late for {found.late} images"
         refused = found.no_depth == found.last_refusal
         return (
             DiagnosticStatus.WARN if refused else DiagnosticStatus.OK,
