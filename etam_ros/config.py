@@ -331,7 +331,8 @@ class NodeConfig(NetworkConfig):
     )  # fmt: skip
     image_reliability: str = option(
         "auto",
-        "QoS of the image subscription; auto is reliable if every publisher offers it.",
+        "QoS of the subscriptions to image and depth; auto is reliable if every publisher offers "
+        "it.",
         choices=("auto", "reliable", "best_effort"),
     )
     image_timeout_s: float = option(

@@ -26,7 +26,7 @@ Depths = NDArray[np.float32]
 ReadDepth = Callable[[NDArray[np.intp], NDArray[np.intp]], Depths]
 """Metres along the camera's axis at r rows and c columns, (r, c); anything where it is invalid."""
 
-SAMPLES: Final = 160
+SAMPLES: Final = 100
 """Rows and columns, at most about, at which a square mask is looked at."""
 BIN: Final = 0.02
 """Width of a bin of depths, as a share of themselves."""

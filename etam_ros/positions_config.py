@@ -69,5 +69,4 @@ class TransformsConfig(Checked):
         False,
         "Publish a coordinate frame object_ID at the position of each object, where tf2_msgs is "
         "installed.",
-        live=True,
     )

@@ -22,7 +22,8 @@ from etam_ros.ros.transport import VARIABLES, apply_profile
 
 TOPICS = {
     "image": ("image", "Image to follow objects in; .../compressed with image_transport."),
-    "camera_info": ("camera_info", "sensor_msgs/CameraInfo, for clicks in 3-D."),
+    "camera_info": ("camera_info", "sensor_msgs/CameraInfo, for bearings, positions and clicks."),
+    "depth": ("depth", "Depth registered to the image, 16UC1 or 32FC1, for positions."),
     "prompt": ("~/prompt", "etam_ros/Prompt to obey."),
     "click": ("~/click", "geometry_msgs/PointStamped, a pixel on an object."),
     "click_background": ("~/click_background", "The same, a pixel that is not on it."),
@@ -34,6 +35,11 @@ TOPICS = {
     "label_image": ("~/label_image", "Object id per pixel of each frame, 16UC1."),
     "overlay": ("~/overlay", "Picture for people; beside it .../compressed."),
     "click_plane": ("~/click_plane", "sensor_msgs/PointCloud2, the image to click on in RViz."),
+    "markers": ("~/markers", "visualization_msgs/MarkerArray, the objects' positions in RViz."),
+    "tracked_detections": (
+        "~/tracked_detections",
+        "vision_msgs/Detection2DArray, boxes with ids, where vision_msgs is installed.",
+    ),
     "diagnostics": ("/diagnostics", "State, rates and latencies."),
 }
 IMAGE = LaunchConfiguration("image")

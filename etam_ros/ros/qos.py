@@ -26,6 +26,8 @@ CAMERA_INFO: Final = keep_last(1, ReliabilityPolicy.BEST_EFFORT)
 """Comes with every image and seldom changes: one that gets lost is not missed."""
 TRANSFORMS: Final = keep_last(2000)
 """As many seconds as TF itself keeps, of a busy robot; they are read when they are needed."""
+BROADCAST_TRANSFORMS: Final = keep_last(100)
+"""As TF's own broadcasters offer them."""
 STATIC_TRANSFORMS: Final = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL
 )

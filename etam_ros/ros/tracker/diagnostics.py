@@ -11,6 +11,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
 from etam_ros.ros.qos import DIAGNOSTICS
+from etam_ros.ros.tracker.camera import NO_INFO, UNCALIBRATED
 from etam_ros.ros.tracker.image_subscription import ImageSource
 from etam_ros.ros.tracker.positions.locating import PositionsReport
 from etam_ros.ros.tracker.statistics import NewErrors, Snapshot
@@ -154,20 +155,25 @@ def _positions_level(report: NodeReport) -> tuple[bytes, str]:
     if not found.frames:
         return DiagnosticStatus.OK, "nobody has asked where a visible object is"
     if found.no_bearing:
-        return DiagnosticStatus.OK, f"neither bearings nor positions: {found.no_bearing}"
+        is_wrong = found.no_bearing not in (NO_INFO, UNCALIBRATED)
+        return _warning_if(is_wrong), f"neither bearings nor positions: {found.no_bearing}"
     if found.no_depth:
+        is_wrong, reason = found.no_depth == found.last_refusal, found.no_depth
         if depth is not None and depth.problem:
-            return DiagnosticStatus.WARN, f"bearings only: {depth.problem}"
-        nobody = depth is not None and not depth.publishers
-        reason = f"nobody publishes on {depth.topic}" if depth and nobody else found.no_depth
+            is_wrong, reason = True, depth.problem
+        elif depth is not None and not depth.publishers:
+            reason = f"nobody publishes on {depth.topic}"
+        elif found.received and not found.paired:
+            is_wrong = True
         if found.late:
-            reason += f"; {found.late} of depth came when their images were done"
-        refused = found.no_depth == found.last_refusal
-        return (
-            DiagnosticStatus.WARN if refused else DiagnosticStatus.OK,
-            f"bearings only: {reason}",
-        )
+            reason += f"; depth came too late for {found.late} images"
+        return _warning_if(is_wrong), f"bearings only: {reason}"
     return DiagnosticStatus.OK, f"{found.located} of {found.visible} visible objects located"
+
+
+def _warning_if(something_is_wrong: bool) -> bytes:
+    level: bytes = DiagnosticStatus.WARN if something_is_wrong else DiagnosticStatus.OK
+    return level
 
 
 def _positions_values(report: NodeReport) -> dict[str, str]:

@@ -81,7 +81,7 @@ class Tracking:
             )
 
     def position_of(self, state: ObjectState, header: Header) -> ObjectPosition:
-        """Where an object is in space, on a frame of the size of the newest one."""
+        """Where an object of the newest frame is in space, by that frame's header."""
         result = self.tracker.result
         if self.locate is None or result is None:
             return NO_POSITION

@@ -29,17 +29,14 @@ from etam_ros.ros.endpoints import Endpoints
 from etam_ros.ros.managed_node import ManagedNode, Transitions
 from etam_ros.ros.parameters import NodeParameters, Settings
 from etam_ros.ros.tracker.camera import Camera
+from etam_ros.ros.tracker.camera_topics import CameraTopics
 from etam_ros.ros.tracker.diagnostics import DiagnosticsPublisher, NodeReport
 from etam_ros.ros.tracker.displays import Display, Displays
 from etam_ros.ros.tracker.frames import ProcessedFrame
-from etam_ros.ros.tracker.image_subscription import (
-    ImageSubscription,
-    camera_depth,
-    camera_images,
-)
 from etam_ros.ros.tracker.loading import load_tracking
 from etam_ros.ros.tracker.object_watch import in_words
 from etam_ros.ros.tracker.positions.locating import Positions
+from etam_ros.ros.tracker.positions.publishers import PositionPublishers
 from etam_ros.ros.tracker.prompts.requests import ask
 from etam_ros.ros.tracker.prompts.services import PromptServices
 from etam_ros.ros.tracker.prompts.topics import PromptTopics
@@ -73,8 +70,8 @@ class TrackerNode:
         self._results: ResultPublishers | None = None
         self._displays = Displays()
         self._plane: ClickPlanePublisher | None = None
-        self._images: ImageSubscription | None = None
-        self._depth: ImageSubscription | None = None
+        self._shown: PositionPublishers | None = None
+        self._topics: CameraTopics | None = None
         self._configured, self._activated = ExitStack(), ExitStack()  # how to undo the two
         self.node = ManagedNode(
             "tracker",
@@ -116,13 +113,13 @@ class TrackerNode:
 
     def on_check(self) -> None:
         """See which cameras there are."""
-        for images in (self._images, self._depth):
-            if images is not None:
-                images.check_publishers()
+        topics = self._topics
+        if topics is not None:
+            topics.check_publishers()
 
     def on_report(self) -> None:
         """Publish diagnostics."""
-        images, depth, worker = self._images, self._depth, self._worker
+        topics, worker = self._topics, self._worker
         self._diagnostics.publish(
             NodeReport(
                 state=self._state_in_words(),
@@ -130,10 +127,10 @@ class TrackerNode:
                 objects=0 if worker is None else worker.object_count,
                 selected=None if worker is None else worker.selected,
                 image_timeout_s=self.settings.node.image_timeout_s,
-                source=None if images is None else images.source,
+                source=None if topics is None else topics.source,
                 numbers=self.statistics.snapshot(time.monotonic_ns()),
                 new=self.statistics.take_new_errors(),
-                depth=None if depth is None else depth.source,
+                depth=None if topics is None else topics.depth_source,
                 positions=self._positions.report(),
             )
         )
@@ -156,11 +153,15 @@ class TrackerNode:
             processed = replace(processed, positions=found)
         if self._results is not None:
             self._results.publish(processed, self.statistics.dropped)
+        if self._shown is not None:
+            self._shown.publish(processed)
         self._displays.offer(processed)
 
     @property
     def _positions_wanted(self) -> bool:
-        return self._results is not None and self._results.objects_wanted
+        results, shown = self._results, self._shown
+        wanted_by_planners = results is not None and results.objects_wanted
+        return wanted_by_planners or (shown is not None and shown.wanted)
 
     def on_track_events(self, events: Sequence[TrackEvent]) -> None:
         """Say what became of objects; called by the worker."""
@@ -259,7 +260,11 @@ class TrackerNode:
             self._plane = plane = ClickPlanePublisher(
                 endpoints, self._camera, lambda: self.settings, on_crash=self.on_crash
             )
+            self._shown = shown = PositionPublishers(
+                endpoints, lambda: self.settings, warn=self._warn, on_crash=self.on_crash
+            )
             self._add_display(overlays, undo)
+            self._add_display(shown.markers, undo)
             self._add_display(plane, undo)
             PromptServices(
                 endpoints,
@@ -278,7 +283,7 @@ class TrackerNode:
         self._worker, self._engine = None, ""
 
     def _forget_publishers(self) -> None:
-        self._results = self._plane = None
+        self._results = self._plane = self._shown = None
 
     def _add_display(self, display: Display[Any], undo: ExitStack) -> None:
         self._displays.add(display)
@@ -307,25 +312,15 @@ class TrackerNode:
                 camera=self._camera,
                 plane=plane,
             )
-            if self.settings.depth.enabled:
-                self._depth = depth = ImageSubscription(
-                    self.node,
-                    camera_depth(self.node, self.settings.node),
-                    self._positions.on_depth,
-                    lambda: self._positions.received,
-                    MutuallyExclusiveCallbackGroup(),
-                )
-                undo.callback(self._end_depth, depth)
-                depth.check_publishers()
-            self._images = images = ImageSubscription(
+            self._topics = topics = CameraTopics(
                 self.node,
-                camera_images(self.node, self.settings.node),
+                self.settings,
                 worker.offer,
                 lambda: self.statistics.received,
-                MutuallyExclusiveCallbackGroup(),
+                self._positions,
             )
-            undo.callback(self._end_images, images)
-            images.check_publishers()
+            undo.callback(self._end_topics, topics)
+            topics.check_publishers()
             self._activated.push(undo.pop_all())
 
     def _add_markers(self, worker: Worker, undo: ExitStack) -> None:
@@ -341,14 +336,9 @@ class TrackerNode:
         )
         self._add_display(markers, undo)
 
-    def _end_images(self, images: ImageSubscription) -> None:
-        images.destroy()
-        self._images = None
-
-    def _end_depth(self, depth: ImageSubscription) -> None:
-        depth.destroy()
-        self._depth = None
-        self._positions.restart()
+    def _end_topics(self, topics: CameraTopics) -> None:
+        topics.destroy()
+        self._topics = None
 
     def end(self, timeout_s: float) -> bool:
         """Release everything that waits, because the process ends.

@@ -167,7 +167,19 @@ def test_after_a_restart_the_first_new_error_is_told_again():
             {"frames": 1, "no_depth": "it is 90 ms off", "late": 3},
             ImageSource("/depth", "reliable", 1),
             DiagnosticStatus.OK,
-            "90 ms off; 3 of depth came when their images were done",
+            "90 ms off; depth came too late for 3 images",
+        ),
+        (
+            {"frames": 1, "no_depth": "it is 90 ms off", "received": 9},
+            ImageSource("/depth", "reliable", 1),
+            DiagnosticStatus.WARN,
+            "bearings only: it is 90 ms off",
+        ),
+        (
+            {"frames": 1, "no_bearing": "camera_info is for another picture"},
+            ImageSource("/depth", "reliable", 1),
+            DiagnosticStatus.WARN,
+            "neither bearings nor positions: camera_info is for another picture",
         ),
         (
             {"frames": 1, "no_depth": "it is rgb8", "last_refusal": "it is rgb8"},

@@ -178,7 +178,7 @@ def _add_prompt(prompt: Prompt, source: str, tracking: Tracking) -> tuple[Tracke
         return tracked_object(state, newest, last_seen, position), newest
     header = header_of(state.stamp_ns, newest.frame_id)
     last_seen = tracking.watch.look_back(state, header, cause=cause)
-    return tracked_object(state, header, last_seen, tracking.position_of(state, header)), header
+    return tracked_object(state, header, last_seen), header
 
 
 def _whom_to_remove(tracker: Tracker) -> str:

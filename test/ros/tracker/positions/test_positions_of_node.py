@@ -2,12 +2,14 @@
 
 import math
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from sensor_msgs.msg import CameraInfo, Image
+from visualization_msgs.msg import Marker, MarkerArray
 
 from etam_ros.ros.image_conversion import image_message
 
@@ -49,16 +51,17 @@ class RobotCamera:
 
 @pytest.fixture(scope="module")
 def running(start_tracker, make_client, ros):
-    start_tracker(*ros.tiny, "-p", "depth.stamp_tolerance_ms:=200.0")
+    more = ("-p", "depth.stamp_tolerance_ms:=200.0", "-p", "tf.objects:=true")
+    process = start_tracker(*ros.tiny, *more)
     client = make_client()
     client.wait_for_camera()
-    return client, RobotCamera(client)
+    return client, RobotCamera(client), process
 
 
 @pytest.fixture
 def followed(running):
     """Client, camera, and the object on the newest frame, given by its mask."""
-    client, camera = running
+    client, camera, _ = running
     client.reset()
     header = client.next_header()
     client.track(camera.picture(header))
@@ -116,6 +119,10 @@ def test_bearing_alone_is_said_to_be_that_and_depth_makes_positions(followed):
     status, values = client.status("positions", lambda _, v: v["located"] == "1")
     assert status.message == "1 of 1 visible objects located"
     assert int(values["paired"]) >= 2
+    on_it = (item.centroid.x, item.centroid.y)
+    answer = client.add_prompt(object_id=item.id, points=[on_it], labels=[1])
+    assert math.isfinite(answer.object.position.point.z)
+    assert math.isfinite(answer.object.bearing.z)
 
 
 def test_depth_that_is_late_or_missing_holds_nothing_up_and_is_counted(followed):
@@ -136,7 +143,7 @@ def test_depth_that_is_late_or_missing_holds_nothing_up_and_is_counted(followed)
     follow(client, camera, client.next_header())
     status, _ = client.status("positions", lambda _, v: "off, expected at most" in v["no_depth"])
     assert "bearings only: the nearest depth is" in status.message
-    assert "came when their images were done" in status.message
+    assert "; depth came too late for" in status.message
 
 
 def test_depth_that_does_not_fit_is_refused_in_words(followed):
@@ -152,3 +159,62 @@ def test_depth_that_does_not_fit_is_refused_in_words(followed):
 
     status, _ = client.wait_until(refused, "a refusal")
     assert status.level == DiagnosticStatus.WARN
+
+
+def test_markers_stand_where_objects_are_and_go_with_them(followed):
+    client, camera = followed
+    camera.calibrate()
+    heard = []
+    subscription = client.listen(MarkerArray, "markers", heard)
+    client.wait_until(lambda: client.node.count_publishers("/tracker/markers"))
+
+    def shown():
+        header = client.next_header()
+        camera.send_depth(header)
+        item = follow(client, camera, header)
+        client.executor.spin_once(timeout_sec=0.05)
+        markers = [each for array in heard for each in array.markers]
+        found = [each for each in markers if each.header == header and each.ns == "objects"]
+        return (item, found[0]) if found else None
+
+    item, sphere = client.wait_until(shown, "a marker")
+    assert (sphere.id, sphere.type, sphere.action) == (item.id, Marker.SPHERE, Marker.ADD)
+    assert vector(sphere.pose.position) == pytest.approx(vector(item.position.point))
+    assert client.remove(item.id).success
+
+    def deleted():
+        client.track(camera.picture(client.next_header()))
+        client.executor.spin_once(timeout_sec=0.05)
+        markers = [each for array in heard for each in array.markers]
+        gone = {each.ns for each in markers if each.action == Marker.DELETE}
+        return gone == {"objects", "names"}
+
+    client.wait_until(deleted, "deletion of both markers")
+    client.node.destroy_subscription(subscription)
+
+
+def test_coordinate_frames_are_published_or_it_is_said_that_they_are_not(running, followed):
+    client, camera, process = running
+    if find_spec("tf2_msgs") is None:
+        assert process.log.count("tf2_msgs is not installed") == 1
+        return
+    from tf2_msgs.msg import TFMessage
+
+    camera.calibrate()
+    heard = []
+    subscription = client.node.create_subscription(TFMessage, "/tf", heard.append, 100)
+    client.wait_until(lambda: client.node.count_publishers("/tf"))
+
+    def framed():
+        header = client.next_header()
+        camera.send_depth(header)
+        item = follow(client, camera, header)
+        client.executor.spin_once(timeout_sec=0.05)
+        found = [each for message in heard for each in message.transforms if each.header == header]
+        return (item, found[0]) if found else None
+
+    item, transform = client.wait_until(framed, "a transform")
+    assert transform.child_frame_id == f"object_{item.id}"
+    moved = vector(transform.transform.translation)
+    assert moved == pytest.approx(vector(item.position.point))
+    client.node.destroy_subscription(subscription)
