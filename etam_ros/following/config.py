@@ -42,9 +42,16 @@ class FollowerConfig(Checked):
         live=True,
     )
     min_iou_score: float = option(
-        0.6,
+        0.4,
         "A target whose iou_score is below this is doubtful and not followed, 0..1; 0 never "
         "doubts.",
+        minimum=0.0,
+        maximum=1.0,
+        live=True,
+    )
+    min_visibility: float = option(
+        0.98,
+        "The same for its visibility, 0..1.",
         minimum=0.0,
         maximum=1.0,
         live=True,

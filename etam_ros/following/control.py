@@ -189,6 +189,8 @@ class FollowControl:
             return f"{seen.name} is hidden"
         if not seen.iou_score >= self.settings.node.min_iou_score:
             return f"{seen.name} is doubtful, its iou_score is too low"
+        if not seen.visibility >= self.settings.node.min_visibility:
+            return f"{seen.name} is doubtful, its visibility is too low"
         if not math.isfinite(seen.bearing):
             return f"the direction of {seen.name} is unknown: there is no camera_info"
         if self._leaps(seen, seen_s):

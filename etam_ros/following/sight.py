@@ -19,6 +19,7 @@ class SeenObject:
         object_id, label: whose.
         occluded: the tracker sees nothing of it.
         iou_score: the model's own estimate of its mask, 0..1.
+        visibility: how sure the model is that it sees it, 0..1.
         bearing: radians to the left of straight ahead; NaN where it is unknown.
         distance_m: metres over the floor from the camera; NaN where it is unknown.
     """
@@ -27,6 +28,7 @@ class SeenObject:
     label: str = ""
     occluded: bool = False
     iou_score: float = 1.0
+    visibility: float = 1.0
     bearing: float = math.nan
     distance_m: float = math.nan
 

@@ -25,6 +25,7 @@ OBJECTS = st.builds(
     label=st.sampled_from(["", "cup", "box"]),
     occluded=st.booleans(),
     iou_score=st.one_of(st.floats(0, 1), ANY),
+    visibility=st.one_of(st.floats(0, 1), ANY),
     bearing=st.one_of(st.floats(-1.5, 1.5), ANY),
     distance_m=st.one_of(st.floats(0, 10), ANY),
 )
@@ -38,6 +39,7 @@ SETTINGS = st.builds(
         result_timeout_s=st.floats(0.05, 2),
         lost_after_s=st.floats(0, 3),
         min_iou_score=st.floats(0, 1),
+        min_visibility=st.floats(0, 1),
     ),
     bearing=st.builds(
         BearingConfig, gain=st.floats(0, 20), max=st.floats(0, 10), deadband=st.floats(0, 1)
@@ -134,7 +136,7 @@ def test_it_stands_when_no_result_comes_any_more(given_settings, events, silence
 
 @settings(max_examples=100, deadline=None)
 @given(
-    st.sampled_from(["hidden", "gone", "doubtful", "no direction"]),
+    st.sampled_from(["hidden", "gone", "doubtful", "barely visible", "no direction"]),
     st.floats(0.1, 2),
     st.floats(0, 2 * math.pi),
     st.floats(0, 10),
@@ -147,6 +149,7 @@ def test_it_stands_within_the_timeout_when_the_tracker_does_not_know(why, timeou
         "hidden": [replace(seen, occluded=True)],
         "gone": [],
         "doubtful": [replace(seen, iou_score=0.1)],
+        "barely visible": [replace(seen, visibility=0.6)],
         "no direction": [replace(seen, bearing=math.nan)],
     }[why]
     command, _ = run(control, now_s, timeout_s + STEP_S, unknown)

@@ -65,6 +65,7 @@ def seen_object(item: TrackedObject, camera: CameraModel | None) -> SeenObject:
         label=item.label,
         occluded=item.occluded,
         iou_score=item.iou_score,
+        visibility=item.visibility,
         bearing=_bearing(item, camera),
         distance_m=math.hypot(point.x, point.z) if known else math.nan,
     )

@@ -20,7 +20,7 @@ LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 def tracked(object_id=1, *, x=-0.5, z=3.0, bearing=True, header=None, **fields):
     """An object half a metre to the left, three metres ahead."""
-    item = TrackedObject(id=object_id, label="cup", iou_score=0.9, visibility=0.9, **fields)
+    item = TrackedObject(id=object_id, label="cup", iou_score=0.9, visibility=1.0, **fields)
     far = math.hypot(x, z)
     item.bearing = Vector3(x=x / far, z=z / far) if bearing else Vector3(x=NAN, y=NAN, z=NAN)
     item.position.header = header or Header()
