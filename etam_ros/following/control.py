@@ -87,6 +87,7 @@ class FollowControl:
         self._frame_id = ""
         self._bound: SeenObject | None = None
         self._located: tuple[float, SeenObject] | None = None  # when it was where, last
+        self._leapt: tuple[float, float] | None = None  # when the mask was how far away instead
         self._followed = False
         self._trouble: tuple[float, str] | None = None  # since when it cannot follow, and why
         self._lost = ""
@@ -113,7 +114,7 @@ class FollowControl:
 
     def interrupt(self, now_s: float, reason: str) -> None:
         """Stop at once, and believe no result that has come so far: time itself jumped."""
-        self._frame = self._located = None
+        self._frame = self._located = self._leapt = None
         self._blocked = reason
         self._speeds = STANDING
         if self._followed and not self.settings.node.resume:
@@ -131,6 +132,7 @@ class FollowControl:
         self._frame, self._blocked = frame, ""
         if not self._frame_id:
             self._frame_id = self.settings.node.frame_id or frame.frame_id
+        self._watch_for_leaps(frame)
         verdict = self._judge(now_s)
         self._note(now_s, verdict)
         if verdict.good and verdict.seen and math.isfinite(verdict.seen.distance_m):
@@ -140,7 +142,7 @@ class FollowControl:
         """The target in a frame, if it is there to be followed; also while disabled."""
         target = self.settings.node.target
         seen, _ = choose(frame.objects, target, self._bound, self.selected)
-        return None if seen is None or self._doubts(seen, frame.arrived_s) else seen
+        return None if seen is None or self._doubts(seen) else seen
 
     def command(self, now_s: float) -> Command:
         """What to do now; called at a steady rate."""
@@ -177,13 +179,9 @@ class FollowControl:
             other = f"results come from camera frame {frame.frame_id!r:.80}, not {expected!r:.80}"
             return _Verdict(reason=other, at_once=True)
         seen, missing = choose(frame.objects, node.target, self._bound, self.selected)
-        return (
-            _Verdict(reason=missing)
-            if seen is None
-            else _Verdict(seen, self._doubts(seen, frame.arrived_s))
-        )
+        return _Verdict(reason=missing) if seen is None else _Verdict(seen, self._doubts(seen))
 
-    def _doubts(self, seen: SeenObject, seen_s: float) -> str:
+    def _doubts(self, seen: SeenObject) -> str:
         """Why an object that is there cannot be followed; empty if it can."""
         if seen.occluded:
             return f"{seen.name} is hidden"
@@ -193,17 +191,39 @@ class FollowControl:
             return f"{seen.name} is doubtful, its visibility is too low"
         if not math.isfinite(seen.bearing):
             return f"the direction of {seen.name} is unknown: there is no camera_info"
-        if self._leaps(seen, seen_s):
-            return f"{seen.name} is doubtful, its distance leaps"
+        if self._leapt is not None and self._is_located(seen):
+            return f"{seen.name} is doubtful, its distance leapt"
         return ""
 
-    def _leaps(self, seen: SeenObject, seen_s: float) -> bool:
-        """Whether it is further from where it was than it can have gone since."""
-        if self._located is None or self._located[1].object_id != seen.object_id:
-            return False
-        before_s, before = self._located
-        reach_m = JUMP_M + self.settings.node.max_target_speed * (seen_s - before_s)
-        return abs(seen.distance_m - before.distance_m) > reach_m  # not if it is unknown
+    def _is_located(self, seen: SeenObject) -> bool:
+        """Whether it is the object that was where `_located` says."""
+        return self._located is not None and self._located[1].object_id == seen.object_id
+
+    def _watch_for_leaps(self, frame: SeenFrame) -> None:
+        """Notice a mask that slips to something nearer or further than the target can have gone.
+
+        It counts as slipped for as long as it stays there, even if the target could have gone so
+        far meanwhile; until it slips back to where the target can be, or the target was hidden.
+        """
+        target, now_s = self.settings.node.target, frame.arrived_s
+        seen, _ = choose(frame.objects, target, self._bound, self.selected)
+        if seen is None or seen.occluded or not self._is_located(seen):
+            self._leapt = None
+            return
+        if self._located is None or not math.isfinite(seen.distance_m):
+            return
+        located_s, before = self._located
+        slipped = self._leapt
+        if slipped is not None and self._near(slipped[1], seen.distance_m, now_s - slipped[0]):
+            self._leapt = (now_s, seen.distance_m)
+        elif self._near(before.distance_m, seen.distance_m, now_s - located_s):
+            self._leapt = None
+        else:
+            self._leapt = (now_s, seen.distance_m)
+
+    def _near(self, before_m: float, now_m: float, passed_s: float) -> bool:
+        """Whether a target can change its distance so in that time."""
+        return abs(now_m - before_m) <= JUMP_M + self.settings.node.max_target_speed * passed_s
 
     def _note(self, now_s: float, verdict: _Verdict) -> None:
         """Keep account of how long the target could not be followed."""

@@ -280,17 +280,30 @@ def test_without_depth_it_turns_and_says_so():
     assert command.state == "following: cup (1), turning only: its distance is unknown"
 
 
-def test_a_distance_that_leaps_is_doubted_until_it_could_have_gone_so_far():
-    control = make(max_target_speed=2.0, lost_after_s=10.0)
+def test_a_mask_that_slips_to_the_wall_is_doubted_for_as_long_as_it_stays_there():
+    control = make(max_target_speed=2.0, lost_after_s=100.0)
     _, now_s = run(control, 0.0, 1.0)
-    far = [replace(CUP, distance_m=8.0)]  # the mask slipped to the wall behind it
+    far, near = ([replace(CUP, distance_m=d)] for d in (8.0, 2.7))
     command, now_s = run(control, now_s, STEP_S, far)
-    assert command.state == "stopped: cup (1) is doubtful, its distance leaps"
-    command, now_s = run(control, now_s, 2.0, far)
+    assert command.state == "stopped: cup (1) is doubtful, its distance leapt"
+    command, now_s = run(control, now_s, 20.0, far)
     assert command.phase is Phase.STOPPED
-    command, now_s = run(control, now_s, STEP_S, [replace(CUP, distance_m=2.7)])
+    assert control.target_of(SeenFrame(now_s, objects=far)) is None
+    command, now_s = run(control, now_s, STEP_S, [replace(CUP, distance_m=math.nan)])
+    assert command.phase is Phase.STOPPED
+    command, now_s = run(control, now_s, STEP_S, near)
     assert command.phase is Phase.FOLLOWING
-    command, _ = run(control, now_s, 4.0, far)
+
+
+def test_a_target_that_was_hidden_may_have_gone_as_far_as_it_can():
+    control = make(max_target_speed=2.0, lost_after_s=100.0)
+    _, now_s = run(control, 0.0, 1.0)
+    hidden, far = [replace(CUP, occluded=True)], [replace(CUP, distance_m=8.0)]
+    _, now_s = run(control, now_s, 1.0, hidden)
+    command, now_s = run(control, now_s, STEP_S, far)
+    assert command.phase is Phase.STOPPED
+    _, now_s = run(control, now_s, 3.0, hidden)
+    command, _ = run(control, now_s, STEP_S, far)
     assert command.phase is Phase.FOLLOWING
 
 

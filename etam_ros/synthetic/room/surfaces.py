@@ -60,7 +60,8 @@ def _hang(picture: NDArray[np.float32], corner: tuple[int, int], painting: Pictu
     h, w = painting.shape[:2]
     cv2.rectangle(picture, (x - 3, y - 3), (x + w + 2, y + h + 2), (70, 52, 40), cv2.FILLED)
     part = picture[y : y + h, x : x + w]
-    muted = 0.75 * painting.astype(np.float32) + 40.0
+    grey = painting.mean(axis=2, keepdims=True)
+    muted = 0.15 * painting + 0.35 * grey + 90.0  # they hang behind glass
     part[:] = muted[: part.shape[0], : part.shape[1]]
 
 

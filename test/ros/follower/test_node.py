@@ -6,6 +6,7 @@ import time
 
 import pytest
 from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from etam_ros.msg import TrackedObject, TrackedObjectArray
 from geometry_msgs.msg import Point, PoseStamped, Twist, TwistStamped, Vector3
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -195,6 +196,25 @@ def test_parameters_change_while_it_drives_and_are_checked(robot):
     robot.until_state("stopped: there is no object 'box'", tracked())
     for name, value in (("target", "newest"), ("distance.max", 0.5)):
         assert robot.client.set_parameter(name, value).successful
+
+
+def test_it_follows_what_the_tracker_says_was_selected(robot):
+    reports = robot.client.node.create_publisher(DiagnosticArray, "/diagnostics", 10)
+    assert robot.client.set_parameter("target", "selected").successful
+    robot.client.wait_until(lambda: reports.get_subscription_count() > 1, "a subscription")
+    robot.enable()
+    both = (tracked(1), tracked(2))
+    robot.until_state("waiting: no object is selected", *both)
+    status = DiagnosticStatus(name="/client: tracking", hardware_id="/client")
+    status.values = [KeyValue(key="selected", value="1")]
+
+    def chosen():
+        reports.publish(DiagnosticArray(status=[status]))
+        return "following: cup (1)" in robot.states[-1]
+
+    robot.until(chosen, *both)
+    assert robot.client.set_parameter("target", "newest").successful
+    robot.until_state("following: cup (2)", *both)
 
 
 def test_diagnostics_say_what_it_does(robot):
