@@ -53,7 +53,8 @@ def start_nodes(
         ("follower", following, ("-r", "objects:=tracker/objects")),
     ):
         given = {"use_sim_time": "true", **parameters}
-        arguments = [part for key, value in given.items() for part in ("-p", f"{key}:={value}")]
+        pairs = [f"{key}:={value}" for key, value in given.items() if value != ""]
+        arguments = [part for pair in pairs for part in ("-p", pair)]
         processes.start(
             TRACKER if name == "tracker" else FOLLOWER,
             f"etam_ros.ros.{name}.executable",
