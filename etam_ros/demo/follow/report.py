@@ -44,14 +44,16 @@ class FollowReport:
     def numbers(self) -> Mapping[str, str]:
         """The run, in words."""
         hidden = [row for row in self.rows if row.shown == 0.0]
-        noticed = sum(row.occluded for row in hidden)
+        occluded = sum(row.occluded for row in hidden)
+        held = sum(not row.state.startswith("following") for row in hidden)
         ious = [row.iou for row in self.rows if row.visible]
         return {
             "model": self.model,
             "weights": self.weights,
             "pictures": f"{len(self.rows)} in {self.rows[-1].time_s:.0f} simulated seconds",
             "mean IoU of the masks": f"{np.mean(ious):.3f}" if ious else "",
-            "hidden pictures noticed": f"{noticed} of {len(hidden)}",
+            "pictures without the figure": f"{len(hidden)}; on {held} of them the follower had "
+            f"stopped, on {occluded} the tracker said that it is hidden",
         }
 
     def table(self) -> list[tuple[str, str, str, str]]:

@@ -238,6 +238,8 @@ class FollowerNode:
         """Tell the robot to stand, because the process ends."""
         with self._lock:
             self._ending = True
+            self._report_timer.cancel()
             if self._timer is not None:
+                self._timer.cancel()  # nothing may be under way when the node goes away
                 self._stand()
         return True

@@ -244,6 +244,7 @@ def test_the_last_that_a_robot_hears_of_a_process_that_ends_is_zero(
     robot.until(lambda: not robot.subscription.get_publisher_count())
     robot.until(robot.stands)
     assert "Traceback" not in process.log
+    assert "never retrieved" not in process.log
 
 
 def test_a_run_through_the_lifecycle_with_twists_without_stamps(start_follower, make_client):
