@@ -11,11 +11,10 @@ from enum import Enum
 from typing import Final
 
 from etam_ros.following.config import FollowerSettings
+from etam_ros.following.leaps import LeapWatch
 from etam_ros.following.sight import SeenFrame, SeenObject, choose
 from etam_ros.following.speeds import STANDING, Speeds, changed_speed, wanted_speeds
 
-JUMP_M: Final = 0.5
-"""A distance may always change by so much: a mask may take another part of the target."""
 LONGEST_STEP_S: Final = 0.2
 """A command that comes later after the one before changes speeds by no more than this allows."""
 
@@ -80,14 +79,14 @@ class FollowControl:
         self._settings = settings
         self.enabled = False
         self.selected: int | None = None
+        self._leaps = LeapWatch()
         self._forget()
 
     def _forget(self) -> None:
         self._frame: SeenFrame | None = None
         self._frame_id = ""
         self._bound: SeenObject | None = None
-        self._located: tuple[float, SeenObject] | None = None  # when it was where, last
-        self._leapt: tuple[float, float] | None = None  # when the mask was how far away instead
+        self._leaps.forget()
         self._followed = False
         self._trouble: tuple[float, str] | None = None  # since when it cannot follow, and why
         self._lost = ""
@@ -104,7 +103,8 @@ class FollowControl:
     @settings.setter
     def settings(self, settings: FollowerSettings) -> None:
         if settings.node.target != self._settings.node.target:
-            self._bound = self._located = None
+            self._bound = None
+            self._leaps.forget()
         self._settings = settings
 
     def enable(self, enabled: bool) -> None:
@@ -114,7 +114,8 @@ class FollowControl:
 
     def interrupt(self, now_s: float, reason: str) -> None:
         """Stop at once, and believe no result that has come so far: time itself jumped."""
-        self._frame = self._located = self._leapt = None
+        self._frame = None
+        self._leaps.forget()
         self._blocked = reason
         self._speeds = STANDING
         if self._followed and not self.settings.node.resume:
@@ -132,11 +133,13 @@ class FollowControl:
         self._frame, self._blocked = frame, ""
         if not self._frame_id:
             self._frame_id = self.settings.node.frame_id or frame.frame_id
-        self._watch_for_leaps(frame)
+        node = self.settings.node
+        target, _ = choose(frame.objects, node.target, self._bound, self.selected)
+        self._leaps.look(target, now_s, node.max_target_speed)
         verdict = self._judge(now_s)
         self._note(now_s, verdict)
-        if verdict.good and verdict.seen and math.isfinite(verdict.seen.distance_m):
-            self._located = (now_s, verdict.seen)
+        if verdict.good and verdict.seen is not None:
+            self._leaps.trust(verdict.seen, now_s)
 
     def target_of(self, frame: SeenFrame) -> SeenObject | None:
         """The target in a frame, if it is there to be followed; also while disabled."""
@@ -191,39 +194,9 @@ class FollowControl:
             return f"{seen.name} is doubtful, its visibility is too low"
         if not math.isfinite(seen.bearing):
             return f"the direction of {seen.name} is unknown: there is no camera_info"
-        if self._leapt is not None and self._is_located(seen):
-            return f"{seen.name} is doubtful, its distance leapt"
+        if self._leaps.has_slipped(seen):
+            return f"{seen.name} is doubtful, its distance leapt (~/enable trusts it again)"
         return ""
-
-    def _is_located(self, seen: SeenObject) -> bool:
-        """Whether it is the object that was where `_located` says."""
-        return self._located is not None and self._located[1].object_id == seen.object_id
-
-    def _watch_for_leaps(self, frame: SeenFrame) -> None:
-        """Notice a mask that slips to something nearer or further than the target can have gone.
-
-        It counts as slipped for as long as it stays there, even if the target could have gone so
-        far meanwhile; until it slips back to where the target can be, or the target was hidden.
-        """
-        target, now_s = self.settings.node.target, frame.arrived_s
-        seen, _ = choose(frame.objects, target, self._bound, self.selected)
-        if seen is None or seen.occluded or not self._is_located(seen):
-            self._leapt = None
-            return
-        if self._located is None or not math.isfinite(seen.distance_m):
-            return
-        located_s, before = self._located
-        slipped = self._leapt
-        if slipped is not None and self._near(slipped[1], seen.distance_m, now_s - slipped[0]):
-            self._leapt = (now_s, seen.distance_m)
-        elif self._near(before.distance_m, seen.distance_m, now_s - located_s):
-            self._leapt = None
-        else:
-            self._leapt = (now_s, seen.distance_m)
-
-    def _near(self, before_m: float, now_m: float, passed_s: float) -> bool:
-        """Whether a target can change its distance so in that time."""
-        return abs(now_m - before_m) <= JUMP_M + self.settings.node.max_target_speed * passed_s
 
     def _note(self, now_s: float, verdict: _Verdict) -> None:
         """Keep account of how long the target could not be followed."""

@@ -132,15 +132,8 @@ class Column:
 
     def corners(self) -> Vector:
         """Of the box around it."""
-        r = self.radius
-        return np.array(
-            [
-                [self.x + a * r, self.y + b * r, z]
-                for a in (-1, 1)
-                for b in (-1, 1)
-                for z in (self.bottom, self.top)
-            ]
-        )
+        half = (self.top - self.bottom) / 2
+        return _box((self.x, self.y, self.bottom + half), (self.radius, self.radius, half))
 
     def hit(self, rays: Rays) -> Hits:
         """The nearer of two solutions of a quadratic equation."""
@@ -178,9 +171,7 @@ class Ball:
 
     def corners(self) -> Vector:
         """Of the box around it."""
-        centre = np.array([self.x, self.y, self.z])
-        signs = np.array([[a, b, c] for a in (-1, 1) for b in (-1, 1) for c in (-1, 1)])
-        return np.asarray(centre + self.radius * signs)
+        return _box((self.x, self.y, self.z), (self.radius,) * 3)
 
     def hit(self, rays: Rays) -> Hits:
         """The nearer of two solutions of a quadratic equation."""
@@ -199,6 +190,12 @@ class Ball:
             v = np.arccos(np.clip(normal[2], -1, 1)) / np.float32(np.pi)
             light = _lit(normal[0], normal[1]) + np.float32(0.25) * normal[2]
         return Hits(depth, _around(normal[0], normal[1], self.heading), v, light)
+
+
+def _box(centre: tuple[float, ...], half: tuple[float, ...]) -> Vector:
+    """(8, 3) corners of an upright box."""
+    signs = np.array([[a, b, c] for a in (-1, 1) for b in (-1, 1) for c in (-1, 1)])
+    return np.asarray(np.array(centre) + signs * np.array(half), np.float64)
 
 
 def _nearer(a: Values, half_b: Values, c: np.float32) -> Values:
