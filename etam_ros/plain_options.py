@@ -10,7 +10,7 @@ from argparse import SUPPRESS, ArgumentParser, Namespace
 from dataclasses import Field, fields
 from typing import Any
 
-from etam_ros.config import Checked, flag_of, metavar_of, option_of
+from etam_ros.options import Checked, flag_of, metavar_of, option_of
 
 
 def add_options(

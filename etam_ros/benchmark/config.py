@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from etam_ros.config import NetworkConfig, option
+from etam_ros.config import NetworkConfig
+from etam_ros.options import option
 
 
 @dataclass(frozen=True)

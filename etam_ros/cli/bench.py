@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from etam_ros.benchmark.config import BenchConfig
 from etam_ros.cli.terminal.options import options_of
-from etam_ros.config import counts
+from etam_ros.options import counts
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -24,9 +24,10 @@ from typing import Final
 
 import torch
 
-from etam_ros.config import DEFAULT_MODEL, counts
+from etam_ros.config import DEFAULT_MODEL
 from etam_ros.errors import EtamError, TrainingError
 from etam_ros.media.files import writing_whole
+from etam_ros.options import counts
 from etam_ros.plain_options import add_options, given_options
 from etam_ros.synthetic.samples import ClipSource
 from etam_ros.training.config import TrainingConfig

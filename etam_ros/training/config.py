@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from etam_ros.config import DEFAULT_MODEL, DEVICES, Checked, option
+from etam_ros.config import DEFAULT_MODEL, DEVICES
 from etam_ros.errors import ConfigError
+from etam_ros.options import Checked, option
 
 OPTIMIZERS: Final = ("adamw", "muon")
 TRAINING_PRECISIONS: Final = ("auto", "fp32", "bf16")

@@ -11,8 +11,9 @@ import typer
 from etam_ros.benchmark.config import BenchConfig
 from etam_ros.cli import main
 from etam_ros.cli.terminal.options import options_of
-from etam_ros.config import Checked, PlayerConfig, flag_of, option, option_of
+from etam_ros.config import PlayerConfig
 from etam_ros.errors import ConfigError
+from etam_ros.options import Checked, flag_of, option, option_of
 from etam_ros.training.config import TrainingConfig
 from etam_ros.training.pretraining.config import PretrainingConfig
 

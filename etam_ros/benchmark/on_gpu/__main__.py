@@ -18,8 +18,9 @@ from typing import Final
 
 from etam_ros.benchmark.on_gpu.findings import Findings
 from etam_ros.benchmark.on_gpu.parts import PARTS, REPORT, TESTS, TRAIN, Call, run_call
-from etam_ros.config import DEFAULT_MODEL, NetworkConfig, counts
+from etam_ros.config import DEFAULT_MODEL, NetworkConfig
 from etam_ros.errors import ConfigError, EtamError
+from etam_ros.options import counts
 from etam_ros.plain_options import add_options
 from etam_ros.runtime import static_graphs
 from etam_ros.runtime.backends.torch.stages import choose_device

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from etam_ros.config import Checked, flag_of, metavar_of, option_of
+from etam_ros.options import Checked, flag_of, metavar_of, option_of
 
 Verb = Callable[..., Any]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from std_msgs.msg import Header
 
 from etam_ros.config import TrackerConfig
-from etam_ros.records import FOREGROUND, NEW_OBJECT, Frame, Prompt
+from etam_ros.records import FOREGROUND, NEW_OBJECT, Frame, ObjectState, Prompt
+from etam_ros.ros.messages import NO_POSITION, ObjectPosition
 from etam_ros.ros.parameters import Settings
 from etam_ros.ros.tracker.object_watch import ObjectWatch
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 OPENMP_SPINS: Final = "20000"
 """Enough to bridge the gaps between the operations of a stage."""
+
+
+Locate = Callable[[Sequence[ObjectState], tuple[int, int], Header], Mapping[int, ObjectPosition]]
+"""Where the objects of a frame are, by its size and header."""
 
 
 @dataclass
@@ -36,6 +41,7 @@ class Tracking:
         newest: header of the newest processed frame, None before the first.
         selected: id of the object that was chosen for bare clicks, None without one.
         watch: notices what becomes of the objects.
+        locate: says where objects are in space.
         check: raises ConfigError for what the stages cannot serve; any thread may call it. None
             where they serve everything.
     """
@@ -46,6 +52,7 @@ class Tracking:
     newest: Header | None = None
     selected: int | None = None
     watch: ObjectWatch = field(default_factory=ObjectWatch)
+    locate: Locate | None = None
     check: Callable[[TrackerConfig], None] | None = None
 
     def use(self, settings: Settings) -> None:
@@ -73,6 +80,13 @@ class Tracking:
                 prompted=prompted,
             )
 
+    def position_of(self, state: ObjectState, header: Header) -> ObjectPosition:
+        """Where an object of the newest frame is in space, by that frame's header."""
+        result = self.tracker.result
+        if self.locate is None or result is None:
+            return NO_POSITION
+        return self.locate([state], result.image_hw, header).get(state.object_id, NO_POSITION)
+
     def unselect_what_is_gone(self) -> None:
         """Let no later object of that id inherit the selection of one that is not followed."""
         if self.selected not in self.tracker.object_ids:
@@ -87,6 +101,7 @@ def load_tracking(
     settings: Settings,
     stopping: Callable[[], bool],
     on_step: Callable[[str], None] = lambda _: None,
+    locate: Locate | None = None,
 ) -> Tracking:
     """Load the network and warm it up; takes seconds.
 
@@ -94,6 +109,7 @@ def load_tracking(
         settings: model, weights, backend, ...
         stopping: asked between the steps.
         on_step: is told what is being done when an engine has to be built.
+        locate: says where objects are in space.
 
     Raises:
         EtamError: the network cannot be loaded.
@@ -137,7 +153,7 @@ def load_tracking(
     except BaseException:
         stages.close()
         raise
-    return Tracking(tracker, timed, history, check=timed.check_serves)
+    return Tracking(tracker, timed, history, locate=locate, check=timed.check_serves)
 
 
 def _warm_up(tracker: Tracker, size: int, go_on: Callable[[], None]) -> None:

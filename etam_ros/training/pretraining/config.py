@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from etam_ros.config import DEFAULT_MODEL, Checked, option
+from etam_ros.config import DEFAULT_MODEL
+from etam_ros.options import Checked, option
 from etam_ros.training.config import (
     MACHINE,
     arithmetic,

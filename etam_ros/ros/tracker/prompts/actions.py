@@ -173,7 +173,9 @@ def _add_prompt(prompt: Prompt, source: str, tracking: Tracking) -> tuple[Tracke
     cause = f"{_in_words(prompt)} from {source}"
     if state.stamp_ns == stamp_ns(newest.stamp):
         tracking.look(cause=cause, prompted=state.object_id)
-        return tracked_object(state, newest, tracking.watch.last_seen[state.object_id]), newest
+        last_seen = tracking.watch.last_seen[state.object_id]
+        position = tracking.position_of(state, newest)
+        return tracked_object(state, newest, last_seen, position), newest
     header = header_of(state.stamp_ns, newest.frame_id)
     last_seen = tracking.watch.look_back(state, header, cause=cause)
     return tracked_object(state, header, last_seen), header
