@@ -58,7 +58,7 @@ MOST_FILES = 17  # __init__.py and 16 others
 CLI_AT_ONCE = {"typer", "rich", "etam_ros", *sys.stdlib_module_names}
 CLI_AT_ONCE_OURS = {
     "etam_ros", "etam_ros.config", "etam_ros.errors", "etam_ros.paths", "etam_ros.training.config",
-    "etam_ros.training.pretraining.config",
+    "etam_ros.training.pretraining.config", "etam_ros.evaluation.config",
 }  # fmt: skip
 
 

@@ -1,0 +1,40 @@
+"""The files of a report: numbers, tables and the page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from etam_ros.evaluation.report.summary import frames_table, objects_table
+from etam_ros.evaluation.runs.store import Result, RunFolder
+from etam_ros.media.files import writing
+from etam_ros.runtime.atomic import write_file
+
+
+def write_report(
+    folder: RunFolder,
+    results: Sequence[Result],
+    report: Mapping[str, Any],
+    before: Mapping[str, Sequence[Result]],
+) -> None:
+    """Write report.json, objects.csv and frames.csv.
+
+    Args:
+        folder: of the run.
+        results: of its videos, by name.
+        report: what goes to report.json.
+        before: results of other runs, by name, that it is compared with.
+
+    Raises:
+        SourceError: something cannot be written.
+    """
+    numbers = json.dumps(report, indent=1, allow_nan=False) + "\n"
+    files = {
+        "report.json": numbers,
+        "objects.csv": objects_table(results),
+        "frames.csv": frames_table(results),
+    }
+    with writing(folder.folder):
+        for name, text in files.items():
+            write_file(folder.folder / name, text.encode())
