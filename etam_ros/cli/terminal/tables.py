@@ -79,11 +79,13 @@ def summary_lines(summary: Mapping[str, Any]) -> list[str]:
     ]
     lines.append("; ".join(measures))
     away = summary["occlusion"]
-    if away["absent"] or away["called_absent"]:
+    if away["absent"]:
         lines.append(
             f"absent on {away['absent']} frames: precision {percent(away['precision'])}, recall "
             f"{percent(away['recall'])}"
         )
+    elif away["called_absent"]:
+        lines.append(f"called absent on {away['called_absent']} frames that show it")
     back = summary["recovery"]
     if back["returns"]:
         after = "" if back["frames"] is None else f", after {back['frames']:.1f} frames"

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from etam_ros.evaluation.report.comparison import compare
+from etam_ros.evaluation.report.page import render_page
 from etam_ros.evaluation.report.summary import frames_table, objects_table
 from etam_ros.evaluation.runs.store import Result, RunFolder
 from etam_ros.media.files import writing
@@ -18,7 +20,7 @@ def write_report(
     report: Mapping[str, Any],
     before: Mapping[str, Sequence[Result]],
 ) -> None:
-    """Write report.json, objects.csv and frames.csv.
+    """Write report.json, objects.csv, frames.csv and index.html.
 
     Args:
         folder: of the run.
@@ -27,13 +29,14 @@ def write_report(
         before: results of other runs, by name, that it is compared with.
 
     Raises:
-        SourceError: something cannot be written.
+        SourceError: something cannot be written, or a run cannot be compared.
     """
-    numbers = json.dumps(report, indent=1, allow_nan=False) + "\n"
+    comparisons = {name: compare(each, results) for name, each in before.items()}
     files = {
-        "report.json": numbers,
+        "report.json": json.dumps(report, indent=1, allow_nan=False) + "\n",
         "objects.csv": objects_table(results),
         "frames.csv": frames_table(results),
+        "index.html": render_page(folder, results, comparisons),
     }
     with writing(folder.folder):
         for name, text in files.items():
