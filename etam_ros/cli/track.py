@@ -15,7 +15,7 @@ from etam_ros.config import NetworkConfig, OverlayConfig, TrackerConfig
 from etam_ros.errors import PromptError
 
 if TYPE_CHECKING:
-    from etam_ros.media.sources import FrameSource
+    from etam_ros.media.frame_source import FrameSource
     from etam_ros.offline.prompts_file import TimedPrompt
     from etam_ros.offline.track_run import RunSummary, TrackRun
     from etam_ros.records import Frame
