@@ -59,7 +59,8 @@ MOST_FILES = 17  # __init__.py and 16 others
 # What a verb's file may import before it is called, so that `etam --help` is fast.
 CLI_AT_ONCE = {"typer", "rich", "etam_ros", *sys.stdlib_module_names}
 CLI_AT_ONCE_OURS = {
-    "etam_ros", "etam_ros.config", "etam_ros.errors", "etam_ros.paths", "etam_ros.training.config",
+    "etam_ros", "etam_ros.config", "etam_ros.errors", "etam_ros.offline.config", "etam_ros.paths",
+    "etam_ros.training.config",
     "etam_ros.training.pretraining.config",
 }  # fmt: skip
 

@@ -23,6 +23,7 @@ class FrameSource(Closing):
         fps: frames per second; of a folder or a camera that does not tell, what was asked for.
         frame_count: frames in all, or None where the source does not know.
         live: frames come when they come, and wait for nobody.
+        notes: what is odd about it, in words; may grow while it is read.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class FrameSource(Closing):
         self.fps = fps
         self.frame_count = frame_count
         self.live = live
+        self.notes: list[str] = []
         self._running: Generator[Frame, None, None] | None = None
 
     def __iter__(self) -> Iterator[Frame]:

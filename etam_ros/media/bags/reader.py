@@ -199,8 +199,8 @@ def check_installed(path: Path) -> None:
         import zstandard  # noqa: F401
     except ImportError as error:
         raise SourceError(
-            f"bag {path} cannot be read without the packages rosbags and mcap ({error}): "
-            "pip install 'etam_ros[bags]'"
+            f"bag {path} needs the packages rosbags and mcap ({error}), expected them to be "
+            "installed: pip install 'etam_ros[bags]'"
         ) from None
     del mcap
 

@@ -21,6 +21,7 @@ from etam_ros.errors import ImageError, SourceError
 from etam_ros.media.bags.definitions import TRACKED_OBJECT_ARRAY
 from etam_ros.media.bags.labels import label_image_of
 from etam_ros.media.bags.pictures import stamp_of
+from etam_ros.media.bags.prompts import prompts_of_tracker
 from etam_ros.media.bags.reader import Bag
 from etam_ros.media.bags.topics import LABEL_IMAGE, tracker_name
 from etam_ros.media.image_decoding import raw_samples
@@ -127,6 +128,15 @@ class RecordedRun:
             stamp_of(self.bag.read(message), message.received_ns)
             for message in self.bag.messages([f"{self.tracker}/objects"])
         }
+
+    def prompted(self) -> set[tuple[int, int]]:
+        """Stamps, in nanoseconds, and ids of objects that were prompted on that frame.
+
+        On such a frame the node has published what it saw before the prompt, and `etam track`
+        writes what it sees after it.
+        """
+        recorded = prompts_of_tracker(self.bag, self.tracker)
+        return {(item.stamp_ns, item.object_id) for item in recorded if item.prompt is not None}
 
     def frames(self) -> Iterator[RecordedFrame]:
         """Every frame that was processed, in the order of the bag, one at a time.

@@ -42,21 +42,17 @@ class BagSource(FrameSource):
         self, path: Path, *, topic: str = "", fps: float | None = None, recover: bool = False
     ) -> None:
         self.bag = Bag(path, recover=recover)
-        self._recover = recover
+        self.recover = recover
         found = camera_topic(self.bag, topic)
         self.topic = found.name
         super().__init__(
             f"{path.name}:{self.topic}", float(fps or self._rate() or DEFAULT_FPS), found.count
         )
-
-    @property
-    def notes(self) -> list[str]:
-        """What is odd about the bag, in words."""
-        return self.bag.notes
+        self.notes = self.bag.notes
 
     def _read(self) -> Generator[Frame, None, None]:
         number = -1
-        on_loss = self.bag.lose if self._recover else None
+        on_loss = self.bag.lose if self.recover else None
         for number, frame in enumerate(frames_of(self.bag, self.topic, on_loss)):  # noqa: B007
             yield frame
         if number < 0:
