@@ -456,11 +456,24 @@ GROUPS: Final[Mapping[str, type[Checked]]] = {
 
 
 @dataclass(frozen=True)
-class PlayerConfig(Checked):
+class BagConfig(Checked):
+    """How a bag is read, wherever it is a source."""
+
+    topic: str = option(
+        "",
+        "Topic of the images of a bag.",
+        unset="the camera's, where the bag holds one",
+        panel="Bags",
+    )
+    recover: bool = option(False, "Read what can be read of a damaged bag.", panel="Bags")
+
+
+@dataclass(frozen=True)
+class PlayerConfig(BagConfig):
     """What the player publishes, and how."""
 
     source: str = option(
-        "", "Video file, folder of images, index of a camera, or /dev/videoN.", required=True
+        "", "Video file, folder of images, bag, index of a camera, or /dev/videoN.", required=True
     )
     rate_hz: float = option(
         0.0,

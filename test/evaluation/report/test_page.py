@@ -117,7 +117,9 @@ def test_a_browser_plays_the_frames(report: Path, tmp_path: Path) -> None:
       const slider = document.querySelector(".player input");
       slider.value = 3; slider.dispatchEvent(new Event("input"));
       const there = () => [...document.images].every(each => each.complete && each.naturalWidth);
-      const look = () => { if (there()) document.title = "all pictures are there"; else setTimeout(look, 20); };
+      const look = () => {
+        if (there()) document.title = "all pictures are there"; else setTimeout(look, 20);
+      };
       look();
     </script>"""
     text = (report / "index.html").read_text().replace('loading="lazy"', "")
