@@ -51,6 +51,8 @@ def _judge_and_tell(config: EvaluationConfig, console: Console) -> float:
 
     runs = [each for each in config.sources if is_run(Path(each))]
     sources = [each for each in config.sources if each not in runs]
+    if config.against:
+        return _recorded(config, sources, console)
     if not sources:
         earlier = [*config.compare, *runs]
         if not earlier:
@@ -66,6 +68,25 @@ def _judge_and_tell(config: EvaluationConfig, console: Console) -> float:
     if photographs[0] is not None:
         return _photographs(config, sources, photographs[0], console)
     return _videos(config, sources, runs, console)
+
+
+def _recorded(config: EvaluationConfig, sources: list[str], console: Console) -> float:
+    """What a tracker has published, beside another run."""
+    from etam_ros.cli.terminal.tables import agreement_table
+    from etam_ros.evaluation.recorded import compare_recorded
+
+    if len(sources) != 1:
+        raise SourceError(
+            f"--against compares one recorded bag with another, and {len(sources)} are given: "
+            "etam eval RECORDED --against RERUN"
+        )
+    found = compare_recorded(
+        Path(sources[0]), Path(config.against), tracker=config.tracker, recover=config.recover
+    )
+    console.print(agreement_table(f"{config.against} against {sources[0]}", found))
+    if config.out:
+        _write(Path(config.out), found.as_json())
+    return found.j_and_f
 
 
 def _videos(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from etam_ros.config import NetworkConfig, option
+from etam_ros.config import BagConfig, NetworkConfig, option
 
 PROTOCOLS: Final = ("semi", "online", "offline")
 _RUNS: Final = "Many videos"
@@ -13,13 +13,13 @@ _REPORTS: Final = "Reports"
 
 
 @dataclass(frozen=True)
-class EvaluationConfig(NetworkConfig):
+class EvaluationConfig(BagConfig, NetworkConfig):
     """What is judged, how it is prompted, on what it runs, and what is left of it."""
 
     sources: tuple[str, ...] = option(
         (),
-        "Sequences in DAVIS or YouTube-VOS layout, photographs with masks, COCO-style JSON, "
-        "frames with --truth; or the report folder of an earlier run.",
+        "Sequences in DAVIS or YouTube-VOS layout, photographs with masks, COCO-style JSON, bags "
+        "with label images, frames with --truth; or the report folder of an earlier run.",
     )
     protocol: str = option(
         "semi",
@@ -42,8 +42,8 @@ class EvaluationConfig(NetworkConfig):
     )
     truth: str = option(
         "",
-        "Ground truth of SOURCE, where it lies elsewhere: a folder of masks, a CSV of boxes, a "
-        "COCO-style JSON.",
+        "Ground truth of SOURCE: a folder of masks, a CSV of boxes, a COCO-style JSON, or the "
+        "topic of label images in a bag.",
         unset="beside the frames",
         metavar="path",
     )
@@ -55,6 +55,19 @@ class EvaluationConfig(NetworkConfig):
         unset="none",
     )
     no_model: bool = option(False, "Judge baselines alone.")
+    against: str = option(
+        "",
+        "Bag of a run over the same frames, held against what the tracker in SOURCE published.",
+        unset="none",
+        metavar="bag",
+        panel="Bags",
+    )
+    tracker: str = option(
+        "",
+        "Name of the node whose results are meant, as /tracker.",
+        unset="the only one of the bag",
+        panel="Bags",
+    )
     jobs: int = option(
         1, "Videos judged at the same time, each in a process of its own.", minimum=1,
         maximum=256, panel=_RUNS,

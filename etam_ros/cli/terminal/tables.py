@@ -12,6 +12,8 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from etam_ros.evaluation.image_scoring import MaskScore
+    from etam_ros.evaluation.metrics.timing import RecordedTiming
+    from etam_ros.evaluation.recorded import RecordedAgreement
     from etam_ros.evaluation.report.comparison import Comparison
     from etam_ros.runtime.parity import ParityReport
 
@@ -104,6 +106,37 @@ def summary_lines(summary: Mapping[str, Any]) -> list[str]:
         )
         lines.append(f"J&F by interacted frames {points}")
     return lines
+
+
+def agreement_table(title: str, found: RecordedAgreement) -> Group:
+    """How alike two recorded runs are, by object; and how fast each was."""
+    columns = ("object", "frames", "J", "F", "J&F", "same presence", "centroid px")
+    table = titled_table(title, *columns)
+    for each in found.objects:
+        same = fmean(judged.expected == judged.found for judged in each.judged)
+        off = each.summary()["centroid_px"]
+        name = f"{each.object_id} {each.label}".strip()
+        numbers = map(percent, (each.j, each.f, each.j_and_f, same))
+        table.add_row(name, str(each.frames), *numbers, "-" if off is None else f"{off:.1f}")
+    alone = f"{found.alone[0]} only recorded, {found.alone[1]} only in the other run"
+    lines = [f"{found.shared} frames in both, {alone}; {found.prompted} left out, as prompted"]
+    if found.strangers:
+        lines.append(f"objects in one of them alone: {', '.join(map(str, found.strangers))}")
+    lines += [
+        f"{name}: {timing_words(each)}"
+        for name, each in zip(("recorded", "other run"), found.timing, strict=True)
+    ]
+    return Group(table, *map(Text, lines))
+
+
+def timing_words(timing: RecordedTiming) -> str:
+    """Rate, latency and drops in a line."""
+    words = [f"{timing.results} results"]
+    if timing.rate_hz is not None:
+        words.append(f"{timing.rate_hz:.1f} a second, longest gap {timing.longest_gap_s:.2f} s")
+    if timing.latency_p50_ms is not None:
+        words.append(f"latency {timing.latency_p50_ms:.1f} ms, p99 {timing.latency_p99_ms:.1f} ms")
+    return ", ".join([*words, f"{timing.dropped} frames dropped"])
 
 
 def comparison_table(title: str, comparison: Comparison) -> Group:

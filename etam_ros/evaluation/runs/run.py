@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from etam_ros.config import BagConfig
 from etam_ros.errors import ConfigError, SourceError
 from etam_ros.evaluation.baselines import VIDEO_BASELINES
 from etam_ros.evaluation.config import EvaluationConfig
@@ -108,7 +109,8 @@ def find_videos(config: EvaluationConfig, sources: Sequence[str]) -> list[Labell
         raise SourceError(
             f"--truth is for one source, and {len(sources)} are given: judge one at a time"
         )
-    found = [video for each in sources for video in open_videos(each, config.truth)]
+    bags = BagConfig(config.topic, config.recover)
+    found = [video for each in sources for video in open_videos(each, config.truth, bags)]
     videos = sorted(unique_names(found), key=lambda video: video.name)
     names = {name for name in config.sequences.split(",") if name}
     if strangers := names - {video.name for video in videos}:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from etam_ros.config import BagConfig
 from etam_ros.errors import SourceError
 from etam_ros.evaluation.image_folders import (
     LabelledPhotograph,
@@ -14,14 +16,16 @@ from etam_ros.evaluation.image_folders import (
     is_image_folder,
 )
 from etam_ros.evaluation.sequences import find_sequences
+from etam_ros.evaluation.truth.bags import labelled_bag
 from etam_ros.evaluation.truth.boxes import BoxTable
 from etam_ros.evaluation.truth.coco import CocoFile
 from etam_ros.evaluation.truth.videos import LabelledVideo, MaskFiles, Truths, video_of
+from etam_ros.media.files import is_bag
 from etam_ros.media.sources import images_in, open_source
 
 _EXPECTED = (
     "sequences (frames with masks, or JPEGImages with Annotations), photographs (images with "
-    "masks), a COCO-style JSON file, or frames with --truth"
+    "masks), a COCO-style JSON file, a bag with label images, or frames with --truth"
 )
 
 
@@ -42,32 +46,40 @@ def open_photographs(source: str, truth: str) -> list[LabelledPhotograph] | None
     return None
 
 
-def open_videos(source: str, truth: str = "") -> list[LabelledVideo]:
+def open_videos(
+    source: str, truth: str = "", bags: BagConfig | None = None
+) -> list[LabelledVideo]:
     """Videos with ground truth of a source.
 
     Args:
         source: a folder of sequences, a COCO-style file, or frames alone.
-        truth: of frames alone: a folder of masks, a CSV file of boxes, a COCO-style file.
+        truth: of frames alone: a folder of masks, a CSV file of boxes, a COCO-style file; of a
+            bag, also a topic of label images.
+        bags: how bags are read.
 
     Raises:
         SourceError: there are none, or they cannot be read; the message says what was expected.
     """
-    path = Path(source)
+    path, bags = Path(source), bags or BagConfig()
+    if is_bag(path) and not (truth and Path(truth).exists()):
+        return [labelled_bag(path, truth, bags.topic, bags.recover)]
     if truth:
-        return [_with_truth(source, Path(truth))]
+        return [_with_truth(source, Path(truth), bags)]
     if not path.exists():
         raise SourceError(f"{path} does not exist, expected {_EXPECTED}")
     if path.suffix.lower() == ".json":
         return CocoFile(path).videos()
     if path.is_dir():
+        if found := [each for each in sorted(path.iterdir()) if is_bag(each)]:
+            return [labelled_bag(each, truth, bags.topic, bags.recover) for each in found]
         names = _object_names(path)
         return [video_of(each, names.get(each.name, {})) for each in find_sequences(path)]
     raise SourceError(f"{path} is frames without ground truth, expected {_EXPECTED}")
 
 
-def _with_truth(source: str, truth: Path) -> LabelledVideo:
+def _with_truth(source: str, truth: Path, bags: BagConfig) -> LabelledVideo:
     """Frames whose truth lies elsewhere."""
-    with open_source(source) as opened:
+    with open_source(source, topic=bags.topic, recover=bags.recover) as opened:
         if opened.live:
             raise SourceError(f"{source} is a camera, expected a recording, which can be repeated")
     name = Path(source).resolve().stem
@@ -91,7 +103,7 @@ def _with_truth(source: str, truth: Path) -> LabelledVideo:
     else:
         table = BoxTable(truth)
         truths, names = table, table.object_names
-    return LabelledVideo(name, source, truths, names)
+    return LabelledVideo(name, source, truths, names, bags.topic, bags.recover)
 
 
 def _masks_by_index(source: Path, folder: Path) -> dict[int, Path]:
@@ -132,5 +144,5 @@ def unique_names(videos: Sequence[LabelledVideo]) -> list[LabelledVideo]:
     for video in videos:
         count = seen[video.name] = seen.get(video.name, 0) + 1
         name = video.name if count == 1 else f"{video.name}-{count}"
-        found.append(LabelledVideo(name, video.source, video.truths, video.object_names))
+        found.append(replace(video, name=name))
     return found

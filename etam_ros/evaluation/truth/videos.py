@@ -13,6 +13,8 @@ import numpy as np
 from etam_ros.errors import SourceError
 from etam_ros.evaluation.sequences import VOID_ID, VideoSequence
 from etam_ros.evaluation.truth.annotations import FrameTruth, MaskTruth
+from etam_ros.media.files import is_bag
+from etam_ros.media.frame_source import FrameSource
 from etam_ros.media.label_png import read_mask_values
 from etam_ros.media.sources import images_in, open_source, read_image
 from etam_ros.records import Frame
@@ -46,12 +48,15 @@ class LabelledVideo:
         source: what `open_source` opens, or the files of its frames in order.
         truths: the ground truth.
         object_names: by object id, where the truth has them.
+        topic, recover: of a bag, as `open_source` takes them.
     """
 
     name: str
     source: str | tuple[str, ...]
     truths: Truths
     object_names: Mapping[int, str] = field(default_factory=dict)
+    topic: str = ""
+    recover: bool = False
 
     def __iter__(self) -> Iterator[tuple[Frame, FrameTruth | None]]:
         for index, frame in enumerate(self._frames()):
@@ -59,7 +64,7 @@ class LabelledVideo:
 
     def _frames(self) -> Iterator[Frame]:
         if isinstance(self.source, str):
-            with open_source(self.source) as source:
+            with self._opened(self.source) as source:
                 yield from source
         else:
             yield from (Frame(read_image(Path(path))) for path in self.source)
@@ -68,8 +73,11 @@ class LabelledVideo:
         """Frames in all; None where the source does not know."""
         if not isinstance(self.source, str):
             return len(self.source)
-        with open_source(self.source) as source:
+        with self._opened(self.source) as source:
             return source.frame_count
+
+    def _opened(self, source: str) -> FrameSource:
+        return open_source(source, topic=self.topic, recover=self.recover)
 
     def fingerprint(self) -> str:
         """Changes with the names and sizes of the frames' files, and with the truth."""
@@ -84,6 +92,8 @@ class LabelledVideo:
         if not isinstance(self.source, str):
             return [Path(each) for each in self.source]
         path = Path(self.source)
+        if is_bag(path) and path.is_dir():
+            return sorted(each for each in path.iterdir() if each.is_file())
         return images_in(path) if path.is_dir() else [path]
 
 
