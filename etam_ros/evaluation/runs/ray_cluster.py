@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from socket import create_connection
 from typing import Any, Final
 
 from etam_ros.errors import BackendError, EtamError, ImageError, SourceError
@@ -18,6 +19,7 @@ from etam_ros.evaluation.runs.workers import MOST_TRIES, Failures, OnOutcome
 from etam_ros.evaluation.truth.videos import LabelledVideo
 
 LOCAL: Final = "local"
+_ANSWER_S: Final = 10.0
 _OBJECT_STORE_BYTES: Final = 128 * 2**20
 
 
@@ -43,6 +45,7 @@ def judge_on_ray(
     """
     failures: Failures = {}
     with _connected(address, jobs * settings.threads) as ray:
+        _check_room(ray, settings.threads)
         options = {"max_retries": MOST_TRIES - 1, "num_cpus": settings.threads}
         if settings.device == "cuda":
             options["num_gpus"] = 1
@@ -88,6 +91,7 @@ def _connected(address: str, processors: int) -> Iterator[Any]:
             "--ray needs the Python module ray, which is not installed here: "
             'pip install "etam_ros[ray]"'
         ) from None
+    _check_answers(address)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     try:
         if address == LOCAL:
@@ -109,6 +113,32 @@ def _connected(address: str, processors: int) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Say at once that nobody is there; Ray itself would go on asking for minutes."""
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdigit() and "/" not in host):
+        return
+    try:
+        create_connection((host, int(port)), timeout=_ANSWER_S).close()
+    except OSError as error:
+        raise BackendError(
+            f"no Ray cluster at {address!r} ({_first(error)}), expected host:port of one that "
+            "runs, or local"
+        ) from None
+
+
+def _check_room(ray: Any, threads: int) -> None:
+    """Say at once that no machine is large enough; Ray itself would wait for one."""
+    most = max(
+        (each["Resources"].get("CPU", 0) for each in ray.nodes() if each["Alive"]), default=0
+    )
+    if most < threads:
+        raise BackendError(
+            f"no machine of the Ray cluster has {threads} processors, the largest has {most:g}: "
+            f"use --threads {max(1, int(most))}"
+        )
 
 
 def _first(error: BaseException) -> str:

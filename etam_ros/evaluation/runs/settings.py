@@ -114,6 +114,6 @@ def _cpu_name() -> str:
 
 
 def key_of(settings: RunSettings, fingerprint: str) -> str:
-    """The same for results that would be the same on the same machine: 16 digits."""
-    said = json.dumps([settings.as_json(), fingerprint, versions(), machine()], sort_keys=True)
+    """The same for results that would be the same on one machine: 16 digits."""
+    said = json.dumps([settings.as_json(), fingerprint, versions()], sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()[:16]

@@ -168,7 +168,7 @@ def _difference(result: Result, settings: RunSettings) -> str:
     for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):
             return f"with {name} {before.get(name)}, and {now.get(name)} is asked for"
-    return "of other frames, another machine or other library versions"
+    return "of other frames or ground truth, or with other library versions"
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

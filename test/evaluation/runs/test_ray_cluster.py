@@ -1,4 +1,4 @@
-"""The same run on a real Ray cluster on this machine, one of whose workers is killed on the way."""
+"""The same run on a real Ray cluster, one of whose workers is killed on the way."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ENVIRONMENT = dict(
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[tuple[str, int]]:
-    """Address of a cluster with two processors, which nothing outside can reach, and its process."""
+    """Address and process of a cluster that nothing outside this machine can reach."""
     from socket import socket
 
     with socket() as free:
@@ -116,6 +116,24 @@ def test_a_cluster_gives_the_same_files_even_if_a_worker_dies(
         *(f"results/{n}.json" for n in NAMES),
     ):
         assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
+
+
+def test_a_cluster_of_this_machine_alone(
+    tmp_path: Path, write_sequence: Callable[..., None]
+) -> None:
+    write_sequence(tmp_path / "data/ant/frames", tmp_path / "data/ant/masks")
+    write_sequence(tmp_path / "data/bee/frames", tmp_path / "data/bee/masks")
+    (tmp_path / "data/bee/frames/00001.jpg").write_bytes(b"no picture")
+    done = subprocess.run(
+        [sys.executable, "-m", "etam_ros.cli.main", "eval", str(tmp_path / "data"), *WORDS,
+         "--ray", "local"],
+        capture_output=True, text=True, env=ENVIRONMENT, timeout=DEADLINE_S, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "ant" in done.stdout
+    last = done.stderr.splitlines()[-1]
+    assert "bee could not be judged, the rest is complete: image" in last
+    assert "00001.jpg cannot be read" in last
 
 
 def test_an_address_without_a_cluster_is_one_line(
