@@ -12,6 +12,7 @@ from etam_ros.cli import main
 from etam_ros.cli.terminal.options import options_of
 from etam_ros.config import Checked, PlayerConfig, flag_of, option, option_of
 from etam_ros.errors import ConfigError
+from etam_ros.evaluation.config import EvaluationConfig
 from etam_ros.training.config import TrainingConfig
 from etam_ros.training.pretraining.config import PretrainingConfig
 
@@ -101,7 +102,12 @@ def test_fields_that_are_not_named_keep_their_defaults(seen):
 
 @pytest.mark.parametrize(
     ("verb", "config"),
-    [("train", TrainingConfig), ("pretrain", PretrainingConfig), ("play", PlayerConfig)],
+    [
+        ("train", TrainingConfig),
+        ("pretrain", PretrainingConfig),
+        ("play", PlayerConfig),
+        ("eval", EvaluationConfig),
+    ],
 )
 def test_every_field_is_an_option_of_its_verb(verb, config):
     flags = {flag for each in main._load(verb).params for flag in each.opts}
