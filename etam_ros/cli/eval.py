@@ -135,6 +135,10 @@ def _tell_videos(results: list[Result], title: str, console: Console) -> float:
     from etam_ros.evaluation.report.summary import judged_results, methods_of, summary_of
 
     judged = judged_results(results)
+    if not judged:
+        raise SourceError(
+            f"{title} has judged nothing, expected a run over videos with annotated frames"
+        )
     methods = methods_of(judged)
     console.print(sequence_table(title, judged, methods))
     summary = summary_of(judged, methods[0])

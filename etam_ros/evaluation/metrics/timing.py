@@ -38,13 +38,13 @@ def timing_of(
 
     Args:
         stamps_ns: of their frames, as recorded.
-        latencies_ms: of each; those that are not finite are left out.
+        latencies_ms: of each; those that are zero or not finite were not measured.
         dropped_frames: the node's counter with each result; it starts over where it falls.
     """
     gaps = np.diff(np.sort(np.asarray(stamps_ns, np.int64))) / _NS_PER_S
     span = float(gaps.sum())
     latencies = np.asarray(latencies_ms, np.float64)
-    latencies = latencies[np.isfinite(latencies)]
+    latencies = latencies[np.isfinite(latencies) & (latencies > 0)]
     p50, p99 = np.percentile(latencies, (50, 99)).tolist() if latencies.size else (None, None)
     counts = list(dropped_frames)
     dropped = sum(now - before if now >= before else now for before, now in pairwise(counts))

@@ -22,6 +22,8 @@ def write_report(
 ) -> None:
     """Write report.json, objects.csv, frames.csv and index.html.
 
+    A comparison that cannot be made leaves a page without it.
+
     Args:
         folder: of the run.
         results: of its videos, by name.
@@ -31,13 +33,19 @@ def write_report(
     Raises:
         SourceError: something cannot be written, or a run cannot be compared.
     """
-    comparisons = {name: compare(each, results) for name, each in before.items()}
     files = {
         "report.json": json.dumps(report, indent=1, allow_nan=False) + "\n",
         "objects.csv": objects_table(results),
         "frames.csv": frames_table(results),
-        "index.html": render_page(folder, results, comparisons),
+        "index.html": render_page(folder, results, {}),
     }
+    _write(folder, files)
+    if before:
+        comparisons = {name: compare(each, results) for name, each in before.items()}
+        _write(folder, {"index.html": render_page(folder, results, comparisons)})
+
+
+def _write(folder: RunFolder, files: Mapping[str, str]) -> None:
     with writing(folder.folder):
         for name, text in files.items():
             write_file(folder.folder / name, text.encode())
