@@ -130,13 +130,17 @@ class RecordedRun:
         }
 
     def prompted(self) -> set[tuple[int, int]]:
-        """Stamps, in nanoseconds, and ids of objects that were prompted on that frame.
-
-        On such a frame the node has published what it saw before the prompt, and `etam track`
-        writes what it sees after it.
-        """
+        """Stamps, in nanoseconds, and ids of objects that were prompted on that frame."""
         recorded = prompts_of_tracker(self.bag, self.tracker)
         return {(item.stamp_ns, item.object_id) for item in recorded if item.prompt is not None}
+
+    def changed_stamps(self) -> set[int]:
+        """Stamps of frames on which objects were prompted or removed, in nanoseconds.
+
+        Of such a frame the node has published what it saw before, and `etam track` writes what it
+        sees after it; all objects may differ, since each pixel goes to one of them.
+        """
+        return {item.stamp_ns for item in prompts_of_tracker(self.bag, self.tracker)}
 
     def frames(self) -> Iterator[RecordedFrame]:
         """Every frame that was processed, in the order of the bag, one at a time.
