@@ -99,6 +99,18 @@ def test_recorded_results_come_back(tmp_path, plugin):
     assert math.isnan(frames[2].objects[0].centroid[0])
 
 
+def test_label_images_and_objects_may_come_in_any_order(tmp_path):
+    results = [each for each in recording() if each[0] != "/camera/image"]
+    mixed = [results[at] for at in (1, 0, 2, 4, 3, 5)]
+    path = write_bag(
+        tmp_path / "bag", mixed, store=known_types(), received_ns=[stamp_ns(n) for n in range(6)]
+    )
+    frames = list(RecordedRun(path).frames())
+    assert [frame.stamp_ns for frame in frames] == [stamp_ns(0), stamp_ns(2), stamp_ns(4)]
+    assert [frame.label_image is not None for frame in frames] == [True] * 3
+    np.testing.assert_array_equal(frames[1].label_image, labels_at(2))
+
+
 def test_results_without_label_images_still_have_masks(tmp_path):
     messages = [each for each in recording() if not each[0].endswith("label_image")]
     first, *_ = RecordedRun(write_bag(tmp_path / "bag", messages, store=known_types())).frames()
