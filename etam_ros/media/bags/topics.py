@@ -16,6 +16,7 @@ COMPRESSED_VIDEO: Final = "foxglove_msgs/msg/CompressedVideo"
 FFMPEG_PACKET: Final = "ffmpeg_image_transport_msgs/msg/FFMPEGPacket"
 PICTURES: Final = (IMAGE, COMPRESSED_IMAGE, FFMPEG_PACKET, COMPRESSED_VIDEO)
 """What may show what a camera saw, the most faithful first."""
+CAMERA_INFO: Final = "sensor_msgs/msg/CameraInfo"
 LABEL_IMAGE: Final = "label_image"
 LABEL_ENCODING: Final = "16UC1"
 APPLIED_PROMPTS: Final = "applied_prompts"
