@@ -181,8 +181,9 @@ class PlayerNode(Node):
     def _check_size(self, frame: Frame) -> None:
         calibrated = (self._info.height, self._info.width) if self._info else frame.hw
         if calibrated != frame.hw:
+            said = self.config.camera_info or "the recorded camera_info"
             self.get_logger().warning(
-                f"frames are {frame.hw[1]}x{frame.hw[0]} pixels, {self.config.camera_info or 'camera_info'} is for "
+                f"frames are {frame.hw[1]}x{frame.hw[0]} pixels, {said} is for "
                 f"{calibrated[1]}x{calibrated[0]}: it is published as it is",
                 once=True,
             )
