@@ -21,9 +21,9 @@ from etam_ros.config import ImagesConfig
 from etam_ros.errors import ImageError, SourceError
 from etam_ros.media.bags.definitions import TRACKED_OBJECT_ARRAY
 from etam_ros.media.bags.labels import label_image_of
-from etam_ros.media.bags.pictures import stamp_of
 from etam_ros.media.bags.prompts import prompts_of_tracker
 from etam_ros.media.bags.reader import Bag
+from etam_ros.media.bags.stamps import stamp_of
 from etam_ros.media.bags.topics import LABEL_IMAGE, tracker_name
 from etam_ros.media.image_decoding import raw_samples
 from etam_ros.media.image_encodings import checked_layout

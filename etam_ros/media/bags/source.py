@@ -10,8 +10,9 @@ from statistics import median
 from typing import Any, Final
 
 from etam_ros.errors import SourceError
-from etam_ros.media.bags.pictures import frames_of, stamp_of
+from etam_ros.media.bags.pictures import frames_of
 from etam_ros.media.bags.reader import Bag
+from etam_ros.media.bags.stamps import stamp_of
 from etam_ros.media.bags.topics import CAMERA_INFO, camera_topic
 from etam_ros.media.frame_source import DEFAULT_FPS, FrameSource
 from etam_ros.records import Frame

@@ -14,6 +14,7 @@ from etam_ros.errors import SourceError
 from etam_ros.media.bags.definitions import known_types
 from etam_ros.media.bags.labels import frames_with_labels
 from etam_ros.media.bags.results import RecordedRun
+from etam_ros.media.sources import open_source
 
 rosbags = pytest.importorskip("rosbags")
 
@@ -127,6 +128,16 @@ def test_of_several_trackers_one_is_chosen(tmp_path):
     assert RecordedRun(path, tracker="/front/tracker").tracker == "/front/tracker"
     with pytest.raises(SourceError, match="holds nothing of a tracker '/rear'"):
         RecordedRun(path, tracker="/rear")
+
+
+def test_of_several_cameras_that_is_found_which_was_followed(tmp_path):
+    messages = recording()
+    for number in range(6):  # on the same stamps, as the other half of a stereo camera
+        other = raw(np.zeros((*HW, 3), np.uint8), stamp_ns(number), frame_id="right")
+        messages.append(("/another/image", other))
+    path = write_bag(tmp_path / "bag", messages, store=known_types())
+    with open_source(path) as source:
+        assert source.topic == "/camera/image"
 
 
 def test_a_bag_without_results_is_refused(tmp_path):
