@@ -478,7 +478,7 @@ class PlayerConfig(BagConfig):
     rate_hz: float = option(
         0.0,
         "Frames per second.",
-        unset="the source's own, 30 for a folder of images",
+        unset="the source's own, of a bag its stamps, 30 for a folder of images",
         minimum=0.0,
         maximum=1000.0,
         flag="--rate",
@@ -491,11 +491,13 @@ class PlayerConfig(BagConfig):
         choices=("raw", "compressed", "both"),
     )
     jpeg_quality: int = option(90, "Quality of the JPEGs.", minimum=1, maximum=100)
-    frame_id: str = option("camera_optical_frame", "Coordinate frame of the camera.")
+    frame_id: str = option(
+        "", "Coordinate frame of the camera.", unset="a bag's own, else camera_optical_frame"
+    )
     camera_info: str = option(
         "",
         "YAML file of camera_calibration, published on camera_info with each frame.",
-        unset="none",
+        unset="a bag's own, else none",
         metavar="path",
     )
     reliability: str = option(

@@ -128,7 +128,7 @@ def track(
     if bag.out_bag:
         from etam_ros.media.bags.writer import check_new
 
-        check_new(Path(bag.out_bag))
+        check_new(Path(bag.out_bag), beside=out)
     with open_source(source, topic=replay.topic, recover=replay.recover) as frames:
         told: set[str] = set()
         _tell(frames, told)

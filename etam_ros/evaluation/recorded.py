@@ -101,7 +101,7 @@ def compare_recorded(
     first = RecordedRun(recorded, tracker=tracker, recover=recover)
     second = RecordedRun(rerun, recover=recover)
     skipped = first.prompted() | second.prompted()
-    found = _Agreement(skipped)
+    found = _RunsInStep(skipped)
     for before, after in _in_step(first, second):
         found.take(before, after)
     if not found.shared:
@@ -133,13 +133,13 @@ def recorded_timing(bag: Path, *, tracker: str = "", recover: bool = False) -> R
     """
     from etam_ros.media.bags.results import RecordedRun
 
-    clock = _Clock()
+    clock = _ResultTimes()
     for frame in RecordedRun(bag, tracker=tracker, recover=recover).frames():
         clock.take(frame)
     return clock.timing()
 
 
-class _Clock:
+class _ResultTimes:
     """When results came."""
 
     def __init__(self) -> None:
@@ -156,7 +156,7 @@ class _Clock:
         return timing_of(self._stamps, self._latencies, self._dropped)
 
 
-class _Agreement:
+class _RunsInStep:
     """Counts and judges while two runs stream by."""
 
     def __init__(self, skipped: set[tuple[int, int]]) -> None:
@@ -164,7 +164,7 @@ class _Agreement:
         self._judged: dict[int, list[Judgement]] = defaultdict(list)
         self._names: dict[int, str] = {}
         self._ids: tuple[set[int], set[int]] = (set(), set())
-        self.clocks = (_Clock(), _Clock())
+        self.clocks = (_ResultTimes(), _ResultTimes())
         self.shared, self.left_out = 0, 0
         self.alone = [0, 0]
 

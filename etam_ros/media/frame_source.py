@@ -23,6 +23,7 @@ class FrameSource(Closing):
         fps: frames per second; of a folder or a camera that does not tell, what was asked for.
         frame_count: frames in all, or None where the source does not know.
         live: frames come when they come, and wait for nobody.
+        recorded: stamps are the times at which the frames were taken.
         notes: what is odd about it, in words; may grow while it is read.
     """
 
@@ -33,6 +34,7 @@ class FrameSource(Closing):
         self.fps = fps
         self.frame_count = frame_count
         self.live = live
+        self.recorded = False
         self.notes: list[str] = []
         self._running: Generator[Frame, None, None] | None = None
 

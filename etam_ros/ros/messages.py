@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
-from geometry_msgs.msg import Point, PointStamped, Vector3
+from geometry_msgs.msg import Point, Point32, PointStamped, Vector3
 from numpy.typing import NDArray
 from sensor_msgs.msg import Image, RegionOfInterest
 from std_msgs.msg import Header
@@ -122,6 +122,29 @@ def prompt_from_message(message: PromptMessage) -> Prompt:
         PromptError: it says nothing, contradicts itself, or its mask cannot be read.
     """
     return prompt_of_message(message, stamp_ns(message.header.stamp))
+
+
+def prompt_message(prompt: Prompt, object_id: int, header: Header) -> PromptMessage:
+    """A prompt as it was applied.
+
+    Args:
+        prompt: what was said.
+        object_id: of the object that it was applied to.
+        header: of the frame that it was applied to.
+    """
+    mask = Image(header=header)
+    if prompt.mask is not None:
+        mask = _mask_message(prompt.mask, header)
+    return PromptMessage(
+        header=header,
+        object_id=object_id,
+        label=prompt.label,
+        points=[Point32(x=float(x), y=float(y)) for x, y in prompt.points],
+        point_labels=list(prompt.point_labels),
+        box=[float(value) for value in prompt.box or ()],
+        mask=mask,
+        keep_previous=prompt.keep_previous,
+    )
 
 
 def header_of(stamp_ns: int, frame_id: str) -> Header:

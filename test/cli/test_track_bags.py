@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +133,28 @@ def test_a_run_that_fails_leaves_nothing_that_looks_like_a_bag(tmp_path, capsys)
     capsys.readouterr()
     assert etam_track(source, "--out", out, "--out-bag", bag, "--click", "35,45") == 2
     assert "is there already" in capsys.readouterr().err
+
+
+def test_a_run_that_is_stopped_leaves_a_whole_bag(tmp_path):
+    source = write_bag(tmp_path / "source", camera(6) * 100)
+    bag, out = tmp_path / "results", tmp_path / "out"
+    options = ("--out", out, "--out-bag", bag, "--click", "35,45", *MODEL)
+    command = [sys.executable, "-m", "etam_ros.cli.main", "track", source, *options]
+    ended = subprocess.Popen([str(each) for each in command], stderr=subprocess.PIPE, text=True)
+    while len(list(out.glob("masks/*"))) < 3:
+        assert ended.poll() is None, ended.communicate()
+        time.sleep(0.01)
+    assert not bag.exists()
+    ended.send_signal(signal.SIGINT)
+    ended.communicate()
+    assert ended.returncode == 130
+    assert len(list(RecordedRun(bag).frames())) == len(masks_of(out))
+
+
+def test_the_bag_lies_outside_of_the_folder(tmp_path, capsys):
+    source, out = bag_of(tmp_path / "source", *camera(1)), tmp_path / "out"
+    assert etam_track(source, "--out", out, "--out-bag", out / "bag", "--click", "35,45") == 2
+    assert "lies in --out" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("plugin", [MCAP, SQLITE], ids=["mcap", "sqlite3"])

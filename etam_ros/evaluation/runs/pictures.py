@@ -5,8 +5,8 @@ Letters: H, W height and width of a picture in pixels.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import cv2
@@ -25,10 +25,22 @@ from etam_ros.evaluation.truth.videos import LabelledVideo
 PLAYER_FRAMES: Final = 24
 WORST_FRAMES: Final = 3
 """Of each object."""
+_FRAMES_APART: Final = 8
+"""Of two frames closer to each other, the worse one is enough."""
 _JPEG_QUALITY: Final = 72
 _WHITE: Final = (255, 255, 255)
 
 Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class _KeptFrame:
+    """A frame on which an object scored badly, as JPEGs."""
+
+    score: float
+    frame: int
+    found: bytes
+    truth: bytes
 
 
 class PagePictures:
@@ -46,7 +58,7 @@ class PagePictures:
         """Forget what was kept: another pass begins."""
         self._stride = 1
         self._kept: dict[int, bytes] = {}
-        self._worst: dict[int, list[tuple[float, int, bytes, bytes]]] = {}
+        self._worst: dict[int, list[_KeptFrame]] = {}
 
     def see(self, judged_frame: JudgedFrame) -> None:
         """Keep what may be wanted of a frame."""
@@ -64,22 +76,25 @@ class PagePictures:
         picks = evenly_spaced(sorted(self._kept), self._most) if self._kept else []
         files = {f"frame-{index:05d}.jpg": self._kept[index] for index in picks}
         for object_id, worst in sorted(self._worst.items()):
-            for _, negative_index, found, truth in worst:
-                stem = f"worst-{object_id}-{-negative_index:05d}"
-                files |= {f"{stem}-found.jpg": found, f"{stem}-truth.jpg": truth}
+            for each in worst:
+                stem = f"worst-{object_id}-{each.frame:05d}"
+                files |= {f"{stem}-found.jpg": each.found, f"{stem}-truth.jpg": each.truth}
         return files
 
     def _offer(self, object_id: int, judged: Judgement, judged_frame: JudgedFrame) -> None:
-        """Keep a frame if it is among the worst of an object so far."""
-        worst = self._worst.setdefault(object_id, [])
-        place = (-judged.j_and_f, -judged.frame)  # the heap's first is the best of the worst
-        if judged.j_and_f >= 1.0 or (len(worst) >= WORST_FRAMES and place <= worst[0][:2]):
+        """Keep a frame if it is among the worst of an object so far; of close ones, the worst."""
+        worst, score = self._worst.setdefault(object_id, []), judged.j_and_f
+        close = [each for each in worst if judged.frame - each.frame < _FRAMES_APART]
+        rivals = close or (worst if len(worst) == WORST_FRAMES else [])
+        gone = max(rivals, key=lambda each: each.score, default=None)
+        if score >= (1.0 if gone is None else gone.score):
             return
-        entry = (*place, _jpeg(_found(judged_frame)), _jpeg(_truth(judged_frame)))
-        if len(worst) < WORST_FRAMES:
-            heapq.heappush(worst, entry)
-        else:
-            heapq.heapreplace(worst, entry)
+        self._worst[object_id] = [each for each in worst if each is not gone]
+        self._worst[object_id].append(
+            _KeptFrame(
+                score, judged.frame, _jpeg(_found(judged_frame)), _jpeg(_truth(judged_frame))
+            )
+        )
 
 
 class SheetPictures:

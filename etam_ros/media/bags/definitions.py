@@ -17,18 +17,44 @@ PROMPT: Final = f"{PACKAGE}/msg/Prompt"
 TRACK_EVENT: Final = f"{PACKAGE}/msg/TrackEvent"
 TRACKED_OBJECT: Final = f"{PACKAGE}/msg/TrackedObject"
 TRACKED_OBJECT_ARRAY: Final = f"{PACKAGE}/msg/TrackedObjectArray"
+COMPRESSED_VIDEO: Final = "foxglove_msgs/msg/CompressedVideo"
+FFMPEG_PACKET: Final = "ffmpeg_image_transport_msgs/msg/FFMPEGPacket"
+_OF_OTHERS: Final = {
+    COMPRESSED_VIDEO: (
+        "builtin_interfaces/Time timestamp",
+        "string frame_id",
+        "uint8[] data",
+        "string format",
+    ),
+    FFMPEG_PACKET: (
+        "std_msgs/Header header",
+        "int32 width",
+        "int32 height",
+        "string encoding",
+        "uint64 pts",
+        "uint8 flags",
+        "bool is_bigendian",
+        "uint8[] data",
+    ),
+}
+"""Fields of messages that ROS does not bring, for bags of recorders that kept no definitions."""
 _IDL_RULE: Final = "=" * 80 + "\n"
 
 
 @cache
 def known_types() -> Typestore:
-    """The messages of ROS 2 Jazzy, and our own by the files of `msg/`. Not to be changed."""
+    """The messages of ROS 2 Jazzy, our own by the files of `msg/`, and packets of video.
+
+    Not to be changed.
+    """
     from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
     store = get_typestore(Stores.ROS2_JAZZY)
     for name in OUR_MESSAGES:
         text = share_file(f"msg/{name}.msg").read_text(encoding="utf-8")
         store.register(get_types_from_msg(text, f"{PACKAGE}/msg/{name}"))
+    for message_type, lines in _OF_OTHERS.items():
+        store.register(get_types_from_msg("\n".join(lines) + "\n", message_type))
     return store
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,18 +12,15 @@ from numpy.typing import NDArray
 from etam_ros.config import ImagesConfig
 from etam_ros.errors import ImageError, SourceError
 from etam_ros.media.bags.parts import BagTopic
-from etam_ros.media.bags.pictures import frames_of, stamp_of
+from etam_ros.media.bags.pictures import frames_of
 from etam_ros.media.bags.reader import Bag
+from etam_ros.media.bags.stamps import first_moments, shared_moments, stamp_of
 from etam_ros.media.bags.topics import camera_candidates, label_topic
 from etam_ros.media.image_decoding import raw_samples
 from etam_ros.media.image_encodings import checked_layout
 from etam_ros.records import Frame
 
 _ENCODINGS: Final = ("16UC1", "mono16", "8UC1", "mono8")
-_LOOKED_AT: Final = 64
-"""Label images by whose stamps the camera is found."""
-_BEFORE_FIRST: Final = 4096
-"""Images of a camera that may come before it shares a stamp with the first label images."""
 
 
 def frames_with_labels(
@@ -97,12 +93,11 @@ def camera_of_labels(bag: Bag, label: BagTopic) -> BagTopic:
     Raises:
         SourceError: no camera shares a stamp with them.
     """
-    first = islice(bag.messages([label.name]), _LOOKED_AT)
-    stamps = {stamp_of(bag.read(each), each.received_ns) for each in first}
+    moments = first_moments(bag, label.name)
     candidates = camera_candidates(bag, beside=label.name)
-    shared = {each.name: _shared(bag, each, stamps) for each in candidates}
+    shared = {each.name: shared_moments(bag, each.name, moments) for each in candidates}
     best = max(candidates, key=lambda each: shared[each.name], default=None)
-    if best is None or not shared[best.name]:
+    if best is None or not shared[best.name][0]:
         looked_at = ", ".join(each.name for each in candidates)
         raise SourceError(
             f"bag {bag.path} has no image with the stamp of a message on {label.name}, expected "
@@ -110,14 +105,3 @@ def camera_of_labels(bag: Bag, label: BagTopic) -> BagTopic:
             f"{looked_at or 'nothing: it holds no images'}"
         )
     return best
-
-
-def _shared(bag: Bag, topic: BagTopic, stamps: set[int]) -> int:
-    """How many of these stamps a topic has; read as far as there may be more."""
-    count = 0
-    for message in islice(bag.messages([topic.name]), _BEFORE_FIRST):
-        stamp_ns = stamp_of(bag.read(message), message.received_ns)
-        count += stamp_ns in stamps
-        if count == len(stamps) or stamp_ns > max(stamps, default=0):
-            break
-    return count

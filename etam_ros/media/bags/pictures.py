@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from etam_ros.config import ImagesConfig
 from etam_ros.errors import ImageError, SourceError
+from etam_ros.media.bags.definitions import COMPRESSED_VIDEO, FFMPEG_PACKET
 from etam_ros.media.bags.reader import Bag
-from etam_ros.media.bags.topics import COMPRESSED_VIDEO, FFMPEG_PACKET, IMAGE
+from etam_ros.media.bags.stamps import frame_id_of, stamp_of
+from etam_ros.media.bags.topics import IMAGE
 from etam_ros.media.bags.whole_part import StoredMessage
 from etam_ros.media.image_decoding import decode_compressed, decode_raw
 from etam_ros.records import Frame
@@ -23,15 +25,8 @@ from etam_ros.records import Frame
 if TYPE_CHECKING:
     from etam_ros.media.bags.video_packets import VideoPacket
 
-NS_PER_S: Final = 1_000_000_000
 _KEY_FRAME: Final = 1
 """Of FFMPEGPacket.flags: AV_PKT_FLAG_KEY."""
-
-
-def stamp_of(fields: Any, received_ns: int) -> int:
-    """The stamp of a message in nanoseconds; the time of receipt where its stamp is zero."""
-    stamp = fields.header.stamp if hasattr(fields, "header") else fields.timestamp
-    return int(stamp.sec) * NS_PER_S + int(stamp.nanosec) or received_ns
 
 
 def frames_of(
@@ -58,7 +53,7 @@ def frames_of(
         except (ImageError, SourceError) as error:
             _lose(bag, topic, number, error, on_loss)
             continue
-        yield Frame(_owned(image), stamp_of(fields, message.received_ns), _frame_id(fields))
+        yield Frame(_owned(image), stamp_of(fields, message.received_ns), frame_id_of(fields))
 
 
 def _picture(fields: Any, kind: str) -> NDArray[np.uint8]:
@@ -111,13 +106,9 @@ def _packet(fields: Any, received_ns: int) -> VideoPacket:
         bytes(fields.data),
         str(coding),
         stamp_of(fields, received_ns),
-        _frame_id(fields),
+        frame_id_of(fields),
         None if flags is None else bool(flags & _KEY_FRAME),
     )
-
-
-def _frame_id(fields: Any) -> str:
-    return str(fields.header.frame_id if hasattr(fields, "header") else fields.frame_id)
 
 
 def _lose(

@@ -10,8 +10,8 @@ from typing import Any, Final
 from etam_ros.config import HistoryConfig
 from etam_ros.errors import PromptError
 from etam_ros.media.bags.definitions import PROMPT, TRACK_EVENT
-from etam_ros.media.bags.pictures import stamp_of
 from etam_ros.media.bags.reader import Bag
+from etam_ros.media.bags.stamps import stamp_of
 from etam_ros.media.bags.topics import APPLIED_PROMPTS, tracker_name
 from etam_ros.media.bags.whole_part import StoredMessage
 from etam_ros.media.prompt_messages import prompt_of_message

@@ -8,10 +8,11 @@ for frame in run.frames():
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +21,16 @@ from etam_ros.config import ImagesConfig
 from etam_ros.errors import ImageError, SourceError
 from etam_ros.media.bags.definitions import TRACKED_OBJECT_ARRAY
 from etam_ros.media.bags.labels import label_image_of
-from etam_ros.media.bags.pictures import stamp_of
 from etam_ros.media.bags.prompts import prompts_of_tracker
 from etam_ros.media.bags.reader import Bag
+from etam_ros.media.bags.stamps import stamp_of
 from etam_ros.media.bags.topics import LABEL_IMAGE, tracker_name
 from etam_ros.media.image_decoding import raw_samples
 from etam_ros.media.image_encodings import checked_layout
+
+_APART: Final = 8
+"""Messages of one topic that may come before those of the other for the same frame: a recorder
+takes them as they arrive."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,13 +135,17 @@ class RecordedRun:
         }
 
     def prompted(self) -> set[tuple[int, int]]:
-        """Stamps, in nanoseconds, and ids of objects that were prompted on that frame.
-
-        On such a frame the node has published what it saw before the prompt, and `etam track`
-        writes what it sees after it.
-        """
+        """Stamps, in nanoseconds, and ids of objects that were prompted on that frame."""
         recorded = prompts_of_tracker(self.bag, self.tracker)
         return {(item.stamp_ns, item.object_id) for item in recorded if item.prompt is not None}
+
+    def changed_stamps(self) -> set[int]:
+        """Stamps of frames on which objects were prompted or removed, in nanoseconds.
+
+        Of such a frame the node has published what it saw before, and `etam track` writes what it
+        sees after it; all objects may differ, since each pixel goes to one of them.
+        """
+        return {item.stamp_ns for item in prompts_of_tracker(self.bag, self.tracker)}
 
     def frames(self) -> Iterator[RecordedFrame]:
         """Every frame that was processed, in the order of the bag, one at a time.
@@ -145,19 +154,32 @@ class RecordedRun:
             SourceError: the bag is damaged, or a message is not what it says.
         """
         objects, labels = f"{self.tracker}/objects", f"{self.tracker}/{LABEL_IMAGE}"
-        waiting: tuple[Any, int] | None = None  # objects come first, their label image may follow
-        found: NDArray[np.uint16] | None = None
-        for message in self.bag.messages([objects, labels]):
+        topics = [name for name in (objects, labels) if name in self.bag.topics]
+        apart = _APART if labels in topics else 0
+        waiting: deque[tuple[int, Any, int]] = deque()
+        painted: dict[int, NDArray[np.uint16]] = {}
+        for message in self.bag.messages(topics):
             fields = self.bag.read(message)
             stamp_ns = stamp_of(fields, message.received_ns)
             if message.topic == objects:
-                if waiting is not None:
-                    yield self._frame(*waiting, found)
-                waiting, found = (fields, message.received_ns), None
-            elif waiting is not None and stamp_of(*waiting) == stamp_ns:
-                found = label_image_of(fields)
-        if waiting is not None:
-            yield self._frame(*waiting, found)
+                waiting.append((stamp_ns, fields, message.received_ns))
+            else:
+                painted[stamp_ns] = self._labels(fields)
+                while len(painted) > _APART:
+                    del painted[next(iter(painted))]
+            while waiting and (waiting[0][0] in painted or len(waiting) > apart):
+                stamp_ns, fields, received_ns = waiting.popleft()
+                yield self._frame(fields, received_ns, painted.pop(stamp_ns, None))
+        for stamp_ns, fields, received_ns in waiting:
+            yield self._frame(fields, received_ns, painted.pop(stamp_ns, None))
+
+    def _labels(self, fields: Any) -> NDArray[np.uint16]:
+        try:
+            return label_image_of(fields)
+        except ImageError as error:
+            raise SourceError(
+                f"bag {self.bag.path}, {self.tracker}/label_image: {error}"
+            ) from None
 
     def _frame(
         self, fields: Any, received_ns: int, label_image: NDArray[np.uint16] | None

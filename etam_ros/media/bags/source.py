@@ -7,12 +7,13 @@ from contextlib import suppress
 from itertools import islice, pairwise
 from pathlib import Path
 from statistics import median
-from typing import Final
+from typing import Any, Final
 
 from etam_ros.errors import SourceError
-from etam_ros.media.bags.pictures import frames_of, stamp_of
+from etam_ros.media.bags.pictures import frames_of
 from etam_ros.media.bags.reader import Bag
-from etam_ros.media.bags.topics import camera_topic
+from etam_ros.media.bags.stamps import stamp_of
+from etam_ros.media.bags.topics import CAMERA_INFO, camera_topic
 from etam_ros.media.frame_source import DEFAULT_FPS, FrameSource
 from etam_ros.records import Frame
 
@@ -49,6 +50,7 @@ class BagSource(FrameSource):
             f"{path.name}:{self.topic}", float(fps or self._rate() or DEFAULT_FPS), found.count
         )
         self.notes = self.bag.notes
+        self.recorded = True
 
     def _read(self) -> Generator[Frame, None, None]:
         number = -1
@@ -60,6 +62,16 @@ class BagSource(FrameSource):
                 f"bag {self.bag.path} has no picture on {self.topic} that can be shown, expected "
                 "at least one"
             )
+
+    def camera_info(self) -> Any | None:
+        """The fields of the first sensor_msgs/CameraInfo of this camera, None without one."""
+        before = self.topic.removesuffix("/compressed").rpartition("/")[0]
+        topic = self.bag.topics.get(f"{before}/camera_info")
+        if topic is None or topic.type != CAMERA_INFO:
+            return None
+        for message in self.bag.messages([topic.name]):
+            return self.bag.read(message)
+        return None
 
     def _rate(self) -> float | None:
         """Frames per second by the stamps of the first ones; None where those do not say."""

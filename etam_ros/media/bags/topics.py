@@ -6,16 +6,22 @@ from collections.abc import Sequence
 from typing import Final
 
 from etam_ros.errors import SourceError
-from etam_ros.media.bags.definitions import PROMPT, TRACK_EVENT, TRACKED_OBJECT_ARRAY
+from etam_ros.media.bags.definitions import (
+    COMPRESSED_VIDEO,
+    FFMPEG_PACKET,
+    PROMPT,
+    TRACK_EVENT,
+    TRACKED_OBJECT_ARRAY,
+)
 from etam_ros.media.bags.parts import BagTopic
 from etam_ros.media.bags.reader import Bag
+from etam_ros.media.bags.stamps import first_moments, shared_moments
 
 IMAGE: Final = "sensor_msgs/msg/Image"
 COMPRESSED_IMAGE: Final = "sensor_msgs/msg/CompressedImage"
-COMPRESSED_VIDEO: Final = "foxglove_msgs/msg/CompressedVideo"
-FFMPEG_PACKET: Final = "ffmpeg_image_transport_msgs/msg/FFMPEGPacket"
 PICTURES: Final = (IMAGE, COMPRESSED_IMAGE, FFMPEG_PACKET, COMPRESSED_VIDEO)
 """What may show what a camera saw, the most faithful first."""
+CAMERA_INFO: Final = "sensor_msgs/msg/CameraInfo"
 LABEL_IMAGE: Final = "label_image"
 LABEL_ENCODING: Final = "16UC1"
 APPLIED_PROMPTS: Final = "applied_prompts"
@@ -29,8 +35,9 @@ def camera_topic(bag: Bag, wanted: str = "") -> BagTopic:
     """The topic whose pictures are to be followed.
 
     Args:
-        wanted: its name; empty finds it, where there is one camera. Of a camera that was recorded
-            in several ways, the most faithful one is taken.
+        wanted: its name; empty finds it, where there is one camera, or one that a recorded tracker
+            has followed. Of a camera that was recorded in several ways, the most faithful one is
+            taken.
 
     Raises:
         SourceError: there is no such topic, it holds no pictures, or there are several cameras.
@@ -45,6 +52,8 @@ def camera_topic(bag: Bag, wanted: str = "") -> BagTopic:
             f"{', '.join(kind.rpartition('/')[2] for kind in PICTURES)}; it holds "
             f"{_listed(list(bag.topics.values()))}"
         )
+    if len(cameras) > 1 and (followed := _followed(bag, cameras)):
+        return followed
     if len(cameras) > 1:
         raise SourceError(
             f"bag {bag.path} holds {len(cameras)} cameras, expected to be told which: add "
@@ -148,6 +157,19 @@ def _cameras(bag: Bag, pictures: Sequence[BagTopic]) -> list[BagTopic]:
         if not _is_depth(bag, topic):
             cameras.setdefault(_without_transport(topic), topic)
     return sorted(cameras.values(), key=lambda each: each.name)
+
+
+def _followed(bag: Bag, cameras: Sequence[BagTopic]) -> BagTopic | None:
+    """The one camera that has the stamps and the coordinate frame of what a tracker published."""
+    names = tracker_names(bag)
+    objects = bag.topics.get(f"{names[0]}/objects") if len(names) == 1 else None
+    if objects is None:
+        return None
+    moments = first_moments(bag, objects.name)
+    shared = {each.name: shared_moments(bag, each.name, moments) for each in cameras}
+    best = max(shared.values())
+    found = [each for each in cameras if shared[each.name] == best]
+    return found[0] if best[0] and len(found) == 1 else None
 
 
 def _without_transport(topic: BagTopic) -> str:

@@ -107,9 +107,19 @@ class BagWriter(Closing):
             self.abandon()
 
 
-def check_new(path: Path) -> None:
-    """Raise SourceError where there is something already, or rosbags is not installed."""
+def check_new(path: Path, *, beside: Path | None = None) -> None:
+    """Raise SourceError where there is something already, or rosbags is not installed.
+
+    Args:
+        path: of the bag.
+        beside: a folder that the bag must not lie in.
+    """
     check_installed(path)
+    if beside is not None and beside.resolve() in path.resolve().parents:
+        raise SourceError(
+            f"--out-bag {path} lies in --out {beside}, which another run would replace, expected "
+            "it beside that folder: choose another place"
+        )
     if path.exists():
         raise SourceError(
             f"--out-bag {path} is there already, expected a new name: choose another one, or take "

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from std_msgs.msg import Header
 
 from etam_ros.config import TrackerConfig
+from etam_ros.msg import Prompt as PromptMessage
 from etam_ros.records import FOREGROUND, NEW_OBJECT, Frame, Prompt
 from etam_ros.ros.parameters import Settings
 from etam_ros.ros.tracker.object_watch import ObjectWatch
@@ -36,6 +37,7 @@ class Tracking:
         newest: header of the newest processed frame, None before the first.
         selected: id of the object that was chosen for bare clicks, None without one.
         watch: notices what becomes of the objects.
+        applied: prompts as they were applied, which nobody was told of yet.
         check: raises ConfigError for what the stages cannot serve; any thread may call it. None
             where they serve everything.
     """
@@ -46,6 +48,7 @@ class Tracking:
     newest: Header | None = None
     selected: int | None = None
     watch: ObjectWatch = field(default_factory=ObjectWatch)
+    applied: list[PromptMessage] = field(default_factory=list)
     check: Callable[[TrackerConfig], None] | None = None
 
     def use(self, settings: Settings) -> None:
@@ -72,6 +75,11 @@ class Tracking:
                 cause=cause,
                 prompted=prompted,
             )
+
+    def take_applied(self) -> list[PromptMessage]:
+        """The prompts that were applied since the last call of this, in order."""
+        taken, self.applied = self.applied, []
+        return taken
 
     def unselect_what_is_gone(self) -> None:
         """Let no later object of that id inherit the selection of one that is not followed."""

@@ -24,6 +24,7 @@ from rosbags.rosbag2 import CompressionMode  # noqa: E402
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from bag_files import (  # noqa: E402
     COMPRESSED,
+    IMAGE,
     MCAP,
     PACKET,
     SQLITE,
@@ -189,6 +190,51 @@ def test_a_recorder_that_was_killed_left_a_write_ahead_log(tmp_path):
         assert [shade_number(frame.image) for frame in source] == [0, 1, 2]
         assert "put together" in source.notes[0]
     assert {each.name: each.read_bytes() for each in killed.iterdir()} == before
+
+
+def test_a_recorder_that_was_killed_left_a_journal(tmp_path):
+    path = write_bag(tmp_path / "bag", pictures(4), SQLITE)
+    (path / "metadata.yaml").unlink()
+    with sqlite3.connect(part_of(path)) as database:
+        database.execute("PRAGMA cache_size=1")  # half of what changes is on disk already
+        database.execute("UPDATE messages SET data = zeroblob(length(data)), timestamp = 0")
+        killed = tmp_path / "killed"
+        shutil.copytree(path, killed)
+        database.rollback()
+    assert list(killed.glob("*-journal"))
+    with open_source(killed) as source:
+        assert [shade_number(frame.image) for frame in source] == [0, 1, 2, 3]
+        assert "put together" in source.notes[0]
+
+
+def test_a_bag_of_ros_1(tmp_path):
+    from rosbags.rosbag1 import Writer
+    from rosbags.typesys import Stores, get_typestore
+
+    store = get_typestore(Stores.ROS1_NOETIC)
+    path = tmp_path / "old.bag"
+    with Writer(path) as writer:
+        connection = writer.add_connection("/image", IMAGE, typestore=store)
+        for number in range(3):
+            stamp = store.types["builtin_interfaces/msg/Time"](5, number)
+            head = store.types["std_msgs/msg/Header"](number, stamp, "camera")
+            message = raw(shade(number), stamp_ns(number))
+            fields = {**vars(message), "header": head}
+            fields.pop("__msgtype__", None)
+            data = store.serialize_ros1(store.types[IMAGE](**fields), IMAGE)
+            writer.write(connection, stamp_ns(number), data)
+    with open_source(path) as source:
+        frames = list(source)
+    assert [shade_number(frame.image) for frame in frames] == [0, 1, 2]
+    assert [frame.stamp_ns for frame in frames] == [5_000_000_000 + n for n in range(3)]
+
+
+def test_a_bag_without_definitions_is_read_by_those_that_are_known(tmp_path):
+    items = [("/image/ffmpeg", packet) for packet in packets(3, PACKET)]
+    path = write_bag(tmp_path / "bag", items, SQLITE)
+    with sqlite3.connect(part_of(path)) as database:
+        database.execute("DELETE FROM message_definitions")
+    assert numbers_of(path) == [0, 1, 2]
 
 
 def test_an_mcap_without_index_or_chunks_is_read(tmp_path):

@@ -14,6 +14,7 @@ from etam_ros.errors import SourceError
 from etam_ros.media.bags.definitions import known_types
 from etam_ros.media.bags.labels import frames_with_labels
 from etam_ros.media.bags.results import RecordedRun
+from etam_ros.media.sources import open_source
 
 rosbags = pytest.importorskip("rosbags")
 
@@ -99,6 +100,18 @@ def test_recorded_results_come_back(tmp_path, plugin):
     assert math.isnan(frames[2].objects[0].centroid[0])
 
 
+def test_label_images_and_objects_may_come_in_any_order(tmp_path):
+    results = [each for each in recording() if each[0] != "/camera/image"]
+    mixed = [results[at] for at in (1, 0, 2, 4, 3, 5)]
+    path = write_bag(
+        tmp_path / "bag", mixed, store=known_types(), received_ns=[stamp_ns(n) for n in range(6)]
+    )
+    frames = list(RecordedRun(path).frames())
+    assert [frame.stamp_ns for frame in frames] == [stamp_ns(0), stamp_ns(2), stamp_ns(4)]
+    assert [frame.label_image is not None for frame in frames] == [True] * 3
+    np.testing.assert_array_equal(frames[1].label_image, labels_at(2))
+
+
 def test_results_without_label_images_still_have_masks(tmp_path):
     messages = [each for each in recording() if not each[0].endswith("label_image")]
     first, *_ = RecordedRun(write_bag(tmp_path / "bag", messages, store=known_types())).frames()
@@ -115,6 +128,16 @@ def test_of_several_trackers_one_is_chosen(tmp_path):
     assert RecordedRun(path, tracker="/front/tracker").tracker == "/front/tracker"
     with pytest.raises(SourceError, match="holds nothing of a tracker '/rear'"):
         RecordedRun(path, tracker="/rear")
+
+
+def test_of_several_cameras_that_is_found_which_was_followed(tmp_path):
+    messages = recording()
+    for number in range(6):  # on the same stamps, as the other half of a stereo camera
+        other = raw(np.zeros((*HW, 3), np.uint8), stamp_ns(number), frame_id="right")
+        messages.append(("/another/image", other))
+    path = write_bag(tmp_path / "bag", messages, store=known_types())
+    with open_source(path) as source:
+        assert source.topic == "/camera/image"
 
 
 def test_a_bag_without_results_is_refused(tmp_path):
