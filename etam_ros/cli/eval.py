@@ -104,6 +104,8 @@ def _videos(
     with frame_progress("evaluating", frames_to_step(config, videos)) as advance:
         run = run_evaluation(config, videos, advance)
     results = list(run.results)
+    if run.kept:
+        console.print(f"{run.kept} of {len(videos)} videos were judged before")
     if not judged_results(results):
         _raise_failures(run)
         raise SourceError(f"{', '.join(sources)} has no annotated frame after the first to judge")

@@ -191,7 +191,9 @@ class _Pass:
 
     def _correct(self, index: int, truth: FrameTruth) -> None:
         """Correct those objects that are due on this frame, as far as it shows them."""
-        if self._correctable is None:
+        if self._correctable is None or not (
+            self._plan.correct_below or index in self._plan.corrected
+        ):
             return
         visible = set(truth.object_ids)
         for object_id in [each for each in self._judged if each in visible]:

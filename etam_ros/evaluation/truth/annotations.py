@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,11 +34,11 @@ class MaskTruth:
     void: Mask | None = None
     overlapping: Mapping[int, Mask] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def object_ids(self) -> list[int]:
         """Objects that the frame shows, ascending."""
-        ids = {int(each) for each in np.unique(self.labels)} - {0}
-        return sorted(ids | set(self.overlapping))
+        counts = np.bincount(self.labels.ravel())  # several times as fast as sorting them
+        return sorted({*np.flatnonzero(counts).tolist(), *self.overlapping} - {0})
 
     def mask(self, object_id: int) -> Mask:
         """(H, W) bool of one object; empty where the frame does not show it."""

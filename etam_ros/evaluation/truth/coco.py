@@ -9,8 +9,10 @@ are objects of photographs. Regions marked `iscrowd` are not judged.
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -147,9 +149,10 @@ class CocoFile:
                 "or videos"
             )
         self._content: dict[str, Any] = content
-        self._names = {
-            each.get("id"): str(each.get("name", "")) for each in content.get("categories", [])
-        }
+        with self._as_coco_has_it():
+            self._names = {
+                each["id"]: str(each["name"]) for each in content.get("categories") or ()
+            }
 
     @property
     def is_of_videos(self) -> bool:
@@ -167,12 +170,10 @@ class CocoFile:
         Raises:
             SourceError: pictures are missing, or entries are damaged.
         """
-        try:
+        with self._as_coco_has_it():
             per_frame = "segmentations" in self._first
             found = self._per_frame_videos() if per_frame else self._tracked_videos()
             return sorted(found, key=lambda video: video.name)
-        except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
-            raise self._damaged(error) from None
 
     def photographs(self) -> list[CocoPhotograph]:
         """All pictures with objects, in the order of the file.
@@ -180,7 +181,7 @@ class CocoFile:
         Raises:
             SourceError: pictures are missing, or entries are damaged.
         """
-        try:
+        with self._as_coco_has_it():
             by_image: dict[Any, list[Record]] = defaultdict(list)
             for each in self._content["annotations"]:
                 by_image[each["image_id"]].append(each)
@@ -194,8 +195,6 @@ class CocoFile:
                 for image in self._content["images"]
                 if by_image[image["id"]]
             ]
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise self._damaged(error) from None
 
     def _per_frame_videos(self) -> Iterable[LabelledVideo]:
         """As YouTube-VIS has them: an annotation holds an object's masks on all frames."""
@@ -259,12 +258,18 @@ class CocoFile:
             f"{self._path.parent / name} or below images, JPEGImages or frames there"
         )
 
-    def _damaged(self, error: Exception) -> SourceError:
-        return SourceError(
-            f"{self._path} has an entry that is not as COCO has it ({type(error).__name__}: "
-            f"{error}), expected images with id and file_name, annotations with image_id and "
-            "segmentation, or videos as YouTube-VIS has them"
-        )
+    @contextmanager
+    def _as_coco_has_it(self) -> Iterator[None]:
+        """Say in one line that an entry is not."""
+        try:
+            yield
+        except (LookupError, TypeError, AttributeError, ValueError, OSError) as error:
+            said = " ".join(str(error).split())[:80]
+            raise SourceError(
+                f"{self._path} has an entry that is not as COCO has it ({type(error).__name__}: "
+                f"{said}), expected images with id and file_name, annotations with image_id and "
+                "segmentation, or videos as YouTube-VIS has them"
+            ) from None
 
 
 def _track_of(annotation: Record) -> Any:
@@ -288,4 +293,6 @@ def _annotation(object_id: int, annotation: Record) -> Annotation:
     if segmentation:
         return Annotation(number, segmentation, None)
     x, y, width, height = map(float, annotation["bbox"])
+    if not (all(map(math.isfinite, (x, y, width, height))) and width > 0 and height > 0):
+        raise ValueError(f"bbox is {annotation['bbox']}")
     return Annotation(number, None, (x, y, x + width, y + height))

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from etam_ros.errors import SourceError
 from etam_ros.evaluation.truth.annotations import BoxTruth, MaskTruth
+from etam_ros.evaluation.truth.boxes import BoxTable
+from etam_ros.evaluation.truth.coco import CocoFile
 from etam_ros.evaluation.truth.opening import open_photographs, open_videos, unique_names
+from etam_ros.records import Frame
 
 Write = Callable[..., None]
 
@@ -265,6 +272,49 @@ def test_what_is_not_there_is_said(
     Path("unfit").mkdir()
     with pytest.raises(SourceError, match=words):
         open_videos(source or ".", truth)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 300) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(
+        st.sampled_from(
+            ["images", "videos", "annotations", "categories", "id", "file_name", "file_names",
+             "image_id", "video_id", "track_id", "attributes", "segmentation", "segmentations",
+             "bbox", "iscrowd", "counts", "size", "frame_id", "name", "category_id"]
+        ),
+        inner,
+        max_size=6,
+    ),
+    max_leaves=24,
+)  # fmt: skip
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(annotations=st.lists(JSON, max_size=3), images=JSON, videos=JSON, categories=JSON)
+def test_no_json_breaks_the_reader(
+    tmp_path: Path, annotations: object, images: object, videos: object, categories: object
+) -> None:
+    (tmp_path / "cup.jpg").write_bytes(b"")
+    content = {"annotations": annotations, "images": images, "videos": videos}
+    path = tmp_path / "labels.json"
+    path.write_text(json.dumps(content | {"categories": categories}))
+    frame = Frame(np.zeros((4, 6, 3), np.uint8))
+    with suppress(SourceError):
+        for video in CocoFile(path).videos():
+            for index in range(3):
+                video.truths.at(index, frame)
+    with suppress(SourceError):
+        CocoFile(path).photographs()
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(st.lists(st.text(st.characters(codec="utf-8"), max_size=6), max_size=8)))
+def test_no_table_breaks_the_reader(tmp_path: Path, rows: list[list[str]]) -> None:
+    with (tmp_path / "boxes.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["frame", "id", "x0", "y0", "x1", "y1"], *rows])
+    with suppress(SourceError):
+        BoxTable(tmp_path / "boxes.csv").at(0, Frame(np.zeros((4, 6, 3), np.uint8)))
 
 
 def test_videos_of_one_name_are_numbered(tmp_path: Path, write_sequence: Write) -> None:
