@@ -370,16 +370,29 @@ GROUPS: Final[Mapping[str, type[Checked]]] = {
 
 
 @dataclass(frozen=True)
-class PlayerConfig(Checked):
+class BagConfig(Checked):
+    """How a bag is read, wherever it is a source."""
+
+    topic: str = option(
+        "",
+        "Topic of the images of a bag.",
+        unset="the camera's, where the bag holds one",
+        panel="Bags",
+    )
+    recover: bool = option(False, "Read what can be read of a damaged bag.", panel="Bags")
+
+
+@dataclass(frozen=True)
+class PlayerConfig(BagConfig):
     """What the player publishes, and how."""
 
     source: str = option(
-        "", "Video file, folder of images, index of a camera, or /dev/videoN.", required=True
+        "", "Video file, folder of images, bag, index of a camera, or /dev/videoN.", required=True
     )
     rate_hz: float = option(
         0.0,
         "Frames per second.",
-        unset="the source's own, 30 for a folder of images",
+        unset="the source's own, of a bag its stamps, 30 for a folder of images",
         minimum=0.0,
         maximum=1000.0,
         flag="--rate",
@@ -392,11 +405,13 @@ class PlayerConfig(Checked):
         choices=("raw", "compressed", "both"),
     )
     jpeg_quality: int = option(90, "Quality of the JPEGs.", minimum=1, maximum=100)
-    frame_id: str = option("camera_optical_frame", "Coordinate frame of the camera.")
+    frame_id: str = option(
+        "", "Coordinate frame of the camera.", unset="a bag's own, else camera_optical_frame"
+    )
     camera_info: str = option(
         "",
         "YAML file of camera_calibration, published on camera_info with each frame.",
-        unset="none",
+        unset="a bag's own, else none",
         metavar="path",
     )
     reliability: str = option(

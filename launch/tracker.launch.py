@@ -28,6 +28,7 @@ TOPICS = {
     "detections": ("detections", "vision_msgs/Detection2DArray, where vision_msgs is installed."),
     "objects": ("~/objects", "etam_ros/TrackedObjectArray of each frame."),
     "events": ("~/events", "etam_ros/TrackEvent: what became of an object, and why."),
+    "applied_prompts": ("~/applied_prompts", "etam_ros/Prompt: each prompt as it was applied."),
     "label_image": ("~/label_image", "Object id per pixel of each frame, 16UC1."),
     "overlay": ("~/overlay", "Picture for people; beside it .../compressed."),
     "click_plane": ("~/click_plane", "sensor_msgs/PointCloud2, the image to click on in RViz."),

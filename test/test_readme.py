@@ -123,6 +123,8 @@ def test_launch_arguments_exist(words):
     strings = strings_of(path)
     if "launch/tracker.launch.py" in strings:  # included, arguments and all
         strings |= strings_of(LAUNCH)
+    if "record_command" in path.read_text():
+        strings |= strings_of(ROOT / "etam_ros" / "ros" / "recording.py")
     strings |= {item.name for item in fields(NodeConfig)}
     for word in words[4:]:
         if ":=" in word:

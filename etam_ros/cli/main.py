@@ -33,7 +33,7 @@ class Verb:
 # A verb `name` lives in etam_ros/cli/name.py, as a function `name` or a typer app called `app`.
 VERBS: Final = {
     "track": Verb(
-        "Follow objects through a video, a folder of images or a camera.",
+        "Follow objects through a video, a folder of images, a bag or a camera.",
         "etam track clip.mp4 --prompts prompts.json --out followed",
         _FOLLOW,
     ),
@@ -44,7 +44,7 @@ VERBS: Final = {
         ros_arguments=True,
     ),
     "play": Verb(
-        "Publish a video, a folder of images or a camera as ROS 2 images.",
+        "Publish a video, a folder of images, a bag or a camera as ROS 2 images.",
         "etam play clip.mp4 --loop --ros-args -r image:=/camera/image_raw",
         _FOLLOW,
         ros_arguments=True,
@@ -55,8 +55,8 @@ VERBS: Final = {
         _FOLLOW,
     ),
     "eval": Verb(
-        "Judge the masks on videos or photographs with ground truth, beside baselines.",
-        "etam eval DAVIS --prompt 1-click --baseline all --out scores.json --save sheets",
+        "Judge the masks on videos, bags or photographs with ground truth.",
+        "etam eval DAVIS --prompt 1-click --baseline all --report scores",
         _MACHINE,
     ),
     "train": Verb(

@@ -1,9 +1,10 @@
-"""`etam track`: follow objects through a video, a folder of images or a camera."""
+"""`etam track`: follow objects through a video, a folder of images, a bag or a camera."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,10 +14,12 @@ from etam_ros.cli.terminal.errors import EXIT_INTERRUPTED
 from etam_ros.cli.terminal.options import options_of
 from etam_ros.config import NetworkConfig, OverlayConfig, TrackerConfig
 from etam_ros.errors import PromptError
+from etam_ros.offline.config import PROCESSED, BagOutputConfig, ReplayConfig
 
 if TYPE_CHECKING:
-    from etam_ros.media.sources import FrameSource
-    from etam_ros.offline.prompts_file import TimedPrompt
+    from etam_ros.media.frame_source import FrameSource
+    from etam_ros.offline.prompts_file import TimedPrompt, TimedRemoval
+    from etam_ros.offline.track_bag import TrackBag
     from etam_ros.offline.track_run import RunSummary, TrackRun
     from etam_ros.records import Frame
     from etam_ros.runtime import Stages
@@ -25,10 +28,24 @@ _POINT = "[ID:]X,Y[@FRAME]"
 Several = list[str] | None
 
 
+@dataclass(frozen=True)
+class _TrackJob:
+    """What a run writes, and how it tracks."""
+
+    out: Path
+    tracking: TrackerConfig
+    overlay: OverlayConfig | None
+    save_logits: bool
+    bag: BagOutputConfig
+    tracker: str
+
+
 @options_of(NetworkConfig)
+@options_of(ReplayConfig)
+@options_of(BagOutputConfig)
 def track(
     source: Annotated[
-        str, typer.Argument(help="Video file, folder of images, or index of a camera.")
+        str, typer.Argument(help="Video file, folder of images, bag, or index of a camera.")
     ],
     out: Annotated[
         Path, typer.Option(help="Folder for masks/, objects.csv, overlay.mp4: new or earlier.")
@@ -63,6 +80,8 @@ def track(
     ] = None,
     *,
     network: NetworkConfig,
+    replay: ReplayConfig,
+    bag: BagOutputConfig,
     save_logits: Annotated[
         bool, typer.Option("--save-logits", help="Also write logits.npz, unfilled and complete.")
     ] = False,
@@ -70,13 +89,15 @@ def track(
         bool, typer.Option("--no-overlay", help="Write no overlay.mp4.")
     ] = False,
 ) -> None:
-    """Follow objects through a video, a folder of images or a camera.
+    """Follow objects through a video, a folder of images, a bag or a camera.
 
     Clicks and boxes start an object each, unless an ID and a colon stand before them; all three
     may be given several times: --click 320,240 --click 1:340,250@12 --background 1:10,20@12
 
     With --pick the first frame opens in a window: click on what to follow, see its mask, correct
     it, and press Enter. Prompts of the other options are there already.
+
+    A bag that holds prompts brings its own, on their frames, where none are given here.
 
     A prompts file says what to follow, from which frame on, in pixels of the source, by
     clicks (label 1 on the object, 0 off it), a box, or a mask:
@@ -96,18 +117,23 @@ def track(
 
     listed = read_prompts(prompts) if prompts is not None else []
     given = prompts_from_options(click or [], background or [], box or [], known=listed)
-    if not listed and not given and not pick:
-        raise PromptError(
-            "no prompts given: add --click X,Y, --box X0,Y0,X1,Y1, --prompts FILE or --pick "
-            "(see --help)"
-        )
     said = with_ids([*listed, *given])
     tracking = TrackerConfig(max_objects=max_objects or TrackerConfig.max_objects)
     if save_logits:  # to be compared: nothing filled in, nothing forgotten
         tracking = replace(tracking, fill_hole_area=0, conditioning_memories=0)
     overlay = None if no_overlay else OverlayConfig()
-    with open_source(source) as frames:
+    job = _TrackJob(out, tracking, overlay, save_logits, bag, replay.tracker)
+    if not said and not pick:
+        _check_brings_prompts(source)
+    if bag.out_bag:
+        from etam_ros.media.bags.writer import check_new
+
+        check_new(Path(bag.out_bag), beside=out)
+    with open_source(source, topic=replay.topic, recover=replay.recover) as frames:
+        told: set[str] = set()
+        _tell(frames, told)
         check_output_folder(out, source, prompts)
+        to_do, to_follow = _replayed(said, frames, replay, pick)
         if pick:
             from etam_ros.offline.picking.window import check_window
 
@@ -115,23 +141,59 @@ def track(
         from etam_ros.tracking import open_stages
 
         with open_stages(**vars(network)) as stages:
-            to_track: Iterable[Frame] = frames
+            to_track: Iterable[Frame] = to_follow
             if pick:
-                said, to_track = _pick(said, frames, stages, tracking, out)
-            run = TrackRun(said)
-            summary = _run(run, frames, to_track, stages, tracking, out, overlay, save_logits)
+                to_do, to_track = _pick(said, to_follow, stages, job)
+            run = TrackRun(to_do)
+            summary = _run(run, to_follow, to_track, stages, job)
+        _tell(frames, told)
     _report(summary, out)
     if summary.stopped:
         raise typer.Exit(EXIT_INTERRUPTED)
     run.check_all_prompted(summary.frames)
 
 
+def _check_brings_prompts(source: str) -> None:
+    """Raise PromptError, before anything is opened, where only a bag could have prompts."""
+    from etam_ros.media.files import is_bag
+
+    if not is_bag(Path(source)):
+        raise _no_prompts("no prompts given")
+
+
+def _no_prompts(why: str) -> PromptError:
+    return PromptError(
+        f"{why}: add --click X,Y, --box X0,Y0,X1,Y1, --prompts FILE or --pick (see --help)"
+    )
+
+
+def _replayed(
+    said: list[TimedPrompt], frames: FrameSource, replay: ReplayConfig, pick: bool
+) -> tuple[Sequence[TimedPrompt | TimedRemoval], FrameSource]:
+    """The prompts, from the bag where none are given; and those frames that are followed."""
+    from etam_ros.offline.replay import ProcessedFrames, prompts_in
+
+    to_do: Sequence[TimedPrompt | TimedRemoval] = said
+    if not said and not pick:
+        to_do = prompts_in(frames, replay.tracker)
+        if not to_do:
+            raise _no_prompts(f"no prompts given, and {frames.name} holds none")
+        typer.echo(f"{len(to_do)} prompts and removals replayed from {frames.name}")
+    if replay.frames == PROCESSED:
+        return to_do, ProcessedFrames(frames, to_do, replay.tracker)
+    return to_do, frames
+
+
+def _tell(source: FrameSource, told: set[str]) -> None:
+    """Say what is odd about a source, each thing once."""
+    for note in source.notes:
+        if note not in told:
+            typer.echo(f"note: {note}", err=True)
+            told.add(note)
+
+
 def _pick(
-    said: list[TimedPrompt],
-    source: FrameSource,
-    stages: Stages,
-    tracking: TrackerConfig,
-    out: Path,
+    said: list[TimedPrompt], source: FrameSource, stages: Stages, job: _TrackJob
 ) -> tuple[list[TimedPrompt], Iterable[Frame]]:
     """Prompts with those that are clicked in a window, and the frames that they are for."""
     from etam_ros.cli.terminal.interrupts import stop_on_interrupt
@@ -140,39 +202,54 @@ def _pick(
     from etam_ros.offline.prompts_output import write_prompts
     from etam_ros.tracking import Tracker
 
-    session = PickSession(source, Tracker(stages, tracking), said)
+    session = PickSession(source, Tracker(stages, job.tracking), said)
     with stop_on_interrupt(words=b"\n") as stop:
         picked = pick_in_window(session, stop=stop)
     if not picked:
         typer.echo("left without tracking: nothing was written", err=True)
         raise typer.Exit(EXIT_INTERRUPTED)
-    path = write_prompts(out, session.prompts)
+    path = write_prompts(job.out, session.prompts)
     typer.echo(f"{len(session.prompts)} prompts in {path}")
     return list(session.prompts), session.frames_to_track()
 
 
 def _run(
-    run: TrackRun,
-    source: FrameSource,
-    frames: Iterable[Frame],
-    stages: Stages,
-    tracking: TrackerConfig,
-    out: Path,
-    overlay: OverlayConfig | None,
-    save_logits: bool,
+    run: TrackRun, source: FrameSource, frames: Iterable[Frame], stages: Stages, job: _TrackJob
 ) -> RunSummary:
     from etam_ros.cli.terminal.interrupts import stop_on_interrupt
     from etam_ros.cli.terminal.progress import frame_progress
     from etam_ros.offline.track_output import TrackOutput
     from etam_ros.tracking import Tracker
 
-    tracker = Tracker(stages, tracking)
-    with (
-        frame_progress(f"tracking {source.name}", source.frame_count) as advance,
-        stop_on_interrupt() as stop,
-        TrackOutput(out, fps=source.fps, overlay=overlay, save_logits=save_logits) as output,
-    ):
+    tracker = Tracker(stages, job.tracking)
+    with ExitStack() as stack:
+        bag = stack.enter_context(_bag(job)) if job.bag.out_bag else None
+        advance = stack.enter_context(
+            frame_progress(f"tracking {source.name}", source.frame_count)
+        )
+        stop = stack.enter_context(stop_on_interrupt())
+        output = stack.enter_context(
+            TrackOutput(
+                job.out,
+                fps=source.fps,
+                overlay=job.overlay,
+                save_logits=job.save_logits,
+                bag=bag,
+            )
+        )
         return run.run(frames, tracker, output, on_frame=advance, stop=stop)
+
+
+def _bag(job: _TrackJob) -> TrackBag:
+    from etam_ros.offline.track_bag import TRACKER, TrackBag
+
+    quality = OverlayConfig.jpeg_quality if job.bag.bag_overlay else None
+    return TrackBag(
+        Path(job.bag.out_bag),
+        job.bag.bag_storage,
+        tracker=job.tracker or TRACKER,
+        overlay_quality=quality,
+    )
 
 
 def _report(summary: RunSummary, out: Path) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from etam_ros.errors import SourceError
+
+_PART: Final = re.compile(r"_[0-9]+(?=\.(mcap|db3))")
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -42,13 +45,35 @@ class Closing(ABC):
 
 
 def is_bag(path: Path) -> bool:
-    """Whether a path is a rosbag2 folder or a bag file."""
-    return is_bag_file(path) or (path / "metadata.yaml").is_file()
+    """Whether a path is a rosbag2 folder or a file of a bag.
+
+    A folder without metadata.yaml is one bag where its files are the parts of one: bag_0.mcap and
+    bag_1.mcap, not monday.mcap and tuesday.mcap.
+    """
+    if not path.is_dir():
+        return is_bag_name(path.name) and path.is_file()
+    if (path / "metadata.yaml").is_file():
+        return True
+    files = bag_files_in(path)
+    stems = {_PART.sub("", each.name.lower().removesuffix(".zstd")) for each in files}
+    numbered = all(_PART.search(each.name.lower()) for each in files)
+    return len(stems) == 1 and (numbered or len(files) == 1)
 
 
-def is_bag_file(path: Path) -> bool:
-    """Whether a path is a file that holds a bag, or a part of one."""
-    return path.suffix.lower() in (".mcap", ".db3", ".bag") and path.is_file()
+def bag_files_in(folder: Path) -> list[Path]:
+    """Files with a bag, or a part of one, in a folder that may not be readable."""
+    try:
+        return sorted(
+            each for each in folder.iterdir() if is_bag_name(each.name) and each.is_file()
+        )
+    except OSError:
+        return []
+
+
+def is_bag_name(name: str) -> bool:
+    """Whether a name is that of a file with a bag, or a part of one."""
+    plain = name.lower().removesuffix(".zstd")
+    return plain.endswith((".mcap", ".db3")) or name.lower().endswith(".bag")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Where frames come from: video files, folders of images, cameras. Needs no ROS.
+"""Where frames come from: video files, folders of images, cameras, bags. Needs no ROS.
 
     with open_source("clip.mp4") as source:
         for frame in source:
@@ -13,8 +13,7 @@ import math
 import re
 import sys
 import time
-from abc import abstractmethod
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,60 +24,15 @@ from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from etam_ros.errors import ImageError, SourceError
-from etam_ros.media.files import Closing, is_bag, is_bag_file
+from etam_ros.media.files import bag_files_in, is_bag
+from etam_ros.media.frame_source import DEFAULT_FPS, FrameSource
 from etam_ros.media.image_header import is_jpeg_or_png, read_header
 from etam_ros.records import Frame
 
-DEFAULT_FPS: Final = 30.0
 IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _CAMERA: Final = re.compile(r"(?:/dev/video)?([0-9]+)", re.ASCII)
-_EXPECTED: Final = "a video file, a folder of images, or the index of a camera"
+_EXPECTED: Final = "a video file, a folder of images, a bag, or the index of a camera"
 _NS_PER_S: Final = 1_000_000_000
-
-
-class FrameSource(Closing):
-    """A sequence of frames that can be gone through again and again.
-
-    Each iteration starts at the first frame (a camera goes on where it is) and ends the one
-    before it.
-
-    Attributes:
-        name: what the source is called, for messages and file names.
-        fps: frames per second; of a folder or a camera that does not tell, what was asked for.
-        frame_count: frames in all, or None where the source does not know.
-        live: frames come when they come, and wait for nobody.
-    """
-
-    def __init__(
-        self, name: str, fps: float, frame_count: int | None, *, live: bool = False
-    ) -> None:
-        self.name = name
-        self.fps = fps
-        self.frame_count = frame_count
-        self.live = live
-        self._running: Generator[Frame, None, None] | None = None
-
-    def __iter__(self) -> Iterator[Frame]:
-        """Start over.
-
-        Raises:
-            SourceError: a frame cannot be read; the message says which.
-        """
-        self._end_iteration()
-        self._running = self._read()
-        return self._running
-
-    def close(self) -> None:
-        self._end_iteration()
-
-    def _end_iteration(self) -> None:
-        if self._running is not None:
-            self._running.close()
-            self._running = None
-
-    @abstractmethod
-    def _read(self) -> Generator[Frame, None, None]:
-        """Frames from the first on."""
 
 
 class VideoSource(FrameSource):
@@ -255,14 +209,18 @@ class CameraSource(FrameSource):
             self._capture = None
 
 
-def open_source(source: str | int | Path, *, fps: float | None = None) -> FrameSource:
+def open_source(
+    source: str | int | Path, *, fps: float | None = None, topic: str = "", recover: bool = False
+) -> FrameSource:
     """Open a source of frames.
 
     Args:
-        source: a video file; a folder of images, or one image; the index of a camera, as a
-            number, as digits, or as /dev/videoN.
+        source: a video file; a folder of images, or one image; a rosbag2 folder, or a .mcap,
+            .db3 or .bag file; the index of a camera, as a number, as digits, or as /dev/videoN.
         fps: frames per second, above 0; stamps a folder, is asked of a camera, and stands for
-            the rate that a video file gives. None: the source's own; 30 for a folder.
+            the rate that a video file or a bag gives. None: the source's own; 30 for a folder.
+        topic: of the images of a bag; empty finds the camera, where there is one.
+        recover: read what can be read of a damaged bag.
 
     Returns:
         The source, to be closed, or used in a `with`.
@@ -284,10 +242,16 @@ def open_source(source: str | int | Path, *, fps: float | None = None) -> FrameS
         return CameraSource(int(camera[1]), fps)
     if not is_there:
         raise SourceError(f"{path} does not exist, expected {_EXPECTED}")
-    if is_bag(path) or (path.is_dir() and any(map(is_bag_file, path.glob("*")))):
+    if is_bag(path):
+        from etam_ros.media.bags.source import BagSource
+
+        return BagSource(path, topic=topic, fps=fps, recover=recover)
+    if topic:
+        raise SourceError(f"topic is {topic!r}, but {path} is no bag, and has no topics")
+    if path.is_dir() and (bags := bag_files_in(path)):
         raise SourceError(
-            f"{path} is a bag; bags as a source come later: play it with `ros2 bag play {path}` "
-            "into `etam node`, or give a video file or a folder of images"
+            f"folder {path} holds {len(bags)} bags, expected to be told which: give one of "
+            f"{', '.join(each.name for each in bags[:10])}"
         )
     if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES:
         return FolderSource(path, fps)

@@ -60,6 +60,25 @@ class TimedPrompt:
         return f"frame {self.frame}" if self.frame is not None else f"stamp_ns {self.stamp_ns}"
 
 
+@dataclass(frozen=True)
+class TimedRemoval:
+    """That an object is followed no longer, from the frame on behind that of its stamp.
+
+    Attributes:
+        place: where it is said, for error lines.
+        stamp_ns: of that frame.
+        object_id: 1..65535.
+    """
+
+    place: str
+    stamp_ns: int
+    object_id: int
+
+    def belongs_to(self, frame_index: int, frame: Frame) -> bool:
+        """Whether it is for this frame, the `frame_index`-th of its source."""
+        return self.stamp_ns == frame.stamp_ns
+
+
 def read_prompts(path: Path) -> list[TimedPrompt]:
     """Read a prompts file.
 
@@ -221,17 +240,17 @@ def _kind(value: Any) -> str:
 
 
 class PromptSchedule:
-    """Hands out each prompt once, on its frame, in the order of the file.
+    """Hands out each prompt and removal once, on its frame, in their order.
 
     Attributes:
         left: those whose frame did not come yet.
     """
 
-    def __init__(self, prompts: Sequence[TimedPrompt]) -> None:
+    def __init__(self, prompts: Sequence[TimedPrompt | TimedRemoval]) -> None:
         self.left = list(prompts)
 
-    def take(self, frame_index: int, frame: Frame) -> list[TimedPrompt]:
-        """The prompts of this frame, the `frame_index`-th of its source, which then are done."""
+    def take(self, frame_index: int, frame: Frame) -> list[TimedPrompt | TimedRemoval]:
+        """Those of this frame, the `frame_index`-th of its source, which then are done."""
         due = [item for item in self.left if item.belongs_to(frame_index, frame)]
         self.left = [item for item in self.left if item not in due]
         return due

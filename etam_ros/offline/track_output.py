@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from etam_ros.config import OverlayConfig
 from etam_ros.drawing.overlay import draw_overlay
@@ -21,7 +23,11 @@ from etam_ros.offline.output_folder import (
     OVERLAY,
     start_output_folder,
 )
+from etam_ros.offline.prompts_file import TimedPrompt, TimedRemoval
 from etam_ros.records import Frame, FrameResult, ObjectState
+
+if TYPE_CHECKING:
+    from etam_ros.offline.track_bag import TrackBag
 
 
 class TrackOutput(Closing):
@@ -34,15 +40,23 @@ class TrackOutput(Closing):
         fps: of the overlay video.
         overlay: how it is drawn, or None for no video.
         save_logits: also write logits.npz.
+        bag: is given every frame as well; whoever made it finishes it.
 
     Raises:
         SourceError: something cannot be written.
     """
 
     def __init__(
-        self, folder: Path, *, fps: float, overlay: OverlayConfig | None, save_logits: bool
+        self,
+        folder: Path,
+        *,
+        fps: float,
+        overlay: OverlayConfig | None,
+        save_logits: bool,
+        bag: TrackBag | None = None,
     ) -> None:
         self._folder = folder
+        self._bag = bag
         self._overlay = overlay
         self._video = VideoWriter(folder / OVERLAY, fps) if overlay is not None else None
         with writing(folder):
@@ -52,12 +66,19 @@ class TrackOutput(Closing):
             self._table.writerow(COLUMNS)
             self._logits = LogitsFile(folder / LOGITS) if save_logits else None
 
-    def write(self, frame_index: int, frame: Frame, result: FrameResult) -> None:
+    def write(
+        self,
+        frame_index: int,
+        frame: Frame,
+        result: FrameResult,
+        said: Sequence[TimedPrompt | TimedRemoval] = (),
+    ) -> None:
         """Append one frame.
 
         Args:
             frame_index: its place in the source, from 0.
             result: after all prompts of that frame.
+            said: those prompts and removals, for the bag.
 
         Raises:
             SourceError: something cannot be written.
@@ -71,8 +92,14 @@ class TrackOutput(Closing):
             self._table_file.flush()
             if self._logits is not None:
                 self._logits.write(frame_index, result)
-        if self._video is not None and self._overlay is not None:
-            self._video.write(draw_overlay(frame.image, result, self._overlay))
+        for_bag = self._bag is not None and self._bag.overlay_quality is not None
+        picture = None
+        if self._video is not None or for_bag:
+            picture = draw_overlay(frame.image, result, self._overlay or OverlayConfig())
+        if self._video is not None and picture is not None:
+            self._video.write(picture)
+        if self._bag is not None:
+            self._bag.write(frame, result, said, picture)
 
     def close(self) -> None:
         """Finish every file."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from etam_ros.errors import PromptError
 from etam_ros.media.label_png import LARGEST_ID
-from etam_ros.offline.prompts_file import PromptSchedule, TimedPrompt
+from etam_ros.offline.prompts_file import PromptSchedule, TimedPrompt, TimedRemoval
 from etam_ros.offline.track_output import TrackOutput
 from etam_ros.records import NEW_OBJECT, Frame
 from etam_ros.tracking import Tracker
@@ -40,14 +40,18 @@ class TrackRun:
     """Tracks a source with prompts on its frames.
 
     Args:
-        prompts: in the order in which they are given on a frame.
+        prompts: in the order in which they are given on a frame, with removals among them.
 
     Raises:
         PromptError: they ask for ids that mask pictures cannot hold.
     """
 
-    def __init__(self, prompts: Sequence[TimedPrompt]) -> None:
-        self._schedule = PromptSchedule(with_ids(prompts))
+    def __init__(self, prompts: Sequence[TimedPrompt | TimedRemoval]) -> None:
+        numbered = iter(with_ids([item for item in prompts if isinstance(item, TimedPrompt)]))
+        self._schedule = PromptSchedule(
+            [next(numbered) if isinstance(item, TimedPrompt) else item for item in prompts]
+        )
+        self._removed: set[int] = set()
 
     def run(
         self,
@@ -83,7 +87,7 @@ class TrackRun:
 
     def check_all_prompted(self, frames: int) -> None:
         """Raise PromptError if a prompt's frame never came; the output is whole without it."""
-        left = self._schedule.left
+        left = [item for item in self._schedule.left if isinstance(item, TimedPrompt)]
         if not left:
             return
         others = f" (and {len(left) - 1} more)" if len(left) > 1 else ""
@@ -96,15 +100,27 @@ class TrackRun:
     def _track(self, index: int, frame: Frame, tracker: Tracker, output: TrackOutput) -> None:
         """One frame: step, then its prompts in order, then write what stands after them."""
         stepped = tracker.step(frame)
-        for item in self._schedule.take(index, frame):
-            self._prompt(item, tracker)
-        output.write(index, frame, tracker.result or stepped)
+        said = self._schedule.take(index, frame)
+        for item in said:
+            if isinstance(item, TimedPrompt):
+                self._prompt(item, tracker)
+            else:
+                self._remove(item.object_id, tracker)
+        output.write(index, frame, tracker.result or stepped, said)
 
     def _prompt(self, item: TimedPrompt, tracker: Tracker) -> None:
+        if item.prompt.object_id in self._removed and not tracker.object_ids:
+            tracker.reset()  # as somebody must have done: only then does an id begin anew
+            self._removed.clear()
         try:
             tracker.add_prompt(item.prompt)
         except PromptError as error:
             raise type(error)(f"{item.place} ({item.when}): {error}") from None
+
+    def _remove(self, object_id: int, tracker: Tracker) -> None:
+        if object_id in tracker.object_ids:
+            tracker.remove(object_id)
+        self._removed.add(object_id)
 
 
 def with_ids(prompts: Sequence[TimedPrompt]) -> list[TimedPrompt]:

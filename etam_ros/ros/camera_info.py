@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import CameraInfo, RegionOfInterest
 
 from etam_ros.errors import ConfigError
+from etam_ros.media.frame_source import FrameSource
 
 _UNTURNED: Final = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
@@ -53,6 +54,37 @@ def camera_info_from_file(path: str | Path) -> CameraInfo:
         k=camera_matrix,
         r=_numbers(path, content, "rectification_matrix", 9, default=_UNTURNED),
         p=_numbers(path, content, "projection_matrix", 12, default=unrectified),
+    )
+
+
+def camera_info_of(source: FrameSource) -> CameraInfo | None:
+    """The calibration that was recorded beside the images of a bag, without a header.
+
+    Returns:
+        None where the source is no bag, or has none that can be read.
+    """
+    from etam_ros.media.bags.source import BagSource
+
+    fields = source.camera_info() if isinstance(source, BagSource) else None
+    if fields is None:
+        return None
+    return CameraInfo(
+        width=int(fields.width),
+        height=int(fields.height),
+        distortion_model=str(fields.distortion_model),
+        d=[float(value) for value in fields.d],
+        k=[float(value) for value in fields.k],
+        r=[float(value) for value in fields.r],
+        p=[float(value) for value in fields.p],
+        binning_x=int(fields.binning_x),
+        binning_y=int(fields.binning_y),
+        roi=RegionOfInterest(
+            x_offset=int(fields.roi.x_offset),
+            y_offset=int(fields.roi.y_offset),
+            height=int(fields.roi.height),
+            width=int(fields.roi.width),
+            do_rectify=bool(fields.roi.do_rectify),
+        ),
     )
 
 

@@ -6,18 +6,19 @@ Letters: H, W height and width of the source frame in pixels; h, w of an object'
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
-from geometry_msgs.msg import Point, PointStamped, Vector3
+from geometry_msgs.msg import Point, Point32, PointStamped, Vector3
 from numpy.typing import NDArray
 from sensor_msgs.msg import Image, RegionOfInterest
 from std_msgs.msg import Header
 
 from etam_ros.errors import PromptError
+from etam_ros.media.prompt_messages import prompt_of_message
 from etam_ros.msg import Prompt as PromptMessage
 from etam_ros.msg import TrackedObject, TrackedObjectArray
 from etam_ros.records import FrameResult, ObjectState, Prompt
@@ -168,46 +169,30 @@ def prompt_from_message(message: PromptMessage) -> Prompt:
     Raises:
         PromptError: it says nothing, contradicts itself, or its mask cannot be read.
     """
-    return Prompt(
-        object_id=message.object_id,
-        label=message.label,
-        points=[(float(point.x), float(point.y)) for point in message.points],
-        point_labels=[int(label) for label in message.point_labels],
-        box=_box_from(message.box),
-        mask=_mask_from(message.mask),
-        keep_previous=message.keep_previous,
-        stamp_ns=stamp_ns(message.header.stamp),
+    return prompt_of_message(message, stamp_ns(message.header.stamp))
+
+
+def prompt_message(prompt: Prompt, object_id: int, header: Header) -> PromptMessage:
+    """A prompt as it was applied.
+
+    Args:
+        prompt: what was said.
+        object_id: of the object that it was applied to.
+        header: of the frame that it was applied to.
+    """
+    mask = Image(header=header)
+    if prompt.mask is not None:
+        mask = _mask_message(prompt.mask, header)
+    return PromptMessage(
+        header=header,
+        object_id=object_id,
+        label=prompt.label,
+        points=[Point32(x=float(x), y=float(y)) for x, y in prompt.points],
+        point_labels=list(prompt.point_labels),
+        box=[float(value) for value in prompt.box or ()],
+        mask=mask,
+        keep_previous=prompt.keep_previous,
     )
-
-
-def _box_from(values: Sequence[float]) -> tuple[float, float, float, float] | None:
-    if len(values) == 0:
-        return None
-    if len(values) != 4:
-        raise PromptError(
-            f"prompt box has {len(values)} values, expected none or x_min y_min x_max y_max"
-        )
-    x_min, y_min, x_max, y_max = (float(value) for value in values)
-    return x_min, y_min, x_max, y_max
-
-
-def _mask_from(message: Image) -> NDArray[np.bool_] | None:
-    """mono8 of any step -> (H, W) bool, None where nothing was sent."""
-    height, width, step = message.height, message.width, message.step
-    if not len(message.data) and not height and not width:
-        return None
-    if message.encoding not in ("mono8", "8UC1"):
-        raise PromptError(
-            f"prompt mask has encoding {message.encoding!r:.40}, expected mono8 "
-            "where any non-zero pixel is the object"
-        )
-    if step < width or len(message.data) < step * height or not height or not width:
-        raise PromptError(
-            f"prompt mask of {width}x{height} with step {step} has {len(message.data)} bytes, "
-            "expected step x height of them and step of at least the width"
-        )
-    rows = np.frombuffer(message.data, np.uint8, step * height).reshape(height, step)
-    return rows[:, :width] != 0
 
 
 def header_of(stamp_ns: int, frame_id: str) -> Header:

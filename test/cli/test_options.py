@@ -13,6 +13,7 @@ from etam_ros.cli import main
 from etam_ros.cli.terminal.options import options_of
 from etam_ros.config import PlayerConfig
 from etam_ros.errors import ConfigError
+from etam_ros.evaluation.config import EvaluationConfig
 from etam_ros.options import Checked, flag_of, option, option_of
 from etam_ros.training.config import TrainingConfig
 from etam_ros.training.pretraining.config import PretrainingConfig
@@ -108,6 +109,7 @@ def test_fields_that_are_not_named_keep_their_defaults(seen):
         ("pretrain", PretrainingConfig),
         ("play", PlayerConfig),
         ("bench", BenchConfig),
+        ("eval", EvaluationConfig),
     ],
 )
 def test_every_field_is_an_option_of_its_verb(verb, config):

@@ -245,16 +245,6 @@ def test_a_video_damaged_in_the_middle_never_ends_in_another_error(tmp_path):
         assert stamps == sorted(set(stamps))
 
 
-@pytest.mark.parametrize("name", ["bag/metadata.yaml", "bag/0.mcap", "bag/0.db3"])
-def test_bags_come_later(tmp_path, name):
-    file = tmp_path / name
-    file.parent.mkdir()
-    file.write_bytes(b"")
-    assert "bags as a source come later" in refusal(file.parent)
-    if file.suffix != ".yaml":
-        assert "ros2 bag play" in refusal(file)
-
-
 @pytest.mark.parametrize("source", ["977", 977, "/dev/video977", Path("/dev/video977")])
 def test_a_camera_that_is_not_there(source):
     line = refusal(source)

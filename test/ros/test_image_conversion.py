@@ -13,12 +13,12 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from etam_ros.errors import ImageError
+from etam_ros.media.image_encodings import ENCODINGS, LAYOUTS
 from etam_ros.ros.image_conversion import (
     ReusedImageMessage,
     image_from_message,
     image_message,
 )
-from etam_ros.ros.image_encodings import ENCODINGS, LAYOUTS
 
 MAX_PIXELS = 10_000
 QUICK = settings(

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 
 from etam_ros.clicks import object_of_click
 from etam_ros.errors import EtamError, ObjectError, PromptError, SourceError
+from etam_ros.media.frame_source import FrameSource
 from etam_ros.media.label_png import LARGEST_ID
-from etam_ros.media.sources import FrameSource
 from etam_ros.offline.prompts_file import TimedPrompt
 from etam_ros.offline.track_run import with_ids
 from etam_ros.records import BACKGROUND, FOREGROUND, NEW_OBJECT, Frame, FrameResult, Prompt

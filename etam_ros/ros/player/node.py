@@ -21,12 +21,17 @@ from etam_ros.errors import ConfigError
 from etam_ros.media.sources import open_source
 from etam_ros.options import option_of
 from etam_ros.records import Frame
-from etam_ros.ros.camera_info import camera_info_from_file
+from etam_ros.ros.camera_info import camera_info_from_file, camera_info_of
 from etam_ros.ros.image_conversion import compressed_message, image_message
+from etam_ros.ros.messages import NS_PER_S
 from etam_ros.ros.qos import played_images
 
 COUNT_PERIOD_S: Final = 0.02
 """Between two counts of the subscribers that are waited for."""
+FRAME_ID: Final = "camera_optical_frame"
+"""Of frames that come without one."""
+LONGEST_GAP_S: Final = 10.0
+"""Between two frames of a recording; what is longer is no pause of a camera."""
 ACKNOWLEDGE_S: Final = 10.0
 """How long the end waits for subscribers that have not confirmed the last frames."""
 
@@ -50,7 +55,14 @@ class PlayerNode(Node):
         self._info = (
             camera_info_from_file(self.config.camera_info) if self.config.camera_info else None
         )
-        self._source = open_source(self.config.source, fps=self.config.rate_hz or None)
+        self._source = open_source(
+            self.config.source,
+            fps=self.config.rate_hz or None,
+            topic=self.config.topic,
+            recover=self.config.recover,
+        )
+        if self._info is None:
+            self._info = camera_info_of(self._source)
         self._raw: Publisher | None = None
         self._compressed: Publisher | None = None
         topic = self.resolve_topic_name("image")
@@ -76,8 +88,8 @@ class PlayerNode(Node):
         config = PlayerConfig(**{parameter.name: parameter.value for parameter in declared})
         if not config.source:
             raise ConfigError(
-                "source is empty, expected a video file, a folder of images or the index of a "
-                "camera: set it with -p source:=..."
+                "source is empty, expected a video file, a folder of images, a bag or the index "
+                "of a camera: set it with -p source:=..."
             )
         return config
 
@@ -117,10 +129,13 @@ class PlayerNode(Node):
         pace = Pace(0.0 if self._source.live else 1.0 / self._source.fps)
         total = None if self.config.loop else self._source.frame_count
         while not stop.is_set():
+            before_ns = None
             for frame in self._source:
                 messages = self._messages(frame)
                 now_s = time.monotonic()
-                if stop.wait(max(pace.deadline_s(now_s) - now_s, 0.0)):
+                deadline_s = pace.deadline_s(now_s, self._gap_s(before_ns, frame.stamp_ns))
+                before_ns = frame.stamp_ns
+                if stop.wait(max(deadline_s - now_s, 0.0)):
                     break
                 self._publish(messages)
                 published += 1
@@ -129,13 +144,22 @@ class PlayerNode(Node):
             if not self.config.loop:
                 break
         self._wait_for_subscribers_to_have_all(stop)
+        for note in self._source.notes:
+            self.get_logger().warning(note)
         late = f", {pace.late} of them late" if pace.late else ""
         self.get_logger().info(f"published {published} frames{late}")
         return published
 
+    def _gap_s(self, before_ns: int | None, stamp_ns: int) -> float | None:
+        """Seconds from one frame of a recording to the next; None where the rate says it."""
+        if self.config.rate_hz or not self._source.recorded or before_ns is None:
+            return None
+        gap_s = (stamp_ns - before_ns) / NS_PER_S
+        return gap_s if 0.0 <= gap_s <= LONGEST_GAP_S else None
+
     def _messages(self, frame: Frame) -> list[tuple[Publisher, Any]]:
         """The messages of one frame, yet without a stamp; they share their header."""
-        header = Header(frame_id=self.config.frame_id)
+        header = Header(frame_id=self.config.frame_id or frame.frame_id or FRAME_ID)
         messages: list[tuple[Publisher, Any]] = []
         if self._info is not None and self._infos is not None:
             self._info.header = header
@@ -158,8 +182,9 @@ class PlayerNode(Node):
     def _check_size(self, frame: Frame) -> None:
         calibrated = (self._info.height, self._info.width) if self._info else frame.hw
         if calibrated != frame.hw:
+            said = self.config.camera_info or "the recorded camera_info"
             self.get_logger().warning(
-                f"frames are {frame.hw[1]}x{frame.hw[0]} pixels, {self.config.camera_info} is for "
+                f"frames are {frame.hw[1]}x{frame.hw[0]} pixels, {said} is for "
                 f"{calibrated[1]}x{calibrated[0]}: it is published as it is",
                 once=True,
             )
@@ -197,14 +222,20 @@ class Pace:
 
     def __init__(self, period_s: float) -> None:
         self._period_s = period_s
-        self._next_s: float | None = None
+        self._last_s: float | None = None
         self.late = 0
 
-    def deadline_s(self, now_s: float) -> float:
-        """When to publish the next frame, which is ready at `now_s`, both in seconds."""
-        deadline_s = now_s if self._next_s is None else self._next_s
+    def deadline_s(self, now_s: float, gap_s: float | None = None) -> float:
+        """When to publish the next frame, in seconds.
+
+        Args:
+            now_s: when it is ready.
+            gap_s: seconds from the frame before to this one; None: a period.
+        """
+        gap_s = self._period_s if gap_s is None else gap_s
+        deadline_s = now_s if self._last_s is None else self._last_s + gap_s
         if self._period_s and now_s > deadline_s + self._period_s:
             self.late += 1
             deadline_s = now_s
-        self._next_s = deadline_s + self._period_s
+        self._last_s = deadline_s
         return deadline_s

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from std_msgs.msg import Header
 
 from etam_ros.config import TrackerConfig
+from etam_ros.msg import Prompt as PromptMessage
 from etam_ros.records import FOREGROUND, NEW_OBJECT, Frame, ObjectState, Prompt
 from etam_ros.ros.messages import NO_POSITION, ObjectPosition
 from etam_ros.ros.parameters import Settings
@@ -42,6 +43,7 @@ class Tracking:
         selected: id of the object that was chosen for bare clicks, None without one.
         watch: notices what becomes of the objects.
         locate: says where objects are in space.
+        applied: prompts as they were applied, which nobody was told of yet.
         check: raises ConfigError for what the stages cannot serve; any thread may call it. None
             where they serve everything.
     """
@@ -53,6 +55,7 @@ class Tracking:
     selected: int | None = None
     watch: ObjectWatch = field(default_factory=ObjectWatch)
     locate: Locate | None = None
+    applied: list[PromptMessage] = field(default_factory=list)
     check: Callable[[TrackerConfig], None] | None = None
 
     def use(self, settings: Settings) -> None:
@@ -86,6 +89,11 @@ class Tracking:
         if self.locate is None or result is None:
             return NO_POSITION
         return self.locate([state], result.image_hw, header).get(state.object_id, NO_POSITION)
+
+    def take_applied(self) -> list[PromptMessage]:
+        """The prompts that were applied since the last call of this, in order."""
+        taken, self.applied = self.applied, []
+        return taken
 
     def unselect_what_is_gone(self) -> None:
         """Let no later object of that id inherit the selection of one that is not followed."""

@@ -24,7 +24,7 @@ from rclpy.clock import Clock, ClockType  # type: ignore[attr-defined]
 from rclpy.timer import Timer
 
 from etam_ros.errors import EtamError
-from etam_ros.msg import TrackEvent
+from etam_ros.msg import Prompt, TrackEvent
 from etam_ros.ros.endpoints import Endpoints
 from etam_ros.ros.managed_node import ManagedNode, Transitions
 from etam_ros.ros.parameters import NodeParameters, Settings
@@ -170,6 +170,11 @@ class TrackerNode:
         if self._results is not None:
             self._results.publish_events(events)
 
+    def on_applied_prompts(self, prompts: Sequence[Prompt]) -> None:
+        """Give out prompts as they were applied; called by the worker."""
+        if self._results is not None:
+            self._results.publish_prompts(prompts)
+
     def on_bad_image(self, error: EtamError) -> None:
         """Report an image that cannot be read; called by the worker."""
         self.statistics.on_bad_image(str(error))
@@ -240,6 +245,7 @@ class TrackerNode:
             self.on_bad_image,
             self.on_failed_frame,
             self.on_crash,
+            self.on_applied_prompts,
         )
         with ExitStack() as undo:
             self._worker = worker = Worker(load, settings, self.statistics, events)

@@ -11,7 +11,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from etam_ros.config import OverlayConfig
 from etam_ros.errors import EtamError
-from etam_ros.msg import TrackedObjectArray, TrackEvent
+from etam_ros.msg import Prompt, TrackedObjectArray, TrackEvent
 from etam_ros.ros.endpoints import Endpoints
 from etam_ros.ros.image_conversion import (
     ReusedImageMessage,
@@ -19,7 +19,7 @@ from etam_ros.ros.image_conversion import (
     image_message,
 )
 from etam_ros.ros.messages import objects_message
-from etam_ros.ros.qos import EVENTS, OBJECTS, RESULT_IMAGES
+from etam_ros.ros.qos import EVENTS, OBJECTS, PROMPTS, RESULT_IMAGES
 from etam_ros.ros.tracker.displays import Display
 from etam_ros.ros.tracker.frames import ProcessedFrame
 from etam_ros.ros.tracker.statistics import NS_PER_MS
@@ -29,7 +29,8 @@ DRAWING_THREAD: Final = "overlay"
 
 
 class ResultPublishers:
-    """`~/objects`, `~/label_image`, `~/events` and, with vision_msgs, `~/tracked_detections`.
+    """`~/objects`, `~/label_image`, `~/events`, `~/applied_prompts`; with vision_msgs
+    `~/tracked_detections`, too.
 
     Args:
         endpoints: get the publishers.
@@ -41,6 +42,7 @@ class ResultPublishers:
         self._labels = endpoints.publisher(Image, "~/label_image", RESULT_IMAGES)
         self._detections = TrackedDetections(endpoints)
         self._events = endpoints.publisher(TrackEvent, "~/events", EVENTS)
+        self._prompts = endpoints.publisher(Prompt, "~/applied_prompts", PROMPTS)
 
     @property
     def objects_wanted(self) -> bool:
@@ -69,6 +71,11 @@ class ResultPublishers:
         """Give out what became of objects."""
         for event in events:
             self._events.publish(event)
+
+    def publish_prompts(self, prompts: Iterable[Prompt]) -> None:
+        """Give out prompts as they were applied, for whoever records them to be repeated."""
+        for prompt in prompts:
+            self._prompts.publish(prompt)
 
 
 class OverlayPublisher(Display[ProcessedFrame]):

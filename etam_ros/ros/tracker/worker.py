@@ -21,7 +21,7 @@ from typing import Final
 from sensor_msgs.msg import CompressedImage, Image
 
 from etam_ros.errors import EtamError, PromptError
-from etam_ros.msg import TrackEvent
+from etam_ros.msg import Prompt, TrackEvent
 from etam_ros.ros.parameters import Settings
 from etam_ros.ros.tracker.frames import ProcessedFrame, ReceivedImage
 from etam_ros.ros.tracker.loading import Tracking
@@ -43,6 +43,7 @@ class WorkerEvents:
         on_bad_image: an image could not be read; the next one may be good.
         on_failed_frame: a good image could not be processed; the next one may be.
         on_crash: the worker ended because of something nobody expected.
+        on_applied_prompts: prompts were applied; called as `on_track_events`, and before it.
     """
 
     on_result: Callable[[ProcessedFrame], None]
@@ -50,6 +51,7 @@ class WorkerEvents:
     on_bad_image: Callable[[EtamError], None]
     on_failed_frame: Callable[[EtamError], None]
     on_crash: Callable[[BaseException], None]
+    on_applied_prompts: Callable[[Sequence[Prompt]], None] = lambda _: None
 
 
 class Worker:
@@ -317,9 +319,11 @@ class Worker:
             )
 
     def _tell(self, activation: int, tracking: Tracking) -> None:
-        """Hand on what became of the objects; what nobody may be told now waits."""
+        """Hand on what was applied and what became of it; what nobody may be told now waits."""
         with self._publishing:
             if self._active and activation == self._activation:
-                events = tracking.watch.take_events()
+                applied, events = tracking.take_applied(), tracking.watch.take_events()
+                if applied:
+                    self._events.on_applied_prompts(applied)
                 if events:
                     self._events.on_track_events(events)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etam_ros.media.sources import FrameSource
+from etam_ros.media.frame_source import FrameSource
 from etam_ros.offline.picking.picture import (
     LARGEST_FIRST,
     FrameView,

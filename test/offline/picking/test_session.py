@@ -11,8 +11,8 @@ import pytest
 
 from etam_ros.config import TrackerConfig
 from etam_ros.errors import SourceError
+from etam_ros.media.frame_source import FrameSource
 from etam_ros.media.label_png import read_mask_values
-from etam_ros.media.sources import FrameSource
 from etam_ros.offline.picking.session import PickSession
 from etam_ros.offline.prompts_file import TimedPrompt, read_prompts
 from etam_ros.offline.prompts_output import write_prompts

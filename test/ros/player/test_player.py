@@ -336,6 +336,27 @@ def test_pace_keeps_to_its_deadlines_and_never_bursts():
     assert pace.late == 1
 
 
+def test_pace_of_a_recording_follows_its_stamps():
+    pace = Pace(0.1)
+    assert pace.deadline_s(5.0, None) == 5.0
+    assert pace.deadline_s(5.0, 0.3) == 5.3
+    assert pace.deadline_s(5.1, 0.0) == 5.3
+
+
+def test_a_bag_is_played_with_its_coordinate_frame_and_calibration(listener, shared):
+    bag = shared / "data/bags/roboto-tiny-svo-ros2/bag"
+    images = listener.listen(Image, "image")
+    infos = listener.listen(CameraInfo, "camera_info")
+    player = listener.start(bag, "--wait-for-subscribers", 1)
+    code, log = listener.wait_for_end(player)
+    assert code == 0, log
+    listener.wait_until(lambda: len(images) == len(infos) == 10)
+    assert {message.header.frame_id for message in images} == {"/camera"}
+    assert stamps_ns(images) == stamps_ns(infos)
+    assert (infos[0].width, infos[0].height) == (752, 480)
+    assert "playing bag:/camera/image_raw at 30" in log
+
+
 def test_a_live_source_sets_its_own_pace():
     pace = Pace(0.0)
     assert [pace.deadline_s(now_s) for now_s in (1.0, 1.5, 9.0)] == [1.0, 1.0, 1.0]

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 
 from etam_ros.errors import ImageError
+from etam_ros.media.image_encodings import quoted
 from etam_ros.ros.camera_model import same_view
-from etam_ros.ros.image_encodings import quoted
 
 MM_PER_M: Final = 1000.0
 TYPES: Final = {"16UC1": "u2", "mono16": "u2", "32FC1": "f4"}

@@ -18,6 +18,7 @@ from etam_ros.ros.messages import (
     check_prompt_frame,
     header_of,
     prompt_from_message,
+    prompt_message,
     stamp_ns,
     tracked_object,
 )
@@ -171,12 +172,14 @@ def _add_prompt(prompt: Prompt, source: str, tracking: Tracking) -> tuple[Tracke
     except ObjectError as error:
         raise ObjectError(f"{error}{_whom_to_remove(tracker)}") from error
     cause = f"{_in_words(prompt)} from {source}"
-    if state.stamp_ns == stamp_ns(newest.stamp):
+    is_newest = state.stamp_ns == stamp_ns(newest.stamp)
+    header = newest if is_newest else header_of(state.stamp_ns, newest.frame_id)
+    tracking.applied.append(prompt_message(prompt, state.object_id, header))
+    if is_newest:
         tracking.look(cause=cause, prompted=state.object_id)
         last_seen = tracking.watch.last_seen[state.object_id]
         position = tracking.position_of(state, newest)
         return tracked_object(state, newest, last_seen, position), newest
-    header = header_of(state.stamp_ns, newest.frame_id)
     last_seen = tracking.watch.look_back(state, header, cause=cause)
     return tracked_object(state, header, last_seen), header
 

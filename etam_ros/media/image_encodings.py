@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, Protocol
 
 import cv2
-from sensor_msgs.msg import Image
 
 from etam_ros.errors import ImageError
+
+
+class RawImage(Protocol):
+    """The fields of sensor_msgs/Image, whoever read the message: rclpy, or a reader of bags.
+
+    Attributes:
+        data: bytes, as anything with a length that gives its memory: an array of either kind.
+    """
+
+    height: int
+    width: int
+    encoding: str
+    is_bigendian: int
+    step: int
+    data: Any
+
+
+class CompressedPicture(Protocol):
+    """The fields of sensor_msgs/CompressedImage, likewise."""
+
+    format: str
+    data: Any
 
 
 @dataclass(frozen=True)
@@ -85,7 +106,7 @@ ENCODINGS: Final = tuple(LAYOUTS)
 """Encodings of sensor_msgs/Image that are understood."""
 
 
-def checked_layout(message: Image, max_pixels: int) -> Layout:
+def checked_layout(message: RawImage, max_pixels: int) -> Layout:
     """The layout of a message that holds all the bytes it says it holds.
 
     Raises:

@@ -1,0 +1,107 @@
+"""Label images in bags: object ids per pixel, on the stamps of the camera's images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etam_ros.config import ImagesConfig
+from etam_ros.errors import ImageError, SourceError
+from etam_ros.media.bags.parts import BagTopic
+from etam_ros.media.bags.pictures import frames_of
+from etam_ros.media.bags.reader import Bag
+from etam_ros.media.bags.stamps import first_moments, shared_moments, stamp_of
+from etam_ros.media.bags.topics import camera_candidates, label_topic
+from etam_ros.media.image_decoding import raw_samples
+from etam_ros.media.image_encodings import checked_layout
+from etam_ros.records import Frame
+
+_ENCODINGS: Final = ("16UC1", "mono16", "8UC1", "mono8")
+
+
+def frames_with_labels(
+    path: Path, *, topic: str = "", labels: str = "", recover: bool = False
+) -> Iterator[tuple[Frame, NDArray[np.uint16] | None]]:
+    """Every frame of a camera, with the label image of its stamp.
+
+    One frame at a time: memory is constant, whatever the length of the bag.
+
+    Args:
+        path: of the bag.
+        topic: of the camera's images; empty finds the one whose stamps the label images have.
+        labels: topic of the label images; empty takes the one called label_image, or the only one.
+        recover: read what can be read of a damaged bag.
+
+    Yields:
+        a frame, and object ids (H, W) uint16, 0 background, or None where it has none. A frame
+        may differ from its label image in size.
+
+    Raises:
+        SourceError: the bag cannot be read, or has no such topics or no equal stamps.
+    """
+    bag = Bag(path, recover=recover)
+    label = label_topic(bag, labels)
+    name = topic or camera_of_labels(bag, label).name
+    with_ids = label_images(bag, label.name)
+    ahead = next(with_ids, None)
+    for frame in frames_of(bag, name, bag.lose if recover else None):
+        while ahead is not None and ahead[0] < frame.stamp_ns:
+            ahead = next(with_ids, None)
+        mine = ahead is not None and ahead[0] == frame.stamp_ns
+        yield frame, ahead[1] if ahead is not None and mine else None
+
+
+def label_images(bag: Bag, topic: str) -> Iterator[tuple[int, NDArray[np.uint16]]]:
+    """Stamps in nanoseconds and object ids (H, W) uint16 of a topic, in the order of the bag.
+
+    Raises:
+        SourceError: a message is no label image, or the bag is damaged.
+    """
+    for message in bag.messages([topic]):
+        fields = bag.read(message)
+        try:
+            yield stamp_of(fields, message.received_ns), label_image_of(fields)
+        except ImageError as error:
+            raise SourceError(f"bag {bag.path}, topic {topic}: {error}") from error
+
+
+def label_image_of(fields: Any) -> NDArray[np.uint16]:
+    """Object ids (H, W) of a message with one whole number per pixel.
+
+    Raises:
+        ImageError: it is something else, or bytes are missing.
+    """
+    layout = checked_layout(fields, ImagesConfig().max_pixels)
+    if fields.encoding not in _ENCODINGS:
+        raise ImageError(
+            f"a label image has encoding {fields.encoding!r:.40}, expected one of "
+            f"{', '.join(_ENCODINGS)}"
+        )
+    return np.array(raw_samples(fields, layout), np.uint16, order="C")
+
+
+def camera_of_labels(bag: Bag, label: BagTopic) -> BagTopic:
+    """The camera that label images belong to: the one that shares most stamps with the first ones.
+
+    Topics beside that of the label images, as the tracker's overlay is, count only where there
+    are no others.
+
+    Raises:
+        SourceError: no camera shares a stamp with them.
+    """
+    moments = first_moments(bag, label.name)
+    candidates = camera_candidates(bag, beside=label.name)
+    shared = {each.name: shared_moments(bag, each.name, moments) for each in candidates}
+    best = max(candidates, key=lambda each: shared[each.name], default=None)
+    if best is None or not shared[best.name][0]:
+        looked_at = ", ".join(each.name for each in candidates)
+        raise SourceError(
+            f"bag {bag.path} has no image with the stamp of a message on {label.name}, expected "
+            f"the camera that was tracked to be recorded too; looked at "
+            f"{looked_at or 'nothing: it holds no images'}"
+        )
+    return best

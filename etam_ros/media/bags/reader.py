@@ -1,0 +1,211 @@
+"""All parts of a bag as one: its topics, and messages in the order of their recording."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final, Protocol
+
+from etam_ros.errors import SourceError
+from etam_ros.media.bags.definitions import MessageReader
+from etam_ros.media.bags.mcap_stream import StreamedMcap, is_unfinished_mcap
+from etam_ros.media.bags.parts import ROSBAG1, ZSTD, BagTopic, find_parts, storage_of
+from etam_ros.media.bags.sqlite_rescue import RescuedSqlite, left_behind, put_together
+from etam_ros.media.bags.whole_part import DamagedPartError, StoredMessage, WholePart
+from etam_ros.media.files import Closing
+
+_ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+"""No CDR message begins with it: its first byte is zero."""
+
+
+class _AnyPart(Protocol):
+    topics: list[BagTopic]
+
+    def messages(self, topics: Collection[str]) -> Iterator[StoredMessage]: ...
+
+    def close(self) -> None: ...
+
+
+class Bag(Closing):
+    """A rosbag2 of any storage, or a bag of ROS 1. Holds one message at a time, or one chunk.
+
+    A bag that its recorder did not finish is read as far as it goes, and a note says so. One that
+    was finished and is not whole any more is refused, unless `recover` is set.
+
+    Args:
+        path: a rosbag2 folder, with or without metadata.yaml, or one file.
+        recover: read what can be read of a damaged bag; notes say what could not.
+
+    Attributes:
+        topics: of all parts, by name.
+        notes: what is odd about it, in words; grows while a damaged bag is read.
+        duration_s: in seconds, 0 where its metadata does not say.
+
+    Raises:
+        SourceError: there is no bag, it is damaged, or rosbags is not installed.
+    """
+
+    def __init__(self, path: Path, *, recover: bool = False) -> None:
+        check_installed(path)
+        self.path = path
+        self._recover = recover
+        self._parts = find_parts(path)
+        self.notes: list[str] = list(self._parts.notes)
+        self.duration_s = self._parts.duration_s
+        self._reader = MessageReader(ros1=storage_of(self._parts.files[0]) == ROSBAG1)
+        if self._parts.missing:
+            what = f"{', '.join(self._parts.missing)} of its metadata.yaml is not there"
+            self.lose(what) if recover else self._refuse(what)
+        self.topics: dict[str, BagTopic] = {topic.name: topic for topic in self._all_topics()}
+
+    def messages(self, topics: Collection[str]) -> Iterator[StoredMessage]:
+        """The messages of these topics: those of a part by receipt, the parts in their order.
+
+        Raises:
+            SourceError: the bag is damaged; the messages before came.
+        """
+        for file in self._parts.files:
+            with self._reading(), self._opened(file) as part:
+                for message in part.messages(topics):
+                    yield self._unpacked(message)
+
+    def read(self, message: StoredMessage) -> Any:
+        """The fields of a message, by name.
+
+        Raises:
+            SourceError: it is damaged, or the bag does not say what is in it.
+        """
+        try:
+            return self._reader.read(message.data, message.type)
+        except SourceError as error:
+            raise SourceError(f"bag {self.path}, topic {message.topic}: {error}") from error
+
+    def close(self) -> None:
+        """Nothing is open between two calls."""
+
+    def _all_topics(self) -> list[BagTopic]:
+        """By metadata.yaml where there is one that can be trusted; else by looking."""
+        if self._parts.topics and not self._recover:
+            return list(self._parts.topics)
+        counts: dict[tuple[str, str], list[int | None]] = {}
+        for file in self._parts.files:
+            with self._reading(), self._opened(file) as part:
+                if isinstance(part, StreamedMcap):
+                    part.look_through()
+                for topic in part.topics:
+                    counts.setdefault((topic.name, topic.type), []).append(topic.count)
+        return [BagTopic(*kind, _sum(each)) for kind, each in counts.items()]
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Say in one line what is wrong with a part."""
+        try:
+            yield
+        except DamagedPartError as error:
+            self._refuse(str(error))
+        except OSError as error:
+            raise SourceError(
+                f"bag {self.path} cannot be read: {error.strerror or error}"
+            ) from error
+
+    def _refuse(self, what: str) -> None:
+        raise SourceError(
+            f"bag {self.path} is damaged ({what}), expected a whole one: what is left of it is "
+            "read with --recover of etam track, play or eval"
+        ) from None
+
+    @contextmanager
+    def _opened(self, file: Path) -> Iterator[_AnyPart]:
+        with ExitStack() as stack:
+            part = self._open(file, stack)
+            stack.callback(part.close)
+            yield part
+
+    def _open(self, file: Path, stack: ExitStack) -> _AnyPart:
+        """A reader of one file; what it needs on disk goes when the stack is closed."""
+        storage, packed = storage_of(file), file.suffix == ZSTD
+        if storage == ".mcap":
+            if packed or self._recover:
+                return StreamedMcap(file, self._reader, self.lose if self._recover else None)
+            if not self._parts.finished and is_unfinished_mcap(file):
+                return StreamedMcap(file, self._reader, self._on_unfinished)
+        elif storage == ".db3":
+            if packed:
+                file = self._unpack(file, self._room(stack))
+            elif left_behind(file):
+                file = put_together(file, self._room(stack))
+                self.note(f"{file.name} was not finished by its recorder: put together from two")
+            if self._recover:
+                return RescuedSqlite(file, self._reader, self.lose)
+        part = WholePart(file, self._reader)
+        if not part.in_order:
+            part.close()
+            return StreamedMcap(file, self._reader, None)
+        return part
+
+    def _unpack(self, file: Path, folder: Path) -> Path:
+        """Unpack a file that cannot be read otherwise."""
+        import zstandard
+
+        unpacked = folder / file.stem
+        try:
+            with file.open("rb") as packed, unpacked.open("wb") as plain:
+                reader = zstandard.ZstdDecompressor().stream_reader(
+                    packed, read_across_frames=True
+                )
+                shutil.copyfileobj(reader, plain, 2**20)
+        except zstandard.ZstdError as error:
+            if not self._recover:
+                raise DamagedPartError(f"{file.name}: {error}") from error
+            self.lose(f"{file.name}: {error}")
+        return unpacked
+
+    def _room(self, stack: ExitStack) -> Path:
+        return Path(stack.enter_context(TemporaryDirectory(prefix="etam_bag_")))
+
+    def _unpacked(self, message: StoredMessage) -> StoredMessage:
+        """Undo the compression of single messages, which metadata.yaml need not tell us about."""
+        if not message.data.startswith(_ZSTD_MAGIC):
+            return message
+        import zstandard
+
+        try:
+            data = zstandard.ZstdDecompressor().decompressobj().decompress(message.data)
+        except zstandard.ZstdError as error:
+            raise DamagedPartError(f"a message on {message.topic}: {error}") from error
+        return message._replace(data=data)
+
+    def _on_unfinished(self, what: str) -> None:
+        self.note(f"{what}: its recorder did not finish it, it is read as far as it goes")
+
+    def lose(self, what: str) -> None:
+        """Take down in words what was recorded and cannot be read."""
+        self.note(f"lost: {what}")
+
+    def note(self, what: str) -> None:
+        """Take down in words what is odd about the bag, once."""
+        if what not in self.notes:
+            self.notes.append(what)
+
+
+def check_installed(path: Path) -> None:
+    """Raise SourceError where the packages that read bags are missing."""
+    try:
+        import mcap
+        import rosbags  # noqa: F401
+        import zstandard  # noqa: F401
+    except ImportError as error:
+        raise SourceError(
+            f"bag {path} needs the packages rosbags and mcap ({error}), expected them to be "
+            "installed: pip install 'etam_ros[bags]'"
+        ) from None
+    del mcap
+
+
+def _sum(counts: Sequence[int | None]) -> int | None:
+    """Of all parts; None where one does not know."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None

@@ -1,0 +1,219 @@
+"""What a tracker published, as a bag holds it: TrackedObjectArray, label images, events.
+
+run = RecordedRun(Path("bag"))
+for frame in run.frames():
+    for item in frame.objects:
+        item.object_id, item.occluded, item.mask_in(frame.image_hw)
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etam_ros.config import ImagesConfig
+from etam_ros.errors import ImageError, SourceError
+from etam_ros.media.bags.definitions import TRACKED_OBJECT_ARRAY
+from etam_ros.media.bags.labels import label_image_of
+from etam_ros.media.bags.prompts import prompts_of_tracker
+from etam_ros.media.bags.reader import Bag
+from etam_ros.media.bags.stamps import stamp_of
+from etam_ros.media.bags.topics import LABEL_IMAGE, tracker_name
+from etam_ros.media.image_decoding import raw_samples
+from etam_ros.media.image_encodings import checked_layout
+
+_APART: Final = 8
+"""Messages of one topic that may come before those of the other for the same frame: a recorder
+takes them as they arrive."""
+
+
+@dataclass(frozen=True, eq=False)
+class RecordedObject:
+    """One object on one frame, as it was published.
+
+    Letters: H, W height and width of the frame in pixels.
+
+    Attributes:
+        object_id: 1..65535.
+        label: its name.
+        occluded: the model saw nothing of it: mask is (0, 0), box zero, centroid NaN.
+        visibility: 0..1.
+        iou_score: the model's own estimate of the mask's quality, 0..1.
+        area: pixels of the mask.
+        origin: (x, y) of the mask's top-left pixel in the frame.
+        mask: (h, w) bool, cropped.
+        centroid: (x, y) in pixels.
+    """
+
+    object_id: int
+    label: str
+    occluded: bool
+    visibility: float
+    iou_score: float
+    area: int
+    origin: tuple[int, int]
+    mask: NDArray[np.bool_] = field(repr=False)
+    centroid: tuple[float, float]
+
+    def mask_in(self, hw: tuple[int, int]) -> NDArray[np.bool_]:
+        """The mask in a frame of (H, W): (H, W) bool; what lies outside is cut off."""
+        whole = np.zeros(hw, np.bool_)
+        x, y = self.origin
+        part = whole[y : y + self.mask.shape[0], x : x + self.mask.shape[1]]
+        part[:] = self.mask[: part.shape[0], : part.shape[1]]
+        return whole
+
+
+@dataclass(frozen=True, eq=False)
+class RecordedFrame:
+    """What was published about one frame.
+
+    Attributes:
+        stamp_ns: of the frame, in nanoseconds.
+        frame_id: coordinate frame of the camera.
+        received_ns: when the recorder got it.
+        frame_number: frames processed until then, from 1.
+        latency_ms: image received to result published, as the tracker measured it.
+        dropped_frames: that a newer one replaced before they were processed, since activation.
+        objects: every object that was followed.
+        label_image: (H, W) uint16, object id per pixel; None where it was not recorded.
+    """
+
+    stamp_ns: int
+    frame_id: str
+    received_ns: int
+    frame_number: int
+    latency_ms: float
+    dropped_frames: int
+    objects: tuple[RecordedObject, ...]
+    label_image: NDArray[np.uint16] | None = field(repr=False)
+
+    @property
+    def image_hw(self) -> tuple[int, int] | None:
+        """(H, W) of the frame, as the label image has it; None where that was not recorded."""
+        return None if self.label_image is None else self.label_image.shape[:2]  # type: ignore[return-value]
+
+
+class RecordedRun:
+    """The results of one tracker in a bag, be it recorded from a node or of `etam track`.
+
+    Args:
+        path: of the bag.
+        tracker: full name of the node, as /tracker; empty where the bag holds one alone.
+        recover: read what can be read of a damaged bag.
+
+    Attributes:
+        bag: with everything else.
+        tracker: full name of the node.
+
+    Raises:
+        SourceError: the bag cannot be read, or holds no results, or those of several trackers.
+    """
+
+    def __init__(self, path: Path, *, tracker: str = "", recover: bool = False) -> None:
+        self.bag = Bag(path, recover=recover)
+        found = tracker_name(self.bag, tracker)
+        topic = None if found is None else self.bag.topics.get(f"{found}/objects")
+        if found is None or topic is None or topic.type != TRACKED_OBJECT_ARRAY:
+            raise SourceError(
+                f"bag {path} holds no results of a tracker, expected a topic such as "
+                "/tracker/objects with etam_ros/TrackedObjectArray: record it beside the camera"
+            )
+        self.tracker = found
+
+    def stamps(self) -> set[int]:
+        """Stamps of all frames that were processed, in nanoseconds."""
+        return {
+            stamp_of(self.bag.read(message), message.received_ns)
+            for message in self.bag.messages([f"{self.tracker}/objects"])
+        }
+
+    def prompted(self) -> set[tuple[int, int]]:
+        """Stamps, in nanoseconds, and ids of objects that were prompted on that frame."""
+        recorded = prompts_of_tracker(self.bag, self.tracker)
+        return {(item.stamp_ns, item.object_id) for item in recorded if item.prompt is not None}
+
+    def changed_stamps(self) -> set[int]:
+        """Stamps of frames on which objects were prompted or removed, in nanoseconds.
+
+        Of such a frame the node has published what it saw before, and `etam track` writes what it
+        sees after it; all objects may differ, since each pixel goes to one of them.
+        """
+        return {item.stamp_ns for item in prompts_of_tracker(self.bag, self.tracker)}
+
+    def frames(self) -> Iterator[RecordedFrame]:
+        """Every frame that was processed, in the order of the bag, one at a time.
+
+        Raises:
+            SourceError: the bag is damaged, or a message is not what it says.
+        """
+        objects, labels = f"{self.tracker}/objects", f"{self.tracker}/{LABEL_IMAGE}"
+        topics = [name for name in (objects, labels) if name in self.bag.topics]
+        apart = _APART if labels in topics else 0
+        waiting: deque[tuple[int, Any, int]] = deque()
+        painted: dict[int, NDArray[np.uint16]] = {}
+        for message in self.bag.messages(topics):
+            fields = self.bag.read(message)
+            stamp_ns = stamp_of(fields, message.received_ns)
+            if message.topic == objects:
+                waiting.append((stamp_ns, fields, message.received_ns))
+            else:
+                painted[stamp_ns] = self._labels(fields)
+                while len(painted) > _APART:
+                    del painted[next(iter(painted))]
+            while waiting and (waiting[0][0] in painted or len(waiting) > apart):
+                stamp_ns, fields, received_ns = waiting.popleft()
+                yield self._frame(fields, received_ns, painted.pop(stamp_ns, None))
+        for stamp_ns, fields, received_ns in waiting:
+            yield self._frame(fields, received_ns, painted.pop(stamp_ns, None))
+
+    def _labels(self, fields: Any) -> NDArray[np.uint16]:
+        try:
+            return label_image_of(fields)
+        except ImageError as error:
+            raise SourceError(
+                f"bag {self.bag.path}, {self.tracker}/label_image: {error}"
+            ) from None
+
+    def _frame(
+        self, fields: Any, received_ns: int, label_image: NDArray[np.uint16] | None
+    ) -> RecordedFrame:
+        try:
+            objects = tuple(_object(item) for item in fields.objects)
+        except ImageError as error:
+            raise SourceError(f"bag {self.bag.path}, {self.tracker}/objects: {error}") from error
+        return RecordedFrame(
+            stamp_of(fields, received_ns),
+            str(fields.header.frame_id),
+            received_ns,
+            int(fields.frame_number),
+            float(fields.latency_ms),
+            int(fields.dropped_frames),
+            objects,
+            label_image,
+        )
+
+
+def _object(item: Any) -> RecordedObject:
+    box = item.box
+    mask: NDArray[np.bool_] = np.zeros((0, 0), np.bool_)
+    if not item.occluded and item.mask.height and item.mask.width:
+        layout = checked_layout(item.mask, ImagesConfig().max_pixels)
+        mask = raw_samples(item.mask, layout).reshape(item.mask.height, item.mask.width) > 0
+    return RecordedObject(
+        int(item.id),
+        str(item.label),
+        bool(item.occluded),
+        float(item.visibility),
+        float(item.iou_score),
+        int(item.area),
+        (int(box.x_offset), int(box.y_offset)),
+        mask,
+        (float(item.centroid.x), float(item.centroid.y)),
+    )

@@ -1,0 +1,84 @@
+"""The pictures of one topic of a bag as a source of frames."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import suppress
+from itertools import islice, pairwise
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+from etam_ros.errors import SourceError
+from etam_ros.media.bags.pictures import frames_of
+from etam_ros.media.bags.reader import Bag
+from etam_ros.media.bags.stamps import stamp_of
+from etam_ros.media.bags.topics import CAMERA_INFO, camera_topic
+from etam_ros.media.frame_source import DEFAULT_FPS, FrameSource
+from etam_ros.records import Frame
+
+_LOOKED_AT: Final = 16
+"""Frames from whose stamps the rate is taken."""
+
+
+class BagSource(FrameSource):
+    """The frames of a camera that was recorded, with their stamps and their coordinate frame.
+
+    Args:
+        path: a rosbag2 folder, or a file of one.
+        topic: of its images; empty finds the camera, where there is one.
+        fps: frames per second to say of it; None: as its stamps have it. Stamps stay as they are.
+        recover: read what can be read of a damaged bag.
+
+    Attributes:
+        bag: with everything else that was recorded.
+        topic: the name of the topic.
+        notes: what is odd about the bag, in words; grows while a damaged one is read.
+
+    Raises:
+        SourceError: it cannot be read, or has no such topic.
+    """
+
+    def __init__(
+        self, path: Path, *, topic: str = "", fps: float | None = None, recover: bool = False
+    ) -> None:
+        self.bag = Bag(path, recover=recover)
+        self.recover = recover
+        found = camera_topic(self.bag, topic)
+        self.topic = found.name
+        super().__init__(
+            f"{path.name}:{self.topic}", float(fps or self._rate() or DEFAULT_FPS), found.count
+        )
+        self.notes = self.bag.notes
+        self.recorded = True
+
+    def _read(self) -> Generator[Frame, None, None]:
+        number = -1
+        on_loss = self.bag.lose if self.recover else None
+        for number, frame in enumerate(frames_of(self.bag, self.topic, on_loss)):  # noqa: B007
+            yield frame
+        if number < 0:
+            raise SourceError(
+                f"bag {self.bag.path} has no picture on {self.topic} that can be shown, expected "
+                "at least one"
+            )
+
+    def camera_info(self) -> Any | None:
+        """The fields of the first sensor_msgs/CameraInfo of this camera, None without one."""
+        before = self.topic.removesuffix("/compressed").rpartition("/")[0]
+        topic = self.bag.topics.get(f"{before}/camera_info")
+        if topic is None or topic.type != CAMERA_INFO:
+            return None
+        for message in self.bag.messages([topic.name]):
+            return self.bag.read(message)
+        return None
+
+    def _rate(self) -> float | None:
+        """Frames per second by the stamps of the first ones; None where those do not say."""
+        messages = islice(self.bag.messages([self.topic]), _LOOKED_AT)
+        stamps: list[int] = []
+        with suppress(SourceError):  # said where the frames are read
+            stamps.extend(stamp_of(self.bag.read(each), each.received_ns) for each in messages)
+        steps = [later - earlier for earlier, later in pairwise(stamps)]
+        usual_ns = median([step for step in steps if step > 0] or [0])
+        return round(1e9 / usual_ns, 3) if usual_ns else None

@@ -1,0 +1,206 @@
+"""What the topics of a bag are: cameras, label images, prompts, results of a tracker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from etam_ros.errors import SourceError
+from etam_ros.media.bags.definitions import (
+    COMPRESSED_VIDEO,
+    FFMPEG_PACKET,
+    PROMPT,
+    TRACK_EVENT,
+    TRACKED_OBJECT_ARRAY,
+)
+from etam_ros.media.bags.parts import BagTopic
+from etam_ros.media.bags.reader import Bag
+from etam_ros.media.bags.stamps import first_moments, shared_moments
+
+IMAGE: Final = "sensor_msgs/msg/Image"
+COMPRESSED_IMAGE: Final = "sensor_msgs/msg/CompressedImage"
+PICTURES: Final = (IMAGE, COMPRESSED_IMAGE, FFMPEG_PACKET, COMPRESSED_VIDEO)
+"""What may show what a camera saw, the most faithful first."""
+CAMERA_INFO: Final = "sensor_msgs/msg/CameraInfo"
+LABEL_IMAGE: Final = "label_image"
+LABEL_ENCODING: Final = "16UC1"
+APPLIED_PROMPTS: Final = "applied_prompts"
+_DEPTH_ENCODINGS: Final = ("16UC1", "32FC1")
+_TRANSPORTS: Final = ("compressed", "ffmpeg", "foxglove", "theora", "video")
+"""What image_transport puts behind the name of a camera's topic."""
+_SHOWN: Final = 12
+
+
+def camera_topic(bag: Bag, wanted: str = "") -> BagTopic:
+    """The topic whose pictures are to be followed.
+
+    Args:
+        wanted: its name; empty finds it, where there is one camera, or one that a recorded tracker
+            has followed. Of a camera that was recorded in several ways, the most faithful one is
+            taken.
+
+    Raises:
+        SourceError: there is no such topic, it holds no pictures, or there are several cameras.
+    """
+    pictures = _with_pictures(bag)
+    if wanted:
+        return _named(bag, wanted, pictures)
+    cameras = _cameras(bag, pictures)
+    if not cameras:
+        raise SourceError(
+            f"bag {bag.path} holds no images of a camera, expected a topic of "
+            f"{', '.join(kind.rpartition('/')[2] for kind in PICTURES)}; it holds "
+            f"{_listed(list(bag.topics.values()))}"
+        )
+    if len(cameras) > 1 and (followed := _followed(bag, cameras)):
+        return followed
+    if len(cameras) > 1:
+        raise SourceError(
+            f"bag {bag.path} holds {len(cameras)} cameras, expected to be told which: add "
+            f"--topic with one of {_listed(cameras)}"
+        )
+    return cameras[0]
+
+
+def camera_candidates(bag: Bag, *, beside: str = "") -> list[BagTopic]:
+    """Topics that may be a camera's, the most faithful first.
+
+    Args:
+        beside: a topic of label images; neither it nor what its node publishes beside it is one.
+    """
+    own = beside.rpartition("/")[0] + "/"
+    pictures = [topic for topic in _with_pictures(bag) if topic.name != beside]
+    coloured = [topic for topic in pictures if not _is_depth(bag, topic)] or pictures
+    theirs = [topic for topic in coloured if own == "/" or not topic.name.startswith(own)]
+    return sorted(theirs or coloured, key=lambda topic: PICTURES.index(topic.type))
+
+
+def label_topic(bag: Bag, wanted: str = "") -> BagTopic:
+    """The topic of 16UC1 images that are object ids, and not depth.
+
+    Args:
+        wanted: its name; empty takes the one called label_image, or the only one.
+
+    Raises:
+        SourceError: there is none, or there are several.
+    """
+    if wanted:
+        return _named(bag, wanted, [each for each in _with_pictures(bag) if each.type == IMAGE])
+    raw = [topic for topic in _with_pictures(bag) if topic.type == IMAGE]
+    sixteen = [topic for topic in raw if first_encoding(bag, topic) == LABEL_ENCODING]
+    named = [each for each in sixteen if each.name.rpartition("/")[2] == LABEL_IMAGE]
+    for topics in (named, [each for each in sixteen if "depth" not in each.name]):
+        if len(topics) == 1:
+            return topics[0]
+    names = ", ".join(each.name for each in sixteen)
+    held = f"{len(sixteen)} topics of 16UC1 images ({names})" if sixteen else "none"
+    raise SourceError(
+        f"bag {bag.path} holds {held}, expected one with object ids, such as the tracker's "
+        "~/label_image: record it beside the camera"
+    )
+
+
+def tracker_names(bag: Bag) -> list[str]:
+    """Full names of the tracker nodes whose results or prompts were recorded: /tracker."""
+    suffixes = {TRACKED_OBJECT_ARRAY: "objects", PROMPT: APPLIED_PROMPTS, TRACK_EVENT: "events"}
+    found = {
+        topic.name.rpartition("/")[0]
+        for topic in bag.topics.values()
+        if topic.name.rpartition("/")[2] == suffixes.get(topic.type)
+    }
+    return sorted(found)
+
+
+def tracker_name(bag: Bag, wanted: str = "") -> str | None:
+    """The tracker node whose recorded prompts and results are meant; None where there is none.
+
+    Raises:
+        SourceError: there is no such one, or there are several.
+    """
+    names = tracker_names(bag)
+    if wanted and wanted not in names:
+        raise SourceError(
+            f"bag {bag.path} holds nothing of a tracker {wanted!r}, expected one of "
+            f"{', '.join(names) or 'none'}"
+        )
+    if not wanted and len(names) > 1:
+        raise SourceError(
+            f"bag {bag.path} holds {len(names)} trackers, expected to be told which: add "
+            f"--tracker with one of {', '.join(names)}"
+        )
+    return wanted or (names[0] if names else None)
+
+
+def first_encoding(bag: Bag, topic: BagTopic) -> str:
+    """The encoding of the first image of a topic of raw images; empty where there is none."""
+    for message in bag.messages([topic.name]):
+        return str(bag.read(message).encoding)
+    return ""
+
+
+def _with_pictures(bag: Bag) -> list[BagTopic]:
+    """Topics with something that may be a picture in them, by name."""
+    return [
+        topic
+        for name, topic in sorted(bag.topics.items())
+        if topic.type in PICTURES and topic.count != 0 and "compressedDepth" not in name
+    ]
+
+
+def _cameras(bag: Bag, pictures: Sequence[BagTopic]) -> list[BagTopic]:
+    """One topic for each camera: neither depth, nor label images, nor a tracker's own pictures."""
+    own = tuple(f"{name}/" for name in tracker_names(bag) if name)
+    cameras: dict[str, BagTopic] = {}
+    for topic in sorted(pictures, key=lambda each: PICTURES.index(each.type)):
+        if topic.name.startswith(own) or topic.name.rpartition("/")[2] == LABEL_IMAGE:
+            continue
+        if not _is_depth(bag, topic):
+            cameras.setdefault(_without_transport(topic), topic)
+    return sorted(cameras.values(), key=lambda each: each.name)
+
+
+def _followed(bag: Bag, cameras: Sequence[BagTopic]) -> BagTopic | None:
+    """The one camera that has the stamps and the coordinate frame of what a tracker published."""
+    names = tracker_names(bag)
+    objects = bag.topics.get(f"{names[0]}/objects") if len(names) == 1 else None
+    if objects is None:
+        return None
+    moments = first_moments(bag, objects.name)
+    shared = {each.name: shared_moments(bag, each.name, moments) for each in cameras}
+    best = max(shared.values())
+    found = [each for each in cameras if shared[each.name] == best]
+    return found[0] if best[0] and len(found) == 1 else None
+
+
+def _without_transport(topic: BagTopic) -> str:
+    base, _, last = topic.name.rpartition("/")
+    return base if topic.type != IMAGE and last in _TRANSPORTS else topic.name
+
+
+def _is_depth(bag: Bag, topic: BagTopic) -> bool:
+    return topic.type == IMAGE and first_encoding(bag, topic) in _DEPTH_ENCODINGS
+
+
+def _named(bag: Bag, wanted: str, pictures: Sequence[BagTopic]) -> BagTopic:
+    for topic in pictures:
+        if topic.name in (wanted, f"/{wanted}"):
+            return topic
+    there = bag.topics.get(wanted)
+    what = f"has {there.count} messages of {there.type} there" if there else "has no such topic"
+    raise SourceError(
+        f"topic is {wanted!r}, bag {bag.path} {what}, expected one of "
+        f"{_listed(pictures) or 'its topics with images, of which it has none'}"
+    )
+
+
+def _listed(topics: Sequence[BagTopic]) -> str:
+    """Topics as one line of words, not too long."""
+    if not topics:
+        return "no topics at all"
+    words = [
+        f"{topic.name} ({'' if topic.count is None else f'{topic.count} '}"
+        f"{topic.type.rpartition('/')[2]})"
+        for topic in topics[:_SHOWN]
+    ]
+    left = len(topics) - len(words)
+    return ", ".join(words) + (f" and {left} more" if left else "")

@@ -1,0 +1,107 @@
+"""One file of a bag that is whole, read through rosbags: MCAP, SQLite, or a bag of ROS 1."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from etam_ros.errors import SourceError
+from etam_ros.media.bags.definitions import MessageReader, one_line
+from etam_ros.media.bags.parts import ROSBAG1, BagTopic, storage_of
+from etam_ros.media.files import Closing
+
+
+class StoredMessage(NamedTuple):
+    """A message as it lies in a bag.
+
+    Attributes:
+        topic: its topic.
+        type: sensor_msgs/msg/Image.
+        received_ns: when the recorder got it, in nanoseconds.
+        data: its bytes, not compressed any more.
+    """
+
+    topic: str
+    type: str
+    received_ns: int
+    data: bytes
+
+
+class DamagedPartError(SourceError):
+    """A file of a bag cannot be read, or not any further; says how, in words."""
+
+
+class WholePart(Closing):
+    """A file of a bag with all that belongs to it, read in the order of receipt.
+
+    Args:
+        path: of the file.
+        reader: learns the definitions that it brings.
+
+    Attributes:
+        topics: what is in it.
+        in_order: it can be read by receipt. An MCAP without an index cannot, unless it was written
+            in that order.
+
+    Raises:
+        DamagedPartError: it is not whole.
+    """
+
+    def __init__(self, path: Path, reader: MessageReader) -> None:
+        self._path = path
+        self._rosbags: Any = None
+        try:
+            self._rosbags = _opened(path)
+            connections = list(self._rosbags.connections)
+            for each in connections:
+                form = each.msgdef.format.name.lower()
+                reader.learn(each.msgtype, form, each.msgdef.data)
+        except Exception as error:  # whatever rosbags stumbles over in a damaged file
+            self.close()
+            raise DamagedPartError(f"{path.name}: {one_line(error)}") from error
+        self.in_order = getattr(getattr(self._rosbags, "storage", None), "chunks", None) != []
+        counts: dict[tuple[str, str], int] = {}
+        for each in connections:
+            kind = (each.topic, each.msgtype)
+            counts[kind] = counts.get(kind, 0) + each.msgcount
+        self.topics = [BagTopic(topic, kind, count) for (topic, kind), count in counts.items()]
+
+    def messages(self, topics: Collection[str]) -> Iterator[StoredMessage]:
+        """The messages of these topics, in the order of receipt.
+
+        Raises:
+            DamagedPartError: it cannot be read any further.
+        """
+        wanted = [each for each in self._rosbags.connections if each.topic in topics]
+        if not wanted:
+            return
+        found = self._rosbags.messages(connections=wanted)
+        while True:
+            try:
+                connection, received_ns, data = next(found)
+            except StopIteration:
+                return
+            except Exception as error:
+                raise DamagedPartError(f"{self._path.name}: {one_line(error)}") from error
+            yield StoredMessage(connection.topic, connection.msgtype, received_ns, bytes(data))
+
+    def close(self) -> None:
+        opened, self._rosbags = self._rosbags, None
+        if opened is not None:
+            with suppress(Exception):
+                opened.close()
+
+
+def _opened(path: Path) -> Any:
+    if storage_of(path) == ROSBAG1:
+        from rosbags.rosbag1 import Reader as Rosbag1Reader
+
+        opened: Any = Rosbag1Reader(path)
+    else:
+        from rosbags.rosbag2 import Reader as Rosbag2Reader
+
+        opened = Rosbag2Reader(path)
+    opened.open()
+    return opened

@@ -1,0 +1,137 @@
+"""A rosbag2 written as it goes, through rosbags.
+
+It lies in a hidden folder beside its place until it is finished, and so never looks whole when it
+is not. What an interrupted writer leaves there can be read as the bag of a recorder that was
+killed.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from etam_ros.errors import SourceError
+from etam_ros.media.bags.definitions import known_types
+from etam_ros.media.bags.reader import check_installed
+from etam_ros.media.files import Closing, writing
+
+
+class BagWriter(Closing):
+    """Writes one bag; a context manager.
+
+    Leaving the block finishes the bag, unless something has failed in it.
+
+    Args:
+        path: its folder, which must not be there yet.
+        storage: mcap, with compressed chunks, or sqlite3.
+
+    Raises:
+        SourceError: it is there already, cannot be written, or rosbags is not installed.
+    """
+
+    def __init__(self, path: Path, storage: str = "mcap") -> None:
+        check_new(path)
+        from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+
+        self.path = path
+        self._folder = path.with_name(f".{path.name}.part")
+        self._topics: dict[str, Any] = {}
+        self._open = False
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.mkdir()
+            self._writer = Writer(
+                self._folder / path.name, version=9, storage_plugin=StoragePlugin[storage.upper()]
+            )
+            if storage == "mcap":
+                self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+            self._writer.open()
+            self._open = True
+
+    def add_topic(self, topic: str, message_type: str) -> None:
+        """Have a topic in the bag, though nothing may come on it."""
+        if topic not in self._topics:
+            self._topics[topic] = self._writer.add_connection(
+                topic, message_type, typestore=known_types()
+            )
+
+    def write(self, topic: str, message: Any, time_ns: int) -> None:
+        """Append a message.
+
+        Args:
+            topic: its topic.
+            message: made by `known_types`.
+            time_ns: at which it is played again, in nanoseconds, from 0.
+
+        Raises:
+            SourceError: it cannot be written.
+        """
+        kind = message.__msgtype__
+        self.add_topic(topic, kind)
+        with _appending(self.path):
+            data = known_types().serialize_cdr(message, kind)
+            self._writer.write(self._topics[topic], max(0, time_ns), data)
+
+    def close(self) -> None:
+        """Finish the bag and give it its name; nothing more can be written."""
+        if not self._open:
+            return
+        self._open = False
+        with _appending(self.path):
+            self._writer.close()
+            check_new(self.path)  # a folder that is empty would be replaced without a word
+            (self._folder / self.path.name).rename(self.path)
+            self._folder.rmdir()
+
+    def abandon(self) -> None:
+        """Leave it unfinished."""
+        if self._open:
+            self._open = False
+            self._writer.abort()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abandon()
+
+
+def check_new(path: Path, *, beside: Path | None = None) -> None:
+    """Raise SourceError where there is something already, or rosbags is not installed.
+
+    Args:
+        path: of the bag.
+        beside: a folder that the bag must not lie in.
+    """
+    check_installed(path)
+    if beside is not None and beside.resolve() in path.resolve().parents:
+        raise SourceError(
+            f"--out-bag {path} lies in --out {beside}, which another run would replace, expected "
+            "it beside that folder: choose another place"
+        )
+    if path.exists():
+        raise SourceError(
+            f"--out-bag {path} is there already, expected a new name: choose another one, or take "
+            "it away"
+        )
+
+
+@contextmanager
+def _appending(path: Path) -> Iterator[None]:
+    """Say in one line what the disk or SQLite does not take."""
+    with writing(path):
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise OSError(None, str(error), str(path)) from error

@@ -1,0 +1,150 @@
+"""Pictures of ROS image messages as RGB arrays, by OpenCV alone: needs no ROS.
+
+Every message is checked first: whatever its bytes and fields are, it becomes a picture or an
+ImageError of one line.
+
+Letters: H, W height and width of the picture in pixels.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from etam_ros.errors import ImageError
+from etam_ros.media.image_encodings import (
+    LAYOUTS,
+    NV24,
+    CompressedPicture,
+    Layout,
+    RawImage,
+    check_pixels,
+    checked_layout,
+    quoted,
+)
+from etam_ros.media.image_header import read_header
+
+_TO_8_BIT: Final = 255.0 / 65535.0
+
+
+def decode_raw(message: RawImage, *, max_pixels: int) -> NDArray[np.uint8]:
+    """Read a raw image message.
+
+    Args:
+        message: in one of `image_encodings.ENCODINGS`; 16 bits are scaled to 8 by 255/65535.
+        max_pixels: width x height above this is refused.
+
+    Returns:
+        (H, W, 3) uint8, RGB. For rgb8 a view of the message's data, rows padded as there.
+
+    Raises:
+        ImageError: the message cannot be what it says, or is of no use as a picture.
+    """
+    return convert_raw(message, checked_layout(message, max_pixels))
+
+
+def convert_raw(message: RawImage, layout: Layout) -> NDArray[np.uint8]:
+    """The same for a message that was checked, given its layout."""
+    if message.encoding == NV24:
+        return _from_nv24(message)
+    return _to_rgb(raw_samples(message, layout), layout.code)
+
+
+def decode_compressed(message: CompressedPicture, *, max_pixels: int) -> NDArray[np.uint8]:
+    """Read a compressed image message.
+
+    Args:
+        message: sensor_msgs/CompressedImage, JPEG or PNG; 16 bits are scaled to 8 by 255/65535.
+            Its bytes decide what it is, whatever `format` says.
+        max_pixels: width x height above this is refused, before anything is decoded.
+
+    Returns:
+        (H, W, 3) uint8, RGB, as the file has it: EXIF orientation is left alone.
+
+    Raises:
+        ImageError: it is no JPEG or PNG, damaged, too large, or depth.
+    """
+    if "compressedDepth" in message.format:
+        raise ImageError(
+            f"compressed image has format {quoted(message.format)}, expected a colour or grey "
+            "picture: subscribe to the camera's colour topic, not to depth"
+        )
+    data = bytes(message.data)
+    header = read_header(data)
+    check_pixels(header.width, header.height, max_pixels)
+    # Unlike cv_bridge's Python half, which reads every file as three channels, take what it has.
+    decoded = _decoded(data)
+    if decoded is None or decoded.shape[:2] != (header.height, header.width):
+        raise ImageError(
+            f"{header.kind} image of {len(data)} bytes, {header.width}x{header.height} pixels, "
+            "cannot be decoded, expected a whole file: it was damaged on its way"
+        )
+    channels = 1 if decoded.ndim == 2 else decoded.shape[2]
+    encoding = {1: "mono8", 3: "bgr8", 4: "bgra8"}.get(channels)
+    if encoding is None or decoded.dtype not in (np.uint8, np.uint16):
+        raise ImageError(
+            f"{header.kind} image has {channels} channels of {decoded.dtype}, expected "
+            "1, 3 or 4 of 8 or 16 bits: convert it to 8-bit colour"
+        )
+    raw_encoding = message.format.partition(";")[0].strip()
+    if header.kind == "png" and channels == 1 and raw_encoding.startswith("bayer_"):
+        encoding = raw_encoding if raw_encoding in LAYOUTS else encoding  # kept as the mosaic
+    return _to_rgb(decoded, LAYOUTS[encoding].code)
+
+
+def raw_samples(message: RawImage, layout: Layout) -> NDArray[Any]:
+    """The message's samples, (rows, W) or (rows, W, channels), in this machine's byte order.
+
+    A view of the message's data, unless OpenCV could not read it in place.
+    """
+    order = ">" if message.is_bigendian else "<"
+    dtype = np.dtype(np.uint8 if layout.depth == 1 else f"{order}u2")
+    pixel = (layout.channels,) if layout.channels > 1 else ()
+    samples: NDArray[Any] = np.ndarray(
+        shape=(message.height * layout.rows // 2, message.width, *pixel),
+        dtype=dtype,
+        buffer=message.data,
+        strides=(message.step, layout.channels * layout.depth, layout.depth)[: 2 + len(pixel)],
+    )
+    if dtype.isnative and samples.flags.aligned:
+        return samples
+    return samples.astype(dtype.newbyteorder("="))
+
+
+def _to_rgb(samples: NDArray[Any], code: int | None) -> NDArray[np.uint8]:
+    """Colours first and depth second, as cv_bridge does: a mosaic is filled in at full depth."""
+    converted: NDArray[Any] = samples if code is None else cv2.cvtColor(samples, code)
+    if converted.dtype == np.uint16:
+        converted = cv2.convertScaleAbs(converted, alpha=_TO_8_BIT)
+    return converted
+
+
+def _from_nv24(message: RawImage) -> NDArray[np.uint8]:
+    """Convert full-size chroma, for which OpenCV has nothing.
+
+    Each pixel becomes a pair of YUYV, which holds one chroma for two equal pixels; every second
+    pixel of the outcome is dropped again.
+    """
+    height, width, step = message.height, message.width, message.step
+    luma: NDArray[np.uint8] = np.ndarray((height, width), np.uint8, message.data, 0, (step, 1))
+    chroma: NDArray[np.uint8] = np.ndarray(
+        (height, 2 * width), np.uint8, message.data, height * step, (2 * step, 1)
+    )
+    twice = cv2.resize(luma, (2 * width, height), interpolation=cv2.INTER_NEAREST)
+    doubled = cv2.cvtColor(cv2.merge([twice, chroma]), cv2.COLOR_YUV2RGB_YUY2)
+    rgb: NDArray[Any] = cv2.resize(doubled, (width, height), interpolation=cv2.INTER_NEAREST)
+    return rgb
+
+
+def _decoded(data: bytes) -> NDArray[Any] | None:
+    # A damaged picture is told about by our caller, once; OpenCV would add lines of its own.
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        return None
+    finally:
+        cv2.utils.logging.setLogLevel(level)
