@@ -36,6 +36,7 @@ class TrainingConfig(Checked):
         unset="made-up clips",
         metavar="path",
     )
+    recover: bool = option(False, "Read what can be read of a damaged bag.")
     out: str = option(
         "training", "Folder of the run; a run that is there goes on.", metavar="path"
     )

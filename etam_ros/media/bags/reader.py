@@ -113,8 +113,8 @@ class Bag(Closing):
 
     def _refuse(self, what: str) -> None:
         raise SourceError(
-            f"bag {self.path} is damaged ({what}), expected a whole one: what is left of it is "
-            "read with --recover of etam track, play or eval"
+            f"bag {self.path} is damaged ({what}), expected a whole one: read what is left of it "
+            "with --recover"
         ) from None
 
     @contextmanager
