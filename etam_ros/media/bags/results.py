@@ -23,7 +23,7 @@ from etam_ros.media.bags.definitions import TRACKED_OBJECT_ARRAY
 from etam_ros.media.bags.labels import label_image_of
 from etam_ros.media.bags.prompts import prompts_of_tracker
 from etam_ros.media.bags.reader import Bag
-from etam_ros.media.bags.stamps import stamp_of
+from etam_ros.media.bags.stamps import NS_PER_S, stamp_of
 from etam_ros.media.bags.topics import LABEL_IMAGE, tracker_name
 from etam_ros.media.image_decoding import raw_samples
 from etam_ros.media.image_encodings import checked_layout
@@ -128,11 +128,21 @@ class RecordedRun:
         self.tracker = found
 
     def stamps(self) -> set[int]:
-        """Stamps of all frames that were processed, in nanoseconds."""
-        return {
-            stamp_of(self.bag.read(message), message.received_ns)
-            for message in self.bag.messages([f"{self.tracker}/objects"])
-        }
+        """Stamps of all frames that were processed, in nanoseconds.
+
+        Raises:
+            SourceError: the bag is damaged, or the frames have no stamps.
+        """
+        found = set()
+        for message in self.bag.messages([f"{self.tracker}/objects"]):
+            stamp = self.bag.read(message).header.stamp
+            if not (stamp.sec or stamp.nanosec):
+                raise SourceError(
+                    f"bag {self.bag.path} has results without stamps, expected those of the "
+                    "frames they are of: record images with stamps, or follow all of them"
+                )
+            found.add(int(stamp.sec) * NS_PER_S + int(stamp.nanosec))
+        return found
 
     def prompted(self) -> set[tuple[int, int]]:
         """Stamps, in nanoseconds, and ids of objects that were prompted on that frame."""
