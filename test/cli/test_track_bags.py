@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import yaml
 
 from etam_ros.cli.main import run
 from etam_ros.media.bags import messages
@@ -117,6 +118,10 @@ def test_another_reader_of_mcap_reads_the_bag(tmp_path):
     definition = schemas["etam_ros/msg/TrackedObjectArray"]
     assert definition.encoding == "ros2msg"
     assert b"MSG: etam_ros/TrackedObject" in definition.data
+    said = yaml.safe_load((bag / "metadata.yaml").read_text())["rosbag2_bagfile_information"]
+    assert said["version"] == 8  # of Humble and later
+    profiles = [each["topic_metadata"] for each in said["topics_with_message_count"]]
+    assert {each["offered_qos_profiles"] for each in profiles} == {""}
     with part_of(bag).open("rb") as file:
         assert sum(1 for _ in StreamReader(file, validate_crcs=True).records)
 
