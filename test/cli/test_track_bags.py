@@ -246,6 +246,9 @@ def test_what_cannot_be_replayed_is_one_line(tmp_path, capsys):
     bag = bag_of(tmp_path / "bag", *camera(2))
     assert etam_track(bag, "--out", tmp_path / "out") == 2
     assert "holds none: add --click" in capsys.readouterr().err
+    removed = bag_of(tmp_path / "removed", *camera(2), gone(0, 1))
+    assert etam_track(removed, "--out", tmp_path / "out") == 2
+    assert "holds none: add --click" in capsys.readouterr().err
     options = ("--click", "35,45", "--frames", "processed")
     assert etam_track(bag, "--out", tmp_path / "out", *options) == 2
     assert "holds no results of a tracker" in capsys.readouterr().err

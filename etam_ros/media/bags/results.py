@@ -134,8 +134,8 @@ class RecordedRun:
             SourceError: the bag is damaged, or the frames have no stamps.
         """
         found = set()
-        for message in self.bag.messages([f"{self.tracker}/objects"]):
-            stamp = self.bag.read(message).header.stamp
+        for _, fields in self.bag.fields([f"{self.tracker}/objects"]):
+            stamp = fields.header.stamp
             if not (stamp.sec or stamp.nanosec):
                 raise SourceError(
                     f"bag {self.bag.path} has results without stamps, expected those of the "
@@ -168,8 +168,7 @@ class RecordedRun:
         apart = _APART if labels in topics else 0
         waiting: deque[tuple[int, Any, int]] = deque()
         painted: dict[int, NDArray[np.uint16]] = {}
-        for message in self.bag.messages(topics):
-            fields = self.bag.read(message)
+        for message, fields in self.bag.fields(topics):
             stamp_ns = stamp_of(fields, message.received_ns)
             if message.topic == objects:
                 waiting.append((stamp_ns, fields, message.received_ns))
@@ -178,10 +177,10 @@ class RecordedRun:
                 while len(painted) > _APART:
                     del painted[next(iter(painted))]
             while waiting and (waiting[0][0] in painted or len(waiting) > apart):
-                stamp_ns, fields, received_ns = waiting.popleft()
-                yield self._frame(fields, received_ns, painted.pop(stamp_ns, None))
-        for stamp_ns, fields, received_ns in waiting:
-            yield self._frame(fields, received_ns, painted.pop(stamp_ns, None))
+                first, objects_of_it, heard_ns = waiting.popleft()
+                yield self._frame(objects_of_it, heard_ns, painted.pop(first, None))
+        for last, objects_of_it, heard_ns in waiting:
+            yield self._frame(objects_of_it, heard_ns, painted.pop(last, None))
 
     def _labels(self, fields: Any) -> NDArray[np.uint16]:
         try:

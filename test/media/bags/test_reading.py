@@ -369,6 +369,27 @@ def test_a_message_that_is_no_picture_is_named_and_can_be_left_out(tmp_path):
         assert "message 1 on /camera/image" in source.notes[0]
 
 
+def test_what_is_told_of_many_losses_is_not_endless(tmp_path):
+    messages = [each for _ in range(3) for each in pictures(20, hw=(8, 8))]
+    for _, message in messages[1:]:
+        message.data = message.data[:10]
+    with open_source(write_bag(tmp_path / "bag", messages), recover=True) as source:
+        assert len(list(source)) == 1
+        assert len(source.notes) == 21
+        assert source.notes[-1] == "and 39 more things of that kind"
+
+
+def test_a_message_whose_compression_is_damaged_can_be_left_out(tmp_path):
+    path = write_bag(tmp_path / "bag", pictures(4), SQLITE, compression=CompressionMode.MESSAGE)
+    with sqlite3.connect(part_of(path)) as database:
+        database.execute("UPDATE messages SET data = substr(data, 1, 300) WHERE id = 2")
+        database.execute("UPDATE messages SET data = x'28b52ffd00ff' WHERE id = 3")
+    assert "damaged" in refusal(path) or "is no" in refusal(path)
+    with open_source(path, recover=True) as source:
+        assert [shade_number(frame.image) for frame in source] == [0, 3]
+        assert len(source.notes) == 2
+
+
 @pytest.mark.parametrize("suffix", [".jpg", ".png"])
 def test_compressed_images(tmp_path, suffix):
     messages = [("/image", jpeg(shade(n), stamp_ns(n), suffix)) for n in range(3)]
