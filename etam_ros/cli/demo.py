@@ -14,6 +14,7 @@ from etam_ros.config import DEFAULT_MODEL
 from etam_ros.errors import PromptError
 
 if TYPE_CHECKING:
+    from etam_ros.demo.options import DemoOptions
     from etam_ros.demo.report import DemoReport
 
 
@@ -46,13 +47,25 @@ def demo(
         list[str] | None,
         typer.Option(help="Box around one; repeat for more.", metavar="X0,Y0,X1,Y1"),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the made-up clip.", min=0)] = 33,
+    seed: Annotated[int, typer.Option(help="Of the made-up clip, or room.", min=0)] = 33,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="A robot follows a figure in a simulated room.")
+    ] = False,
+    seconds: Annotated[
+        float,
+        typer.Option(
+            help="With --follow: simulated seconds.", show_default="the whole walk", min=0.0
+        ),
+    ] = 0.0,
 ) -> None:
     """See it work: the real node and player as processes, clicks through the real service.
 
     Leaves overlay.mp4, overlay.jpg and report.md, drawn and counted from the messages that the
     node published. The made-up clip has ground truth: the report says how well each object was
     followed. In a SOURCE, say where to click; otherwise it clicks in the middle.
+
+    With --follow, the node /follower drives a simulated robot after what the tracker sees. Leaves
+    follow.mp4, follow.png and follow.md, which says whether it kept up. Exit code 1 if it did not.
     """
     from etam_ros.cli.terminal.interrupts import stop_on_interrupt
     from etam_ros.cli.terminal.progress import frame_progress, working
@@ -63,6 +76,13 @@ def demo(
 
     require_rclpy()
     prompts = prompts_from_text(click or [], box or [])
+    if follow:
+        if source or prompts or rate:
+            raise PromptError(
+                "--follow has its own room: leave out SOURCE, --click, --box and --rate"
+            )
+        _follow(with_defaults(DemoOptions(out, model, weights, rate, frames)), seed, seconds)
+        return
     if prompts and not source:
         raise PromptError("--click and --box need a SOURCE: the made-up clip is clicked for you")
     options = with_defaults(DemoOptions(out, model, weights, rate, frames, prompts))
@@ -82,6 +102,32 @@ def demo(
         if stop():
             typer.echo(f"stopped after {report.counts.results} results", err=True)
             raise typer.Exit(EXIT_INTERRUPTED)
+
+
+def _follow(options: DemoOptions, seed: int, seconds: float) -> None:
+    from etam_ros.cli.terminal.interrupts import stop_on_interrupt
+    from etam_ros.cli.terminal.progress import working
+    from etam_ros.demo.follow.plot import require_matplotlib
+    from etam_ros.demo.follow.report import COLUMNS
+    from etam_ros.demo.follow.run import FollowOptions, run_follow_demo
+
+    require_matplotlib()
+    wanted = FollowOptions(options.out, options.model, options.weights, seed, seconds)
+    with stop_on_interrupt() as stop, working("demo") as status:
+        report = run_follow_demo(wanted, on_status=status, stop=stop)
+    if report.rows:
+        numbers, table = Table(show_header=False), Table(*COLUMNS)
+        for pair in report.numbers().items():
+            numbers.add_row(*pair)
+        for row in report.table():
+            table.add_row(*row)
+        Console().print(numbers, table)
+        typer.echo(f"Look at {options.out / 'follow.mp4'} and {options.out / 'follow.png'}")
+    if stop():
+        typer.echo(f"stopped after {len(report.rows)} pictures", err=True)
+        raise typer.Exit(EXIT_INTERRUPTED)
+    if not report.passed:
+        raise typer.Exit(1)
 
 
 def _show(report: DemoReport, out: Path) -> None:

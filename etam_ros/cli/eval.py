@@ -3,253 +3,230 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
 from etam_ros.cli.terminal.options import options_of
-from etam_ros.config import NetworkConfig
 from etam_ros.errors import ConfigError, SourceError
+from etam_ros.evaluation.config import EvaluationConfig
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Console
 
-    from etam_ros.evaluation.image_scoring import MaskScore, OnMask
-    from etam_ros.evaluation.result_sheets import ResultSheets
-    from etam_ros.evaluation.scoring import OnResult, SequenceScore
-    from etam_ros.evaluation.segmenters import ImageSegmenter, VideoSegmenter
-    from etam_ros.evaluation.sequences import VideoSequence
-    from etam_ros.runtime import Stages
+    from etam_ros.evaluation.image_folders import LabelledPhotograph
+    from etam_ros.evaluation.runs.run import Run
+    from etam_ros.evaluation.runs.store import Result
 
-_EVERYTHING = "all"
+EXIT_UNDER: Final = 3
+"""The mean is below what --fail-under asks for."""
 
 
-@options_of(NetworkConfig)
-def eval(  # noqa: A001 (the verb's name)
-    folder: Annotated[
-        Path,
-        typer.Argument(
-            metavar="DIR", help="Sequences in DAVIS layout, or photographs: images/ and masks/."
-        ),
-    ],
-    prompt: Annotated[
-        str,
-        typer.Option(
-            help="mask, box, 1-click or 3-clicks on an object's first frame.",
-            show_default="mask; 1-click on photographs",
-        ),
-    ] = "",
-    sequences: Annotated[
-        str, typer.Option(help="Names, comma-separated.", show_default="all of them")
-    ] = "",
-    baseline: Annotated[
-        str,
-        typer.Option(
-            help="To compare with, comma-separated: copy, flow, grabcut; grabcut, disc for "
-            "photographs; or all.",
-            show_default="none",
-        ),
-    ] = "",
-    out: Annotated[
-        Path | None, typer.Option(help="JSON file for all numbers.", show_default="none")
-    ] = None,
-    save: Annotated[
-        Path | None, typer.Option(help="Folder for pictures of the masks.", show_default="none")
-    ] = None,
-    no_model: Annotated[bool, typer.Option("--no-model", help="Judge baselines alone.")] = False,
-    *,
-    network: NetworkConfig,
-) -> None:
+@options_of(EvaluationConfig, positional="sources")
+def eval(config: EvaluationConfig) -> None:  # noqa: A001 (the verb's name)
     """Judge the masks on videos or photographs with ground truth.
 
-    In a video each object is prompted once (by default with its mask), on the first frame that
-    shows it, and followed. J is the overlap of masks, F that of their outlines within 0.8 % of the
-    diagonal; both in percent, over the annotated frames without the first and the last.
+    In a video each object is prompted (by default with its mask) on the first frame that shows it,
+    and followed. J is the overlap of masks, F that of their outlines within 0.8 % of the diagonal;
+    both in percent, over the annotated frames after the first, without the last. --protocol
+    corrects objects on the way. --report leaves a page to look at, and goes on where it stopped.
 
     On photographs each object that covers over 2 % is prompted (by default with one click), and
     the mask right after that is judged by its IoU.
     """
     from rich.console import Console
 
-    from etam_ros.evaluation.image_folders import is_image_folder
-    from etam_ros.evaluation.sequences import find_sequences
+    console = Console()
+    mean = _judge_and_tell(config, console)
+    if config.fail_under and 100 * mean < config.fail_under:
+        console.print(f"mean {100 * mean:.1f} is under {config.fail_under:g}", style="bold red")
+        raise typer.Exit(EXIT_UNDER)
+
+
+def _judge_and_tell(config: EvaluationConfig, console: Console) -> float:
+    """Do what is asked for; the mean J&F of the first method, or IoU of photographs, 0..1."""
+    from etam_ros.evaluation.runs.store import is_run, read_run
+    from etam_ros.evaluation.truth.opening import open_photographs
+
+    runs = [each for each in config.sources if is_run(Path(each))]
+    sources = [each for each in config.sources if each not in runs]
+    if config.against:
+        return _recorded(config, sources, console)
+    if not sources:
+        earlier = [*config.compare, *runs]
+        if not earlier:
+            raise SourceError(
+                "nothing to judge, expected a SOURCE with ground truth, or report folders of "
+                "earlier runs: see `etam eval --help`"
+            )
+        results = read_run(Path(earlier[-1]))
+        mean = _tell_videos(results, earlier[-1], console)
+        _tell_comparisons(earlier[:-1], results, console)
+        return mean
+    photographs = [open_photographs(each, config.truth) for each in sources]
+    if photographs[0] is not None:
+        return _photographs(config, sources, photographs[0], console)
+    return _videos(config, sources, runs, console)
+
+
+def _recorded(config: EvaluationConfig, sources: list[str], console: Console) -> float:
+    """What a tracker has published, beside another run."""
+    from etam_ros.cli.terminal.tables import agreement_table
+    from etam_ros.evaluation.recorded import compare_recorded
+
+    if len(sources) != 1:
+        raise SourceError(
+            f"--against compares one recorded bag with another, and {len(sources)} are given: "
+            "etam eval RECORDED --against RERUN"
+        )
+    found = compare_recorded(
+        Path(sources[0]), Path(config.against), tracker=config.tracker, recover=config.recover
+    )
+    console.print(agreement_table(f"{config.against} against {sources[0]}", found))
+    if config.out:
+        _write(Path(config.out), found.as_json())
+    return found.j_and_f
+
+
+def _videos(
+    config: EvaluationConfig, sources: list[str], runs: list[str], console: Console
+) -> float:
+    """Judge every method on every video."""
+    from etam_ros.cli.terminal.progress import frame_progress
+    from etam_ros.evaluation.report.summary import judged_results, report_of
+    from etam_ros.evaluation.runs.run import find_videos, frames_to_step, run_evaluation
+    from etam_ros.evaluation.runs.store import read_run
+
+    earlier = [*config.compare, *runs]
+    before = {each: read_run(Path(each)) for each in earlier}  # missing ones are said at once
+    videos = find_videos(config, sources)
+    with frame_progress("evaluating", frames_to_step(config, videos)) as advance:
+        run = run_evaluation(config, videos, advance)
+    results = list(run.results)
+    if run.kept:
+        console.print(f"{run.kept} of {len(videos)} videos were judged before")
+    if not judged_results(results):
+        _raise_failures(run)
+        raise SourceError(f"{', '.join(sources)} has no annotated frame after the first to judge")
+    report = report_of(results)
+    mean = _tell_videos(results, _title(results), console)
+    if config.out:
+        _write(Path(config.out), report)
+    if run.folder is not None:
+        _leave_report(run, report, before)
+        console.print(f"report: {run.folder.folder / 'index.html'}", soft_wrap=True)
+    _tell_comparisons(earlier, results, console)
+    _raise_failures(run)
+    return mean
+
+
+def _title(results: list[Result]) -> str:
+    """What was judged, in words."""
+    protocol = results[0]["settings"]["protocol"]
+    name = results[0]["runs_on"] or ", ".join(results[0]["settings"]["baselines"])
+    words = f"{name}: {protocol['prompt']} on the first frame"
+    if protocol["name"] == "semi":
+        return words
+    return f"{words}, {protocol['name']} up to {protocol['interactions']} interacted frames"
+
+
+def _tell_videos(results: list[Result], title: str, console: Console) -> float:
+    """Print the table of videos and what is known beside J&F; the mean J&F of the first."""
+    from etam_ros.cli.terminal.tables import sequence_table, summary_lines
+    from etam_ros.evaluation.report.summary import judged_results, methods_of, summary_of
+
+    judged = judged_results(results)
+    if not judged:
+        raise SourceError(
+            f"{title} has judged nothing, expected a run over videos with annotated frames"
+        )
+    methods = methods_of(judged)
+    console.print(sequence_table(title, judged, methods))
+    summary = summary_of(judged, methods[0])
+    for line in summary_lines(summary):
+        console.print(line, soft_wrap=True, highlight=False)
+    return float(summary["mean"]["j_and_f"])
+
+
+def _tell_comparisons(earlier: list[str], results: list[Result], console: Console) -> None:
+    from etam_ros.cli.terminal.tables import comparison_table
+    from etam_ros.evaluation.report.comparison import compare
+    from etam_ros.evaluation.runs.store import read_run
+
+    for each in earlier:
+        comparison = compare(read_run(Path(each)), results)
+        console.print(comparison_table(f"J&F against {each}", comparison))
+
+
+def _leave_report(run: Run, report: dict[str, Any], before: dict[str, list[Result]]) -> None:
+    from etam_ros.evaluation.report.files import write_report
+
+    assert run.folder is not None  # the caller has looked
+    write_report(run.folder, list(run.results), report, before)
+
+
+def _raise_failures(run: Run) -> None:
+    """Say what could not be judged, once everything else is told."""
+    if not run.failures:
+        return
+    name, reason = next(iter(run.failures.items()))
+    others = f" (and {len(run.failures) - 1} more)" if len(run.failures) > 1 else ""
+    raise SourceError(f"{name} could not be judged{others}, the rest is complete: {reason}")
+
+
+def _photographs(
+    config: EvaluationConfig,
+    sources: list[str],
+    photographs: list[LabelledPhotograph],
+    console: Console,
+) -> float:
+    """Judge every method on every photograph of one source."""
+    from contextlib import nullcontext
+
+    from etam_ros.cli.terminal.tables import image_table
+    from etam_ros.evaluation.baselines import IMAGE_BASELINES
+    from etam_ros.evaluation.image_scoring import judge_photographs, mean_iou, photographs_report
+    from etam_ros.evaluation.runs.run import chosen_baselines
+    from etam_ros.evaluation.truth_prompts import PROMPT_KINDS
     from etam_ros.tracking import open_stages
 
-    photographs = is_image_folder(folder)
-    job = _Job(
-        folder,
-        _prompt_kind(prompt or ("1-click" if photographs else "mask")),
-        _baselines(baseline, photographs, no_model),
-        save,
-    )
-    chosen = [] if photographs else _chosen(find_sequences(folder), sequences, folder)
-    model = network.model
-    opened = nullcontext() if no_model else open_stages(**vars(network))
-    with opened as stages:
-        name = stages.name if stages else ", ".join(job.baselines)
-        found = _images(job, model, stages) if photographs else _videos(job, model, stages, chosen)
-    table, reports = found
-    Console().print(
-        table(f"{name}: {job.prompt}" + ("" if photographs else " on the first frame"))
-    )
-    if out is not None:
-        about = {"model": model, "weights": network.weights, "runs_on": name} if stages else {}
-        _write(out, about | {"prompt": job.prompt}, reports, model if stages else "")
-
-
-@dataclass(frozen=True)
-class _Job:
-    """What to judge, and what to compare it with."""
-
-    folder: Path
-    prompt: str
-    baselines: tuple[str, ...]
-    save: Path | None
-
-    def sheets(self) -> ResultSheets | None:
-        """Pictures, if any are wanted."""
-        from etam_ros.evaluation.result_sheets import ResultSheets
-
-        return ResultSheets(self.save) if self.save is not None else None
-
-
-_Found = tuple[Callable[[str], "Table"], dict[str, dict[str, Any]]]
-"""A table, given its title; and what goes to the file, per method."""
-
-
-def _videos(job: _Job, model: str, stages: Stages | None, chosen: list[VideoSequence]) -> _Found:
-    """Judge every method on every sequence."""
-    from etam_ros.cli.terminal.progress import frame_progress
-    from etam_ros.cli.terminal.tables import sequence_table
-    from etam_ros.evaluation.baselines import BaselineVideoSegmenter
-    from etam_ros.evaluation.scoring import score_sequence, sequences_as_json
-    from etam_ros.evaluation.segmenters import TrackerVideoSegmenter
-
-    segmenters: dict[str, VideoSegmenter] = (
-        {model: TrackerVideoSegmenter(stages)} if stages else {}
-    )
-    segmenters |= {name: BaselineVideoSegmenter(name) for name in job.baselines}
-    scores: dict[str, list[SequenceScore]] = {name: [] for name in segmenters}
-    sheets = job.sheets()
-    with frame_progress("evaluating", sum(map(len, chosen)) * len(segmenters)) as advance:
-        for sequence in chosen:
-            for name, segmenter in segmenters.items():
-                on_result = _on_result(name, sequence, sheets, advance)
-                score = score_sequence(sequence, segmenter, job.prompt, on_result)
-                if score is not None:
-                    scores[name].append(score)
-            if sheets:
-                sheets.write(sequence.name)
-    if not all(scores.values()):
-        raise SourceError(f"{job.folder} has no annotated frame after the first to judge")
-    reports = {name: sequences_as_json(each) for name, each in scores.items()}
-    return lambda title: sequence_table(title, scores), reports
-
-
-def _on_result(
-    method: str, sequence: VideoSequence, sheets: ResultSheets | None, advance: Callable[[], None]
-) -> OnResult:
-    picks = sheets.picks(sequence) if sheets else set()
-
-    def on_result(index: int, frame: Any, found: Any, truth: Any) -> None:
-        if sheets and index in picks:
-            sheets.add_frame(method, index, frame, found, truth)
-        advance()
-
-    return on_result
-
-
-def _images(job: _Job, model: str, stages: Stages | None) -> _Found:
-    """Judge every method on every photograph."""
-    from etam_ros.cli.terminal.progress import frame_progress
-    from etam_ros.cli.terminal.tables import image_table
-    from etam_ros.evaluation.baselines import BaselineImageSegmenter
-    from etam_ros.evaluation.image_folders import find_labelled_images
-    from etam_ros.evaluation.image_scoring import images_as_json, score_image
-    from etam_ros.evaluation.segmenters import TrackerImageSegmenter
-
-    segmenters: dict[str, ImageSegmenter] = (
-        {model: TrackerImageSegmenter(stages)} if stages else {}
-    )
-    segmenters |= {name: BaselineImageSegmenter(name) for name in job.baselines}
-    photographs = find_labelled_images(job.folder)
-    scores: dict[str, list[MaskScore]] = {name: [] for name in segmenters}
-    sheets = job.sheets()
-    with frame_progress("evaluating", len(photographs)) as advance:
-        for photograph in photographs:
-            found = score_image(photograph, segmenters, job.prompt, _on_mask(sheets))
-            for name, each in found.items():
-                scores[name] += each
-            if sheets:
-                sheets.write(photograph.name)
-            advance()
-    if not all(scores.values()):
-        raise SourceError(f"{job.folder} has no object that covers over 2 % of a photograph")
-    reports = {name: images_as_json(each) for name, each in scores.items()}
-    return lambda title: image_table(title, scores), reports
-
-
-def _on_mask(sheets: ResultSheets | None) -> OnMask:
-    from etam_ros.evaluation.result_sheets import draw_result
-
-    def on_mask(_: Any, image: Any, object_id: int, mask: Any, truth: Any, name: str) -> None:
-        if sheets:
-            caption = f"{name}, object {object_id}"
-            sheets.add(name, draw_result(image, mask * object_id, truth * object_id, caption))
-
-    return on_mask
-
-
-def _prompt_kind(prompt: str) -> str:
-    from etam_ros.evaluation.truth_prompts import PROMPT_KINDS
-
+    prompt = config.prompt or "1-click"
     if prompt not in PROMPT_KINDS:
         raise ConfigError(f"prompt is {prompt!r}, expected one of {', '.join(PROMPT_KINDS)}")
-    return prompt
-
-
-def _baselines(wanted: str, photographs: bool, no_model: bool) -> tuple[str, ...]:
-    from etam_ros.evaluation.baselines import IMAGE_BASELINES, VIDEO_BASELINES
-
-    known = IMAGE_BASELINES if photographs else VIDEO_BASELINES
-    names = tuple(dict.fromkeys(name for name in wanted.split(",") if name))
-    names = known if names == (_EVERYTHING,) else names
-    if strangers := [name for name in names if name not in known]:
-        what = "photographs" if photographs else "videos"
+    if len(sources) > 1 or config.protocol != "semi" or config.report or config.compare:
         raise ConfigError(
-            f"baseline is {strangers[0]!r}, expected {', '.join(known)} or {_EVERYTHING}, "
-            f"as they are for {what}"
+            f"{sources[0]} is photographs, which are judged alone, without --protocol, --report "
+            "or --compare: use --out and --save"
         )
-    if no_model and not names:
-        raise ConfigError(
-            f"nothing to judge: --no-model without --baseline, expected {', '.join(known)} or "
-            f"{_EVERYTHING}"
-        )
-    return names
+    baselines = chosen_baselines(config, IMAGE_BASELINES, "photographs")
+    network = {name: getattr(config, name) for name in _NETWORK}
+    with nullcontext() if config.no_model else open_stages(**network) as stages:
+        from etam_ros.cli.terminal.progress import frame_progress
+
+        name = stages.name if stages else ", ".join(baselines)
+        with frame_progress("evaluating", len(photographs)) as advance:
+            scores = judge_photographs(
+                photographs, prompt, (config.model, stages) if stages else None, baselines,
+                Path(config.save) if config.save else None, advance,
+            )  # fmt: skip
+    if not all(scores.values()):
+        raise SourceError(f"{sources[0]} has no object that covers over 2 % of a photograph")
+    console.print(image_table(f"{name}: {prompt}", scores))
+    if config.out:
+        about = {"model": config.model, "weights": config.weights, "runs_on": name}
+        _write(
+            Path(config.out),
+            photographs_report(scores, config.model if stages else "")
+            | (about if stages else {}) | {"prompt": prompt},
+        )  # fmt: skip
+    return mean_iou(next(iter(scores.values())))
 
 
-def _chosen(found: list[VideoSequence], wanted: str, folder: Path) -> list[VideoSequence]:
-    """The sequences of these names, comma-separated; all where none is named."""
-    names = {name for name in wanted.split(",") if name}
-    if strangers := names - {sequence.name for sequence in found}:
-        raise SourceError(
-            f"{folder} holds no sequence {', '.join(sorted(strangers))}, it holds "
-            f"{', '.join(sequence.name for sequence in found)}"
-        )
-    return [sequence for sequence in found if not names or sequence.name in names]
+_NETWORK: Final = ("model", "weights", "backend", "precision", "device", "engine_dir")
 
 
-def _write(
-    path: Path, about: dict[str, Any], reports: dict[str, dict[str, Any]], model: str
-) -> None:
-    """Write what was found: the model's own numbers at the top, baselines below."""
-    report = about | reports.get(model, {})
-    baselines = {name: each for name, each in reports.items() if name != model}
-    report |= {"baselines": baselines} if baselines else {}
+def _write(path: Path, report: dict[str, Any]) -> None:
     try:
         path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     except OSError as error:

@@ -55,8 +55,8 @@ VERBS: Final = {
         _FOLLOW,
     ),
     "eval": Verb(
-        "Judge the masks on videos or photographs with ground truth, beside baselines.",
-        "etam eval DAVIS --prompt 1-click --baseline all --out scores.json --save sheets",
+        "Judge the masks on videos, bags or photographs with ground truth.",
+        "etam eval DAVIS --prompt 1-click --baseline all --report scores",
         _MACHINE,
     ),
     "train": Verb(

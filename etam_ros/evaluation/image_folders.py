@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,23 @@ from numpy.typing import NDArray
 from etam_ros.errors import SourceError
 from etam_ros.evaluation.sequences import read_truth
 from etam_ros.media.sources import images_in, read_image
+
+
+class LabelledPhotograph(Protocol):
+    """A photograph with ground truth, wherever that comes from."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
+
+    def image(self) -> NDArray[np.uint8]:
+        """The photograph: (H, W, 3) uint8 RGB."""
+        ...
+
+    def truth(self) -> NDArray[np.integer[Any]]:
+        """Object ids (H, W), 0 where there is none or nothing is judged."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean
 from typing import Any, Final
 
@@ -15,9 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etam_ros.errors import PromptError
-from etam_ros.evaluation.image_folders import LabelledImage
+from etam_ros.evaluation.baselines import BaselineImageSegmenter
+from etam_ros.evaluation.image_folders import LabelledPhotograph
 from etam_ros.evaluation.metrics import region_similarity
-from etam_ros.evaluation.segmenters import ImageSegmenter
+from etam_ros.evaluation.result_sheets import ResultSheets, draw_result
+from etam_ros.evaluation.segmenters import ImageSegmenter, TrackerImageSegmenter
+from etam_ros.runtime import Stages
 
 SMALLEST_SHARE: Final = 0.02
 """Of the photograph: objects that cover less are not judged."""
@@ -43,12 +47,12 @@ class MaskScore:
     iou: float
 
 
-OnMask = Callable[[LabelledImage, Image, int, Mask, Mask, str], None]
+OnMask = Callable[[LabelledPhotograph, Image, int, Mask, Mask, str], None]
 """Called with photograph, its pixels, object id, mask, truth and the segmenter's name."""
 
 
 def score_image(
-    photograph: LabelledImage,
+    photograph: LabelledPhotograph,
     segmenters: dict[str, ImageSegmenter],
     kind: str,
     on_mask: OnMask = lambda *_: None,
@@ -75,6 +79,63 @@ def score_image(
             scores[name].append(MaskScore(photograph.name, object_id, share, iou))
             on_mask(photograph, image, object_id, mask, expected, name)
     return scores
+
+
+def judge_photographs(
+    photographs: Sequence[LabelledPhotograph],
+    kind: str,
+    network: tuple[str, Stages] | None,
+    baselines: Sequence[str],
+    save: Path | None,
+    on_photograph: Callable[[], None],
+) -> dict[str, list[MaskScore]]:
+    """Judge every method on every photograph.
+
+    Args:
+        kind: of the prompts, one of PROMPT_KINDS.
+        network: name and stages of the model, or None.
+        baselines: of IMAGE_BASELINES.
+        save: folder for sheets of pictures, or None.
+        on_photograph: called after each.
+
+    Returns:
+        the scores by method, the model first.
+
+    Raises:
+        SourceError: a photograph or a sheet cannot be read or written.
+    """
+    segmenters: dict[str, ImageSegmenter] = {}
+    if network is not None:
+        segmenters[network[0]] = TrackerImageSegmenter(network[1])
+    segmenters |= {name: BaselineImageSegmenter(name) for name in baselines}
+    scores: dict[str, list[MaskScore]] = {name: [] for name in segmenters}
+    sheets = ResultSheets(save) if save is not None else None
+    for photograph in photographs:
+        found = score_image(photograph, segmenters, kind, _drawn_on(sheets))
+        for name, each in found.items():
+            scores[name] += each
+        if sheets:
+            sheets.write(photograph.name)
+        on_photograph()
+    return scores
+
+
+def _drawn_on(sheets: ResultSheets | None) -> OnMask:
+    def on_mask(
+        _: LabelledPhotograph, image: Image, object_id: int, mask: Mask, truth: Mask, name: str
+    ) -> None:
+        if sheets:
+            caption = f"{name}, object {object_id}"
+            sheets.add(name, draw_result(image, mask * object_id, truth * object_id, caption))
+
+    return on_mask
+
+
+def photographs_report(scores: dict[str, list[MaskScore]], model: str) -> dict[str, Any]:
+    """For a file: the model's numbers at the top, those of baselines in `baselines` by name."""
+    reports = {name: images_as_json(each) for name, each in scores.items()}
+    report = reports.pop(model, {})
+    return report | ({"baselines": reports} if reports else {})
 
 
 def images_as_json(scores: Sequence[MaskScore]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Pictures of an evaluation: a sheet per sequence or photograph, of masks and the truth.
+"""Pictures of an evaluation: masks and the truth, and sheets of them, one per photograph.
 
 What was found is filled in the colour of its object; the truth is a white line.
 Letters: H, W height and width of a picture in pixels.
@@ -13,11 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from etam_ros.drawing.contact_sheet import contact_sheet, evenly_spaced, thumbnail, write_jpeg
+from etam_ros.drawing.contact_sheet import contact_sheet, thumbnail, write_jpeg
 from etam_ros.drawing.palette import object_colour
-from etam_ros.evaluation.sequences import VideoSequence
 from etam_ros.media.files import writing
-from etam_ros.records import Frame
 
 SHEET_COLUMNS: Final = 6
 _WIDTH_PX: Final = 320
@@ -65,7 +63,7 @@ def _shrunk(mask: NDArray[np.bool_], hw: tuple[int, ...]) -> NDArray[np.float32]
 
 
 class ResultSheets:
-    """Collects pictures, and writes a sheet per sequence or photograph, one row per method.
+    """Collects pictures, and writes a sheet per photograph, one row per method.
 
     Args:
         folder: is made if it is not there; sheets of an earlier run are written over.
@@ -79,17 +77,6 @@ class ResultSheets:
         self._rows: dict[str, list[Image]] = {}
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-
-    def picks(self, sequence: VideoSequence) -> set[int]:
-        """Frames of a sequence to show: annotated ones, evenly spread."""
-        return set(evenly_spaced(list(sequence.truths), SHEET_COLUMNS))
-
-    def add_frame(
-        self, method: str, index: int, frame: Frame, found: Labels, truth: Labels | None
-    ) -> None:
-        """Keep one frame of a sequence for the sheet."""
-        expected = np.zeros_like(found) if truth is None else truth
-        self.add(method, draw_result(frame.image, found, expected, f"{method}, frame {index}"))
 
     def add(self, method: str, picture: Image) -> None:
         """Keep a picture; a row has at most six."""

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etam_ros.config import TrackerConfig
+from etam_ros.errors import ConfigError
 from etam_ros.evaluation.sequences import VOID_ID
-from etam_ros.evaluation.truth_prompts import prompt_object
-from etam_ros.records import Frame
+from etam_ros.evaluation.truth_prompts import correct_object, prompt_object
+from etam_ros.records import Frame, ObjectState, Prompt
 from etam_ros.runtime import Stages
 from etam_ros.tracking import Tracker
 
@@ -65,23 +66,83 @@ class ImageSegmenter(Protocol):
         ...
 
 
+class CorrectableSegmenter(VideoSegmenter, Protocol):
+    """One that an operator can correct, and whose prompts can be given again."""
+
+    @property
+    def label_image(self) -> NDArray[np.uint16]:
+        """Object ids (H, W) of the newest frame, with the prompts since."""
+        ...
+
+    def correct(self, object_id: int, truth: Mask, clicks: int) -> Mask:
+        """Correct an object on the newest frame by clicks, each in the largest error.
+
+        Args:
+            truth: (H, W) bool, not empty.
+
+        Returns:
+            (H, W) bool, its mask after the last click.
+
+        Raises:
+            PromptError: a click is refused.
+        """
+        ...
+
+    def take_prompts(self) -> list[Prompt]:
+        """The prompts since this was asked last, in order."""
+        ...
+
+    def replay(self, prompt: Prompt) -> None:
+        """Give a prompt again, on the frame that it was given on."""
+        ...
+
+
 class TrackerVideoSegmenter:
     """The tracker on videos, for as many objects as ground truth can hold."""
 
     def __init__(self, stages: Stages) -> None:
         self._tracker = Tracker(stages, TrackerConfig(max_objects=VOID_ID))
+        self._prompts: list[Prompt] = []
 
     def reset(self) -> None:
         """Forget everything."""
         self._tracker.reset()
+        self._prompts = []
 
     def step(self, frame: Frame) -> NDArray[np.uint16]:
         """Track one frame."""
         return self._tracker.step(frame).label_image
 
+    @property
+    def label_image(self) -> NDArray[np.uint16]:
+        """Of the newest frame; see CorrectableSegmenter."""
+        result = self._tracker.result
+        if result is None:
+            raise ConfigError("the tracker was asked before its first frame: call step first")
+        return result.label_image
+
     def add_object(self, object_id: int, truth: Mask, kind: str) -> Mask:
         """Prompt an object; see VideoSegmenter."""
-        return prompt_object(self._tracker, object_id, truth, kind)
+        return prompt_object(self._ask, object_id, truth, kind)
+
+    def correct(self, object_id: int, truth: Mask, clicks: int) -> Mask:
+        """Correct an object; see CorrectableSegmenter."""
+        seen = self.label_image == object_id
+        return correct_object(self._ask, object_id, seen, truth, clicks)
+
+    def take_prompts(self) -> list[Prompt]:
+        """The prompts since this was asked last; see CorrectableSegmenter."""
+        prompts, self._prompts = self._prompts, []
+        return prompts
+
+    def replay(self, prompt: Prompt) -> None:
+        """Give a prompt again; see CorrectableSegmenter."""
+        self._tracker.add_prompt(prompt)
+
+    def _ask(self, prompt: Prompt) -> ObjectState:
+        state = self._tracker.add_prompt(prompt)
+        self._prompts.append(prompt)
+        return state
 
 
 class TrackerImageSegmenter:
@@ -101,7 +162,7 @@ class TrackerImageSegmenter:
         """Prompt an object and forget it again, so that objects do not overlap."""
         object_id, self._next_id = self._next_id, self._next_id + 1
         try:
-            return prompt_object(self._tracker, object_id, truth, kind)
+            return prompt_object(self._tracker.add_prompt, object_id, truth, kind)
         finally:
             if object_id in self._tracker.object_ids:
                 self._tracker.remove(object_id)

@@ -6,6 +6,7 @@ SAM and SAM 2 are evaluated.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import cv2
@@ -13,18 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etam_ros.records import BACKGROUND, FOREGROUND, ObjectState, Prompt
-from etam_ros.tracking import Tracker
 
-PROMPT_KINDS: Final = ("mask", "box", "1-click", "3-clicks")
+PROMPT_KINDS: Final = ("mask", "box", "1-click", "3-clicks", "5-clicks")
 
 Mask = NDArray[np.bool_]
+Ask = Callable[[Prompt], ObjectState]
+"""Gives a prompt to the tracker: `Tracker.add_prompt`, or something around it."""
 
 
-def prompt_object(tracker: Tracker, object_id: int, truth: Mask, kind: str) -> Mask:
+def prompt_object(ask: Ask, object_id: int, truth: Mask, kind: str) -> Mask:
     """Start an object on the newest frame.
 
     Args:
-        tracker: has stepped that frame.
+        ask: the tracker's, which has stepped that frame.
         truth: (H, W) bool, not empty.
         kind: one of PROMPT_KINDS.
 
@@ -35,14 +37,27 @@ def prompt_object(tracker: Tracker, object_id: int, truth: Mask, kind: str) -> M
         PromptError: the object is too small for such a prompt.
     """
     if kind == "mask":
-        return full_mask(tracker.add_prompt(Prompt(object_id, mask=truth)), truth.shape)
+        return full_mask(ask(Prompt(object_id, mask=truth)), truth.shape)
     if kind == "box":
-        return full_mask(tracker.add_prompt(Prompt(object_id, box=box_of(truth))), truth.shape)
-    seen = np.zeros_like(truth)
-    for _ in range(int(kind[0])):
+        return full_mask(ask(Prompt(object_id, box=box_of(truth))), truth.shape)
+    return correct_object(ask, object_id, np.zeros_like(truth), truth, int(kind[0]))
+
+
+def correct_object(ask: Ask, object_id: int, seen: Mask, truth: Mask, clicks: int) -> Mask:
+    """Click so many times, each in the middle of what is wrong by then.
+
+    Args:
+        ask: as in `prompt_object`.
+        seen: (H, W) bool, the object's mask on the newest frame.
+        truth: (H, W) bool, not empty.
+
+    Returns:
+        (H, W) bool, its mask after the last click.
+    """
+    for _ in range(clicks):
         point, label = correcting_click(seen, truth)
         prompt = Prompt(object_id, points=[point], point_labels=[label], keep_previous=True)
-        seen = full_mask(tracker.add_prompt(prompt), truth.shape)
+        seen = full_mask(ask(prompt), truth.shape)
     return seen
 
 
@@ -74,7 +89,7 @@ def correcting_click(mask: Mask, truth: Mask) -> tuple[tuple[float, float], int]
 def full_mask(state: ObjectState, hw: tuple[int, ...]) -> Mask:
     """The object's mask at its place in the frame: (H, W) bool."""
     full = np.zeros(hw, dtype=bool)
-    x0, y0, x1, y1 = state.box
+    x0, y0, x1, y1 = state.extent
     full[y0:y1, x0:x1] = state.mask
     return full
 

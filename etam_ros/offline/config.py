@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from etam_ros.config import BagConfig, Checked, option
+from etam_ros.config import BagConfig
+from etam_ros.options import Checked, option
 
 PROCESSED = "processed"
 

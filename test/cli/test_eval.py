@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,9 +114,91 @@ def test_baselines_can_be_judged_alone(here, dataset: Path, tmp_path: Path) -> N
     finished = here("eval", str(dataset), "--no-model", "--baseline", "copy", "--out", str(out))
     assert finished.code == 0, finished.stderr
     report = json.loads(out.read_text())
-    assert set(report) == {"prompt", "baselines"}
+    assert "model" not in report
+    assert "mean" not in report
     expected = np.mean([17 / 23, 14 / 26])  # moved by 3 and 6 of 20 pixels
     assert report["baselines"]["copy"]["mean"]["j"] == pytest.approx(expected)
+
+
+def test_a_report_is_a_page_and_tables(here, dataset: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report"
+    finished = here("eval", str(dataset), *TINY, "--report", str(report))
+    assert finished.code == 0, finished.stderr
+    assert f"report: {report / 'index.html'}" in finished.stdout
+    names = {path.name for path in report.iterdir()}
+    assert names == {
+        "frames.csv", "index.html", "objects.csv", "pictures", "report.json", "results",
+        "times.json",
+    }  # fmt: skip
+    rows = list(csv.DictReader((report / "objects.csv").open()))
+    assert [(row["video"], row["id"], row["frames"]) for row in rows] == [
+        ("cup", "1", "2"),
+        ("dog", "1", "2"),
+    ]
+    mean = json.loads((report / "report.json").read_text())["mean"]["j_and_f"]
+    assert np.mean([float(row["j_and_f"]) for row in rows]) == pytest.approx(mean, abs=1e-5)
+    frames = list(csv.DictReader((report / "frames.csv").open()))
+    assert [row["frame"] for row in frames if row["video"] == "cup"] == ["1", "2"]
+
+
+@pytest.mark.parametrize("form", ["new run", "two folders"])
+def test_runs_are_compared(here, dataset: Path, tmp_path: Path, form: str) -> None:
+    copy, flow = tmp_path / "copy", tmp_path / "flow"
+    words = ("--no-model", "--baseline")
+    here("eval", str(dataset), *words, "copy", "--report", str(copy))
+    new = ("eval", str(dataset), *words, "flow", "--report", str(flow))
+    if form == "new run":
+        finished = here(*new, "--compare", str(copy))
+        assert "Against" in (flow / "index.html").read_text()
+    else:
+        here(*new)
+        finished = here("eval", "--compare", str(copy), str(flow))
+    assert finished.code == 0, finished.stderr
+    assert f"J&F against {copy}" in finished.stdout
+    assert "points of J&F, 95 % interval" in finished.stdout
+    assert "baselines was ['copy'], is ['flow']" in finished.stdout
+
+
+def test_the_same_run_differs_in_nothing(here, dataset: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report"
+    here("eval", str(dataset), "--no-model", "--baseline", "copy", "--report", str(report))
+    finished = here("eval", str(report), "--compare", str(report))
+    assert "no difference at all" in finished.stdout
+
+
+@pytest.mark.parametrize(("least", "code"), [("20", 0), ("90", 3)])
+def test_a_mean_that_is_too_low_fails(here, dataset: Path, least: str, code: int) -> None:
+    words = ("--no-model", "--baseline", "copy", "--fail-under", least)
+    finished = here("eval", str(dataset), *words)
+    assert finished.code == code
+    assert ("is under 90" in finished.stdout) == (code == 3)
+
+
+@pytest.mark.parametrize("protocol", ["online", "offline"])
+def test_protocols_that_correct(here, dataset: Path, tmp_path: Path, protocol: str) -> None:
+    out = tmp_path / "scores.json"
+    words = ("--protocol", protocol, "--interactions", "2", "--clicks", "1", "--out", str(out))
+    finished = here("eval", str(dataset), *TINY, *words)
+    assert finished.code == 0, finished.stderr
+    assert f"3-clicks on the first frame, {protocol} up to 2 interacted frames" in finished.stdout
+    report = json.loads(out.read_text())
+    assert [each["interacted_frames"] for each in report["curve"]][-1] == 2
+    assert all(
+        len(item["interacted"]) == 2
+        for each in report["sequences"].values()
+        for item in each["objects"]
+    )
+
+
+def test_boxes_beside_frames(here, dataset: Path, tmp_path: Path) -> None:
+    rows = "".join(f"{i},1,{10 + 3 * i},10,{30 + 3 * i},30\n" for i in range(4))
+    table = tmp_path / "boxes.csv"
+    table.write_text("frame,id,x0,y0,x1,y1\n" + rows)
+    words = ("--truth", str(table), "--no-model", "--baseline", "copy", "--prompt", "box")
+    finished = here("eval", str(dataset / "cup/frames"), *words)
+    assert finished.code == 0, finished.stderr
+    assert "frames " in finished.stdout
+    assert finished.stdout.count("-") > 0, "no outlines"
 
 
 @pytest.fixture
@@ -155,6 +238,12 @@ def test_photographs_are_judged_right_after_the_prompt(
     [
         (("--baseline", "disc"), "baseline is 'disc', expected copy, flow, grabcut or all"),
         (("--no-model",), "nothing to judge: --no-model without --baseline"),
+        (("--protocol", "online", "--baseline", "copy"), "a baseline takes no corrections"),
+        (("--protocol", "often"), "protocol is 'often', expected one of semi, online, offline"),
+        (("--compare", "gone"), "gone holds no results of an evaluation"),
+        (("--against", "gone"), "holds no bag, expected files ending in .mcap or .db3"),
+        (("--truth", "gone.csv"), "holds no images, expected files of jpg"),
+        (("--ray", "127.0.0.1:1"), "no Ray cluster at '127.0.0.1:1'"),
     ],
 )
 def test_mistakes_with_baselines(

@@ -12,8 +12,9 @@ from etam_ros.cues.grabcut import disc_at, mask_at_clicks, mask_in_band, mask_in
 from etam_ros.errors import ConfigError
 from etam_ros.evaluation.baselines import VIDEO_BASELINES, BaselineVideoSegmenter, first_mask
 from etam_ros.evaluation.metrics import region_similarity
-from etam_ros.evaluation.scoring import score_sequence
-from etam_ros.evaluation.sequences import VideoSequence, find_sequences
+from etam_ros.evaluation.protocols.rounds import Evaluated, EvaluationProtocol, evaluate
+from etam_ros.evaluation.truth.opening import open_videos
+from etam_ros.evaluation.truth.videos import LabelledVideo
 from etam_ros.media.label_png import encode_label_png
 from etam_ros.records import Frame
 
@@ -38,44 +39,45 @@ def scene(index: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.fixture
-def sequence(tmp_path: Path) -> VideoSequence:
+def sequence(tmp_path: Path) -> LabelledVideo:
     for kind in ("frames", "masks"):
         (tmp_path / kind).mkdir()
     for index in range(10):
         picture, mask = scene(index)
         cv2.imwrite(str(tmp_path / f"frames/{index:03d}.png"), picture[..., ::-1])
         (tmp_path / f"masks/{index:03d}.png").write_bytes(encode_label_png(mask.astype(np.uint8)))
-    return find_sequences(tmp_path)[0]
+    return open_videos(str(tmp_path))[0]
+
+
+def score_of(video: LabelledVideo, segmenter: BaselineVideoSegmenter, kind: str) -> Evaluated:
+    return evaluate(video, segmenter, EvaluationProtocol("semi", kind))
 
 
 @pytest.mark.parametrize(("name", "least"), [("flow", 0.75), ("grabcut", 0.95)])
-def test_a_moving_square_is_followed(sequence: VideoSequence, name: str, least: float) -> None:
-    score = score_sequence(sequence, BaselineVideoSegmenter(name), "mask")
-    assert score is not None
+def test_a_moving_square_is_followed(sequence: LabelledVideo, name: str, least: float) -> None:
+    score = score_of(sequence, BaselineVideoSegmenter(name), "mask")
     assert score.objects[0].frames == 8
     assert score.j > least
 
 
-def test_a_copied_mask_stays_where_it_is(sequence: VideoSequence) -> None:
-    score = score_sequence(sequence, BaselineVideoSegmenter("copy"), "mask")
+def test_a_copied_mask_stays_where_it_is(sequence: LabelledVideo) -> None:
+    score = score_of(sequence, BaselineVideoSegmenter("copy"), "mask")
     overlaps = [40 - 4 * index for index in range(1, 9)]
-    assert score is not None
     assert score.j == pytest.approx(np.mean([max(both, 0) / (80 - both) for both in overlaps]))
 
 
 @pytest.mark.parametrize("kind", ["box", "1-click", "3-clicks"])
 def test_without_a_mask_the_first_one_comes_from_the_prompt(
-    sequence: VideoSequence, kind: str
+    sequence: LabelledVideo, kind: str
 ) -> None:
-    score = score_sequence(sequence, BaselineVideoSegmenter("grabcut"), kind)
-    assert score is not None
+    score = score_of(sequence, BaselineVideoSegmenter("grabcut"), kind)
     assert score.j > 0.95
 
 
-def test_what_was_followed_before_is_forgotten(sequence: VideoSequence) -> None:
+def test_what_was_followed_before_is_forgotten(sequence: LabelledVideo) -> None:
     segmenter = BaselineVideoSegmenter("grabcut")
-    first = score_sequence(sequence, segmenter, "mask")
-    assert score_sequence(sequence, segmenter, "mask") == first
+    first = score_of(sequence, segmenter, "mask").objects
+    assert score_of(sequence, segmenter, "mask").objects == first
 
 
 def test_objects_are_followed_on_their_own_and_the_smaller_lies_in_front() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Group
 from rich.table import Table
@@ -11,8 +12,12 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from etam_ros.evaluation.image_scoring import MaskScore
-    from etam_ros.evaluation.scoring import SequenceScore
+    from etam_ros.evaluation.metrics.timing import RecordedTiming
+    from etam_ros.evaluation.recorded import RecordedAgreement
+    from etam_ros.evaluation.report.comparison import Comparison
     from etam_ros.runtime.parity import ParityReport
+
+_MEASURES: Final = {"J": "j", "F": "f", "J&F": "j_and_f"}
 
 
 def titled_table(title: str, *columns: str) -> Table:
@@ -24,36 +29,132 @@ def titled_table(title: str, *columns: str) -> Table:
     return table
 
 
-def sequence_table(title: str, scores: dict[str, list[SequenceScore]]) -> Table:
+def sequence_table(title: str, results: Sequence[Mapping[str, Any]], methods: list[str]) -> Table:
     """J, F and J&F per sequence and their means, in percent.
 
     Args:
         title: above the table.
-        scores: per method, of the same sequences. With several methods, a sequence has the J&F
-            of each.
+        results: of videos that were judged.
+        methods: names of the columns' methods. With several, a sequence has the J&F of each.
     """
-    first = next(iter(scores.values()))
-    several = len(scores) > 1
-    numbers_of = scores if several else ("J", "F", "J&F")
+    several = len(methods) > 1
+    numbers_of = methods if several else list(_MEASURES)
     table = titled_table(title, "sequence", "objects", "frames", *numbers_of)
-    for row, score in enumerate(first):
-        frames = max(item.frames for item in score.objects)
-        numbers = [other[row].j_and_f for other in scores.values()]
+    for result in results:
+        found = [result["methods"][name] for name in methods]
+        objects = found[0]["objects"]
+        frames = max(each["frames"] for each in objects)
+        numbers = [each["j_and_f"] for each in found]
         if not several:
-            numbers = [score.j, score.f, score.j_and_f]
-        table.add_row(score.name, str(len(score.objects)), str(frames), *map(_percent, numbers))
+            numbers = [found[0][key] for key in _MEASURES.values()]
+        table.add_row(str(result["video"]), str(len(objects)), str(frames), *map(percent, numbers))
     table.add_section()
     means = {
-        word: [fmean(getattr(score, key) for score in other) for other in scores.values()]
-        for word, key in (("J", "j"), ("F", "f"), ("J&F", "j_and_f"))
+        word: [_mean_of(result["methods"][name][key] for result in results) for name in methods]
+        for word, key in _MEASURES.items()
     }
     if several:
         for word, numbers in means.items():
-            table.add_row(f"mean {word}", "", "", *map(_percent, numbers), style="bold")
+            table.add_row(f"mean {word}", "", "", *map(percent, numbers), style="bold")
     else:
-        table.add_row("mean", "", "", *(_percent(value) for (value,) in means.values()))
+        table.add_row("mean", "", "", *(percent(value) for (value,) in means.values()))
         table.rows[-1].style = "bold"
     return table
+
+
+def _mean_of(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None
+
+
+def summary_lines(summary: Mapping[str, Any]) -> list[str]:
+    """What is known beside J and F, a line each; what does not occur is left out."""
+    interval, lines = summary["interval"], []
+    if interval["low"] is not None:
+        span = f"{percent(interval['low'])} to {percent(interval['high'])}"
+        lines.append(f"J&F {percent(interval['mean'])}, 95 % interval over sequences {span}")
+    measures = [
+        f"{name.upper()} recall {percent(summary['recall'][name])}, decay "
+        f"{percent(summary['decay'][name])}"
+        for name in "jf"
+        if summary["recall"][name] is not None
+    ]
+    lines.append("; ".join(measures))
+    away = summary["occlusion"]
+    if away["absent"]:
+        lines.append(
+            f"absent on {away['absent']} frames: precision {percent(away['precision'])}, recall "
+            f"{percent(away['recall'])}"
+        )
+    elif away["called_absent"]:
+        lines.append(f"called absent on {away['called_absent']} frames that show it")
+    back = summary["recovery"]
+    if back["returns"]:
+        after = "" if back["frames"] is None else f", after {back['frames']:.1f} frames"
+        lines.append(f"came back {back['returns']} times, found again {back['recovered']}{after}")
+    if summary["identity"]["own"] is not None:
+        own, switches = percent(summary["identity"]["own"]), summary["identity"]["switches"]
+        lines.append(f"on its own object {own}, {switches} switches to another")
+    if summary["centroid_px"] is not None:
+        lines.append(f"centroid off by {summary['centroid_px']:.1f} pixels")
+    if summary["interacted_frames"] > 1:
+        lines.append(f"interacted frames {summary['interacted_frames']:.1f} an object")
+    if len(summary["curve"]) > 1:
+        points = ", ".join(
+            f"{point['interacted_frames']}: {percent(point['j_and_f'])}"
+            for point in summary["curve"]
+        )
+        lines.append(f"J&F by interacted frames {points}")
+    return lines
+
+
+def agreement_table(title: str, found: RecordedAgreement) -> Group:
+    """How alike two recorded runs are, by object; and how fast each was."""
+    columns = ("object", "frames", "J", "F", "J&F", "same presence", "centroid px")
+    table = titled_table(title, *columns)
+    for each in found.objects:
+        same = fmean(judged.expected == judged.found for judged in each.judged)
+        off = each.summary()["centroid_px"]
+        name = f"{each.object_id} {each.label}".strip()
+        numbers = map(percent, (each.j, each.f, each.j_and_f, same))
+        table.add_row(name, str(each.frames), *numbers, "-" if off is None else f"{off:.1f}")
+    alone = f"{found.alone[0]} only recorded, {found.alone[1]} only in the other run"
+    lines = [f"{found.shared} frames in both, {alone}; {found.prompted} left out, as prompted"]
+    if found.strangers:
+        lines.append(f"objects in one of them alone: {', '.join(map(str, found.strangers))}")
+    lines += [
+        f"{name}: {timing_words(each)}"
+        for name, each in zip(("recorded", "other run"), found.timing, strict=True)
+    ]
+    return Group(table, *map(Text, lines))
+
+
+def timing_words(timing: RecordedTiming) -> str:
+    """Rate, latency and drops in a line."""
+    words = [f"{timing.results} results"]
+    if timing.rate_hz is not None:
+        words.append(f"{timing.rate_hz:.1f} a second, longest gap {timing.longest_gap_s:.2f} s")
+    if timing.latency_p50_ms is not None:
+        words.append(f"latency {timing.latency_p50_ms:.1f} ms, p99 {timing.latency_p99_ms:.1f} ms")
+    return ", ".join([*words, f"{timing.dropped} frames dropped"])
+
+
+def comparison_table(title: str, comparison: Comparison) -> Group:
+    """J&F of each video before and after, what was changed, and the verdict."""
+    table = titled_table(title, "sequence", "before", "after", "difference")
+    for video in comparison.videos:
+        table.add_row(
+            video.name, percent(video.before), percent(video.after), f"{100 * video.gain:+.1f}"
+        )
+    changed = "; ".join(
+        f"{name} was {before}, is {after}" for name, before, after in comparison.changed
+    )
+    lines = [f"changed: {changed or 'no setting'}"]
+    if comparison.left_out:
+        lines.append(f"only in one of them: {', '.join(comparison.left_out)}")
+    gain = comparison.gain
+    style = ("bold green" if gain.mean > 0 else "bold red") if gain.excludes_zero else "bold"
+    return Group(table, *map(Text, lines), Text(comparison.verdict, style))
 
 
 def image_table(title: str, scores: dict[str, list[MaskScore]]) -> Table:
@@ -82,8 +183,9 @@ def image_table(title: str, scores: dict[str, list[MaskScore]]) -> Table:
     return table
 
 
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f}"
+def percent(value: float | None) -> str:
+    """A share as it stands in tables; a dash where there is none."""
+    return "-" if value is None else f"{100 * value:.1f}"
 
 
 def parity_table(report: ParityReport) -> Group:

@@ -1,0 +1,1 @@
+"""What is made of the results of a run: numbers over all videos, tables, a page, comparisons."""

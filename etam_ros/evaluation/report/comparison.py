@@ -1,0 +1,100 @@
+"""Two runs over the same videos: what is different, and whether it is more than noise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from etam_ros.errors import SourceError
+from etam_ros.evaluation.metrics.intervals import Interval, paired_difference
+from etam_ros.evaluation.report.summary import judged_results
+from etam_ros.evaluation.runs.store import Result, flat
+
+
+@dataclass(frozen=True)
+class ComparedVideo:
+    """J&F of one video in both runs, 0..1."""
+
+    name: str
+    before: float
+    after: float
+
+    @property
+    def gain(self) -> float:
+        """What the second run is better by; below 0: worse."""
+        return self.after - self.before
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A run held against another one.
+
+    Attributes:
+        videos: that both have judged, by name.
+        gain: mean of their gains, and its interval by paired bootstrap.
+        changed: settings that differ, as (name, before, after).
+        left_out: videos that only one of them has.
+    """
+
+    videos: tuple[ComparedVideo, ...]
+    gain: Interval
+    changed: tuple[tuple[str, Any, Any], ...]
+    left_out: tuple[str, ...]
+
+    @property
+    def verdict(self) -> str:
+        """In one sentence."""
+        mean = f"{100 * self.gain.mean:+.1f} points of J&F"
+        if self.gain.low is None or self.gain.high is None:
+            return f"{mean} on one video: how much of that is noise, one video does not tell"
+        span = f"95 % interval {100 * self.gain.low:+.1f} to {100 * self.gain.high:+.1f}"
+        if not any(video.gain for video in self.videos):
+            return "no difference at all"
+        if not self.gain.excludes_zero:
+            return f"{mean}, {span}: no more than noise"
+        return f"{mean}, {span}: {'better' if self.gain.mean > 0 else 'worse'}, more than noise"
+
+
+def compare(before: Sequence[Result], after: Sequence[Result]) -> Comparison:
+    """Hold a run against an earlier one, by the first method of each.
+
+    Raises:
+        SourceError: they have no video in common, or what is judged in it has changed.
+    """
+    old = {result["video"]: result for result in judged_results(before)}
+    new = {result["video"]: result for result in judged_results(after)}
+    names = sorted(old.keys() & new.keys())
+    if not names:
+        raise SourceError(
+            f"the runs have no video in common, one has {', '.join(sorted(old))[:120]}, the other "
+            f"{', '.join(sorted(new))[:120]}: compare runs over the same videos"
+        )
+    if strangers := [n for n in names if old[n]["fingerprint"] != new[n]["fingerprint"]]:
+        raise SourceError(
+            f"frames or ground truth of {strangers[0]} have changed between the runs, expected "
+            "the same: judge both again"
+        )
+    videos = tuple(ComparedVideo(name, _score(old[name]), _score(new[name])) for name in names)
+    gain = paired_difference([each.before for each in videos], [each.after for each in videos])
+    left_out = tuple(sorted(old.keys() ^ new.keys()))
+    return Comparison(videos, gain, _changed(old[names[0]], new[names[0]]), left_out)
+
+
+def _score(result: Result) -> float:
+    first = next(iter(result["methods"].values()))
+    return float(first["j_and_f"])
+
+
+def _changed(before: Result, after: Result) -> tuple[tuple[str, Any, Any], ...]:
+    old, new = _told(before), _told(after)
+    return tuple(
+        (name, old.get(name), new.get(name))
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
+    )
+
+
+def _told(result: Result) -> Mapping[str, Any]:
+    parts = ("settings", "runs_on", "machine", "versions")
+    return flat({part: result[part] for part in parts})

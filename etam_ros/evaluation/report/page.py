@@ -1,0 +1,174 @@
+"""One HTML page of a run, which needs nothing beside itself.
+
+Pictures are part of it, and bounded: where there are too many, every video shows fewer.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from etam_ros.drawing.palette import object_colour
+from etam_ros.evaluation.report.charts import (
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    STRIP,
+    TOP,
+    WIDTH,
+    Chart,
+    chart_of,
+    x_of,
+    y_of,
+)
+from etam_ros.evaluation.report.comparison import Comparison
+from etam_ros.evaluation.report.summary import judged_results, methods_of, summary_of
+from etam_ros.evaluation.runs.store import Result, RunFolder
+
+MOST_PICTURE_BYTES: Final = 16 * 2**20
+"""Of all pictures of a page together."""
+WORST_SHOWN: Final = 6
+"""Frames of each video."""
+_FOLDER: Final = Path(__file__).parent
+_WORST: Final = re.compile(r"worst-([0-9]+)-([0-9]+)-found\.jpg")
+
+
+@dataclass(frozen=True)
+class WorstFrame:
+    """A frame on which an object was followed badly, and the truth."""
+
+    object_id: int
+    frame: int
+    j: float
+    f: float | None
+    found: str
+    truth: str
+
+
+@dataclass(frozen=True)
+class VideoSection:
+    """What the page shows of one video.
+
+    Attributes:
+        result: its numbers.
+        method: those of the first method.
+        chart: its curves.
+        player: (frame, picture) in order.
+        worst: frames, the worst first.
+    """
+
+    result: Result
+    method: Mapping[str, Any]
+    chart: Chart
+    player: tuple[tuple[int, str], ...]
+    worst: tuple[WorstFrame, ...]
+
+
+def render_page(
+    folder: RunFolder, results: Sequence[Result], comparisons: Mapping[str, Comparison]
+) -> str:
+    """The page of a run.
+
+    Args:
+        folder: of the run, which holds the pictures.
+        results: of its videos, by name.
+        comparisons: with other runs, by name.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    judged = judged_results(results)
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": _percent, "colour": _colour, "points": _points}
+    methods = methods_of(judged)
+    share = _share_of_pictures(folder, judged)
+    return environment.get_template("page.html.j2").render(
+        first=judged[0],
+        methods={name: summary_of(judged, name) for name in methods},
+        summary=summary_of(judged, methods[0]),
+        sections=[_section(folder, each, methods[0], share) for each in judged],
+        comparisons=comparisons,
+        times=folder.times(),
+        size={"width": WIDTH, "left": LEFT, "right": RIGHT, "top": TOP, "plot": HEIGHT},
+        strip=STRIP,
+        y_of=y_of,
+        x_of=x_of,
+    )
+
+
+def _section(folder: RunFolder, result: Result, name: str, share: float) -> VideoSection:
+    method, pictures = result["methods"][name], folder.pictures(result["video"])
+    frames = [each for each in pictures if each.startswith("frame-")]
+    count = max(1, int(len(frames) * share))
+    picked = frames[:: -(-len(frames) // count)] if frames else []
+    return VideoSection(
+        result,
+        method,
+        chart_of(method, result["frames"]),
+        tuple((int(each[6:-4]), _data_uri(pictures[each])) for each in picked),
+        _worst(method, pictures, max(1, int(WORST_SHOWN * share))),
+    )
+
+
+def _worst(
+    method: Mapping[str, Any], pictures: Mapping[str, Path], most: int
+) -> tuple[WorstFrame, ...]:
+    """The worst frames of which there are pictures, of all objects together."""
+    scores = {
+        (each["object_id"], frame): (j, f)
+        for each in method["objects"]
+        for frame, j, f in zip(
+            each["series"]["frame"], each["series"]["j"], each["series"]["f"], strict=True
+        )
+    }
+    found = []
+    for name in pictures:
+        match = _WORST.fullmatch(name)
+        place = (int(match[1]), int(match[2])) if match else None
+        if place in scores:
+            found.append((scores[place], place, name))
+    found.sort(key=lambda each: (sum(value or 0.0 for value in each[0]), each[1]))
+    return tuple(
+        WorstFrame(
+            *place,
+            *values,
+            _data_uri(pictures[name]),
+            _data_uri(pictures[name.replace("-found", "-truth")]),
+        )
+        for values, place, name in found[:most]
+    )
+
+
+def _share_of_pictures(folder: RunFolder, results: Sequence[Result]) -> float:
+    """Which share of the pictures the page has room for."""
+    total = sum(
+        path.stat().st_size
+        for result in results
+        for path in folder.pictures(result["video"]).values()
+    )
+    return min(1.0, MOST_PICTURE_BYTES / total) if total else 1.0
+
+
+def _data_uri(path: Path) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f}"
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:+.1f}".replace("-", "−")
+
+
+def _colour(object_id: int) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*object_colour(object_id))

@@ -1,0 +1,169 @@
+"""Pictures that are kept of a video while it is judged: a bounded number, whatever its length.
+
+Letters: H, W height and width of a picture in pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from etam_ros.drawing.contact_sheet import EvenlySpaced, contact_sheet, evenly_spaced, thumbnail
+from etam_ros.drawing.palette import object_colour
+from etam_ros.errors import SourceError
+from etam_ros.evaluation.metrics.series import Judgement
+from etam_ros.evaluation.protocols.following import JudgedFrame
+from etam_ros.evaluation.result_sheets import SHEET_COLUMNS, draw_result
+from etam_ros.evaluation.truth.annotations import BoxTruth, FrameTruth
+from etam_ros.evaluation.truth.videos import LabelledVideo
+
+PLAYER_FRAMES: Final = 24
+WORST_FRAMES: Final = 3
+"""Of each object."""
+_FRAMES_APART: Final = 8
+"""Of two frames closer to each other, the worse one is enough."""
+_JPEG_QUALITY: Final = 72
+_WHITE: Final = (255, 255, 255)
+
+Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class _KeptFrame:
+    """A frame on which an object scored badly, as JPEGs."""
+
+    score: float
+    frame: int
+    found: bytes
+    truth: bytes
+
+
+class PagePictures:
+    """Frames for the page: some, evenly spread, and the worst ones of each object.
+
+    Files are `frame-00012.jpg` with result and truth over each other, and, of worst frames,
+    `worst-1-00012-found.jpg` and `-truth.jpg` of object 1.
+    """
+
+    def __init__(self, video: LabelledVideo) -> None:
+        self._most = PLAYER_FRAMES
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget what was kept: another pass begins."""
+        self._stride = 1
+        self._kept: dict[int, bytes] = {}
+        self._worst: dict[int, list[_KeptFrame]] = {}
+
+    def see(self, judged_frame: JudgedFrame) -> None:
+        """Keep what may be wanted of a frame."""
+        index = judged_frame.index
+        if index % self._stride == 0:
+            self._kept[index] = _jpeg(_both(judged_frame))
+        if len(self._kept) > 2 * self._most:  # keep every other one from now on
+            self._stride *= 2
+            self._kept = {key: kept for key, kept in self._kept.items() if not key % self._stride}
+        for object_id, judged in judged_frame.judged.items():
+            self._offer(object_id, judged, judged_frame)
+
+    def files(self) -> dict[str, bytes]:
+        """JPEG files by name."""
+        picks = evenly_spaced(sorted(self._kept), self._most) if self._kept else []
+        files = {f"frame-{index:05d}.jpg": self._kept[index] for index in picks}
+        for object_id, worst in sorted(self._worst.items()):
+            for each in worst:
+                stem = f"worst-{object_id}-{each.frame:05d}"
+                files |= {f"{stem}-found.jpg": each.found, f"{stem}-truth.jpg": each.truth}
+        return files
+
+    def _offer(self, object_id: int, judged: Judgement, judged_frame: JudgedFrame) -> None:
+        """Keep a frame if it is among the worst of an object so far; of close ones, the worst."""
+        worst, score = self._worst.setdefault(object_id, []), judged.j_and_f
+        close = [each for each in worst if judged.frame - each.frame < _FRAMES_APART]
+        rivals = close or (worst if len(worst) == WORST_FRAMES else [])
+        gone = max(rivals, key=lambda each: each.score, default=None)
+        if score >= (1.0 if gone is None else gone.score):
+            return
+        self._worst[object_id] = [each for each in worst if each is not gone]
+        self._worst[object_id].append(
+            _KeptFrame(
+                score, judged.frame, _jpeg(_found(judged_frame)), _jpeg(_truth(judged_frame))
+            )
+        )
+
+
+class SheetPictures:
+    """One sheet of a video: a row for each method, a column for each of six frames."""
+
+    def __init__(self, video: LabelledVideo) -> None:
+        self._rows: dict[str, EvenlySpaced] = {}
+
+    def begin(self, method: str) -> None:
+        """A pass of a method begins."""
+        self._rows[method] = EvenlySpaced(SHEET_COLUMNS)
+
+    def see(self, method: str, judged_frame: JudgedFrame) -> None:
+        """Offer a frame; those that were annotated are taken."""
+        if judged_frame.truth is not None:
+            caption = f"{method}, frame {judged_frame.index}"
+            self._rows[method].add(_both(judged_frame, caption))
+
+    def jpeg(self) -> bytes:
+        """The sheet; empty where no frame was annotated."""
+        rows = [row.pictures for row in self._rows.values()]
+        columns = max(map(len, rows), default=0)
+        if not columns:
+            return b""
+        blank = np.full_like(next(row for row in rows if row)[0], 255)
+        filled = [[*row, *[blank] * (columns - len(row))] for row in rows]
+        sheet = contact_sheet([each for row in filled for each in row], columns=columns)
+        return _jpeg(sheet, 88)
+
+
+def _both(judged_frame: JudgedFrame, caption: str = "") -> Image:
+    """What was found, filled, and the truth as lines."""
+    truth = judged_frame.truth
+    labels: NDArray[Any] = np.zeros_like(judged_frame.labels)
+    if truth is not None and not isinstance(truth, BoxTruth):
+        labels = truth.labels
+    picture = draw_result(judged_frame.frame.image, judged_frame.labels, labels, caption)
+    return _with_boxes(picture, truth, judged_frame.frame.hw)
+
+
+def _found(judged_frame: JudgedFrame) -> Image:
+    return draw_result(
+        judged_frame.frame.image, judged_frame.labels, np.zeros_like(judged_frame.labels)
+    )
+
+
+def _truth(judged_frame: JudgedFrame) -> Image:
+    truth, image = judged_frame.truth, judged_frame.frame.image
+    if truth is None:
+        return thumbnail(image, width=320)
+    nothing = np.zeros_like(judged_frame.labels)
+    if isinstance(truth, BoxTruth):
+        return _with_boxes(draw_result(image, nothing, nothing), truth, judged_frame.frame.hw)
+    return draw_result(image, truth.labels, nothing)
+
+
+def _with_boxes(picture: Image, truth: FrameTruth | None, hw: tuple[int, int]) -> Image:
+    boxes: Mapping[int, tuple[float, ...]] = truth.boxes if isinstance(truth, BoxTruth) else {}
+    scale = picture.shape[1] / hw[1]
+    for object_id, box in boxes.items():
+        x0, y0, x1, y1 = (round(scale * value) for value in box)
+        cv2.rectangle(picture, (x0, y0), (x1, y1), _WHITE, 3, cv2.LINE_AA)
+        cv2.rectangle(picture, (x0, y0), (x1, y1), object_colour(object_id), 1, cv2.LINE_AA)
+    return picture
+
+
+def _jpeg(picture: Image, quality: int = _JPEG_QUALITY) -> bytes:
+    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    encoded, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not encoded:
+        raise SourceError(f"a picture of {picture.shape} cannot be made a JPEG")
+    return data.tobytes()

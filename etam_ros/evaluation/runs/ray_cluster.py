@@ -1,0 +1,145 @@
+"""The same work on a Ray cluster: the same function, on whichever machine has room.
+
+Frames and ground truth have to lie at the same paths on every machine; results come back to this
+one, which writes them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from socket import create_connection
+from typing import Any, Final
+
+from etam_ros.errors import BackendError, EtamError, ImageError, SourceError
+from etam_ros.evaluation.runs.one_video import Outcome, VideoJudge
+from etam_ros.evaluation.runs.settings import RunSettings
+from etam_ros.evaluation.runs.workers import MOST_TRIES, Failures, OnOutcome
+from etam_ros.evaluation.truth.videos import LabelledVideo
+
+LOCAL: Final = "local"
+_ANSWER_S: Final = 10.0
+_OBJECT_STORE_BYTES: Final = 128 * 2**20
+
+
+def judge_on_ray(
+    videos: Sequence[LabelledVideo],
+    settings: RunSettings,
+    address: str,
+    jobs: int,
+    on_outcome: OnOutcome,
+) -> Failures:
+    """Judge videos on a Ray cluster, as many at a time as it has room for.
+
+    A video whose worker dies is begun again elsewhere, up to three times in all.
+
+    Args:
+        address: host:port of the cluster, or local, which starts one on this machine for as long
+            as it takes.
+        jobs: videos at a time on a local cluster.
+
+    Raises:
+        BackendError: Ray is not installed, or there is no cluster at that address.
+        EtamError: something is wrong with all of them, not with one video.
+    """
+    failures: Failures = {}
+    with _connected(address, jobs * settings.threads) as ray:
+        _check_room(ray, settings.threads)
+        options = {"max_retries": MOST_TRIES - 1, "num_cpus": settings.threads}
+        if settings.device == "cuda":
+            options["num_gpus"] = 1
+        remote = ray.remote(**options)(judge_one_video)
+        waiting = {remote.remote(video, settings): video.name for video in videos}
+        while waiting:
+            done, _ = ray.wait(list(waiting), num_returns=1)
+            name = waiting.pop(done[0])
+            try:
+                on_outcome(name, ray.get(done[0]))
+            except ray.exceptions.RayTaskError as error:
+                failures[name] = _reason(error)
+            except ray.exceptions.RayError as error:
+                failures[name] = f"{name}: its worker died {MOST_TRIES} times: {_first(error)}"
+    return failures
+
+
+def judge_one_video(video: LabelledVideo, settings: RunSettings) -> Outcome:
+    """What a task of the cluster does."""
+    with VideoJudge(settings) as judge:
+        return judge.judge(video)
+
+
+def _reason(error: Any) -> str:
+    """Why a video could not be judged; anything that is wrong with all of them is raised."""
+    cause = error.cause
+    if isinstance(cause, (SourceError, ImageError)):
+        return str(cause)
+    if isinstance(cause, EtamError):
+        raise type(cause)(str(cause)) from None
+    raise error
+
+
+@contextmanager
+def _connected(address: str, processors: int) -> Iterator[Any]:
+    """Ray, connected; nothing of it is left behind."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    try:
+        import ray
+    except ImportError:
+        raise BackendError(
+            "--ray needs the Python module ray, which is not installed here: "
+            'pip install "etam_ros[ray]"'
+        ) from None
+    _check_answers(address)
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    try:
+        if address == LOCAL:
+            ray.init(
+                num_cpus=processors,
+                include_dashboard=False,
+                object_store_memory=_OBJECT_STORE_BYTES,
+                _node_ip_address="127.0.0.1",
+                **quiet,
+            )
+        else:
+            ray.init(address, **quiet)
+    except (ConnectionError, ValueError, RuntimeError, OSError) as error:
+        raise BackendError(
+            f"no Ray cluster at {address!r} ({_first(error)}), expected host:port of one that "
+            "runs, or local"
+        ) from None
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Say at once that nobody is there; Ray itself would go on asking for minutes."""
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdigit() and "/" not in host):
+        return
+    try:
+        create_connection((host, int(port)), timeout=_ANSWER_S).close()
+    except OSError as error:
+        raise BackendError(
+            f"no Ray cluster at {address!r} ({_first(error)}), expected host:port of one that "
+            "runs, or local"
+        ) from None
+
+
+def _check_room(ray: Any, threads: int) -> None:
+    """Say at once that no machine is large enough; Ray itself would wait for one."""
+    most = max(
+        (each["Resources"].get("CPU", 0) for each in ray.nodes() if each["Alive"]), default=0
+    )
+    if most < threads:
+        raise BackendError(
+            f"no machine of the Ray cluster has {threads} processors, the largest has {most:g}: "
+            f"use --threads {max(1, int(most))}"
+        )
+
+
+def _first(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]

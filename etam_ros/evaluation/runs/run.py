@@ -1,0 +1,190 @@
+"""A run over many videos: what is finished already is taken, the rest is judged."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from etam_ros.config import BagConfig
+from etam_ros.errors import ConfigError, SourceError
+from etam_ros.evaluation.baselines import VIDEO_BASELINES
+from etam_ros.evaluation.config import EvaluationConfig
+from etam_ros.evaluation.protocols.rounds import EvaluationProtocol
+from etam_ros.evaluation.runs.one_video import OnFrame, Outcome
+from etam_ros.evaluation.runs.ray_cluster import judge_on_ray
+from etam_ros.evaluation.runs.settings import RunSettings, key_of
+from etam_ros.evaluation.runs.store import Result, RunFolder, file_name, in_order
+from etam_ros.evaluation.runs.workers import Failures, OnOutcome, judge_here, judge_in_processes
+from etam_ros.evaluation.truth.opening import open_videos, unique_names
+from etam_ros.evaluation.truth.videos import LabelledVideo
+from etam_ros.evaluation.truth_prompts import PROMPT_KINDS
+from etam_ros.media.files import writing
+from etam_ros.runtime.atomic import write_file
+
+EVERY_BASELINE: Final = "all"
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What came of a run.
+
+    Attributes:
+        results: of videos, by name.
+        failures: why others could not be judged.
+        kept: how many results were there already.
+        folder: of the report, or None.
+    """
+
+    results: tuple[Result, ...]
+    failures: Failures
+    kept: int
+    folder: RunFolder | None
+
+
+def settings_of(config: EvaluationConfig) -> RunSettings:
+    """What numbers depend on.
+
+    Raises:
+        ConfigError: a value does not go with another.
+    """
+    corrects = config.protocol != "semi"
+    prompt = config.prompt or ("3-clicks" if corrects else "mask")
+    if prompt not in PROMPT_KINDS:
+        raise ConfigError(f"prompt is {prompt!r}, expected one of {', '.join(PROMPT_KINDS)}")
+    names = chosen_baselines(config, VIDEO_BASELINES, "videos")
+    if corrects and names:
+        raise ConfigError(
+            f"--protocol {config.protocol} corrects masks, and a baseline takes no corrections: "
+            "leave --baseline out, or use --protocol semi"
+        )
+    processors = os.cpu_count() or 1
+    return RunSettings(
+        EvaluationProtocol(
+            config.protocol, prompt, config.interactions, config.clicks, config.correct_below
+        ),
+        model="" if config.no_model else config.model,
+        weights=config.weights,
+        backend=config.backend,
+        precision=config.precision,
+        device=config.device,
+        engine_dir=config.engine_dir,
+        baselines=names,
+        threads=config.threads or max(1, processors // config.jobs),
+        with_sheets=bool(config.save),
+        with_page=bool(config.report),
+    )
+
+
+def chosen_baselines(config: EvaluationConfig, known: Sequence[str], what: str) -> tuple[str, ...]:
+    """The baselines that are asked for, of those that there are.
+
+    Raises:
+        ConfigError: one is unknown, or nothing is left to judge.
+    """
+    names = tuple(dict.fromkeys(name for name in config.baseline.split(",") if name))
+    names = tuple(known) if names == (EVERY_BASELINE,) else names
+    if strangers := [name for name in names if name not in known]:
+        raise ConfigError(
+            f"baseline is {strangers[0]!r}, expected {', '.join(known)} or {EVERY_BASELINE}, "
+            f"as they are for {what}"
+        )
+    if config.no_model and not names:
+        raise ConfigError(
+            f"nothing to judge: --no-model without --baseline, expected {', '.join(known)} or "
+            f"{EVERY_BASELINE}"
+        )
+    return names
+
+
+def find_videos(config: EvaluationConfig, sources: Sequence[str]) -> list[LabelledVideo]:
+    """The videos of all sources that are asked for, by name.
+
+    Raises:
+        SourceError: a source cannot be read, or does not hold what is named.
+    """
+    if config.truth and len(sources) != 1:
+        raise SourceError(
+            f"--truth is for one source, and {len(sources)} are given: judge one at a time"
+        )
+    bags = BagConfig(config.topic, config.recover)
+    found = [video for each in sources for video in open_videos(each, config.truth, bags)]
+    videos = sorted(unique_names(found), key=lambda video: video.name)
+    names = {name for name in config.sequences.split(",") if name}
+    if strangers := names - {video.name for video in videos}:
+        raise SourceError(
+            f"{', '.join(sources)} holds no sequence {', '.join(sorted(strangers))}, it holds "
+            f"{', '.join(video.name for video in videos)}"
+        )
+    return [video for video in videos if not names or video.name in names]
+
+
+def frames_to_step(config: EvaluationConfig, videos: Sequence[LabelledVideo]) -> int | None:
+    """Frames of all passes at most, for a progress bar; None where nobody knows."""
+    counts = [video.frame_count() for video in videos]
+    passes = config.interactions if config.protocol == "offline" else 1
+    methods = (not config.no_model) + len(chosen_baselines(config, VIDEO_BASELINES, "videos"))
+    known = [count for count in counts if count is not None]
+    return passes * methods * sum(known) if len(known) == len(counts) else None
+
+
+def run_evaluation(
+    config: EvaluationConfig,
+    videos: Sequence[LabelledVideo],
+    on_frame: OnFrame = lambda: None,
+    on_video: OnOutcome = lambda *_: None,
+) -> Run:
+    """Judge videos; those that the report folder holds already are not judged again.
+
+    Args:
+        on_frame: called after each frame of each pass, as far as that is known.
+        on_video: called with each video that is done.
+
+    Raises:
+        ConfigError: the folder holds results of other settings; or as `settings_of`.
+        SourceError: something cannot be written.
+        EtamError: something is wrong with all videos, not with one.
+    """
+    settings = settings_of(config)
+    folder = RunFolder(Path(config.report)) if config.report else None
+    finished: dict[str, Result] = {}
+    if folder is not None and config.fresh:
+        folder.forget()
+    elif folder is not None:
+        keys = {video.name: key_of(settings, video.fingerprint()) for video in videos}
+        finished = folder.finished(keys, settings)
+    results = dict(finished)
+
+    def on_outcome(name: str, outcome: Outcome) -> None:
+        results[name] = outcome.result
+        if folder is not None:
+            folder.keep(name, outcome)
+        if outcome.sheet:
+            _save_sheet(Path(config.save), name, outcome.sheet)
+        on_video(name, outcome)
+
+    left = [video for video in videos if video.name not in finished]
+    failures = _judge(config, settings, left, on_outcome, on_frame) if left else {}
+    return Run(tuple(in_order(list(results.values()))), failures, len(finished), folder)
+
+
+def _judge(
+    config: EvaluationConfig,
+    settings: RunSettings,
+    videos: Sequence[LabelledVideo],
+    on_outcome: OnOutcome,
+    on_frame: OnFrame,
+) -> Failures:
+    if config.ray:
+        return judge_on_ray(videos, settings, config.ray, config.jobs, on_outcome)
+    if config.jobs > 1:
+        return judge_in_processes(videos, settings, config.jobs, on_outcome, on_frame)
+    return judge_here(videos, settings, on_outcome, on_frame)
+
+
+def _save_sheet(folder: Path, name: str, sheet: bytes) -> None:
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_file(folder / f"{file_name(name)}.jpg", sheet)

@@ -1,0 +1,119 @@
+"""What a result depends on, so that results can be kept, compared and made again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+from etam_ros import __version__
+from etam_ros.evaluation.protocols.rounds import EvaluationProtocol
+from etam_ros.runtime.backends.torch.weights import resolve_weights
+
+_LIBRARIES: Final = ("torch", "numpy", "opencv-python", "onnxruntime", "openvino", "tensorrt")
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Everything beside the videos that numbers depend on; travels to workers.
+
+    Attributes:
+        protocol: how objects are prompted and corrected.
+        model, weights, backend, precision, device, engine_dir: as in `open_stages`; an empty
+            model judges baselines alone.
+        baselines: judged beside it.
+        threads: of the process.
+        with_sheets: whether pictures for `--save` are made.
+        with_page: whether pictures for the page are made.
+    """
+
+    protocol: EvaluationProtocol
+    model: str
+    weights: str = ""
+    backend: str = "auto"
+    precision: str = "auto"
+    device: str = "auto"
+    engine_dir: str = ""
+    baselines: tuple[str, ...] = ()
+    threads: int = 1
+    with_sheets: bool = False
+    with_page: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """What a result says of its making; the same words for the same settings."""
+        protocol = asdict(self.protocol)
+        if self.protocol.name == "semi":
+            protocol = {"name": "semi", "prompt": self.protocol.prompt}
+        if self.protocol.name == "offline":
+            del protocol["correct_below"]
+        network = {
+            "model": self.model,
+            "weights": weights_hash(self.model, self.weights),
+            "backend": self.backend,
+            "precision": self.precision,
+            "device": self.device,
+        }
+        return {
+            "protocol": protocol,
+            "network": network if self.model else None,
+            "baselines": list(self.baselines),
+            "threads": self.threads,
+        }
+
+
+@lru_cache(maxsize=8)
+def weights_hash(model: str, weights: str) -> str:
+    """SHA-256 of the weights file, its first 16 digits; what was given, of random:SEED.
+
+    Raises:
+        WeightsError: the file is missing.
+    """
+    if not model:
+        return ""
+    path = Path(resolve_weights(model, weights))
+    if not path.is_file():
+        return weights
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+@lru_cache(maxsize=1)
+def machine() -> dict[str, Any]:
+    """This machine, as far as numbers and speed depend on it."""
+    return {
+        "cpu": _cpu_name(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "system": f"{platform.system()} {platform.release()}",
+    }
+
+
+@lru_cache(maxsize=1)
+def versions() -> dict[str, str]:
+    """Of Python, of this package, and of the libraries that compute."""
+    found = {"etam_ros": __version__, "python": platform.python_version()}
+    for name in _LIBRARIES:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def key_of(settings: RunSettings, fingerprint: str) -> str:
+    """The same for results that would be the same on one machine: 16 digits."""
+    said = json.dumps([settings.as_json(), fingerprint, versions()], sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()[:16]

@@ -1,0 +1,185 @@
+"""The folder of a run: what is finished is on disk, whole, and is not done again.
+
+REPORT/results/NAME.json    one for each video, written last of what belongs to it
+REPORT/pictures/NAME/*.jpg  for the page
+REPORT/times.json           seconds and dates; everything else is the same on every run
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Final
+
+from etam_ros.errors import ConfigError, SourceError
+from etam_ros.evaluation.runs.one_video import FORMAT, Outcome
+from etam_ros.evaluation.runs.settings import RunSettings
+from etam_ros.media.files import writing
+from etam_ros.runtime.atomic import write_file
+
+RESULTS: Final = "results"
+PICTURES: Final = "pictures"
+TIMES: Final = "times.json"
+Result = dict[str, Any]
+
+
+class RunFolder:
+    """The results of a run, in a folder.
+
+    Args:
+        folder: of the report; made if it is not there.
+
+    Raises:
+        SourceError: it cannot be written, or holds something else.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        if folder.exists() and not folder.is_dir():
+            raise SourceError(f"--report {folder} is a file, expected a folder: choose another")
+        strangers = folder.is_dir() and any(folder.iterdir()) and not is_run(folder)
+        if strangers:
+            raise SourceError(
+                f"--report {folder} holds files that are no report, expected a new or empty "
+                "folder, or that of an earlier run: choose another"
+            )
+        with writing(folder):
+            (folder / RESULTS).mkdir(parents=True, exist_ok=True)
+
+    def finished(self, keys: Mapping[str, str], settings: RunSettings) -> dict[str, Result]:
+        """Results that need not be made again.
+
+        Args:
+            keys: of the videos that are wanted, by name.
+            settings: of this run.
+
+        Raises:
+            ConfigError: the folder holds results of other settings.
+        """
+        found = {}
+        for name, key in keys.items():
+            path = self._path(name)
+            result = read_result(path) if path.is_file() else None
+            if result is None:
+                continue
+            if result["key"] != key:
+                raise ConfigError(
+                    f"--report {self.folder} holds {name} {_difference(result, settings)}: choose "
+                    "another folder, or judge it again with --fresh"
+                )
+            found[name] = result
+        return found
+
+    def forget(self) -> None:
+        """Remove everything that an earlier run left."""
+        with writing(self.folder):
+            for name in (RESULTS, PICTURES):
+                shutil.rmtree(self.folder / name, ignore_errors=True)
+            (self.folder / TIMES).unlink(missing_ok=True)
+            (self.folder / RESULTS).mkdir()
+
+    def keep(self, name: str, outcome: Outcome) -> None:
+        """Write what came of a video; its result last, so that it is there only when all is.
+
+        Raises:
+            SourceError: the disk does not take it.
+        """
+        place = self.folder / PICTURES / file_name(name)
+        with writing(self.folder):
+            shutil.rmtree(place, ignore_errors=True)
+            for picture, content in outcome.pictures.items():
+                place.mkdir(parents=True, exist_ok=True)
+                write_file(place / picture, content)
+            self._add_time(name, outcome)
+            write_file(self._path(name), _as_bytes(outcome.result))
+
+    def times(self) -> dict[str, Any]:
+        """What was measured of each video: seconds and frames by method, and when."""
+        try:
+            times = json.loads((self.folder / TIMES).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return times if isinstance(times, dict) else {}
+
+    def pictures(self, name: str) -> dict[str, Path]:
+        """JPEG files of a video by name."""
+        place = self.folder / PICTURES / file_name(name)
+        return {path.name: path for path in sorted(place.glob("*.jpg"))}
+
+    def _path(self, name: str) -> Path:
+        return self.folder / RESULTS / f"{file_name(name)}.json"
+
+    def _add_time(self, name: str, outcome: Outcome) -> None:
+        entry = {
+            "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "seconds": {key: round(value, 3) for key, value in outcome.seconds.items()},
+            "frames": outcome.steps,
+        }
+        times = self.times() | {name: entry}
+        write_file(self.folder / TIMES, _as_bytes(dict(sorted(times.items()))))
+
+
+def file_name(name: str) -> str:
+    """A name of a video that every file system takes."""
+    return re.sub(r"[^\w.-]", "_", name)
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder is that of a run."""
+    return (folder / RESULTS).is_dir()
+
+
+def read_run(folder: Path) -> list[Result]:
+    """All results of a run, by name.
+
+    Raises:
+        SourceError: the folder is none of a run, or holds no result that can be read.
+    """
+    found = [read_result(path) for path in sorted((folder / RESULTS).glob("*.json"))]
+    results = [each for each in found if each is not None]
+    if not results:
+        raise SourceError(
+            f"{folder} holds no results of an evaluation, expected the folder that "
+            "`etam eval ... --report FOLDER` has written"
+        )
+    return sorted(results, key=lambda each: str(each["video"]))
+
+
+def read_result(path: Path) -> Result | None:
+    """One result; None where the file is of another format or damaged."""
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return result if isinstance(result, dict) and result.get("format") == FORMAT else None
+
+
+def _as_bytes(values: Mapping[str, Any]) -> bytes:
+    return (json.dumps(values, indent=1, allow_nan=False) + "\n").encode()
+
+
+def _difference(result: Result, settings: RunSettings) -> str:
+    """How a result differs from what is asked for, in words."""
+    before, now = flat(result["settings"]), flat(settings.as_json())
+    for name in sorted(before.keys() | now.keys()):
+        if before.get(name) != now.get(name):
+            return f"with {name} {before.get(name)}, and {now.get(name)} is asked for"
+    return "of other frames or ground truth, or with other library versions"
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested values by their paths: settings.network.model."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        found |= flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
+    return found
+
+
+def in_order(results: Sequence[Result]) -> list[Result]:
+    """Results by the names of their videos."""
+    return sorted(results, key=lambda each: str(each["video"]))

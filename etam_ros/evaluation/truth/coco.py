@@ -1,0 +1,298 @@
+"""Ground truth in COCO-style JSON: of videos, and of photographs.
+
+Videos are told in one of two ways: `videos` with `segmentations` per frame, as YouTube-VIS has
+them; or `images` whose annotations carry a `track_id` (or `instance_id`, `object_id`, also below
+`attributes`, as CVAT writes it), a folder or `video_id` a video. Annotations without such an id
+are objects of photographs. Regions marked `iscrowd` are not judged.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etam_ros.errors import SourceError
+from etam_ros.evaluation.truth.annotations import Box, BoxTruth, FrameTruth, Mask, MaskTruth
+from etam_ros.evaluation.truth.coco_masks import decode_segmentation
+from etam_ros.evaluation.truth.videos import LabelledVideo
+from etam_ros.media.sources import read_image
+from etam_ros.records import Frame
+
+_TRACK_KEYS: Final = ("track_id", "instance_id", "object_id")
+_FOLDERS: Final = ("", "images", "JPEGImages", "frames")
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """One object on one picture, as the file has it.
+
+    Attributes:
+        object_id: 1..; 0 for a region that is not judged.
+        segmentation: run lengths or polygons; None where there is a box alone.
+        box: x0, y0, x1, y1, where there is no segmentation.
+    """
+
+    object_id: int
+    segmentation: Any
+    box: Box | None
+
+
+def truth_of(annotations: Sequence[Annotation], hw: tuple[int, int]) -> FrameTruth:
+    """What annotations say of a picture of that height and width.
+
+    Raises:
+        SourceError: one of them is damaged or of another size.
+    """
+    if any(each.box for each in annotations):
+        return BoxTruth(hw, {each.object_id: each.box for each in annotations if each.box})
+    labels, void = np.zeros(hw, np.uint16), np.zeros(hw, bool)
+    masks: dict[int, Mask] = {}
+    for each in annotations:
+        mask = decode_segmentation(each.segmentation, hw)
+        if each.object_id == 0:
+            void |= mask
+        else:
+            masks[each.object_id] = masks.get(each.object_id, False) | mask
+    for object_id, mask in masks.items():
+        labels[mask] = object_id
+    covered = {
+        object_id: mask
+        for object_id, mask in masks.items()
+        if np.count_nonzero(labels == object_id) < np.count_nonzero(mask)
+    }
+    return MaskTruth(labels, void if void.any() else None, covered)
+
+
+class CocoTruths:
+    """Annotations of a video by frame index; every frame with an entry was annotated."""
+
+    def __init__(self, file: Path, by_frame: Mapping[int, Sequence[Annotation]]) -> None:
+        self._file, self._by_frame = file, dict(by_frame)
+        every = [each for annotations in by_frame.values() for each in annotations]
+        boxes = [each for each in every if each.box is not None]
+        if boxes and len(boxes) < len([each for each in every if each.object_id]):
+            raise SourceError(
+                f"{file} has masks for some objects and boxes alone for others, expected one or "
+                "the other in a video"
+            )
+        self.has_masks = not boxes
+
+    def files(self) -> Sequence[Path]:
+        return [self._file]
+
+    def at(self, index: int, frame: Frame) -> FrameTruth | None:
+        """The annotations of a frame."""
+        annotations = self._by_frame.get(index)
+        if annotations is None:
+            return None
+        try:
+            return truth_of(annotations, frame.hw)
+        except SourceError as error:
+            raise SourceError(f"{self._file}, frame {index}: {error}") from None
+
+
+@dataclass(frozen=True)
+class CocoPhotograph:
+    """One photograph whose objects are annotated in a COCO file; see LabelledImage."""
+
+    name: str
+    image_path: Path
+    file: Path
+    annotations: tuple[Annotation, ...]
+
+    def image(self) -> NDArray[np.uint8]:
+        """The photograph: (H, W, 3) uint8 RGB."""
+        return read_image(self.image_path)
+
+    def truth(self) -> NDArray[np.integer[Any]]:
+        """Object ids (H, W), 0 where there is none or nothing is judged."""
+        height, width = self.image().shape[:2]
+        truth = truth_of(self.annotations, (height, width))
+        if isinstance(truth, BoxTruth):
+            raise SourceError(
+                f"{self.file} has boxes alone for {self.name}, expected segmentations"
+            )
+        return truth.labels
+
+
+class CocoFile:
+    """A COCO-style JSON file.
+
+    Args:
+        path: of the file; pictures are looked for beside it, and in `images`, `JPEGImages` and
+            `frames` there.
+
+    Raises:
+        SourceError: it cannot be read, or is laid out in another way.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise SourceError(f"annotations {path} cannot be read: {error}") from None
+        lists = isinstance(content, dict) and isinstance(content.get("annotations"), list)
+        if not lists or not ("images" in content or "videos" in content):
+            raise SourceError(
+                f"{path} is no COCO-style file, expected an object with annotations, and images "
+                "or videos"
+            )
+        self._content: dict[str, Any] = content
+        with self._as_coco_has_it():
+            self._names = {
+                each["id"]: str(each["name"]) for each in content.get("categories") or ()
+            }
+
+    @property
+    def is_of_videos(self) -> bool:
+        """Whether objects are followed through pictures."""
+        return "segmentations" in self._first or _track_of(self._first) is not None
+
+    @property
+    def _first(self) -> Record:
+        annotations = self._content["annotations"]
+        return annotations[0] if annotations and isinstance(annotations[0], dict) else {}
+
+    def videos(self) -> list[LabelledVideo]:
+        """All videos, by name.
+
+        Raises:
+            SourceError: pictures are missing, or entries are damaged.
+        """
+        with self._as_coco_has_it():
+            per_frame = "segmentations" in self._first
+            found = self._per_frame_videos() if per_frame else self._tracked_videos()
+            return sorted(found, key=lambda video: video.name)
+
+    def photographs(self) -> list[CocoPhotograph]:
+        """All pictures with objects, in the order of the file.
+
+        Raises:
+            SourceError: pictures are missing, or entries are damaged.
+        """
+        with self._as_coco_has_it():
+            by_image: dict[Any, list[Record]] = defaultdict(list)
+            for each in self._content["annotations"]:
+                by_image[each["image_id"]].append(each)
+            return [
+                CocoPhotograph(
+                    PurePosixPath(image["file_name"]).stem,
+                    self._picture(image["file_name"]),
+                    self._path,
+                    tuple(_numbered(by_image[image["id"]])),
+                )
+                for image in self._content["images"]
+                if by_image[image["id"]]
+            ]
+
+    def _per_frame_videos(self) -> Iterable[LabelledVideo]:
+        """As YouTube-VIS has them: an annotation holds an object's masks on all frames."""
+        for video in self._content["videos"]:
+            names = [str(name) for name in video["file_names"]]
+            objects = [
+                each for each in self._content["annotations"] if each["video_id"] == video["id"]
+            ]
+            by_frame: dict[int, list[Annotation]] = {index: [] for index in range(len(names))}
+            for object_id, each in enumerate(objects, 1):
+                for index, segmentation in enumerate(each["segmentations"]):
+                    if segmentation:
+                        by_frame[index].append(Annotation(object_id, segmentation, None))
+            labels = {number: self._label(each) for number, each in enumerate(objects, 1)}
+            name = PurePosixPath(names[0]).parent.name or f"video {video['id']}"
+            yield self._video(name, names, by_frame, labels)
+
+    def _tracked_videos(self) -> Iterable[LabelledVideo]:
+        """Pictures with annotations that say which track they belong to."""
+        by_image: dict[Any, list[Record]] = defaultdict(list)
+        for each in self._content["annotations"]:
+            by_image[each["image_id"]].append(each)
+        groups: dict[str, list[Record]] = defaultdict(list)
+        for image in self._content["images"]:
+            folder = str(PurePosixPath(image["file_name"]).parent)
+            groups[str(image.get("video_id", folder))].append(image)
+        for group in groups.values():
+            images = sorted(group, key=lambda each: each.get("frame_id", each["file_name"]))
+            every = [each for image in images for each in by_image[image["id"]]]
+            tracks = {track: number for number, track in enumerate(_tracks(every), 1)}
+            by_frame = {
+                index: [_annotation(tracks[_track_of(each)], each) for each in found]
+                for index, image in enumerate(images)
+                if (found := by_image[image["id"]]) or "frame_id" in image
+            }
+            labels = {tracks[_track_of(each)]: self._label(each) for each in every}
+            names = [str(image["file_name"]) for image in images]
+            name = PurePosixPath(names[0]).parent.name or self._path.stem
+            yield self._video(name, names, by_frame, labels)
+
+    def _video(
+        self,
+        name: str,
+        names: Sequence[str],
+        by_frame: Mapping[int, Sequence[Annotation]],
+        labels: Mapping[int, str],
+    ) -> LabelledVideo:
+        pictures = tuple(str(self._picture(each)) for each in names)
+        return LabelledVideo(name, pictures, CocoTruths(self._path, by_frame), dict(labels))
+
+    def _label(self, annotation: Record) -> str:
+        return self._names.get(annotation.get("category_id"), "")
+
+    def _picture(self, name: str) -> Path:
+        for folder in _FOLDERS:
+            place = self._path.parent / folder / name
+            if place.is_file():
+                return place
+        raise SourceError(
+            f"{self._path} names the picture {name}, which is not beside it: expected it at "
+            f"{self._path.parent / name} or below images, JPEGImages or frames there"
+        )
+
+    @contextmanager
+    def _as_coco_has_it(self) -> Iterator[None]:
+        """Say in one line that an entry is not."""
+        try:
+            yield
+        except (LookupError, TypeError, AttributeError, ValueError, OSError) as error:
+            said = " ".join(str(error).split())[:80]
+            raise SourceError(
+                f"{self._path} has an entry that is not as COCO has it ({type(error).__name__}: "
+                f"{said}), expected images with id and file_name, annotations with image_id and "
+                "segmentation, or videos as YouTube-VIS has them"
+            ) from None
+
+
+def _track_of(annotation: Record) -> Any:
+    """What tells an object from others of a video; None where nothing does."""
+    places = (annotation, annotation.get("attributes") or {})
+    return next((each[key] for each in places for key in _TRACK_KEYS if key in each), None)
+
+
+def _tracks(annotations: Iterable[Record]) -> list[Any]:
+    """Tracks in the order in which they first appear."""
+    return list(dict.fromkeys(map(_track_of, annotations)))
+
+
+def _numbered(annotations: Iterable[Record]) -> Iterable[Annotation]:
+    return (_annotation(number, each) for number, each in enumerate(annotations, 1))
+
+
+def _annotation(object_id: int, annotation: Record) -> Annotation:
+    segmentation = annotation.get("segmentation")
+    number = 0 if annotation.get("iscrowd") else object_id
+    if segmentation:
+        return Annotation(number, segmentation, None)
+    x, y, width, height = map(float, annotation["bbox"])
+    if not (all(map(math.isfinite, (x, y, width, height))) and width > 0 and height > 0):
+        raise ValueError(f"bbox is {annotation['bbox']}")
+    return Annotation(number, None, (x, y, x + width, y + height))
