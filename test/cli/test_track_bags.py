@@ -88,7 +88,9 @@ def test_results_as_a_bag_are_those_of_the_files(tmp_path, storage):
     for frame, mask in zip(frames, masks_of(out), strict=True):
         np.testing.assert_array_equal(frame.label_image, mask)
         for item in frame.objects:
-            assert item.mask_in(mask.shape).sum() == item.area
+            assert (mask == item.object_id).sum() == item.area
+            assert (mask[item.mask_in(mask.shape)] == item.object_id).all()
+            assert item.mask.any() or item.occluded
     assert {item.object_id for item in frames[2].objects} == {1, 7}
     with AnyReader([bag]) as reader:  # by the definitions in the bag alone
         kinds: dict[str, int] = {}

@@ -45,9 +45,9 @@ class RecordedObject:
         occluded: the model saw nothing of it: mask is (0, 0), box zero, centroid NaN.
         visibility: 0..1.
         iou_score: the model's own estimate of the mask's quality, 0..1.
-        area: pixels of the mask.
+        area: pixels of the whole mask.
         origin: (x, y) of the mask's top-left pixel in the frame.
-        mask: (h, w) bool, cropped.
+        mask: (h, w) bool, what lies inside the object's box; the label image has all of it.
         centroid: (x, y) in pixels.
     """
 
