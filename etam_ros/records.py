@@ -179,6 +179,16 @@ class ObjectState:
     pieces: int = 1
     main_piece_share: float = 1.0
 
+    @property
+    def mask_in_box(self) -> NDArray[np.bool_]:
+        """What of the mask lies inside the box, (y1 - y0, x1 - x0) bool: no stray piece beside it.
+
+        It is what messages hold.
+        """
+        x0, y0, x1, y1 = self.box
+        left, top, _, _ = self.extent
+        return self.mask[y0 - top : y1 - top, x0 - left : x1 - left]
+
 
 @dataclass(frozen=True, eq=False)
 class FrameResult:

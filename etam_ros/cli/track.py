@@ -128,12 +128,13 @@ def _replayed(
     said: list[TimedPrompt], frames: FrameSource, replay: ReplayConfig, pick: bool
 ) -> tuple[Sequence[TimedPrompt | TimedRemoval], FrameSource]:
     """The prompts, from the bag where none are given; and those frames that are followed."""
+    from etam_ros.offline.prompts_file import TimedPrompt
     from etam_ros.offline.replay import ProcessedFrames, prompts_in
 
     to_do: Sequence[TimedPrompt | TimedRemoval] = said
     if not said and not pick:
         to_do = prompts_in(frames, replay.tracker)
-        if not to_do:
+        if not any(isinstance(item, TimedPrompt) for item in to_do):
             raise _no_prompts(f"no prompts given, and {frames.name} holds none")
         typer.echo(f"{len(to_do)} prompts and removals replayed from {frames.name}")
     if replay.frames == PROCESSED:

@@ -125,7 +125,7 @@ def tracked_object(
         pieces=state.pieces,
         main_piece_share=state.main_piece_share,
         box=_region(state.box),
-        mask=_mask_message(_inside_box(state), header),
+        mask=_mask_message(state.mask_in_box, header),
         centroid=_pixel(state.centroid),
         bearing=Vector3(x=ahead_x, y=ahead_y, z=ahead_z),
         position=PointStamped(header=header, point=Point(x=x, y=y, z=z)),
@@ -144,13 +144,6 @@ def _region(box: tuple[int, int, int, int]) -> RegionOfInterest:
 def _pixel(point: tuple[float, float]) -> Point:
     x, y = point
     return Point(x=x, y=y, z=math.nan if math.isnan(x) else 0.0)
-
-
-def _inside_box(state: ObjectState) -> NDArray[np.bool_]:
-    """What of the mask lies inside the box, (h, w): a stray piece outside of it does not."""
-    x0, y0, x1, y1 = state.box
-    left, top, _, _ = state.extent
-    return state.mask[y0 - top : y1 - top, x0 - left : x1 - left]
 
 
 def _mask_message(mask: NDArray[np.bool_], header: Header) -> Image:

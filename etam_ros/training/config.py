@@ -67,6 +67,7 @@ class TrainingConfig(Checked):
         "packed .npz; may be given several times.",
         unset="made-up clips",
     )
+    recover: bool = option(False, "Read what can be read of a damaged bag.")
     out: str = run_folder("training")
     init: str = option(
         "",

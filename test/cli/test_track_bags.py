@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import yaml
 
 from etam_ros.cli.main import run
 from etam_ros.media.bags import messages
@@ -87,7 +88,9 @@ def test_results_as_a_bag_are_those_of_the_files(tmp_path, storage):
     for frame, mask in zip(frames, masks_of(out), strict=True):
         np.testing.assert_array_equal(frame.label_image, mask)
         for item in frame.objects:
-            assert item.mask_in(mask.shape).sum() == item.area
+            assert (mask == item.object_id).sum() == item.area
+            assert (mask[item.mask_in(mask.shape)] == item.object_id).all()
+            assert item.mask.any() or item.occluded
     assert {item.object_id for item in frames[2].objects} == {1, 7}
     with AnyReader([bag]) as reader:  # by the definitions in the bag alone
         kinds: dict[str, int] = {}
@@ -117,6 +120,10 @@ def test_another_reader_of_mcap_reads_the_bag(tmp_path):
     definition = schemas["etam_ros/msg/TrackedObjectArray"]
     assert definition.encoding == "ros2msg"
     assert b"MSG: etam_ros/TrackedObject" in definition.data
+    said = yaml.safe_load((bag / "metadata.yaml").read_text())["rosbag2_bagfile_information"]
+    assert said["version"] == 8  # of Humble and later
+    profiles = [each["topic_metadata"] for each in said["topics_with_message_count"]]
+    assert {each["offered_qos_profiles"] for each in profiles} == {""}
     with part_of(bag).open("rb") as file:
         assert sum(1 for _ in StreamReader(file, validate_crcs=True).records)
 
@@ -240,6 +247,9 @@ def test_only_the_frames_that_were_processed_are_followed(tmp_path):
 def test_what_cannot_be_replayed_is_one_line(tmp_path, capsys):
     bag = bag_of(tmp_path / "bag", *camera(2))
     assert etam_track(bag, "--out", tmp_path / "out") == 2
+    assert "holds none: add --click" in capsys.readouterr().err
+    removed = bag_of(tmp_path / "removed", *camera(2), gone(0, 1))
+    assert etam_track(removed, "--out", tmp_path / "out") == 2
     assert "holds none: add --click" in capsys.readouterr().err
     options = ("--click", "35,45", "--frames", "processed")
     assert etam_track(bag, "--out", tmp_path / "out", *options) == 2
