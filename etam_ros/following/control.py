@@ -175,7 +175,7 @@ class FollowControl:
         if not 0.0 <= silent_s <= node.result_timeout_s:
             return _Verdict(reason=_SILENCE.format(node.result_timeout_s), at_once=True)
         if math.isfinite(frame.age_s) and frame.age_s + silent_s > node.result_timeout_s:
-            late = f"results are {frame.age_s:.1f} s old by their stamps"
+            late = f"results are older than {node.result_timeout_s:g} s by their stamps"
             return _Verdict(reason=late, at_once=True)
         expected = node.frame_id or self._frame_id
         if frame.frame_id != expected:

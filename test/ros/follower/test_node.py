@@ -165,7 +165,7 @@ def test_it_stands_for_results_of_another_camera_and_of_long_ago(robot):
     robot.drive()
     now = robot.client.node.get_clock().now().nanoseconds
     old = Time(sec=now // 10**9 - 2)
-    robot.until_state("old by their stamps", tracked(), stamp=old)
+    robot.until_state("by their stamps", tracked(), stamp=old)
     robot.until(robot.stands)
 
 
