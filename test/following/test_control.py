@@ -266,6 +266,27 @@ def test_no_older_object_takes_the_place_of_the_newest():
     assert command.state == "following: cup (3)"
 
 
+def test_even_if_it_may_come_back_it_does_not_go_to_an_older_object():
+    control = make(resume=True)
+    both = [CUP, replace(CUP, object_id=2)]
+    _, now_s = run(control, 0.0, 1.0, both)
+    command, now_s = run(control, now_s, 5.0, [CUP])
+    assert command.state == "stopped: cup (2) is gone"
+    _, now_s = run(control, now_s, 1.5, [])  # the tracker was reset
+    command, _ = run(control, now_s, 0.5, [CUP])
+    assert command.state == "following: cup (1)"
+
+
+def test_another_object_of_the_label_is_followed_if_it_may_come_back():
+    control = make(resume=True, target="cup")
+    _, now_s = run(control, 0.0, 1.0)
+    other = [replace(CUP, object_id=7)]
+    command, now_s = run(control, now_s, 0.9, other)
+    assert command.state == "stopped: cup (1) is gone"
+    command, _ = run(control, now_s, 0.5, other)
+    assert command.state == "following: cup (7)"
+
+
 def test_another_target_is_followed_as_soon_as_it_is_named():
     control = make()
     both = [replace(CUP, object_id=2), SeenObject(1, "box", bearing=0.1)]

@@ -193,7 +193,10 @@ def test_parameters_change_while_it_drives_and_are_checked(robot):
     assert robot.client.set_parameter("distance.max", 0.05).successful
     robot.until(lambda: 0 < robot.speeds[0] <= 0.05, tracked())
     assert robot.client.set_parameter("target", "box").successful
-    robot.until_state("stopped: there is no object 'box'", tracked())
+    robot.until_state("there is no object 'box'", tracked())
+    assert robot.client.set_parameter("target", 7).successful, "an id is a whole number"
+    robot.until_state("there is no object 7", tracked())
+    assert not robot.client.set_parameter("target", 1.5).successful
     for name, value in (("target", "newest"), ("distance.max", 0.5)):
         assert robot.client.set_parameter(name, value).successful
 
