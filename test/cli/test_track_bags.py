@@ -16,8 +16,9 @@ import yaml
 
 from etam_ros.cli.main import run
 from etam_ros.media.bags import messages
-from etam_ros.media.bags.definitions import known_types
+from etam_ros.media.bags.definitions import TRACK_EVENT, known_types
 from etam_ros.media.bags.results import RecordedRun
+from etam_ros.media.bags.writer import BagWriter
 from etam_ros.media.label_png import read_mask_values
 from etam_ros.media.sources import open_source
 from etam_ros.records import FOREGROUND, Prompt
@@ -142,20 +143,30 @@ def test_a_run_that_fails_leaves_nothing_that_looks_like_a_bag(tmp_path, capsys)
     assert "is there already" in capsys.readouterr().err
 
 
-def test_a_run_that_is_stopped_leaves_a_whole_bag(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_that_is_stopped_leaves_a_whole_bag_and_one_that_is_killed_none(tmp_path, number):
     source = write_bag(tmp_path / "source", camera(6) * 100)
     bag, out = tmp_path / "results", tmp_path / "out"
     options = ("--out", out, "--out-bag", bag, "--click", "35,45", *MODEL)
     command = [sys.executable, "-m", "etam_ros.cli.main", "track", source, *options]
     ended = subprocess.Popen([str(each) for each in command], stderr=subprocess.PIPE, text=True)
-    while len(list(out.glob("masks/*"))) < 3:
+    while len(list(out.glob("masks/*"))) < 100:
         assert ended.poll() is None, ended.communicate()
         time.sleep(0.01)
     assert not bag.exists()
-    ended.send_signal(signal.SIGINT)
+    ended.send_signal(number)
     ended.communicate()
-    assert ended.returncode == 130
-    assert len(list(RecordedRun(bag).frames())) == len(masks_of(out))
+    if number == signal.SIGINT:
+        assert ended.returncode == 130
+        assert len(list(RecordedRun(bag).frames())) == len(masks_of(out))
+        return
+    assert not bag.exists()
+    left = RecordedRun(tmp_path / ".results.part" / "results")  # as of a recorder that was killed
+    assert len(list(left.frames())) > 10
+    assert "did not finish it" in left.bag.notes[0]
+    with BagWriter(bag) as writer:
+        writer.add_topic("/tracker/events", TRACK_EVENT)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 def test_the_bag_lies_outside_of_the_folder(tmp_path, capsys):
