@@ -192,7 +192,7 @@ def _judge(
     on_frame: OnFrame,
 ) -> Failures:
     if config.ray:
-        return judge_on_ray(videos, settings, config.ray, config.jobs, on_outcome)
+        return judge_on_ray(videos, settings, config.ray, config.jobs, on_outcome, on_frame)
     if config.jobs > 1:
         return judge_in_processes(videos, settings, config.jobs, on_outcome, on_frame)
     return judge_here(videos, settings, on_outcome, on_frame)
