@@ -26,7 +26,7 @@ pytestmark = [
 HW = (120, 160)
 
 
-@pytest.fixture(params=["tiny_test", "etam_nano"])
+@pytest.fixture(params=["tiny_test", "tiny_hiera_test", "etam_nano"])
 def model(request: pytest.FixtureRequest) -> tuple[str, str]:
     return request.param, "" if request.param == "etam_nano" else "random:0"
 
@@ -91,9 +91,9 @@ def test_stages_wait_for_nothing(captured: Stages) -> None:
     labels = torch.full((2, 1), -1, device="cuda")
     torch.cuda.set_sync_debug_mode("error")
     try:
-        captured.encode_image(image)
+        skips = captured.encode_image(image).skips
         captured.encode_memory(feature, logits, binarize)
-        captured.decode_mask(feature.repeat(2, 1, 1, 1), points, labels)
+        captured.decode_mask(feature.repeat(2, 1, 1, 1), points, labels, None, skips)
     finally:
         torch.cuda.set_sync_debug_mode("default")
 

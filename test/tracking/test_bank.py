@@ -115,3 +115,13 @@ def test_packing_pads_and_marks_but_never_duplicates() -> None:
     assert batch.pointer_count.tolist() == [3, 1]
     assert batch.lengths == ((3, 3), (1, 1))
     assert not batch.memories[1, 1:].any()
+    assert batch.pointer_ages is None
+
+
+def test_pointers_have_their_true_age_conditioning_ones_too() -> None:
+    views = [filled(300, {0}, UNLIMITED).view(300, SIZES, UNLIMITED)]
+    views.append(filled(2, {0}, UNLIMITED).view(2, SIZES, UNLIMITED))
+    ages = pack(views, SIZES, torch.device("cpu"), timed=True).pointer_ages
+    assert ages is not None
+    assert ages.tolist() == [[300, *range(1, 16)], [2, 1, *[0] * 14]]
+    assert ages.dtype == torch.float32

@@ -12,7 +12,7 @@ from etam_ros import open_stages
 from etam_ros.errors import BackendError, ConfigError, StageError, WeightsError
 from etam_ros.model import EfficientTAM
 from etam_ros.model.checkpoint import load_network
-from etam_ros.model.config import TINY_TEST
+from etam_ros.model.config import TINY_HIERA, TINY_TEST, ModelConfig
 from etam_ros.runtime import STAGE_NAMES, MemoryBatch, Stages, TimedStages
 from etam_ros.runtime.backends.torch.stages import TorchStages, full_float32
 from etam_ros.transforms import one_thread
@@ -187,15 +187,17 @@ def test_cuda_is_refused_where_there_is_none() -> None:
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
-def test_the_gpu_gives_what_the_cpu_gives(precision: str) -> None:
-    network: EfficientTAM = load_network(TINY_TEST, "random:0")
+@pytest.mark.parametrize("config", [TINY_TEST, TINY_HIERA], ids=lambda config: config.name)
+def test_the_gpu_gives_what_the_cpu_gives(config: ModelConfig, precision: str) -> None:
+    network: EfficientTAM = load_network(config, "random:0")
     image = torch.randn(1, 3, 128, 128, generator=torch.Generator().manual_seed(0))
-    (expected,) = network.encode_image(image)
     with open_stages(
-        "tiny_test", weights="random:0", device="cuda", precision=precision
+        config.name, weights="random:0", device="cuda", precision=precision
     ) as stages:
-        got = stages.encode_image(image.cuda()).feature.cpu()
-    assert (got - expected).abs().max() < (1e-3 if precision == "fp32" else 0.2)
+        encoded = stages.encode_image(image.cuda())
+    found = (encoded.feature, *encoded.skips)
+    for got, expected in zip(found, network.encode_image(image), strict=True):
+        assert (got.cpu() - expected).abs().max() < (1e-3 if precision == "fp32" else 0.2)
 
 
 def test_stages_compute_on_all_threads_while_the_tracker_keeps_to_one(stages: Stages) -> None:
