@@ -25,6 +25,7 @@ class Option:
         required: the command line asks for it.
         metavar: what stands for its value in help, where its type and range do not say enough.
         panel: heading under which help lists it; empty for the first one.
+        digits: of a text: a ROS parameter that is a whole number stands for its digits.
     """
 
     description: str
@@ -37,6 +38,7 @@ class Option:
     required: bool = False
     metavar: str = ""
     panel: str = ""
+    digits: bool = False
 
     @property
     def help_text(self) -> str:

@@ -65,6 +65,18 @@ def test_the_version_is_the_same_everywhere():
     assert f"## [{versions.pop()}]" in (ROOT / "CHANGELOG.md").read_text()
 
 
+def test_files_that_are_no_modules_are_installed_too():
+    patterns = PROJECT["tool"]["setuptools"]["package-data"]["etam_ros"]
+    package = ROOT / "etam_ros"
+    there = {
+        path.relative_to(package)
+        for path in package.rglob("*")
+        if path.is_file() and path.suffix not in (".py", ".pyc", ".so", ".md")
+    }
+    installed = {path.relative_to(package) for each in patterns for path in package.glob(each)}
+    assert there - installed == set()
+
+
 def test_cmake_generates_every_message_and_service():
     there = {
         str(path.relative_to(ROOT)) for kind in ("msg", "srv") for path in ROOT.glob(f"{kind}/*")

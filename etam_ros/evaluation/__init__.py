@@ -1,1 +1,1 @@
-"""How good masks are: ground truth, metrics, protocols and sheets."""
+"""How good masks are: ground truth, metrics, protocols, runs and reports."""

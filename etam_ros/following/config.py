@@ -20,6 +20,7 @@ class FollowerConfig(Checked):
         "What to follow: an id, a label, newest (the highest id), or selected (the object that "
         "~/select of the tracker chose).",
         live=True,
+        digits=True,
     )
     resume: bool = option(
         False,

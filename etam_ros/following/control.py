@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from etam_ros.following.config import FollowerSettings
+from etam_ros.following.config import NEWEST, FollowerSettings
 from etam_ros.following.leaps import LeapWatch
 from etam_ros.following.sight import SeenFrame, SeenObject, choose
 from etam_ros.following.speeds import STANDING, Speeds, changed_speed, wanted_speeds
@@ -175,7 +175,7 @@ class FollowControl:
         if not 0.0 <= silent_s <= node.result_timeout_s:
             return _Verdict(reason=_SILENCE.format(node.result_timeout_s), at_once=True)
         if math.isfinite(frame.age_s) and frame.age_s + silent_s > node.result_timeout_s:
-            late = f"results are {frame.age_s:.1f} s old by their stamps"
+            late = f"results are older than {node.result_timeout_s:g} s by their stamps"
             return _Verdict(reason=late, at_once=True)
         expected = node.frame_id or self._frame_id
         if frame.frame_id != expected:
@@ -207,8 +207,8 @@ class FollowControl:
         if since is not None and now_s - since[0] > node.lost_after_s:
             if not node.resume:
                 self._lost = self._lost or since[1]
-            else:
-                self._bound = None
+            elif node.target != NEWEST or self._frame is None or not self._frame.objects:
+                self._bound = None  # another may be followed; ids may count anew
         if verdict.good:
             self._trouble = None
         elif self._followed and since is None:

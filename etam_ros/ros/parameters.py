@@ -98,7 +98,7 @@ def parameter_descriptor(option: Option, default: Any) -> ParameterDescriptor:
         description += " Changes only while the node is unconfigured."
     # So that 2 may stand for 2.0; the configuration classes check types and ranges themselves.
     descriptor = ParameterDescriptor(
-        description=description, dynamic_typing=isinstance(default, float)
+        description=description, dynamic_typing=isinstance(default, float) or option.digits
     )
     if option.choices:
         descriptor.additional_constraints = "one of " + ", ".join(option.choices)
@@ -149,7 +149,7 @@ class NodeParameters(Generic[S]):
             declared = node.declare_parameters("", declarations)
         except ParameterException as error:
             raise ConfigError(" ".join(str(error).split())) from error
-        self._values = {parameter.name: parameter.value for parameter in declared}
+        self._values = self._changes(declared)
         self.settings: S = settings_from(self._values, kind)
         # Humble has nothing to call once every validator has agreed.
         self._applies_at_once = not hasattr(node, "add_post_set_parameters_callback")
@@ -180,7 +180,11 @@ class NodeParameters(Generic[S]):
             self._on_change(settings)
 
     def _changes(self, parameters: list[Parameter]) -> dict[str, Any]:
-        return {p.name: p.value for p in parameters if p.name in self._options}
+        return {p.name: self._value(p) for p in parameters if p.name in self._options}
+
+    def _value(self, parameter: Parameter) -> Any:
+        digits = self._options[parameter.name][1].digits and type(parameter.value) is int
+        return str(parameter.value) if digits else parameter.value
 
     def _check_moment(self, changes: Mapping[str, Any]) -> None:
         if self._is_unconfigured():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from textwrap import wrap
 from typing import Final
 
 import cv2
@@ -33,6 +34,8 @@ _ROBOT: Final = (30, 90, 200)
 _STANDING: Final = (200, 60, 40)
 _FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
 _SHEET_PICTURES: Final = 6
+_LETTERS: Final = 50
+"""Of a line below the map."""
 
 
 class FollowPictures(Closing):
@@ -128,12 +131,12 @@ def _words_of(row: FollowRow, width: int) -> Image:
     seen = math.isfinite(row.offset)
     lines = [
         f"{row.time_s:5.1f} s   {phase}",
-        reason,
+        *wrap(reason, _LETTERS),
         f"{row.distance_m:.2f} m away, {100 * row.offset:+.0f} % off the middle" if seen else
         "the figure cannot be seen",
         f"{row.linear:+.2f} m/s, {row.angular:+.2f} rad/s",
     ]  # fmt: skip
     for number, line in enumerate(lines):
-        place = (10, 30 + 28 * number)
+        place = (10, 28 + 24 * number)
         cv2.putText(picture, line, place, _FONT, 0.5, _INK, 1, cv2.LINE_AA)
     return picture

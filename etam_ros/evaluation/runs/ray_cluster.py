@@ -13,7 +13,7 @@ from socket import create_connection
 from typing import Any, Final
 
 from etam_ros.errors import BackendError, EtamError, ImageError, SourceError
-from etam_ros.evaluation.runs.one_video import Outcome, VideoJudge
+from etam_ros.evaluation.runs.one_video import OnFrame, Outcome, VideoJudge
 from etam_ros.evaluation.runs.settings import RunSettings
 from etam_ros.evaluation.runs.workers import MOST_TRIES, Failures, OnOutcome
 from etam_ros.evaluation.truth.videos import LabelledVideo
@@ -29,6 +29,7 @@ def judge_on_ray(
     address: str,
     jobs: int,
     on_outcome: OnOutcome,
+    on_frame: OnFrame,
 ) -> Failures:
     """Judge videos on a Ray cluster, as many at a time as it has room for.
 
@@ -38,6 +39,7 @@ def judge_on_ray(
         address: host:port of the cluster, or local, which starts one on this machine for as long
             as it takes.
         jobs: videos at a time on a local cluster.
+        on_frame: called for all frames of a video once it is done.
 
     Raises:
         BackendError: Ray is not installed, or there is no cluster at that address.
@@ -55,7 +57,10 @@ def judge_on_ray(
             done, _ = ray.wait(list(waiting), num_returns=1)
             name = waiting.pop(done[0])
             try:
-                on_outcome(name, ray.get(done[0]))
+                outcome = ray.get(done[0])
+                on_outcome(name, outcome)
+                for _ in range(sum(outcome.steps.values())):
+                    on_frame()
             except ray.exceptions.RayTaskError as error:
                 failures[name] = _reason(error)
             except ray.exceptions.RayError as error:

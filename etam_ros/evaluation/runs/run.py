@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +18,7 @@ from etam_ros.evaluation.runs.ray_cluster import judge_on_ray
 from etam_ros.evaluation.runs.settings import RunSettings, key_of
 from etam_ros.evaluation.runs.store import Result, RunFolder, file_name, in_order
 from etam_ros.evaluation.runs.workers import Failures, OnOutcome, judge_here, judge_in_processes
-from etam_ros.evaluation.truth.opening import open_videos, unique_names
+from etam_ros.evaluation.truth.opening import open_videos
 from etam_ros.evaluation.truth.videos import LabelledVideo
 from etam_ros.evaluation.truth_prompts import PROMPT_KINDS
 from etam_ros.media.files import writing
@@ -121,6 +121,20 @@ def find_videos(config: EvaluationConfig, sources: Sequence[str]) -> list[Labell
     return [video for video in videos if not names or video.name in names]
 
 
+def unique_names(videos: Sequence[LabelledVideo]) -> list[LabelledVideo]:
+    """The same videos, of which those that share a name, or that of their files, are numbered."""
+    taken: set[str] = set()
+    found = []
+    for video in videos:
+        name, count = video.name, 1
+        while file_name(name) in taken:
+            count += 1
+            name = f"{video.name}-{count}"
+        taken.add(file_name(name))
+        found.append(replace(video, name=name))
+    return found
+
+
 def frames_to_step(config: EvaluationConfig, videos: Sequence[LabelledVideo]) -> int | None:
     """Frames of all passes at most, for a progress bar; None where nobody knows."""
     counts = [video.frame_count() for video in videos]
@@ -178,7 +192,7 @@ def _judge(
     on_frame: OnFrame,
 ) -> Failures:
     if config.ray:
-        return judge_on_ray(videos, settings, config.ray, config.jobs, on_outcome)
+        return judge_on_ray(videos, settings, config.ray, config.jobs, on_outcome, on_frame)
     if config.jobs > 1:
         return judge_in_processes(videos, settings, config.jobs, on_outcome, on_frame)
     return judge_here(videos, settings, on_outcome, on_frame)

@@ -24,7 +24,13 @@ from etam_ros.runtime.atomic import write_file
 RESULTS: Final = "results"
 PICTURES: Final = "pictures"
 TIMES: Final = "times.json"
+_RESULT_KEYS: Final = {
+    "video", "fingerprint", "key", "settings", "runs_on", "machine", "versions", "frames",
+    "methods",
+}  # fmt: skip
+_METHOD_KEYS: Final = {"j", "f", "j_and_f", "passes", "curve", "objects"}
 Result = dict[str, Any]
+"""What is in a file of `results`: settings and machine, then every method with its objects."""
 
 
 class RunFolder:
@@ -155,7 +161,21 @@ def read_result(path: Path) -> Result | None:
         result = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return result if isinstance(result, dict) and result.get("format") == FORMAT else None
+    return result if _is_whole(result) else None
+
+
+def _is_whole(result: object) -> bool:
+    """Whether it is of our format, with everything that `VideoJudge` puts into it."""
+    return (
+        isinstance(result, dict)
+        and result.get("format") == FORMAT
+        and result.keys() >= _RESULT_KEYS
+        and isinstance(result["methods"], dict)
+        and all(
+            isinstance(method, dict) and method.keys() >= _METHOD_KEYS
+            for method in result["methods"].values()
+        )
+    )
 
 
 def _as_bytes(values: Mapping[str, Any]) -> bytes:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 
 from etam_ros.config import BagConfig
@@ -135,14 +134,3 @@ def _object_names(folder: Path) -> dict[str, dict[int, str]]:
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}  # names are for people; a file that lacks them is no reason to stop
-
-
-def unique_names(videos: Sequence[LabelledVideo]) -> list[LabelledVideo]:
-    """The same videos, of which those that share a name are numbered."""
-    seen: dict[str, int] = {}
-    found = []
-    for video in videos:
-        count = seen[video.name] = seen.get(video.name, 0) + 1
-        name = video.name if count == 1 else f"{video.name}-{count}"
-        found.append(replace(video, name=name))
-    return found

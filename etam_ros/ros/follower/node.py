@@ -15,8 +15,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Final
 
-from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
-from rclpy.clock import Clock, ClockType  # type: ignore[attr-defined]
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.timer import Timer
 from sensor_msgs.msg import CameraInfo
 from std_srvs.srv import SetBool
@@ -85,18 +84,16 @@ class FollowerNode:
         self._diagnostics = FollowerDiagnostics(self.node)
         group = MutuallyExclusiveCallbackGroup()
         node = self.settings.node
-        self._report_timer = self._every(node.diagnostics_period_s, self.on_report, group)
+        self._report_timer = self.node.every(node.diagnostics_period_s, self.on_report, group)
         if node.autostart:
-            self._start_timer = self._every(0.0, self.on_start, MutuallyExclusiveCallbackGroup())
+            self._start_timer = self.node.every(
+                0.0, self.on_start, MutuallyExclusiveCallbackGroup()
+            )
 
     @property
     def settings(self) -> FollowerSettings:
         """The present values of the parameters."""
         return self._parameters.settings
-
-    def _every(self, period_s: float, callback: Callable[[], None], group: CallbackGroup) -> Timer:
-        steady = Clock(clock_type=ClockType.STEADY_TIME)  # runs on where /clock stands still
-        return self.node.create_timer(period_s, callback, callback_group=group, clock=steady)
 
     def on_start(self) -> None:
         """Bring the node up by itself, once it spins."""
@@ -215,7 +212,7 @@ class FollowerNode:
             endpoints.subscribe(CameraInfo, "camera_info", self.on_camera_info, CAMERA_INFO, group)
             undo.callback(self._selection.listen, False)
             self._selection.listen(self.settings.node.target == SELECTED)
-            self._timer = self._every(1.0 / self.settings.node.rate_hz, self.on_tick, timing)
+            self._timer = self.node.every(1.0 / self.settings.node.rate_hz, self.on_tick, timing)
             undo.callback(self._end_commands, self._timer)
             self._activated.push(undo.pop_all())
 

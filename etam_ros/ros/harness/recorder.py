@@ -164,7 +164,7 @@ def result_from_messages(
     if labels is None:
         labels = np.zeros(hw, np.uint16)
         for state in states:
-            x0, y0, x1, y1 = state.box
+            x0, y0, x1, y1 = state.extent
             np.copyto(labels[y0:y1, x0:x1], np.uint16(state.object_id), where=state.mask)
     else:
         states = tuple(_with_stray_pieces(state, labels) for state in states)

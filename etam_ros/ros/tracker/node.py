@@ -19,9 +19,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
-from rclpy.clock import Clock, ClockType  # type: ignore[attr-defined]
-from rclpy.timer import Timer
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 
 from etam_ros.errors import EtamError
 from etam_ros.msg import Prompt, TrackEvent
@@ -91,19 +89,17 @@ class TrackerNode:
         self.statistics = Statistics(diagnostics.window, time.monotonic_ns())
         self._diagnostics = DiagnosticsPublisher(self.node)
         group = MutuallyExclusiveCallbackGroup()
-        self._report_timer = self._every(diagnostics.period_s, self.on_report, group)
-        self._check_timer = self._every(PUBLISHER_CHECK_PERIOD_S, self.on_check, group)
+        self._report_timer = self.node.every(diagnostics.period_s, self.on_report, group)
+        self._check_timer = self.node.every(PUBLISHER_CHECK_PERIOD_S, self.on_check, group)
         if self.settings.node.autostart:
-            self._start_timer = self._every(0.0, self.on_start, MutuallyExclusiveCallbackGroup())
+            self._start_timer = self.node.every(
+                0.0, self.on_start, MutuallyExclusiveCallbackGroup()
+            )
 
     @property
     def settings(self) -> Settings:
         """The present values of the parameters."""
         return self._parameters.settings
-
-    def _every(self, period_s: float, callback: Callable[[], None], group: CallbackGroup) -> Timer:
-        steady = Clock(clock_type=ClockType.STEADY_TIME)  # runs on where /clock stands still
-        return self.node.create_timer(period_s, callback, callback_group=group, clock=steady)
 
     def on_start(self) -> None:
         """Bring the node up by itself, once it spins."""

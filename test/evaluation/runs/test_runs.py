@@ -198,6 +198,29 @@ def test_damaged_results_are_made_again(data: Path, tmp_path: Path) -> None:
     assert again.results == whole.results
 
 
+def test_videos_of_one_name_are_numbered(
+    tmp_path: Path, write_sequence: Callable[..., None]
+) -> None:
+    places = [tmp_path / "one/a cup", tmp_path / "two/a cup", tmp_path / "two/a_cup"]
+    for place in places:
+        write_sequence(place / "frames", place / "masks")
+    sources = (str(tmp_path / "one"), str(tmp_path / "two"))
+    config = EvaluationConfig(sources=sources)
+    assert [video.name for video in find_videos(config, sources)] == [
+        "a cup", "a cup-2", "a_cup-3",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("lost", ["methods", "settings", "fingerprint"])
+def test_a_result_that_lacks_something_is_none(data: Path, tmp_path: Path, lost: str) -> None:
+    run(config_of(data, tmp_path / "report"))
+    path = tmp_path / "report/results/bee.json"
+    content = json.loads(path.read_text())
+    del content[lost]
+    path.write_text(json.dumps(content))
+    assert [each["video"] for each in read_run(tmp_path / "report")] == ["ant", "cat", "dog"]
+
+
 def test_times_are_kept_apart(data: Path, tmp_path: Path) -> None:
     run(config_of(data, tmp_path / "report"))
     times = json.loads((tmp_path / "report/times.json").read_text())

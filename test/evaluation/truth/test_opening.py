@@ -18,7 +18,7 @@ from etam_ros.errors import SourceError
 from etam_ros.evaluation.truth.annotations import BoxTruth, MaskTruth
 from etam_ros.evaluation.truth.boxes import BoxTable
 from etam_ros.evaluation.truth.coco import CocoFile
-from etam_ros.evaluation.truth.opening import open_photographs, open_videos, unique_names
+from etam_ros.evaluation.truth.opening import open_photographs, open_videos
 from etam_ros.records import Frame
 
 Write = Callable[..., None]
@@ -315,10 +315,3 @@ def test_no_table_breaks_the_reader(tmp_path: Path, rows: list[list[str]]) -> No
         csv.writer(file).writerows([["frame", "id", "x0", "y0", "x1", "y1"], *rows])
     with suppress(SourceError):
         BoxTable(tmp_path / "boxes.csv").at(0, Frame(np.zeros((4, 6, 3), np.uint8)))
-
-
-def test_videos_of_one_name_are_numbered(tmp_path: Path, write_sequence: Write) -> None:
-    for place in ("one", "two"):
-        write_sequence(tmp_path / place / "cup/frames", tmp_path / place / "cup/masks")
-    videos = [each for place in ("one", "two") for each in open_videos(str(tmp_path / place))]
-    assert [video.name for video in unique_names(videos)] == ["cup", "cup-2"]

@@ -165,7 +165,7 @@ def test_it_stands_for_results_of_another_camera_and_of_long_ago(robot):
     robot.drive()
     now = robot.client.node.get_clock().now().nanoseconds
     old = Time(sec=now // 10**9 - 2)
-    robot.until_state("old by their stamps", tracked(), stamp=old)
+    robot.until_state("by their stamps", tracked(), stamp=old)
     robot.until(robot.stands)
 
 
@@ -193,7 +193,10 @@ def test_parameters_change_while_it_drives_and_are_checked(robot):
     assert robot.client.set_parameter("distance.max", 0.05).successful
     robot.until(lambda: 0 < robot.speeds[0] <= 0.05, tracked())
     assert robot.client.set_parameter("target", "box").successful
-    robot.until_state("stopped: there is no object 'box'", tracked())
+    robot.until_state("there is no object 'box'", tracked())
+    assert robot.client.set_parameter("target", 7).successful, "an id is a whole number"
+    robot.until_state("there is no object 7", tracked())
+    assert not robot.client.set_parameter("target", 1.5).successful
     for name, value in (("target", "newest"), ("distance.max", 0.5)):
         assert robot.client.set_parameter(name, value).successful
 
