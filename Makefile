@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 ARGS ?=
+# Processes that share the tests' files; more than four hardly help.
+WORKERS ?= auto
 VENV := .venv
 BIN := $(VENV)/bin
 LOG := $(VENV)/install.log
@@ -41,7 +43,8 @@ bench: setup
 
 test: check
 	@echo "== tests"
-	@$(BIN)/python -m pytest $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile \
+	  --max-worker-restart 0 $(ARGS)
 
 check: setup
 	@echo "== format"

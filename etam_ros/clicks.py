@@ -88,5 +88,5 @@ def _nearest_object(point: tuple[float, float], result: FrameResult) -> int:
 def _distance_px(point: tuple[float, float], state: ObjectState) -> float:
     """From a point to the nearest pixel of a visible object's mask."""
     rows, columns = state.mask.nonzero()
-    x0, y0, _, _ = state.box
+    x0, y0, _, _ = state.extent
     return float(np.hypot(columns + x0 - point[0], rows + y0 - point[1]).min())

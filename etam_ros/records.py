@@ -133,7 +133,8 @@ def _check_box(box: Sequence[float]) -> None:
 class ObjectState:
     """One object on one frame.
 
-    While `occluded`, `box` is all zero, `mask` is (0, 0), `area` is 0 and `centroid` is NaN.
+    While `occluded`, `box` and `extent` are all zero, `mask` and `measured` are (0, 0), `area`,
+    `pieces` and `main_piece_share` are 0 and `centroid` is NaN.
 
     Attributes:
         object_id: 1..65535, permanent.
@@ -141,16 +142,22 @@ class ObjectState:
         occluded: the model sees nothing of it on this frame.
         visibility: sigmoid of the object-score logit, 0..1.
         iou_score: the model's own estimate of the mask's quality, 0..1.
-        area: pixels of the mask.
-        box: tight (x0, y0, x1, y1) in pixels, x1 and y1 exclusive.
-        centroid: mean (x, y) of the mask's pixels.
-        mask: (y1 - y0, x1 - x0) bool, the mask cropped to its box.
+        area: pixels of the whole mask.
+        box: tight (x0, y0, x1, y1) around the main piece of the mask, in pixels, x1 and y1
+            exclusive; with `tracker.measured` whole_mask around all of it.
+        centroid: mean (x, y) of the main piece, or the pixel of it that is nearest to that where
+            it would lie off the piece; with whole_mask the mean of all pixels, wherever it lies.
+        mask: the whole mask cropped to `extent`, bool.
+        extent: tight box around the whole mask.
+        measured: (y1 - y0, x1 - x0) bool, what `box` and `centroid` are of.
         time_since_seen_ns: 0 while visible; by frame stamps.
         object_score_logit: presence before the sigmoid; <= 0 is occluded.
         mask_logits: (4h, 4w) float32 tensor on the tracker's device, before the threshold and
             before overlaps are settled.
         pointer: (C,) float32 tensor on the tracker's device, the object pointer.
         stamp_ns: of the frame on which all this is so.
+        pieces: connected pieces of the mask.
+        main_piece_share: share of the mask's pixels that belong to the main piece, 0..1.
     """
 
     object_id: int
@@ -162,11 +169,25 @@ class ObjectState:
     box: tuple[int, int, int, int]
     centroid: tuple[float, float]
     mask: NDArray[np.bool_] = field(repr=False)
+    extent: tuple[int, int, int, int]
+    measured: NDArray[np.bool_] = field(repr=False)
     time_since_seen_ns: int
     object_score_logit: float
     mask_logits: Tensor = field(repr=False)
     pointer: Tensor = field(repr=False)
     stamp_ns: int = 0
+    pieces: int = 1
+    main_piece_share: float = 1.0
+
+    @property
+    def mask_in_box(self) -> NDArray[np.bool_]:
+        """What of the mask lies inside the box, (y1 - y0, x1 - x0) bool: no stray piece beside it.
+
+        It is what messages hold.
+        """
+        x0, y0, x1, y1 = self.box
+        left, top, _, _ = self.extent
+        return self.mask[y0 - top : y1 - top, x0 - left : x1 - left]
 
 
 @dataclass(frozen=True, eq=False)

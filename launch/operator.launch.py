@@ -93,6 +93,7 @@ def _names(context: LaunchContext) -> dict[str, str]:
         NODE: absolute("~", namespace, node),
         f"{NODE}/overlay": full("overlay", "~/overlay"),
         f"{NODE}/click_plane": full("click_plane", "~/click_plane"),
+        f"{NODE}/markers": full("markers", "~/markers"),
         "/clicked_point": full("clicked_point", "/clicked_point"),
         FIXED_FRAME: _value(context, "frame"),
     }

@@ -6,22 +6,20 @@
 Every argument left empty takes its value from the parameters file.
 """
 
-from dataclasses import fields
-
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
-from launch.substitutions import LaunchConfiguration, PythonExpression, TextSubstitution
-from launch.utilities.type_utils import perform_typed_substitution
+from launch.substitutions import LaunchConfiguration, PythonExpression
 from launch_ros.actions import Node
-from launch_ros.parameter_descriptions import ParameterValue
 
-from etam_ros.config import NodeConfig, option_of
+from etam_ros.config import NodeConfig
 from etam_ros.paths import share_file
+from etam_ros.ros.launch_arguments import given_parameters, parameter_arguments, topic_arguments
 from etam_ros.ros.transport import VARIABLES, apply_profile
 
 TOPICS = {
     "image": ("image", "Image to follow objects in; .../compressed with image_transport."),
-    "camera_info": ("camera_info", "sensor_msgs/CameraInfo, for clicks in 3-D."),
+    "camera_info": ("camera_info", "sensor_msgs/CameraInfo, for bearings, positions and clicks."),
+    "depth": ("depth", "Depth registered to the image, 16UC1 or 32FC1, for positions."),
     "prompt": ("~/prompt", "etam_ros/Prompt to obey."),
     "click": ("~/click", "geometry_msgs/PointStamped, a pixel on an object."),
     "click_background": ("~/click_background", "The same, a pixel that is not on it."),
@@ -34,6 +32,11 @@ TOPICS = {
     "label_image": ("~/label_image", "Object id per pixel of each frame, 16UC1."),
     "overlay": ("~/overlay", "Picture for people; beside it .../compressed."),
     "click_plane": ("~/click_plane", "sensor_msgs/PointCloud2, the image to click on in RViz."),
+    "markers": ("~/markers", "visualization_msgs/MarkerArray, the objects' positions in RViz."),
+    "tracked_detections": (
+        "~/tracked_detections",
+        "vision_msgs/Detection2DArray, boxes with ids, where vision_msgs is installed.",
+    ),
     "diagnostics": ("/diagnostics", "State, rates and latencies."),
 }
 IMAGE = LaunchConfiguration("image")
@@ -59,19 +62,7 @@ def generate_launch_description() -> LaunchDescription:
         ),
         DeclareLaunchArgument("log_level", default_value="info", description="Least to log."),
     ]
-    for name, (topic, description) in TOPICS.items():
-        default = USUAL_PLACES.get(name, topic)
-        arguments.append(
-            DeclareLaunchArgument(name, default_value=default, description=description)
-        )
-    for item in fields(NodeConfig):
-        option = option_of(item)
-        choices = f" One of: {', '.join(option.choices)}." if option.choices else ""
-        arguments.append(
-            DeclareLaunchArgument(
-                item.name, default_value="", description=option.full_description + choices
-            )
-        )
+    arguments += topic_arguments(TOPICS, USUAL_PLACES) + parameter_arguments(NodeConfig)
     return LaunchDescription([*arguments, OpaqueFunction(function=_start)])
 
 
@@ -84,26 +75,9 @@ def _start(context: LaunchContext) -> list:
         executable="tracker_node",
         name=LaunchConfiguration("name"),
         namespace=LaunchConfiguration("namespace"),
-        parameters=[LaunchConfiguration("params_file"), _given_parameters(context)],
+        parameters=[LaunchConfiguration("params_file"), given_parameters(context, NodeConfig)],
         remappings=[(topic, LaunchConfiguration(name)) for name, (topic, _) in TOPICS.items()],
         ros_arguments=["--log-level", LaunchConfiguration("log_level")],
         output="screen",
     )
     return [*profile, node]
-
-
-def _given_parameters(context: LaunchContext) -> dict:
-    """The parameters whose arguments are not empty, in their own type."""
-    given = {}
-    for item in fields(NodeConfig):
-        text = LaunchConfiguration(item.name).perform(context)
-        kind = type(item.default)
-        if text and kind is str:
-            given[item.name] = ParameterValue(text, value_type=str)  # "0" stays a string
-        elif text and kind is bool:
-            given[item.name] = perform_typed_substitution(
-                context, [TextSubstitution(text=text)], bool
-            )
-        elif text:
-            given[item.name] = kind(text)
-    return given

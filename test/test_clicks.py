@@ -30,7 +30,20 @@ def frame_with(*object_ids):
         cropped = mask[box[1] : box[3], box[0] : box[2]]
         no_tensors = (torch.zeros(4, 4), torch.zeros(2))
         state = ObjectState(
-            object_id, "", not visible, 0.5, 0.5, len(ys), box, (0, 0), cropped, 0, 0, *no_tensors
+            object_id,
+            "",
+            not visible,
+            0.5,
+            0.5,
+            len(ys),
+            box,
+            (0, 0),
+            cropped,
+            box,
+            cropped,
+            0,
+            0,
+            *no_tensors,
         )
         states.append(state)
     return FrameResult(1, 0, "camera", HW, tuple(states), label_image)

@@ -59,7 +59,7 @@ def followed(stages: Stages, clip: TrainingClip) -> list[float]:
         states = tracker.step(Frame(clip.images[index])).objects
         for state, truth in zip(states, clip.masks[:, index], strict=True):
             found = np.zeros_like(truth)
-            x0, y0, x1, y1 = state.box
+            x0, y0, x1, y1 = state.extent
             found[y0:y1, x0:x1] = state.mask
             values.append(region_similarity(found, truth))
     return values
@@ -80,7 +80,7 @@ def test_one_click_finds_as_much_as_its_card_says(
             y, x = np.argwhere(truth)[truth.sum() // 2]
             state = tracker.add_prompt(Prompt(points=[(float(x), float(y))], point_labels=[1]))
             found = np.zeros_like(truth)
-            x0, y0, x1, y1 = state.box
+            x0, y0, x1, y1 = state.extent
             found[y0:y1, x0:x1] = state.mask
             values.append(region_similarity(found, truth))
             tracker.reset()

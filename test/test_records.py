@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from etam_ros import Frame, Prompt
-from etam_ros.config import GROUPS, NodeConfig, TrackerConfig, option_of
+from etam_ros.config import GROUPS, NodeConfig, TrackerConfig
 from etam_ros.errors import ConfigError, ImageError, PromptError
+from etam_ros.options import option_of
 
 
 @pytest.mark.parametrize(

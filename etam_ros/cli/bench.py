@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
+from etam_ros.benchmark.config import BenchConfig
 from etam_ros.cli.terminal.options import options_of
-from etam_ros.config import NetworkConfig, option
-from etam_ros.errors import ConfigError
+from etam_ros.options import counts
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,46 +22,8 @@ SIZES = {"720p": (720, 1280), "1080p": (1080, 1920)}
 UNTRAINED = "random:0"
 
 
-@dataclass(frozen=True)
-class BenchConfig(NetworkConfig):
-    """What is measured: one network, in one way to run it or in several."""
-
-    weights: str = option(
-        "",
-        "Weights file, or random:SEED; speed does not depend on them.",
-        unset="the model's own, untrained ones if they are not here",
-    )
-    backend: str = option(
-        "auto",
-        "auto; or all that run here; or some, as torch,openvino; with a precision each, as "
-        "torch:fp32,openvino:bf16; eager is torch without captures on CUDA.",
-    )
-
-
-@options_of(BenchConfig, "model", "weights", "backend", "precision", "device")
-def bench(
-    network: BenchConfig,
-    objects: Annotated[str, typer.Option(help="Objects followed, as 1,2,4,8,16.")] = "1",
-    frames: Annotated[int, typer.Option(min=1, help="Measured frames of the tracker.")] = 30,
-    against: Annotated[
-        str,
-        typer.Option(
-            help="Backend, with its precision, that ratios and masks are held against.",
-            show_default="the first",
-        ),
-    ] = "",
-    node_frames: Annotated[
-        int,
-        typer.Option(min=0, help="Measured frames of the node, at each size; 0 leaves it out."),
-    ] = 200,
-    memory: Annotated[
-        bool, typer.Option(help="Measure peak memory, in a process of its own for each backend.")
-    ] = True,
-    table: Annotated[
-        Path | None, typer.Option("--csv", help="Write all numbers there, too.")
-    ] = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw them there, a PNG.")] = None,
-) -> None:
+@options_of(BenchConfig, without=("engine_dir",))
+def bench(config: BenchConfig) -> None:
     """Measure the stages, the tracker and the node on this machine.
 
     Several backends take turns on the same frames, so that their ratio holds whatever else the
@@ -77,27 +37,27 @@ def bench(
     from etam_ros.runtime.backends.torch.weights import resolve_weights
 
     try:
-        network = replace(network, weights=resolve_weights(network.model, network.weights))
+        config = replace(config, weights=resolve_weights(config.model, config.weights))
     except WeightsError:
-        if network.weights:
+        if config.weights:
             raise
-        network = replace(network, weights=UNTRAINED)
-    ways = _ways(network.backend, network.precision, network.device)
-    if against:
-        first = _ways(against, "auto", network.device)[0]
+        config = replace(config, weights=UNTRAINED)
+    ways = _ways(config.backend, config.precision, config.device)
+    if config.against:
+        first = _ways(config.against, "auto", config.device)[0]
         ways = [first, *(way for way in ways if way != first)]
     console = Console()
-    measured = _bench_tracker(network, ways, _counts(objects), frames, memory, console)
-    if table is not None:
+    measured = _bench_tracker(config, ways, console)
+    if config.table:
         from etam_ros.benchmark.tables import write_csv
 
-        write_csv(measured, table)
-    if plot is not None:
+        write_csv(measured, Path(config.table))
+    if config.plot:
         from etam_ros.benchmark.tables import draw
 
-        draw(measured, f"{network.model}, 720p, {frames} frames", plot)
-    if node_frames:
-        console.print(_bench_node(network, ways[-1], node_frames))
+        draw(measured, f"{config.model}, 720p, {config.frames} frames", Path(config.plot))
+    if config.node_frames:
+        console.print(_bench_node(config, ways[-1]))
 
 
 Way = tuple[str, str]
@@ -114,24 +74,7 @@ def _ways(backend: str, precision: str, device: str) -> list[Way]:
     return [(name, own or precision) for name, _, own in pairs]
 
 
-def _counts(objects: str) -> list[int]:
-    try:
-        counts = [int(each) for each in objects.split(",")]
-    except ValueError:
-        counts = [0]
-    if min(counts) < 1:
-        raise ConfigError(f"objects is {objects!r}, expected numbers from 1 up, as in 1,2,4")
-    return counts
-
-
-def _bench_tracker(
-    network: BenchConfig,
-    ways: list[Way],
-    counts: list[int],
-    frames: int,
-    memory: bool,
-    console: Console,
-) -> list[Measured]:
+def _bench_tracker(config: BenchConfig, ways: list[Way], console: Console) -> list[Measured]:
     """Measure and print, a table for each number of objects."""
     from etam_ros.benchmark.side_by_side import measure_side_by_side, open_way
     from etam_ros.benchmark.workload import FILLING_FRAMES, Workload
@@ -144,39 +87,39 @@ def _bench_tracker(
         for way in ways:
             with working(f"opening {way[0]}") as on_step:
                 stages = open_way(
-                    network.model, network.weights, *way, network.device, on_step=on_step
+                    config.model, config.weights, *way, config.device, on_step=on_step
                 )
                 stack.enter_context(stages)
             opened.setdefault(_short(stages.name), stages)
             ways_of.setdefault(_short(stages.name), way)
         first = next(iter(opened))
-        for objects in counts:
-            with frame_progress("tracker", (FILLING_FRAMES + frames) * len(opened)) as advance:
+        for objects in counts("objects", config.objects):
+            with frame_progress(
+                "tracker", (FILLING_FRAMES + config.frames) * len(opened)
+            ) as advance:
                 measured = measure_side_by_side(
-                    opened, dict.fromkeys(opened, first), Workload(objects, frames),
+                    opened, dict.fromkeys(opened, first), Workload(objects, config.frames),
                     on_frame=advance,
                 )  # fmt: skip
-            if memory:
+            if config.memory:
                 measured = [
-                    _with_memory(each, network, way)
+                    _with_memory(each, config, way)
                     for each, way in zip(measured, ways_of.values(), strict=True)
                 ]
             found += measured
             what = "1 object" if objects == 1 else f"{objects} objects"
             console.print(
-                _tracker_table(f"{network.model}: {what}, 720p, {frames} frames", measured)
+                _tracker_table(f"{config.model}: {what}, 720p, {config.frames} frames", measured)
             )
     return found
 
 
-def _with_memory(measured: Measured, network: BenchConfig, way: Way) -> Measured:
+def _with_memory(measured: Measured, config: BenchConfig, way: Way) -> Measured:
     """The same with the peak memory of a process that runs it alone."""
     from etam_ros.benchmark.peak_memory import Load, peak_memory_mib
     from etam_ros.cli.terminal.progress import working
 
-    load = Load(
-        network.model, network.weights, *way, network.device, measured.objects, SIZES["720p"]
-    )
+    load = Load(config.model, config.weights, *way, config.device, measured.objects, SIZES["720p"])
     with working(f"memory of {measured.name}"):
         return replace(measured, peak_mib=peak_memory_mib(load))
 
@@ -210,7 +153,7 @@ def _tracker_table(title: str, measured: list[Measured]) -> Table:
     return table
 
 
-def _bench_node(network: BenchConfig, way: Way, frames: int) -> Table | str:
+def _bench_node(config: BenchConfig, way: Way) -> Table | str:
     from etam_ros.benchmark.workload import FILLING_FRAMES
     from etam_ros.cli.terminal.progress import frame_progress
     from etam_ros.cli.terminal.tables import titled_table
@@ -220,12 +163,18 @@ def _bench_node(network: BenchConfig, way: Way, frames: int) -> Table | str:
     except ImportError as error:
         return f"node: not measured, {error}: `etam doctor` says how to get ROS"
     columns = ("images", "overhead p50 ms", "latency p50 ms", "latency p99 ms")
-    table = titled_table(f"node: 1 object, {frames} frames each", *columns)
+    table = titled_table(f"node: 1 object, {config.node_frames} frames each", *columns)
     for name, (height, width) in SIZES.items():
         plan = ProbePlan(
-            network.model, network.weights, *way, network.device, width, height, frames
+            config.model,
+            config.weights,
+            *way,
+            config.device,
+            width,
+            height,
+            config.node_frames,
         )
-        with frame_progress(f"node, {name}", FILLING_FRAMES + frames) as advance:
+        with frame_progress(f"node, {name}", FILLING_FRAMES + config.node_frames) as advance:
             numbers = measure_overhead(plan, advance)
         cells = ("overhead_p50_ms", "latency_p50_ms", "latency_p99_ms")
         table.add_row(name, *(f"{numbers[cell]:.2f}" for cell in cells))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from etam_ros.cli.terminal.options import options_of
-from etam_ros.config import ENGINE_BACKENDS, NetworkConfig, option
+from etam_ros.config import ENGINE_BACKENDS, NetworkConfig
+from etam_ros.options import option
 
 if TYPE_CHECKING:
     from etam_ros.runtime.backend import EngineRequest

@@ -8,7 +8,8 @@ from pathlib import Path
 import typer
 
 from etam_ros.cli.terminal.options import options_of
-from etam_ros.config import PRECISIONS, NetworkConfig, option
+from etam_ros.config import PRECISIONS, NetworkConfig
+from etam_ros.options import option
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -14,7 +14,7 @@ from etam_ros.cli.terminal.errors import EXIT_INTERRUPTED
 from etam_ros.cli.terminal.options import options_of
 from etam_ros.config import NetworkConfig, OverlayConfig, TrackerConfig
 from etam_ros.errors import PromptError
-from etam_ros.offline.config import PROCESSED, BagOutputConfig, ReplayConfig
+from etam_ros.offline.config import PROCESSED, BagOutputConfig, ReplayConfig, TrackConfig
 
 if TYPE_CHECKING:
     from etam_ros.media.frame_source import FrameSource
@@ -24,70 +24,28 @@ if TYPE_CHECKING:
     from etam_ros.records import Frame
     from etam_ros.runtime import Stages
 
-_POINT = "[ID:]X,Y[@FRAME]"
-Several = list[str] | None
-
 
 @dataclass(frozen=True)
 class _TrackJob:
     """What a run writes, and how it tracks."""
 
-    out: Path
+    config: TrackConfig
     tracking: TrackerConfig
-    overlay: OverlayConfig | None
-    save_logits: bool
     bag: BagOutputConfig
     tracker: str
 
 
+@options_of(TrackConfig, positional="source")
+@options_of(TrackerConfig, "max_objects")
 @options_of(NetworkConfig)
 @options_of(ReplayConfig)
 @options_of(BagOutputConfig)
 def track(
-    source: Annotated[
-        str, typer.Argument(help="Video file, folder of images, bag, or index of a camera.")
-    ],
-    out: Annotated[
-        Path, typer.Option(help="Folder for masks/, objects.csv, overlay.mp4: new or earlier.")
-    ],
-    prompts: Annotated[
-        Path | None, typer.Option(help="JSON file that says what to follow; see the example.")
-    ] = None,
-    click: Annotated[
-        Several,
-        typer.Option(help="On an object of that frame, else of the first.", metavar=_POINT),
-    ] = None,
-    background: Annotated[
-        Several, typer.Option(help="Beside an object, to correct it.", metavar=_POINT)
-    ] = None,
-    box: Annotated[
-        Several, typer.Option(help="Around an object.", metavar="[ID:]X0,Y0,X1,Y1[@FRAME]")
-    ] = None,
-    pick: Annotated[
-        bool,
-        typer.Option(
-            "--pick", help="First click on what to follow, in a window; writes prompts.json too."
-        ),
-    ] = False,
-    max_objects: Annotated[
-        int | None,
-        typer.Option(
-            help="Most objects at once.",
-            show_default=str(TrackerConfig.max_objects),
-            min=1,
-            max=255,
-        ),
-    ] = None,
-    *,
+    config: TrackConfig,
+    tracking: TrackerConfig,
     network: NetworkConfig,
     replay: ReplayConfig,
     bag: BagOutputConfig,
-    save_logits: Annotated[
-        bool, typer.Option("--save-logits", help="Also write logits.npz, unfilled and complete.")
-    ] = False,
-    no_overlay: Annotated[
-        bool, typer.Option("--no-overlay", help="Write no overlay.mp4.")
-    ] = False,
 ) -> None:
     """Follow objects through a video, a folder of images, a bag or a camera.
 
@@ -115,26 +73,25 @@ def track(
     from etam_ros.offline.prompts_file import read_prompts
     from etam_ros.offline.track_run import TrackRun, with_ids
 
-    listed = read_prompts(prompts) if prompts is not None else []
-    given = prompts_from_options(click or [], background or [], box or [], known=listed)
+    listed = read_prompts(Path(config.prompts)) if config.prompts else []
+    given = prompts_from_options(config.click, config.background, config.box, known=listed)
     said = with_ids([*listed, *given])
-    tracking = TrackerConfig(max_objects=max_objects or TrackerConfig.max_objects)
-    if save_logits:  # to be compared: nothing filled in, nothing forgotten
+    if config.save_logits:  # to be compared: nothing filled in, nothing forgotten
         tracking = replace(tracking, fill_hole_area=0, conditioning_memories=0)
-    overlay = None if no_overlay else OverlayConfig()
-    job = _TrackJob(out, tracking, overlay, save_logits, bag, replay.tracker)
-    if not said and not pick:
-        _check_brings_prompts(source)
+    job = _TrackJob(config, tracking, bag, replay.tracker)
+    if not said and not config.pick:
+        _check_brings_prompts(config.source)
     if bag.out_bag:
         from etam_ros.media.bags.writer import check_new
 
-        check_new(Path(bag.out_bag), beside=out)
-    with open_source(source, topic=replay.topic, recover=replay.recover) as frames:
+        check_new(Path(bag.out_bag), beside=config.folder)
+    with open_source(config.source, topic=replay.topic, recover=replay.recover) as frames:
         told: set[str] = set()
         _tell(frames, told)
-        check_output_folder(out, source, prompts)
-        to_do, to_follow = _replayed(said, frames, replay, pick)
-        if pick:
+        listing = Path(config.prompts) if config.prompts else None
+        check_output_folder(config.folder, config.source, listing)
+        to_do, to_follow = _replayed(said, frames, replay, config.pick)
+        if config.pick:
             from etam_ros.offline.picking.window import check_window
 
             check_window()
@@ -142,12 +99,12 @@ def track(
 
         with open_stages(**vars(network)) as stages:
             to_track: Iterable[Frame] = to_follow
-            if pick:
+            if config.pick:
                 to_do, to_track = _pick(said, to_follow, stages, job)
             run = TrackRun(to_do)
             summary = _run(run, to_follow, to_track, stages, job)
         _tell(frames, told)
-    _report(summary, out)
+    _report(summary, config.folder)
     if summary.stopped:
         raise typer.Exit(EXIT_INTERRUPTED)
     run.check_all_prompted(summary.frames)
@@ -171,12 +128,13 @@ def _replayed(
     said: list[TimedPrompt], frames: FrameSource, replay: ReplayConfig, pick: bool
 ) -> tuple[Sequence[TimedPrompt | TimedRemoval], FrameSource]:
     """The prompts, from the bag where none are given; and those frames that are followed."""
+    from etam_ros.offline.prompts_file import TimedPrompt
     from etam_ros.offline.replay import ProcessedFrames, prompts_in
 
     to_do: Sequence[TimedPrompt | TimedRemoval] = said
     if not said and not pick:
         to_do = prompts_in(frames, replay.tracker)
-        if not to_do:
+        if not any(isinstance(item, TimedPrompt) for item in to_do):
             raise _no_prompts(f"no prompts given, and {frames.name} holds none")
         typer.echo(f"{len(to_do)} prompts and removals replayed from {frames.name}")
     if replay.frames == PROCESSED:
@@ -208,7 +166,7 @@ def _pick(
     if not picked:
         typer.echo("left without tracking: nothing was written", err=True)
         raise typer.Exit(EXIT_INTERRUPTED)
-    path = write_prompts(job.out, session.prompts)
+    path = write_prompts(job.config.folder, session.prompts)
     typer.echo(f"{len(session.prompts)} prompts in {path}")
     return list(session.prompts), session.frames_to_track()
 
@@ -230,10 +188,10 @@ def _run(
         stop = stack.enter_context(stop_on_interrupt())
         output = stack.enter_context(
             TrackOutput(
-                job.out,
+                job.config.folder,
                 fps=source.fps,
-                overlay=job.overlay,
-                save_logits=job.save_logits,
+                overlay=None if job.config.no_overlay else OverlayConfig(),
+                save_logits=job.config.save_logits,
                 bag=bag,
             )
         )

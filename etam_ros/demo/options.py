@@ -1,19 +1,17 @@
-"""What the demo is asked for, and what stands for options that are left out."""
+"""What the demo does: as it is told, with what stands for options that are left out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from etam_ros.demo.config import SLOW_HZ, UNTRAINED, DemoConfig
 from etam_ros.errors import PromptError, WeightsError
 from etam_ros.records import FOREGROUND, Prompt
 from etam_ros.runtime.backends.torch.weights import weights_file
 
-UNTRAINED: Final = "random:0"
-SLOW_HZ: Final = 5.0
-"""Images per second without a GPU: about what the default model keeps up with on a CPU."""
 _GPU_FILES: Final = ("/dev/nvidiactl", "/dev/nvhost-gpu", "/dev/nvgpu")
 
 
@@ -24,7 +22,7 @@ class DemoOptions:
     Attributes:
         out: folder for what it leaves.
         model: name of the model.
-        weights: a file, or random:SEED; empty when left out.
+        weights: a file, or random:SEED.
         rate_hz: images per second; 0 takes the clip's own.
         frames: images after which it ends.
         prompts: what to follow; empty: the first objects of a clip with ground truth, or whatever
@@ -44,21 +42,25 @@ class DemoOptions:
         return not self.weights.startswith("random:")
 
 
-def with_defaults(options: DemoOptions) -> DemoOptions:
-    """Fill in what is left out.
+def settled(config: DemoConfig) -> DemoOptions:
+    """What the demo does, with what was left out filled in.
 
     Weights become the model's own if they are here, else random ones. Without a GPU, the rate
     becomes one that the default model keeps up with.
+
+    Raises:
+        PromptError: a click or a box is malformed.
     """
-    weights, rate_hz = options.weights, options.rate_hz
+    weights, rate_hz = config.weights, config.rate_hz
     if not weights:
         try:
-            weights = str(weights_file(options.model))
+            weights = str(weights_file(config.model))
         except WeightsError:
             weights = UNTRAINED
     if not rate_hz and not any(Path(file).exists() for file in _GPU_FILES):
         rate_hz = SLOW_HZ
-    return replace(options, weights=weights, rate_hz=rate_hz)
+    prompts = prompts_from_text(config.click, config.box)
+    return DemoOptions(Path(config.out), config.model, weights, rate_hz, config.frames, prompts)
 
 
 def prompts_from_text(clicks: Sequence[str], boxes: Sequence[str]) -> list[Prompt]:

@@ -1,6 +1,6 @@
 """The picture people look at: masks, outlines, centroids and labels over a frame.
 
-Letters: H, W height and width of the frame in pixels; h, w of an object's box.
+Letters: H, W height and width of the frame in pixels; h, w of a mask's extent.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def draw_overlay(image: Image, result: FrameResult, config: OverlayConfig) -> Im
 
 
 def _draw_mask(canvas: Image, state: ObjectState, config: OverlayConfig) -> None:
-    """Blend the colour inside the object's box alone, then outline the mask."""
-    x0, y0, x1, y1 = state.box
+    """Blend the colour inside the mask's extent alone, then outline it."""
+    x0, y0, x1, y1 = state.extent
     colour = object_colour(state.object_id)
     mask = np.ascontiguousarray(state.mask).view(np.uint8)  # (h, w) of 0 and 1
     crop = canvas[y0:y1, x0:x1]
@@ -76,10 +76,13 @@ def _draw_centroid(canvas: Image, state: ObjectState) -> None:
 
 
 def _draw_labels(canvas: Image, states: list[ObjectState]) -> None:
-    """A tag above each object's box, moved so that no two tags hide each other."""
+    """A tag above each object's box, moved so that no two tags hide each other.
+
+    Its number is the IoU estimate: `visibility` is above 0.9 on most of the wrong masks too.
+    """
     taken: list[tuple[int, int, int, int]] = []
     for state in states:
-        text = f"{_name(state)} {state.visibility:.2f}"
+        text = f"{_name(state)} {state.iou_score:.2f}"
         width, height = _tag_size(canvas, text)
         x = min(max(0, state.box[0]), max(0, canvas.shape[1] - width))
         y = max(0, state.box[1] - height - 2)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from etam_ros.config import BagConfig, NetworkConfig, option
+from etam_ros.config import BagConfig, NetworkConfig
+from etam_ros.options import option
 
 PROTOCOLS: Final = ("semi", "online", "offline")
 _RUNS: Final = "Many videos"

@@ -89,7 +89,7 @@ def correcting_click(mask: Mask, truth: Mask) -> tuple[tuple[float, float], int]
 def full_mask(state: ObjectState, hw: tuple[int, ...]) -> Mask:
     """The object's mask at its place in the frame: (H, W) bool."""
     full = np.zeros(hw, dtype=bool)
-    x0, y0, x1, y1 = state.box
+    x0, y0, x1, y1 = state.extent
     full[y0:y1, x0:x1] = state.mask
     return full
 

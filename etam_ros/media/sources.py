@@ -239,6 +239,7 @@ def open_source(
         raise SourceError(f"{str(path)!r} cannot be opened: {_reason(error)}") from error
     camera = _CAMERA.fullmatch(str(source))
     if camera and (isinstance(source, int) or not is_ordinary):
+        _check_no_topic(topic, f"camera {camera[1]}")
         return CameraSource(int(camera[1]), fps)
     if not is_there:
         raise SourceError(f"{path} does not exist, expected {_EXPECTED}")
@@ -246,8 +247,7 @@ def open_source(
         from etam_ros.media.bags.source import BagSource
 
         return BagSource(path, topic=topic, fps=fps, recover=recover)
-    if topic:
-        raise SourceError(f"topic is {topic!r}, but {path} is no bag, and has no topics")
+    _check_no_topic(topic, str(path))
     if path.is_dir() and (bags := bag_files_in(path)):
         raise SourceError(
             f"folder {path} holds {len(bags)} bags, expected to be told which: give one of "
@@ -256,3 +256,10 @@ def open_source(
     if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES:
         return FolderSource(path, fps)
     return VideoSource(path, fps)
+
+
+def _check_no_topic(topic: str, source: str) -> None:
+    if topic:
+        raise SourceError(
+            f"topic is {topic!r}, but {source} is no bag and has no topics: leave --topic out"
+        )

@@ -1,12 +1,51 @@
-"""How `etam track` replays a bag, and writes one."""
+"""What `etam track` is told: what to follow, what to leave, how it replays and writes bags."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from etam_ros.config import BagConfig, Checked, option
+from etam_ros.config import BagConfig
+from etam_ros.options import Checked, option
 
 PROCESSED = "processed"
+_POINT = "[ID:]X,Y[@FRAME]"
+
+
+@dataclass(frozen=True)
+class TrackConfig(Checked):
+    """What is followed, and what is left of it."""
+
+    source: str = option(
+        "", "Video file, folder of images, bag, or index of a camera.", required=True
+    )
+    out: str = option(
+        "",
+        "Folder for masks/, objects.csv, overlay.mp4: new or earlier.",
+        required=True,
+        metavar="path",
+    )
+    prompts: str = option(
+        "",
+        "JSON file that says what to follow; see the example.",
+        unset="none",
+        metavar="path",
+    )
+    click: tuple[str, ...] = option(
+        (), "On an object of that frame, else of the first.", metavar=_POINT
+    )
+    background: tuple[str, ...] = option((), "Beside an object, to correct it.", metavar=_POINT)
+    box: tuple[str, ...] = option((), "Around an object.", metavar="[ID:]X0,Y0,X1,Y1[@FRAME]")
+    pick: bool = option(
+        False, "First click on what to follow, in a window; writes prompts.json too."
+    )
+    save_logits: bool = option(False, "Also write logits.npz, unfilled and complete.")
+    no_overlay: bool = option(False, "Write no overlay.mp4.")
+
+    @property
+    def folder(self) -> Path:
+        """Of the results."""
+        return Path(self.out)
 
 
 @dataclass(frozen=True)

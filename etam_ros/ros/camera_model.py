@@ -109,24 +109,19 @@ class CameraModel:
         """The model of the same view at another size.
 
         Args:
-            hw: of a picture whose sides are both the same whole number of times smaller or
-                larger, within the pixel by which sizes are rounded.
+            hw: of a picture whose sides have the same ratio, to the pixel by which they were
+                rounded.
 
         Raises:
             ConfigError: the sizes do not fit, so that the picture may be a cut-out.
         """
         if hw == self.hw:
             return self
-        for times in range(2, MOST_TIMES + 1):
-            if all(abs(mine - its * times) < times for mine, its in zip(self.hw, hw, strict=True)):
-                break
-            if all(abs(its - mine * times) < times for mine, its in zip(self.hw, hw, strict=True)):
-                break
-        else:
+        if not same_view(self.hw, hw):
             raise ConfigError(
                 f"camera_info is for a picture of {self.hw[1]} x {self.hw[0]}, the image has "
-                f"{hw[1]} x {hw[0]}, expected the same or a whole number of times of both sides: "
-                "publish the camera_info of this image"
+                f"{hw[1]} x {hw[0]}, expected sides of the same ratio, at most {MOST_TIMES} times "
+                "smaller or larger: publish the camera_info of this image"
             )
         factors = (hw[0] / self.hw[0], hw[1] / self.hw[1])
         return replace(self, hw=hw, matrix=_scaled(self.matrix, factors))
@@ -206,6 +201,20 @@ def _check_distortion(name: str, distortion: NDArray[np.float64]) -> None:
             f"camera_info has distortion model {name!r:.40} with {len(distortion)} coefficients, "
             f"expected one of {known} with its own number of finite ones"
         )
+
+
+def same_view(a: tuple[int, int], b: tuple[int, int]) -> bool:
+    """Whether one (height, width) can be the other, scaled by one factor and rounded.
+
+    Sides of another ratio belong to a picture of which a part was cut off.
+    """
+    small, large = sorted((a, b))
+    if min(small) < 1:
+        return False
+    # The factors by which a side becomes the other one, to half a pixel of the smaller picture.
+    least = max((few - 0.5) / many for few, many in zip(small, large, strict=True))
+    most = min((few + 0.5) / many for few, many in zip(small, large, strict=True))
+    return least <= most and most * MOST_TIMES >= 1
 
 
 def _scaled(matrix: NDArray[np.float64], factors: tuple[float, float]) -> NDArray[np.float64]:

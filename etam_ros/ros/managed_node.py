@@ -15,9 +15,11 @@ from typing import Any, Final
 
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
-from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.callback_groups import CallbackGroup, ReentrantCallbackGroup
+from rclpy.clock import Clock, ClockType  # type: ignore[attr-defined]
 from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
+from rclpy.timer import Timer
 
 from etam_ros.errors import EtamError
 
@@ -64,6 +66,11 @@ class ManagedNode(LifecycleNodeMixin, Node):
         for service in self.services:
             if service.srv_type is ChangeState:
                 service.callback = self._guarded(service.callback)
+
+    def every(self, period_s: float, callback: Callable[[], None], group: CallbackGroup) -> Timer:
+        """Call something at a steady rate, also where /clock stands still."""
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        return self.create_timer(period_s, callback, callback_group=group, clock=steady)
 
     def destroy_node(self) -> None:
         """Give everything back, the shared memory of the middleware included."""

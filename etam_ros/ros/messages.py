@@ -47,11 +47,38 @@ class LastSeen:
     centroid: tuple[float, float] = (math.nan, math.nan)
 
 
+NO_DIRECTION: Final = (math.nan, math.nan, math.nan)
+
+
+@dataclass(frozen=True)
+class ObjectPosition:
+    """Where an object is in the camera's optical frame; NaN what is unknown.
+
+    Attributes:
+        bearing: (x, y, z) of length 1, towards its centroid.
+        point: (x, y, z) in metres.
+        spread_m: scatter of the depths behind it.
+    """
+
+    bearing: tuple[float, float, float] = NO_DIRECTION
+    point: tuple[float, float, float] = NO_DIRECTION
+    spread_m: float = math.nan
+
+    @property
+    def known(self) -> bool:
+        """Whether the point is finite."""
+        return all(math.isfinite(value) for value in self.point)
+
+
+NO_POSITION: Final = ObjectPosition()
+
+
 def objects_message(
     result: FrameResult,
     header: Header,
     *,
     last_seen: Mapping[int, LastSeen],
+    positions: Mapping[int, ObjectPosition],
     dropped_frames: int,
 ) -> TrackedObjectArray:
     """Every object of one frame; `latency_ms` is left to whoever publishes it.
@@ -60,21 +87,33 @@ def objects_message(
         result: of that frame.
         header: the frame's own.
         last_seen: by the id of each object.
+        positions: by the ids of those of which anything is known.
         dropped_frames: since activation.
     """
     return TrackedObjectArray(
         header=header,
         objects=[
-            tracked_object(state, header, last_seen[state.object_id]) for state in result.objects
+            tracked_object(
+                state,
+                header,
+                last_seen[state.object_id],
+                positions.get(state.object_id, NO_POSITION),
+            )
+            for state in result.objects
         ],
         frame_number=result.frame_number,
         dropped_frames=dropped_frames,
     )
 
 
-def tracked_object(state: ObjectState, header: Header, last_seen: LastSeen) -> TrackedObject:
-    """One object as a message; its mask is cropped to its box, and empty while occluded."""
-    unknown = Point(x=math.nan, y=math.nan, z=math.nan)
+def tracked_object(
+    state: ObjectState,
+    header: Header,
+    last_seen: LastSeen,
+    position: ObjectPosition = NO_POSITION,
+) -> TrackedObject:
+    """One object as a message; its mask is what lies inside its box, and empty while occluded."""
+    (x, y, z), (ahead_x, ahead_y, ahead_z) = position.point, position.bearing
     seconds, nanoseconds = divmod(min(state.time_since_seen_ns, LONGEST_NS), NS_PER_S)
     return TrackedObject(
         id=state.object_id,
@@ -83,12 +122,14 @@ def tracked_object(state: ObjectState, header: Header, last_seen: LastSeen) -> T
         visibility=state.visibility,
         iou_score=state.iou_score,
         area=state.area,
+        pieces=state.pieces,
+        main_piece_share=state.main_piece_share,
         box=_region(state.box),
-        mask=_mask_message(state.mask, header),
+        mask=_mask_message(state.mask_in_box, header),
         centroid=_pixel(state.centroid),
-        bearing=Vector3(x=math.nan, y=math.nan, z=math.nan),
-        position=PointStamped(header=header, point=unknown),
-        position_spread=math.nan,
+        bearing=Vector3(x=ahead_x, y=ahead_y, z=ahead_z),
+        position=PointStamped(header=header, point=Point(x=x, y=y, z=z)),
+        position_spread=position.spread_m,
         time_since_seen=Duration(sec=seconds, nanosec=nanoseconds),
         last_box=_region(last_seen.box),
         last_centroid=_pixel(last_seen.centroid),

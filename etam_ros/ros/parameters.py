@@ -1,14 +1,14 @@
 """ROS parameters: declared from the configuration classes, checked by them, handed on as values.
 
-The node's own fields (`NodeConfig`) stand at the top level of the names, those of each group
-behind its prefix: `tracker.recent_memories`.
+A node's settings are a dataclass of groups: the fields of the group `node` stand at the top level
+of the names, those of each other group behind its prefix: `tracker.recent_memories`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from rcl_interfaces.msg import (
     FloatingPointRange,
@@ -21,9 +21,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from etam_ros.config import (
-    GROUPS,
     CameraConfig,
-    Checked,
     ClickPlaneConfig,
     ClicksConfig,
     DetectionsConfig,
@@ -33,18 +31,21 @@ from etam_ros.config import (
     ImagesConfig,
     MarkersConfig,
     NodeConfig,
-    Option,
     OverlayConfig,
     SourcesConfig,
     TrackerConfig,
-    option_of,
 )
 from etam_ros.errors import ConfigError
+from etam_ros.options import Checked, Option, option_of
+from etam_ros.positions_config import DepthConfig, ObjectMarkersConfig, TransformsConfig
+
+S = TypeVar("S")
+"""The settings of one kind of node."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """All configuration of the node at one moment; the groups are named as in `GROUPS`."""
+    """All configuration of the tracker at one moment; the groups are named as in `GROUPS`."""
 
     node: NodeConfig = field(default_factory=NodeConfig)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
@@ -58,33 +59,36 @@ class Settings:
     detections: DetectionsConfig = field(default_factory=DetectionsConfig)
     events: EventsConfig = field(default_factory=EventsConfig)
     markers: MarkersConfig = field(default_factory=MarkersConfig)
+    depth: DepthConfig = field(default_factory=DepthConfig)
+    object_markers: ObjectMarkersConfig = field(default_factory=ObjectMarkersConfig)
+    tf: TransformsConfig = field(default_factory=TransformsConfig)
     sources: SourcesConfig = field(default_factory=SourcesConfig)
 
 
-def parameter_options() -> dict[str, tuple[Any, Option]]:
-    """Every parameter of the node: full name -> its default and its `Option`."""
+def parameter_options(kind: type[Any] = Settings) -> dict[str, tuple[Any, Option]]:
+    """Every parameter of a node with such settings: full name -> its default and its `Option`."""
     found = {}
-    for prefix, group in _classes().items():
+    for prefix, group in _classes(kind).items():
         for item in fields(group):  # type: ignore[arg-type]
             found[prefix + item.name] = (item.default, option_of(item))
     return found
 
 
-def settings_from(values: Mapping[str, Any]) -> Settings:
-    """Build the settings from parameter values by full name; absent ones take their default.
+def settings_from(values: Mapping[str, Any], kind: type[S] = Settings) -> S:  # type: ignore[assignment]
+    """Build settings from parameter values by full name; absent ones take their default.
 
     Raises:
         ConfigError: a value is invalid.
     """
     groups = {}
-    for prefix, group in _classes().items():
+    for prefix, group in _classes(kind).items():
         names = [item.name for item in fields(group)]  # type: ignore[arg-type]
         given = {name: values[prefix + name] for name in names if prefix + name in values}
         try:
             groups[prefix.rstrip(".") or "node"] = group(**given)
         except ConfigError as error:  # which begins with the name in the group
             raise ConfigError(f"{prefix}{error}") from error
-    return Settings(**groups)  # type: ignore[arg-type]
+    return kind(**groups)
 
 
 def parameter_descriptor(option: Option, default: Any) -> ParameterDescriptor:
@@ -94,7 +98,7 @@ def parameter_descriptor(option: Option, default: Any) -> ParameterDescriptor:
         description += " Changes only while the node is unconfigured."
     # So that 2 may stand for 2.0; the configuration classes check types and ranges themselves.
     descriptor = ParameterDescriptor(
-        description=description, dynamic_typing=isinstance(default, float)
+        description=description, dynamic_typing=isinstance(default, float) or option.digits
     )
     if option.choices:
         descriptor.additional_constraints = "one of " + ", ".join(option.choices)
@@ -109,8 +113,8 @@ def parameter_descriptor(option: Option, default: Any) -> ParameterDescriptor:
     return descriptor
 
 
-class NodeParameters:
-    """Declares the node's parameters and holds their present values as `settings`.
+class NodeParameters(Generic[S]):
+    """Declares a node's parameters and holds their present values as `settings`.
 
     Args:
         node: gets the parameters.
@@ -118,6 +122,7 @@ class NodeParameters:
         check: raises ConfigError for settings that are valid but cannot be put into force now;
             the change is refused with its words.
         on_change: called with the new settings after each accepted change.
+        kind: class of the settings.
 
     Raises:
         ConfigError: a value given at start is invalid.
@@ -127,10 +132,12 @@ class NodeParameters:
         self,
         node: Node,
         is_unconfigured: Callable[[], bool],
-        check: Callable[[Settings], None],
-        on_change: Callable[[Settings], None],
+        check: Callable[[S], None],
+        on_change: Callable[[S], None],
+        kind: type[S] = Settings,  # type: ignore[assignment]
     ) -> None:
-        self._options = parameter_options()
+        self._kind = kind
+        self._options = parameter_options(kind)
         self._is_unconfigured = is_unconfigured
         self._check = check
         self._on_change = on_change
@@ -142,8 +149,8 @@ class NodeParameters:
             declared = node.declare_parameters("", declarations)
         except ParameterException as error:
             raise ConfigError(" ".join(str(error).split())) from error
-        self._values = {parameter.name: parameter.value for parameter in declared}
-        self.settings = settings_from(self._values)
+        self._values = self._changes(declared)
+        self.settings: S = settings_from(self._values, kind)
         # Humble has nothing to call once every validator has agreed.
         self._applies_at_once = not hasattr(node, "add_post_set_parameters_callback")
         node.add_on_set_parameters_callback(self.on_validate)
@@ -155,7 +162,7 @@ class NodeParameters:
         changes = self._changes(parameters)
         try:
             self._check_moment(changes)
-            settings = settings_from({**self._values, **changes})
+            settings = settings_from({**self._values, **changes}, self._kind)
             if settings != self.settings:
                 self._check(settings)
         except ConfigError as error:
@@ -167,13 +174,17 @@ class NodeParameters:
     def on_set(self, parameters: list[Parameter]) -> None:
         """Put a change into force, once the parameters have the new values."""
         self._values.update(self._changes(parameters))
-        settings = settings_from(self._values)
+        settings = settings_from(self._values, self._kind)
         if settings != self.settings:
             self.settings = settings
             self._on_change(settings)
 
     def _changes(self, parameters: list[Parameter]) -> dict[str, Any]:
-        return {p.name: p.value for p in parameters if p.name in self._options}
+        return {p.name: self._value(p) for p in parameters if p.name in self._options}
+
+    def _value(self, parameter: Parameter) -> Any:
+        digits = self._options[parameter.name][1].digits and type(parameter.value) is int
+        return str(parameter.value) if digits else parameter.value
 
     def _check_moment(self, changes: Mapping[str, Any]) -> None:
         if self._is_unconfigured():
@@ -186,6 +197,7 @@ class NodeParameters:
                 )
 
 
-def _classes() -> dict[str, type[Checked]]:
+def _classes(kind: type[Any]) -> dict[str, type[Checked]]:
     """Prefix of the parameter names -> configuration class."""
-    return {"": NodeConfig, **{f"{name}.": group for name, group in GROUPS.items()}}
+    classes: dict[str, Any] = {item.name: item.default_factory for item in fields(kind)}
+    return {"" if name == "node" else f"{name}.": made for name, made in classes.items()}

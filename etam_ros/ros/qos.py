@@ -26,6 +26,8 @@ CAMERA_INFO: Final = keep_last(1, ReliabilityPolicy.BEST_EFFORT)
 """Comes with every image and seldom changes: one that gets lost is not missed."""
 TRANSFORMS: Final = keep_last(2000)
 """As many seconds as TF itself keeps, of a busy robot; they are read when they are needed."""
+BROADCAST_TRANSFORMS: Final = keep_last(100)
+"""As TF's own broadcasters offer them."""
 STATIC_TRANSFORMS: Final = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL
 )
@@ -38,13 +40,15 @@ MARKERS: Final = keep_last(100)
 MARKER_FEEDBACK: Final = keep_last(100)
 """Several messages a click, of which one counts."""
 DIAGNOSTICS: Final = keep_last(10)
+COMMANDS: Final = keep_last(1)
+"""To a robot: the newest alone counts."""
+TARGET_POSES: Final = keep_last(10)
+STATE: Final = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST, depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL
+)
+"""Whoever comes later hears it too."""
 RECORDED: Final = keep_last(200)
 """For a listener that must not miss a message."""
-
-
-def newest_image(reliability: ReliabilityPolicy) -> QoSProfile:
-    """The subscription to a camera: a frame that came meanwhile replaces one that waits."""
-    return keep_last(1, reliability)
 
 
 def played_images(reliability: str) -> QoSProfile:

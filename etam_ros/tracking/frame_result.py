@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 
 from etam_ros.records import FrameResult
 from etam_ros.tracking.current_frame import CurrentFrame
@@ -16,6 +15,7 @@ def publish(
     objects: ObjectTable,
     drawing: Drawing,
     *,
+    measured: str,
     forget_after_s: float = 0.0,
     spared: Collection[int] = (),
 ) -> tuple[ObjectTable, FrameResult]:
@@ -25,16 +25,20 @@ def publish(
         current: the frame.
         objects: that are followed.
         drawing: of them.
+        measured: the value of `tracker.measured`.
         forget_after_s: objects that were not seen for longer are dropped; 0 drops none.
         spared: ids of objects that are not dropped.
 
     Returns:
-        the objects that are still followed, with the time at which they were seen last, and the
+        the objects that are still followed, with when and where they were seen last, and the
         result, which names the dropped.
     """
     frame = current.frame
     drawn = zip(objects, drawing.masks, drawing.scores, strict=True)
-    states = [tracked.state(mask, scores, frame.stamp_ns) for tracked, mask, scores in drawn]
+    states = [
+        tracked.state(mask, scores, frame.stamp_ns, measured=measured)
+        for tracked, mask, scores in drawn
+    ]
     limit_ns = forget_after_s * 1e9
     lost = [
         state.object_id
@@ -42,10 +46,7 @@ def publish(
         if 0 < limit_ns < state.time_since_seen_ns and state.object_id not in spared
     ]
     objects = objects.updated(
-        tracked
-        if state.occluded and tracked.last_seen_ns
-        else replace(tracked, last_seen_ns=frame.stamp_ns)
-        for tracked, state in zip(objects, states, strict=True)
+        tracked.seen_as(state) for tracked, state in zip(objects, states, strict=True)
     )
     return objects.dropping(lost), FrameResult(
         frame_number=current.number,

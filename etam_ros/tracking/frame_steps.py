@@ -183,6 +183,7 @@ class FrameSteps:
             object_id=target.object_id,
             label=prompt.label or target.label,
             last_seen_ns=target.last_seen_ns,
+            last_centroid=target.last_centroid,
             point_prompt=points,
             bank=target.bank.with_conditioning(current.number, memory, config),
             bank_before=target.bank_before,

@@ -19,8 +19,9 @@ from etam_ros.errors import ObjectError
 from etam_ros.records import MAX_OBJECT_ID, NEW_OBJECT, ObjectState
 from etam_ros.tracking.bank import MemoryBank
 from etam_ros.tracking.current_frame import FrameMark
+from etam_ros.tracking.masks.measures import NOWHERE, MeasuredMask
+from etam_ros.tracking.masks.pieces import pieces_of
 from etam_ros.tracking.prompt_inputs import PointPrompt
-from etam_ros.tracking.publishing import MeasuredMask
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -32,6 +33,7 @@ class PromptedObject:
         label: name given by prompts.
         last_seen_ns: stamp of the last frame on which it was visible; if that had none, of the
             first one since then that has, and 0 until there is one.
+        last_centroid: (x, y) on the last frame on which it was visible; NaN before any.
         point_prompt: box and clicks given on this frame.
         bank: what is remembered, this frame included.
         bank_before: what was remembered before this frame, empty where it started here.
@@ -41,6 +43,7 @@ class PromptedObject:
     object_id: int
     label: str
     last_seen_ns: int
+    last_centroid: tuple[float, float] = NOWHERE
     point_prompt: PointPrompt = field(default_factory=PointPrompt)
     bank: MemoryBank = field(default_factory=MemoryBank)
     bank_before: MemoryBank = field(default_factory=MemoryBank)
@@ -102,14 +105,24 @@ class TrackedObject(PromptedObject):
             self, bank=self.bank.renumbered(by), bank_before=self.bank_before.renumbered(by)
         )
 
-    def state(self, mask: MeasuredMask, scores: tuple[float, float], stamp_ns: int) -> ObjectState:
+    def state(
+        self,
+        mask: MeasuredMask,
+        scores: tuple[float, float],
+        stamp_ns: int,
+        *,
+        measured: str = "main_piece",
+    ) -> ObjectState:
         """What is published of this object; an object without a pixel counts as occluded.
 
         Args:
             mask: as drawn.
             scores: of this object, on the host.
             stamp_ns: of the frame.
+            measured: the value of `tracker.measured`.
         """
+        pieces = pieces_of(mask, self.last_centroid)
+        part = pieces.main if measured == "main_piece" else mask
         object_score_logit, iou_score = scores
         occluded = object_score_logit <= 0 or mask.area == 0
         return ObjectState(
@@ -119,15 +132,25 @@ class TrackedObject(PromptedObject):
             visibility=sigmoid(object_score_logit),
             iou_score=iou_score,
             area=mask.area,
-            box=mask.box,
-            centroid=mask.centroid,
+            box=part.box,
+            centroid=part.centroid,
             mask=mask.mask,
+            extent=mask.box,
+            measured=part.mask,
             time_since_seen_ns=self._since_seen_ns(stamp_ns) if occluded else 0,
             object_score_logit=object_score_logit,
             mask_logits=self.mask_logits[0, 0],
             pointer=self.pointer,
             stamp_ns=stamp_ns,
+            pieces=pieces.count,
+            main_piece_share=pieces.main.area / mask.area if mask.area else 0.0,
         )
+
+    def seen_as(self, state: ObjectState) -> TrackedObject:
+        """With when and where it was seen last, once it is published like that."""
+        if not state.occluded:
+            return replace(self, last_seen_ns=state.stamp_ns, last_centroid=state.centroid)
+        return self if self.last_seen_ns else replace(self, last_seen_ns=state.stamp_ns)
 
     def _since_seen_ns(self, stamp_ns: int) -> int:
         """0 where one of the two frames has no stamp, and nobody knows."""

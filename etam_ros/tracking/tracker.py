@@ -159,7 +159,7 @@ class Tracker:
             then += [found[1]] if found else []
         objects = ObjectTable(tuple(then))
         drawing = self._steps.settle_overlaps(there, objects, self.config)()
-        return publish(there, objects, drawing)[1]
+        return publish(there, objects, drawing, measured=self.config.measured)[1]
 
     @memory_errors_in_words()
     @torch.inference_mode()
@@ -201,7 +201,7 @@ class Tracker:
             return result.objects[objects.ids.index(object_id)]
         objects = ObjectTable((tracked,))
         drawing = self._steps.settle_overlaps(there, objects, config)()
-        objects, result = publish(there, objects, drawing)
+        objects, result = publish(there, objects, drawing, measured=config.measured)
         frames_left = state.frames_left(object_id, self._history)
         self._state = others.with_catching_up(there, objects, frames_left)
         return result.objects[0]
@@ -314,7 +314,9 @@ class Tracker:
             return self._arrived(state, group, newest)
         there = self._steps.encode_image(frame, mark.number + 1).after(mark)
         followed = self._follow(mark, there, group.objects)
-        objects, _ = publish(there, followed.objects, followed.drawing())
+        objects, _ = publish(
+            there, followed.objects, followed.drawing(), measured=self.config.measured
+        )
         moved = CatchUp(there, objects, group.frames_left - 1)
         groups = (moved if each is group else each for each in state.catching_up)
         return replace(state, catching_up=tuple(groups))
@@ -346,6 +348,7 @@ class Tracker:
             current,
             state.objects,
             drawing,
+            measured=self.config.measured,
             forget_after_s=self.config.forget_after_s if forget else 0.0,
             spared=state.catching_up_ids,
         )

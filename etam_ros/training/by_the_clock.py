@@ -27,6 +27,8 @@ import torch
 from etam_ros.config import DEFAULT_MODEL
 from etam_ros.errors import EtamError, TrainingError
 from etam_ros.media.files import writing_whole
+from etam_ros.options import counts
+from etam_ros.plain_options import add_options, given_options
 from etam_ros.synthetic.samples import ClipSource
 from etam_ros.training.config import TrainingConfig
 from etam_ros.training.data.batches import ClipBatch, batches
@@ -39,9 +41,12 @@ RECIPE: Final = TrainingConfig(
     init=DEFAULT_MODEL, optimizer="muon", lr=5.5e-4, layer_decay=1.0, warmup=50, ema=0.995,
     bce_share=1.0, taught_presence=0.0, frames=8, size=128, largest=224, objects=2, stills=0.3,
     smallest=0.006, mask_prompts=0.45, click_prompts=0.4, steps=10**7, schedule="minutes",
-    minutes=1.0, log_every=10, save_every_s=45.0, picture_every=10**9,
+    minutes=5.0, log_every=10, save_every_s=45.0, picture_every=10**9,
 )  # fmt: skip
 """What `etam_nano` was trained with last; see docs/training.md."""
+CHOOSABLE: Final = ("out", "minutes", "data", "init", "device", "frames", "size", "largest")
+"""Fields of the recipe that the command line may replace."""
+SIZES: Final = "8,16,32,64,128"
 FEWEST_STEPS: Final = 400
 """A run is given as many, if need be by smaller steps."""
 MOST_USES: Final = 8
@@ -228,16 +233,11 @@ def main(args: Sequence[str] | None = None) -> int:
         prog="python -m etam_ros.training.by_the_clock",
         description="Train for so many minutes; batch and reuse are chosen by what is measured.",
     )
-    parser.add_argument("out", help="folder of the run")
-    parser.add_argument("--minutes", type=float, default=5.0)
-    parser.add_argument("--data", type=Path, action="append", default=[])
-    parser.add_argument("--init", default=RECIPE.init)
-    parser.add_argument("--device", default="auto", choices=("auto", "cuda", "cpu"))
-    parser.add_argument("--frames", type=int, default=RECIPE.frames)
-    parser.add_argument("--size", type=int, default=RECIPE.size)
-    parser.add_argument("--largest", type=int, default=RECIPE.largest)
-    parser.add_argument("--sizes", default="8,16,32,64,128", help="clips of a step to try")
-    given = parser.parse_args(args)
+    add_options(parser, TrainingConfig, *CHOOSABLE, positional="out", defaults=RECIPE)
+    parser.add_argument(
+        "--sizes", default=SIZES, help=f"clips of a step to try [default: {SIZES}]"
+    )
+    parsed = parser.parse_args(args)
     asked: list[int] = []
 
     def ask(number: int, _frame: FrameType | None) -> None:
@@ -247,13 +247,10 @@ def main(args: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGINT, ask)
     cores = len(os.sched_getaffinity(0))
     try:
-        config = replace(
-            RECIPE, out=given.out, minutes=given.minutes, init=given.init, device=given.device,
-            frames=given.frames, size=given.size, largest=given.largest,
-            workers=max(1, cores - 1),
-        )  # fmt: skip
-        sizes = [int(each) for each in given.sizes.split(",")]
-        source = open_clips(given.data)
+        given = given_options(parsed, TrainingConfig)
+        config = replace(RECIPE, workers=max(1, cores - 1), **given)
+        sizes = counts("sizes", parsed.sizes)
+        source = open_clips(config.data)
         print(train_by_the_clock(config, source, sizes, lambda: bool(asked)), flush=True)
     except EtamError as error:
         print(error, file=sys.stderr)

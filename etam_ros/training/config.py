@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from etam_ros.config import DEFAULT_MODEL, DEVICES, Checked, option
+from etam_ros.config import DEFAULT_MODEL, DEVICES
 from etam_ros.errors import ConfigError
+from etam_ros.options import Checked, option
 
 OPTIMIZERS: Final = ("adamw", "muon")
 TRAINING_PRECISIONS: Final = ("auto", "fp32", "bf16")
@@ -23,22 +24,51 @@ share: Final = partial(option, minimum=0.0, maximum=1.0)
 """An option from 0 to 1."""
 count: Final = partial(option, minimum=1, maximum=10**9)
 """An option that is a whole number from 1 up."""
+# What training and pretraining are told alike.
+data_folders: Final = partial(option, (), metavar="path")
+run_folder: Final = partial(
+    option, description="Folder of the run; a run that is there goes on.", metavar="path"
+)
+steps_in_all: Final = partial(count, description="Steps of the whole run.")
+stop_after: Final = partial(
+    option,
+    0.0,
+    "Stop after so many minutes, ready to go on; 0 runs to the end.",
+    minimum=0.0,
+    maximum=1e6,
+)
+learning_rate: Final = partial(share, description="Learning rate after warm-up.")
+decay_of_weights: Final = partial(
+    option, 0.05, "Weight decay of matrices.", minimum=0.0, maximum=10.0
+)
+warmup_steps: Final = partial(option, description="Steps of warm-up.", minimum=0, maximum=10**9)
+largest_gradient: Final = partial(
+    option, 1.0, "Largest gradient norm; 0 never clips.", minimum=0.0, maximum=1e6
+)
+arithmetic: Final = partial(
+    option,
+    "auto",
+    "Arithmetic; auto is bf16 where that is fast, else fp32.",
+    choices=TRAINING_PRECISIONS,
+    panel=MACHINE,
+)
+training_device: Final = partial(
+    option, "auto", "Where it trains.", choices=DEVICES, panel=MACHINE
+)
+log_period: Final = partial(count, 50, "Steps between lines of log.csv.", panel=MACHINE)
 
 
 @dataclass(frozen=True)
 class TrainingConfig(Checked):
     """A training run."""
 
-    data: tuple[str, ...] = option(
-        (),
+    data: tuple[str, ...] = data_folders(
         "Sequences in DAVIS layout, images/ with masks/, a labelled bag, videos, photographs or a "
         "packed .npz; may be given several times.",
         unset="made-up clips",
-        metavar="path",
     )
-    out: str = option(
-        "training", "Folder of the run; a run that is there goes on.", metavar="path"
-    )
+    recover: bool = option(False, "Read what can be read of a damaged bag.")
+    out: str = run_folder("training")
     init: str = option(
         "",
         "Begin from a model's weights (its name), a weights file, an encoder of `etam pretrain`, "
@@ -46,10 +76,8 @@ class TrainingConfig(Checked):
         unset="from scratch",
     )
     model: str = option("", "Name of the model.", unset=f"that of --init, or {DEFAULT_MODEL}")
-    steps: int = count(10_000, "Steps of the whole run.")
-    minutes: float = option(
-        0.0, "Stop after so long, ready to go on; 0 runs to the end.", minimum=0.0, maximum=1e6
-    )
+    steps: int = steps_in_all(10_000)
+    minutes: float = stop_after()
     size: int = option(
         112, "Side of the pictures in pixels.", minimum=32, maximum=2048, panel=CLIPS
     )
@@ -102,21 +130,17 @@ class TrainingConfig(Checked):
         choices=OPTIMIZERS,
         panel=LEARNING,
     )
-    lr: float = share(5e-4, "Learning rate after warm-up.", panel=LEARNING)
+    lr: float = learning_rate(5e-4, panel=LEARNING)
     layer_decay: float = share(
         0.0,
         "Learning rate of each ViT block over the next one's.",
         unset=f"{FINE_TUNING_LAYER_DECAY} with --init, else 1",
         panel=LEARNING,
     )
-    weight_decay: float = option(
-        0.05, "Weight decay of matrices.", minimum=0.0, maximum=10.0, panel=LEARNING
-    )
-    warmup: int = option(200, "Steps of warm-up.", minimum=0, maximum=10**9, panel=LEARNING)
+    weight_decay: float = decay_of_weights(panel=LEARNING)
+    warmup: int = warmup_steps(200, panel=LEARNING)
     ema: float = share(0.999, "Share of the past in the averaged weights.", panel=LEARNING)
-    clip: float = option(
-        1.0, "Largest gradient norm; 0 never clips.", minimum=0.0, maximum=1e6, panel=LEARNING
-    )
+    clip: float = largest_gradient(panel=LEARNING)
     bce_share: float = share(
         0.33,
         "First share of the run with cross-entropy in place of focal loss; 0 suits fine-tuning.",
@@ -156,14 +180,9 @@ class TrainingConfig(Checked):
     threads: int = option(
         0, "Threads of PyTorch.", unset="its own number", minimum=0, maximum=1024, panel=MACHINE
     )
-    precision: str = option(
-        "auto",
-        "Arithmetic; auto is bf16 where that is fast, else fp32.",
-        choices=TRAINING_PRECISIONS,
-        panel=MACHINE,
-    )
-    device: str = option("auto", "Where it trains.", choices=DEVICES, panel=MACHINE)
-    log_every: int = count(50, "Steps between lines of log.csv.", panel=MACHINE)
+    precision: str = arithmetic()
+    device: str = training_device()
+    log_every: int = log_period()
     picture_every: int = count(1000, "Steps between sample pictures.", panel=MACHINE)
     save_every_s: float = option(
         300.0, "Seconds between states.", minimum=0.0, maximum=1e9, panel=MACHINE

@@ -46,7 +46,7 @@ def train(
             run cannot be written.
         BackendError, ConfigError, WeightsError: as their messages say.
     """
-    source = open_clips(config.data) if source is None else source
+    source = open_clips(config.data, recover=config.recover) if source is None else source
     if config.threads:
         torch.set_num_threads(config.threads)
     clock = _Clock(config)

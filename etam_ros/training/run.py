@@ -10,12 +10,11 @@ import argparse
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
 from types import FrameType
 from typing import Any
 
-from etam_ros.config import flag_of, metavar_of, option_of
 from etam_ros.errors import EtamError
+from etam_ros.plain_options import add_options, given_options
 from etam_ros.training.config import TrainingConfig
 from etam_ros.training.loop import train
 from etam_ros.training.outputs.progress_report import TrainingReport
@@ -26,20 +25,9 @@ def parse(args: Sequence[str] | None) -> dict[str, Any]:
     parser = argparse.ArgumentParser(
         prog="python -m etam_ros.training.run",
         description="Train, or go on with the run in --out.",
-        argument_default=argparse.SUPPRESS,
     )
-    for item in fields(TrainingConfig):
-        described, several = option_of(item), isinstance(item.default, tuple)
-        text = f"{described.help_text} [default: {described.unset or item.default}]"
-        parser.add_argument(
-            flag_of(item),
-            action="append" if several else "store",
-            type=str if several else type(item.default),
-            metavar=metavar_of(item),
-            help=text.replace("%", "%%"),
-        )
-    given = vars(parser.parse_args(args))
-    return {name: tuple(v) if isinstance(v, list) else v for name, v in given.items()}
+    add_options(parser, TrainingConfig)
+    return given_options(parser.parse_args(args), TrainingConfig)
 
 
 def line(report: TrainingReport, steps: int) -> str:

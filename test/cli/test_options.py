@@ -8,11 +8,15 @@ from typing import Annotated
 import pytest
 import typer
 
+from etam_ros.benchmark.config import BenchConfig
 from etam_ros.cli import main
 from etam_ros.cli.terminal.options import options_of
-from etam_ros.config import Checked, PlayerConfig, flag_of, option, option_of
+from etam_ros.config import NetworkConfig, PlayerConfig
+from etam_ros.demo.config import DemoConfig
 from etam_ros.errors import ConfigError
 from etam_ros.evaluation.config import EvaluationConfig
+from etam_ros.offline.config import BagOutputConfig, ReplayConfig, TrackConfig
+from etam_ros.options import Checked, flag_of, option, option_of
 from etam_ros.training.config import TrainingConfig
 from etam_ros.training.pretraining.config import PretrainingConfig
 
@@ -100,17 +104,33 @@ def test_fields_that_are_not_named_keep_their_defaults(seen):
     assert seen == [CupConfig(content="milk")]
 
 
+EXTRA = {"track": {"--max-objects"}, "play": {"--no-transport-profile"}}
+"""Options that are fields of other classes, or of the process."""
+KEPT = {"bench": {"engine_dir"}, "demo": {"backend", "precision", "device", "engine_dir"}}
+"""Fields that are no options of a verb."""
+
+
 @pytest.mark.parametrize(
-    ("verb", "config"),
+    ("verb", "configs"),
     [
-        ("train", TrainingConfig),
-        ("pretrain", PretrainingConfig),
-        ("play", PlayerConfig),
-        ("eval", EvaluationConfig),
+        ("train", [TrainingConfig]),
+        ("pretrain", [PretrainingConfig]),
+        ("play", [PlayerConfig]),
+        ("bench", [BenchConfig]),
+        ("demo", [DemoConfig]),
+        ("eval", [EvaluationConfig]),
+        ("track", [TrackConfig, NetworkConfig, ReplayConfig, BagOutputConfig]),
     ],
 )
-def test_every_field_is_an_option_of_its_verb(verb, config):
-    flags = {flag for each in main._load(verb).params for flag in each.opts}
-    for item in fields(config):
+def test_every_field_is_an_option_of_its_verb_and_nothing_else_is(verb, configs):
+    flags = {
+        flag for each in main._load(verb).params for flag in (*each.opts, *each.secondary_opts)
+    }
+    found = {"--help", "-h"}
+    for item in (item for config in configs for item in fields(config)):
         assert option_of(item).description.endswith(".")
-        assert {flag_of(item), item.name} & flags
+        if item.name not in KEPT.get(verb, ()):
+            own = {*flag_of(item).split("/"), item.name}
+            assert own & flags
+            found |= own
+    assert flags - found <= EXTRA.get(verb, set())

@@ -12,11 +12,13 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import yaml
 
 from etam_ros.cli.main import run
 from etam_ros.media.bags import messages
-from etam_ros.media.bags.definitions import known_types
+from etam_ros.media.bags.definitions import TRACK_EVENT, known_types
 from etam_ros.media.bags.results import RecordedRun
+from etam_ros.media.bags.writer import BagWriter
 from etam_ros.media.label_png import read_mask_values
 from etam_ros.media.sources import open_source
 from etam_ros.records import FOREGROUND, Prompt
@@ -87,7 +89,9 @@ def test_results_as_a_bag_are_those_of_the_files(tmp_path, storage):
     for frame, mask in zip(frames, masks_of(out), strict=True):
         np.testing.assert_array_equal(frame.label_image, mask)
         for item in frame.objects:
-            assert item.mask_in(mask.shape).sum() == item.area
+            assert (mask == item.object_id).sum() == item.area
+            assert (mask[item.mask_in(mask.shape)] == item.object_id).all()
+            assert item.mask.any() or item.occluded
     assert {item.object_id for item in frames[2].objects} == {1, 7}
     with AnyReader([bag]) as reader:  # by the definitions in the bag alone
         kinds: dict[str, int] = {}
@@ -117,6 +121,10 @@ def test_another_reader_of_mcap_reads_the_bag(tmp_path):
     definition = schemas["etam_ros/msg/TrackedObjectArray"]
     assert definition.encoding == "ros2msg"
     assert b"MSG: etam_ros/TrackedObject" in definition.data
+    said = yaml.safe_load((bag / "metadata.yaml").read_text())["rosbag2_bagfile_information"]
+    assert said["version"] == 8  # of Humble and later
+    profiles = [each["topic_metadata"] for each in said["topics_with_message_count"]]
+    assert {each["offered_qos_profiles"] for each in profiles} == {""}
     with part_of(bag).open("rb") as file:
         assert sum(1 for _ in StreamReader(file, validate_crcs=True).records)
 
@@ -135,20 +143,30 @@ def test_a_run_that_fails_leaves_nothing_that_looks_like_a_bag(tmp_path, capsys)
     assert "is there already" in capsys.readouterr().err
 
 
-def test_a_run_that_is_stopped_leaves_a_whole_bag(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_that_is_stopped_leaves_a_whole_bag_and_one_that_is_killed_none(tmp_path, number):
     source = write_bag(tmp_path / "source", camera(6) * 100)
     bag, out = tmp_path / "results", tmp_path / "out"
     options = ("--out", out, "--out-bag", bag, "--click", "35,45", *MODEL)
     command = [sys.executable, "-m", "etam_ros.cli.main", "track", source, *options]
     ended = subprocess.Popen([str(each) for each in command], stderr=subprocess.PIPE, text=True)
-    while len(list(out.glob("masks/*"))) < 3:
+    while len(list(out.glob("masks/*"))) < 100:
         assert ended.poll() is None, ended.communicate()
         time.sleep(0.01)
     assert not bag.exists()
-    ended.send_signal(signal.SIGINT)
+    ended.send_signal(number)
     ended.communicate()
-    assert ended.returncode == 130
-    assert len(list(RecordedRun(bag).frames())) == len(masks_of(out))
+    if number == signal.SIGINT:
+        assert ended.returncode == 130
+        assert len(list(RecordedRun(bag).frames())) == len(masks_of(out))
+        return
+    assert not bag.exists()
+    left = RecordedRun(tmp_path / ".results.part" / "results")  # as of a recorder that was killed
+    assert len(list(left.frames())) > 10
+    assert "did not finish it" in left.bag.notes[0]
+    with BagWriter(bag) as writer:
+        writer.add_topic("/tracker/events", TRACK_EVENT)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 def test_the_bag_lies_outside_of_the_folder(tmp_path, capsys):
@@ -240,6 +258,9 @@ def test_only_the_frames_that_were_processed_are_followed(tmp_path):
 def test_what_cannot_be_replayed_is_one_line(tmp_path, capsys):
     bag = bag_of(tmp_path / "bag", *camera(2))
     assert etam_track(bag, "--out", tmp_path / "out") == 2
+    assert "holds none: add --click" in capsys.readouterr().err
+    removed = bag_of(tmp_path / "removed", *camera(2), gone(0, 1))
+    assert etam_track(removed, "--out", tmp_path / "out") == 2
     assert "holds none: add --click" in capsys.readouterr().err
     options = ("--click", "35,45", "--frames", "processed")
     assert etam_track(bag, "--out", tmp_path / "out", *options) == 2

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from etam_ros.config import flag_of, metavar_of, option_of
 from etam_ros.media.label_png import encode_label_png
+from etam_ros.options import flag_of, metavar_of, option_of
 from etam_ros.training.config import TrainingConfig
 from etam_ros.training.run import parse
 

@@ -33,7 +33,7 @@ def result_with(labels):
         mask = labels[box[1] : box[3], box[0] : box[2]] == object_id
         states.append(
             ObjectState(object_id, "cup", False, 0.9, 0.8, int(mask.sum()), box,
-                        (float(xs.mean()), float(ys.mean())), mask, 0, 2.0, None, None)
+                        (float(xs.mean()), float(ys.mean())), mask, box, mask, 0, 2.0, None, None)
         )  # fmt: skip
     return FrameResult(1, 0, "", labels.shape, tuple(states), labels)
 

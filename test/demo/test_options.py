@@ -4,30 +4,37 @@ from pathlib import Path
 
 import pytest
 
-from etam_ros.demo.options import UNTRAINED, DemoOptions, prompts_from_text, with_defaults
+from etam_ros.demo.config import UNTRAINED, DemoConfig
+from etam_ros.demo.options import prompts_from_text, settled
 from etam_ros.errors import PromptError
 
 
-def options(**given):
-    return DemoOptions(**{
-        "out": Path("demo"), "model": "etam_nano", "weights": "", "rate_hz": 0.0, "frames": 9,
-        **given,
-    })  # fmt: skip
-
-
 def test_what_is_given_stays():
-    given = options(weights="mine.pt", rate_hz=12.0)
-    assert with_defaults(given) == given
+    given = settled(DemoConfig(weights="mine.pt", rate_hz=12.0))
+    assert (given.weights, given.rate_hz) == ("mine.pt", 12.0)
     assert given.trained
 
 
 def test_weights_are_the_models_own_else_random():
-    own = with_defaults(options())
+    own = settled(DemoConfig())
     assert Path(own.weights).name == "etam_nano.safetensors"
     assert own.trained
-    absent = with_defaults(options(model="tiny_test"))
+    absent = settled(DemoConfig(model="tiny_test"))
     assert absent.weights == UNTRAINED
     assert not absent.trained
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"click": ("1,2",)}, "need a SOURCE"),
+        ({"follow": True, "source": "clip.mp4"}, "--follow has its own room"),
+        ({"follow": True, "rate_hz": 3.0}, "--follow has its own room"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(given, words):
+    with pytest.raises(PromptError, match=words):
+        DemoConfig(**given)
 
 
 def test_clicks_and_boxes_are_one_new_object_each():

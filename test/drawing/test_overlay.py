@@ -17,7 +17,21 @@ def visible(object_id, box, label=""):
     mask = np.ones((y1 - y0, x1 - x0), bool)
     centre = ((x0 + x1 - 1) / 2, (y0 + y1 - 1) / 2)
     return ObjectState(
-        object_id, label, False, 0.97, 0.9, mask.size, box, centre, mask, 0, 3.5, None, None
+        object_id,
+        label,
+        False,
+        0.97,
+        0.9,
+        mask.size,
+        box,
+        centre,
+        mask,
+        box,
+        mask,
+        0,
+        3.5,
+        None,
+        None,
     )
 
 
@@ -25,7 +39,21 @@ def occluded(object_id, label=""):
     nothing = np.zeros((0, 0), bool)
     nowhere = (float("nan"), float("nan"))
     return ObjectState(
-        object_id, label, True, 0.02, 0.1, 0, (0, 0, 0, 0), nowhere, nothing, 5, -4.0, None, None
+        object_id,
+        label,
+        True,
+        0.02,
+        0.1,
+        0,
+        (0, 0, 0, 0),
+        nowhere,
+        nothing,
+        (0, 0, 0, 0),
+        nothing,
+        5,
+        -4.0,
+        None,
+        None,
     )
 
 

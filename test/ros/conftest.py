@@ -47,19 +47,16 @@ TRANSITIONS = {
 }
 
 
-class TrackerProcess:
-    """`tracker_node` as a process; what it logs goes to a file."""
+class NodeProcess:
+    """A node as a process; what it logs goes to a file."""
 
-    def __init__(self, environment: dict[str, str], log: Path, *ros_arguments: str) -> None:
+    def __init__(
+        self, node: str, environment: dict[str, str], log: Path, *ros_arguments: str
+    ) -> None:
         self.log_path = log
         self._segments_of_others = set(Path("/dev/shm").glob("fastrtps_*"))
-        command = [
-            sys.executable,
-            "-m",
-            "etam_ros.ros.tracker.executable",
-            "--ros-args",
-            *ros_arguments,
-        ]
+        module = f"etam_ros.ros.{node}.executable"
+        command = [sys.executable, "-m", module, "--ros-args", *ros_arguments]
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 command, stdout=output, stderr=subprocess.STDOUT, env=environment
@@ -300,23 +297,33 @@ def ros_context(ros_environment):
     context.try_shutdown()
 
 
-@pytest.fixture(scope="module")
-def start_tracker(ros_environment, tmp_path_factory):
-    """Start trackers; they are ended with the module, and must end well."""
-    folder = tmp_path_factory.mktemp("tracker_logs")
+def started(node: str, ros_environment: dict[str, str], folder: Path):
+    """A function that starts nodes of one kind; they are ended at last, and must end well."""
     running = []
 
-    def start(*ros_arguments: str, environment: dict[str, str] | None = None) -> TrackerProcess:
+    def start(*ros_arguments: str, environment: dict[str, str] | None = None) -> NodeProcess:
         log = folder / f"{len(running)}.log"
-        tracker = TrackerProcess(environment or ros_environment, log, *ros_arguments)
-        running.append(tracker)
-        return tracker
+        process = NodeProcess(node, environment or ros_environment, log, *ros_arguments)
+        running.append(process)
+        return process
 
     yield start
-    for tracker in running:
-        if tracker.process.poll() is None:
-            code = tracker.end()
-            assert code == 0, f"exit code {code}, log:\n{tracker.log}"
+    for process in running:
+        if process.process.poll() is None:
+            code = process.end()
+            assert code == 0, f"exit code {code}, log:\n{process.log}"
+
+
+@pytest.fixture(scope="module")
+def start_tracker(ros_environment, tmp_path_factory):
+    """Start trackers; they are ended with the module."""
+    yield from started("tracker", ros_environment, tmp_path_factory.mktemp("tracker_logs"))
+
+
+@pytest.fixture(scope="module")
+def start_follower(ros_environment, tmp_path_factory):
+    """Start followers; they are ended with the module."""
+    yield from started("follower", ros_environment, tmp_path_factory.mktemp("follower_logs"))
 
 
 @pytest.fixture

@@ -115,7 +115,9 @@ def test_a_region_and_its_binning_leave_things_in_their_place(info):
     np.testing.assert_allclose(model.rays(pixels), full.rays(in_full), atol=1e-6)
 
 
-@pytest.mark.parametrize("hw", [(240, 320), (160, 213), (160, 214), (960, 1280), (480, 640)])
+@pytest.mark.parametrize(
+    "hw", [(240, 320), (160, 213), (160, 214), (960, 1280), (480, 640), (320, 427), (720, 960)]
+)
 def test_the_same_view_at_another_size(hw):
     full = CameraModel.from_message(calibration("plumb_bob"))
     model = full.resized(hw)
@@ -125,7 +127,9 @@ def test_the_same_view_at_another_size(hw):
     np.testing.assert_allclose(model.rays(pixels), full.rays(in_full), atol=1e-6)
 
 
-@pytest.mark.parametrize("hw", [(320, 427), (240, 640), (400, 640), (480, 638), (10, 13), (1, 1)])
+@pytest.mark.parametrize(
+    "hw", [(320, 424), (240, 640), (400, 640), (480, 638), (720, 1280), (10, 13), (1, 1)]
+)
 def test_a_picture_that_may_be_a_cut_out_is_refused(hw):
     with pytest.raises(ConfigError, match="picture of 640 x 480, the image has") as refusal:
         CameraModel.from_message(calibration("none")).resized(hw)

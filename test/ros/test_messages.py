@@ -18,6 +18,7 @@ from etam_ros.errors import PromptError
 from etam_ros.records import FrameResult, ObjectState, Prompt
 from etam_ros.ros.messages import (
     LastSeen,
+    ObjectPosition,
     check_prompt_frame,
     objects_message,
     prompt_from_message,
@@ -34,7 +35,8 @@ def state(**changes):
     values = {
         "object_id": 65535, "label": "cup", "occluded": False, "visibility": 0.75,
         "iou_score": 0.5, "area": 6, "box": (10, 20, 16, 24), "centroid": (13.0, 21.5),
-        "mask": mask, "time_since_seen_ns": 0, "object_score_logit": 1.0,
+        "mask": mask, "extent": (10, 20, 16, 24), "measured": mask,
+        "time_since_seen_ns": 0, "object_score_logit": 1.0,
         "mask_logits": torch.zeros(4, 4), "pointer": torch.zeros(2),
     }  # fmt: skip
     return ObjectState(**{**values, **changes})
@@ -56,13 +58,33 @@ def test_a_visible_object():
     assert message.position.header == HEADER
 
 
+def test_the_mask_is_what_lies_inside_the_box_of_the_main_piece():
+    whole = np.zeros((4, 9), bool)
+    whole[1:3, 2:5] = whole[0, 8] = whole[0, 4] = True  # a stray piece beyond the box, one in it
+    main = np.zeros((3, 3), bool)
+    main[1:] = True
+    stray = state(
+        mask=whole, extent=(8, 20, 17, 24), box=(10, 20, 13, 23), measured=main, area=8,
+        pieces=3, main_piece_share=0.75,
+    )  # fmt: skip
+    message = tracked_object(stray, HEADER, LastSeen())
+    assert (message.area, message.pieces, message.main_piece_share) == (8, 3, 0.75)
+    box, mask = message.box, message.mask
+    assert (box.x_offset, box.y_offset, box.width, box.height) == (10, 20, 3, 3)
+    assert (mask.width, mask.height) == (3, 3)
+    pixels = np.frombuffer(mask.data, np.uint8).reshape(3, mask.step) > 0
+    np.testing.assert_array_equal(pixels, [[0, 0, 1], [1, 1, 1], [1, 1, 1]])
+
+
 def test_an_occluded_object_is_nowhere():
     hidden = state(
         occluded=True, area=0, box=(0, 0, 0, 0), centroid=(math.nan, math.nan),
-        mask=np.zeros((0, 0), bool), time_since_seen_ns=2_500_000_000,
+        mask=np.zeros((0, 0), bool), extent=(0, 0, 0, 0), measured=np.zeros((0, 0), bool),
+        pieces=0, main_piece_share=0.0, time_since_seen_ns=2_500_000_000,
     )  # fmt: skip
     message = tracked_object(hidden, HEADER, LastSeen((1, 2, 4, 6), (2.0, 3.5)))
     assert message.occluded
+    assert (message.pieces, message.main_piece_share) == (0, 0.0)
     assert (message.box.width, len(message.mask.data)) == (0, 0)
     assert math.isnan(message.centroid.x)
     assert (message.time_since_seen.sec, message.time_since_seen.nanosec) == (2, 500_000_000)
@@ -89,7 +111,16 @@ def test_objects_of_a_frame_keep_their_order_and_its_header():
     states = (state(object_id=9), state(object_id=2))
     result = FrameResult(7, 12, "camera", (48, 64), states, np.zeros((48, 64), np.uint16))
     last_seen = {9: LastSeen(centroid=(9.0, 9.0)), 2: LastSeen(centroid=(2.0, 2.0))}
-    message = objects_message(result, HEADER, last_seen=last_seen, dropped_frames=3)
+    positions = {2: ObjectPosition((0.6, 0.0, 0.8), (1.5, 0.0, 2.0), 0.01)}
+    message = objects_message(
+        result, HEADER, last_seen=last_seen, positions=positions, dropped_frames=3
+    )
+    unknown, known = message.objects
+    assert math.isnan(unknown.bearing.z)
+    assert math.isnan(unknown.position.point.x)
+    assert math.isnan(unknown.position_spread)
+    assert (known.bearing.x, known.bearing.z, known.position.point.z) == (0.6, 0.8, 2.0)
+    assert (known.position.header, known.position_spread) == (HEADER, pytest.approx(0.01))
     assert message.header == HEADER
     assert [o.id for o in message.objects] == [9, 2]
     assert [o.last_centroid.x for o in message.objects] == [9.0, 2.0]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -25,12 +26,17 @@ from etam_ros.model.config import ETAM_NANO, MODELS, ModelConfig
 from etam_ros.runtime.backend import EngineRequest
 from etam_ros.runtime.backends.cpu_backend import has_bf16
 from etam_ros.runtime.backends.onnxruntime.backend import OnnxBackend
+from etam_ros.runtime.backends.openvino.backend import (
+    INSTRUCTION_SETS,
+    WITHOUT_AMX,
+    OpenVinoBackend,
+)
 from etam_ros.runtime.backends.torch import weights as weights_module
 from etam_ros.runtime.backends.torch.stages import traits_of
 from etam_ros.runtime.backends.torch.weights import NetworkSource
 from etam_ros.runtime.engines import BY_NAME, verify_engine
 from etam_ros.runtime.export import export_model
-from etam_ros.runtime.exported import MANIFEST
+from etam_ros.runtime.exported import MANIFEST, ExportedModel
 from etam_ros.runtime.parity import ParityReport
 from etam_ros.runtime.stages import IN_FLOAT32, StageSizes
 from etam_ros.runtime.verdicts import VERDICTS
@@ -112,6 +118,17 @@ def test_the_shipped_model_passes_in_bf16(nano: EngineRequest) -> None:
     assert report.failures == []
     decoder = [each for each in report.stages if each.stage == "decode_mask"]
     assert max(each.relative for each in decoder) < 1e-4  # it stays in float32
+
+
+@pytest.mark.parametrize("own", ["", "AVX2"])
+def test_openvino_keeps_off_amx_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch, own: str
+) -> None:
+    monkeypatch.delenv(INSTRUCTION_SETS, raising=False)
+    if own:
+        monkeypatch.setenv(INSTRUCTION_SETS, own)
+    OpenVinoBackend.load_library()
+    assert os.environ[INSTRUCTION_SETS] == (own or WITHOUT_AMX)
 
 
 def follow(backend: str, engine_dir: Path) -> list[np.ndarray]:
@@ -282,10 +299,24 @@ def test_other_weights_and_precisions_are_other_exports(exported: Path) -> None:
     assert export_model(TINY_SOURCE, "fp16", exported, build=False) is None
 
 
+@pytest.fixture(scope="module")
+def reduced_export(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], ExportedModel]:
+    """Exports of tiny_test in reduced precisions, each made once."""
+    folder = tmp_path_factory.mktemp("reduced")
+
+    def export(precision: str) -> ExportedModel:
+        found = export_model(TINY_SOURCE, precision, folder)
+        assert found is not None
+        return found
+
+    return export
+
+
 @pytest.mark.parametrize("precision", ["fp16", "bf16"])
-def test_reduced_graphs_keep_norms_and_softmax_in_float32(tmp_path: Path, precision: str) -> None:
-    exported = export_model(TINY_SOURCE, precision, tmp_path)
-    assert exported is not None
+def test_reduced_graphs_keep_norms_and_softmax_in_float32(
+    reduced_export: Callable[[str], ExportedModel], precision: str
+) -> None:
+    exported = reduced_export(precision)
     reduced = {"fp16": onnx.TensorProto.FLOAT16, "bf16": onnx.TensorProto.BFLOAT16}[precision]
     for graph in exported.graphs:
         model = onnx.shape_inference.infer_shapes(onnx.load(exported.file(graph)))
@@ -305,12 +336,13 @@ def test_reduced_graphs_keep_norms_and_softmax_in_float32(tmp_path: Path, precis
             assert reduced not in types.values()
 
 
-def test_fp16_graphs_are_right_and_openvino_and_onnx_compute_them(tmp_path: Path) -> None:
+def test_fp16_graphs_are_right_and_openvino_and_onnx_compute_them(
+    reduced_export: Callable[[str], ExportedModel],
+) -> None:
     """The graphs that TensorRT gets, where a CPU can run them."""
     import onnxruntime
 
-    exported = export_model(TINY_SOURCE, "fp16", tmp_path)
-    assert exported is not None
+    exported = reduced_export("fp16")
     image = torch.randn(1, 3, 128, 128, generator=torch.Generator().manual_seed(0))
     with open_stages("tiny_test", weights="random:0", backend="torch", device="cpu") as stages:
         expected = stages.encode_image(image).numpy()

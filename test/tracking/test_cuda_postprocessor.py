@@ -14,7 +14,8 @@ from torch.nn import functional
 from etam_ros import TrackerConfig
 from etam_ros.tracking import cuda_postprocessor
 from etam_ros.tracking.cuda_postprocessor import CudaPostprocessor
-from etam_ros.tracking.publishing import CpuPostprocessor, Drawing, Postprocessor, measure
+from etam_ros.tracking.masks.measures import measure
+from etam_ros.tracking.publishing import CpuPostprocessor, Drawing, Postprocessor
 from etam_ros.transforms import IMAGE_STD
 
 CPU = torch.device("cpu")

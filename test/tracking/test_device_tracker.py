@@ -24,7 +24,8 @@ from etam_ros.runtime import (
 from etam_ros.tracking import cuda_postprocessor
 from etam_ros.tracking.cuda_postprocessor import CudaPostprocessor
 from etam_ros.tracking.holes import LARGEST_ON_DEVICE
-from etam_ros.tracking.publishing import EMPTY_MASK, CpuPostprocessor, Drawing, measure
+from etam_ros.tracking.masks.measures import EMPTY_MASK, measure
+from etam_ros.tracking.publishing import CpuPostprocessor, Drawing
 
 sys.path.insert(0, str(Path(__file__).parent))
 from fake_stages import SIZE, FakeStages, square

@@ -13,7 +13,8 @@ from hypothesis.extra.numpy import arrays
 from torch.nn import functional
 
 from etam_ros import TrackerConfig
-from etam_ros.tracking.publishing import Canvas, measure
+from etam_ros.tracking.masks.measures import measure
+from etam_ros.tracking.publishing import Canvas
 
 masks = arrays(bool, st.tuples(st.integers(1, 40), st.integers(1, 40)))
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from etam_ros.errors import ConfigError, TrainingError
-from etam_ros.training.by_the_clock import FEWEST_STEPS, _step_seconds, at_side, choose
+from etam_ros.training.by_the_clock import FEWEST_STEPS, _step_seconds, at_side, choose, main
 from etam_ros.training.config import TrainingConfig
 from etam_ros.training.data.batches import WINDOW, ClipBatch, batches
 from etam_ros.training.loop import train
@@ -28,6 +28,24 @@ TINY = TrainingConfig(
     model="tiny_test", size=64, frames=2, batch=2, objects=1, steps=10**7, warmup=1, workers=0,
     log_every=1, precision="fp32", device="cpu",
 )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("--sizes=8,x", "sizes is '8,x', expected numbers from 1 up"),
+        ("--minutes=0", "schedule is minutes and minutes is 0"),
+        ("--frames=0", "frames is 0, expected 1..64"),
+        ("--data=none.npz", "none.npz"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(
+    tmp_path: Path, capsys, option: str, words: str
+) -> None:
+    assert main([str(tmp_path / "run"), "--device=cpu", option]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert words in line
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_device_that_learns_faster_than_clips_are_made_uses_them_again() -> None:

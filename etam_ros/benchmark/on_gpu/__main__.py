@@ -18,7 +18,10 @@ from typing import Final
 
 from etam_ros.benchmark.on_gpu.findings import Findings
 from etam_ros.benchmark.on_gpu.parts import PARTS, REPORT, TESTS, TRAIN, Call, run_call
+from etam_ros.config import DEFAULT_MODEL, NetworkConfig
 from etam_ros.errors import ConfigError, EtamError
+from etam_ros.options import counts
+from etam_ros.plain_options import add_options
 from etam_ros.runtime import static_graphs
 from etam_ros.runtime.backends.torch.stages import choose_device
 
@@ -36,6 +39,7 @@ def main() -> int:
         return 0
     try:
         choose_device(given.device)
+        counts("objects", given.objects)
         _check_material(given.material)
         with TemporaryDirectory(prefix="etam_on_gpu_") as scratch:
             call = Call(
@@ -66,22 +70,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", default=",".join(PARTS), help="parts, as tests,train")
     parser.add_argument("--models", default=MODELS, help="to time, as MODEL=WEIGHTS,…")
     parser.add_argument("--compared", default=COMPARED, help="to compare, as MODEL=WEIGHTS,…")
-    parser.add_argument("--objects", type=counts, default=(1, 4, 16), help="as 1,4,16")
+    parser.add_argument("--objects", default="1,4,16", help="counts of them (%(default)s)")
     parser.add_argument("--frames", type=int, default=100, help="measured in each turn")
-    parser.add_argument("--engine-dir", default="", help="of plans and exports")
     parser.add_argument("--material", default="", help="packed material to train on")
-    parser.add_argument("--init", default="etam_nano", help="what training begins from")
+    add_options(parser, NetworkConfig, "engine_dir")
+    parser.set_defaults(engine_dir=NetworkConfig.engine_dir)
+    parser.add_argument("--init", default=DEFAULT_MODEL, help="what training begins from")
     parser.add_argument("--part", default="", choices=("", *PARTS), help=argparse.SUPPRESS)
     parser.add_argument("--seconds", type=float, default=0.0, help=argparse.SUPPRESS)
     return parser
-
-
-def counts(text: str) -> tuple[int, ...]:
-    """Numbers from 1 up, as 1,4,16."""
-    found = tuple(int(each) for each in text.split(","))
-    if min(found) < 1:
-        raise ValueError
-    return found
 
 
 def _check_material(material: str) -> None:
@@ -98,7 +95,7 @@ def _passed_on(given: argparse.Namespace) -> list[str]:
     names = (
         "device", "models", "compared", "objects", "frames", "engine_dir", "material", "init",
     )  # fmt: skip
-    values = {**vars(given), "objects": ",".join(map(str, given.objects))}
+    values = vars(given)
     return [f"--{name.replace('_', '-')}={values[name]}" for name in names]
 
 
@@ -117,7 +114,7 @@ def _run_part(given: argparse.Namespace) -> None:
         plan = SpeedPlan(
             _pairs(given.models),
             groups,
-            given.objects,
+            counts("objects", given.objects),
             given.frames,
             given.device,
             given.engine_dir,

@@ -10,19 +10,21 @@ configuration, checked.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import Field, fields
 from functools import wraps
 from typing import Annotated, Any
 
 import typer
 
-from etam_ros.config import Checked, flag_of, metavar_of, option_of
+from etam_ros.options import Checked, flag_of, metavar_of, option_of
 
 Verb = Callable[..., Any]
 
 
-def options_of(config: type[Checked], *names: str, positional: str = "") -> Callable[[Verb], Verb]:
+def options_of(
+    config: type[Checked], *names: str, positional: str = "", without: Collection[str] = ()
+) -> Callable[[Verb], Verb]:
     """Put options in the place of a verb's parameter that is annotated with a configuration.
 
     Args:
@@ -30,6 +32,7 @@ def options_of(config: type[Checked], *names: str, positional: str = "") -> Call
         names: of the fields that become options; none: all of them. The others keep their
             defaults.
         positional: name of the field that becomes an argument.
+        without: names of fields that do not become options.
 
     Returns:
         the decorator. The verb raises ConfigError where a value is not allowed.
@@ -37,7 +40,7 @@ def options_of(config: type[Checked], *names: str, positional: str = "") -> Call
     taken = [
         item
         for item in fields(config)  # type: ignore[arg-type]
-        if not names or item.name in names
+        if (not names or item.name in names) and item.name not in without
     ]
 
     def decorate(verb: Verb) -> Verb:

@@ -61,12 +61,15 @@ def label_images(bag: Bag, topic: str) -> Iterator[tuple[int, NDArray[np.uint16]
     Raises:
         SourceError: a message is no label image, or the bag is damaged.
     """
-    for message in bag.messages([topic]):
-        fields = bag.read(message)
+    for message, fields in bag.fields([topic]):
         try:
-            yield stamp_of(fields, message.received_ns), label_image_of(fields)
+            labels = label_image_of(fields)
         except ImageError as error:
-            raise SourceError(f"bag {bag.path}, topic {topic}: {error}") from error
+            if not bag.recover:
+                raise SourceError(f"bag {bag.path}, topic {topic}: {error}") from error
+            bag.lose(f"a message on {topic}: {error}")
+            continue
+        yield stamp_of(fields, message.received_ns), labels
 
 
 def label_image_of(fields: Any) -> NDArray[np.uint16]:

@@ -119,10 +119,10 @@ def _tracked_object(state: ObjectState, head: Any, last: Place) -> Any:
         visibility=state.visibility,
         iou_score=state.iou_score,
         area=state.area,
-        pieces=0,
-        main_piece_share=0.0,
+        pieces=state.pieces,
+        main_piece_share=state.main_piece_share,
         box=_region(state.box),
-        mask=image(state.mask.view(np.uint8) * np.uint8(255), "mono8", head),
+        mask=image(state.mask_in_box.astype(np.uint8) * np.uint8(255), "mono8", head),
         centroid=_pixel(state.centroid),
         bearing=_make("geometry_msgs/msg/Vector3", x=_NAN, y=_NAN, z=_NAN),
         position=_make(

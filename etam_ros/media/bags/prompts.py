@@ -81,8 +81,8 @@ def prompts_of_tracker(bag: Bag, tracker: str, camera: str = "") -> list[Recorde
 
 
 def _prompts(bag: Bag, topics: list[str]) -> Iterator[RecordedPrompt]:
-    for number, message in enumerate(bag.messages(topics)):
-        item = _item(message, bag.read(message), f"bag {bag.path}, {message.topic} {number}")
+    for number, (message, fields) in enumerate(bag.fields(topics)):
+        item = _item(message, fields, f"bag {bag.path}, {message.topic} {number}")
         if item is not None:
             yield item
 
@@ -114,8 +114,8 @@ def _on_their_frames(
         yield from items
         return
     times = [
-        (message.received_ns, stamp_of(bag.read(message), message.received_ns))
-        for message in bag.messages([camera])
+        (message.received_ns, stamp_of(fields, message.received_ns))
+        for message, fields in bag.fields([camera])
     ]
     stamps = sorted(stamp_ns for _, stamp_ns in times)
     received = [received_ns for received_ns, _ in times]

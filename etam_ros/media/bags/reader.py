@@ -17,6 +17,7 @@ from etam_ros.media.bags.sqlite_rescue import RescuedSqlite, left_behind, put_to
 from etam_ros.media.bags.whole_part import DamagedPartError, StoredMessage, WholePart
 from etam_ros.media.files import Closing
 
+_MOST_NOTES: Final = 20
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 """No CDR message begins with it: its first byte is zero."""
 
@@ -40,6 +41,7 @@ class Bag(Closing):
         recover: read what can be read of a damaged bag; notes say what could not.
 
     Attributes:
+        recover: as given.
         topics: of all parts, by name.
         notes: what is odd about it, in words; grows while a damaged bag is read.
         duration_s: in seconds, 0 where its metadata does not say.
@@ -51,9 +53,10 @@ class Bag(Closing):
     def __init__(self, path: Path, *, recover: bool = False) -> None:
         check_installed(path)
         self.path = path
-        self._recover = recover
+        self.recover = recover
         self._parts = find_parts(path)
         self.notes: list[str] = list(self._parts.notes)
+        self._unsaid = 0
         self.duration_s = self._parts.duration_s
         self._reader = MessageReader(ros1=storage_of(self._parts.files[0]) == ROSBAG1)
         if self._parts.missing:
@@ -70,7 +73,38 @@ class Bag(Closing):
         for file in self._parts.files:
             with self._reading(), self._opened(file) as part:
                 for message in part.messages(topics):
-                    yield self._unpacked(message)
+                    try:
+                        unpacked = self._unpacked(message)
+                    except DamagedPartError as error:
+                        if not self.recover:
+                            raise
+                        self.lose(str(error))
+                        continue
+                    yield unpacked
+
+    def fields(
+        self, topics: Collection[str], *, peek: bool = False
+    ) -> Iterator[tuple[StoredMessage, Any]]:
+        """The same messages, each with its fields; what is no such message is left out and told.
+
+        Args:
+            topics: of the messages.
+            peek: pass over such messages without a word; whoever reads them all hears of them.
+
+        Raises:
+            SourceError: the bag or a message is damaged, and it is not to be recovered.
+        """
+        for message in self.messages(topics):
+            try:
+                fields = self.read(message)
+            except SourceError as error:
+                if peek:
+                    continue
+                if not self.recover:
+                    raise
+                self.lose(str(error))
+                continue
+            yield message, fields
 
     def read(self, message: StoredMessage) -> Any:
         """The fields of a message, by name.
@@ -88,7 +122,7 @@ class Bag(Closing):
 
     def _all_topics(self) -> list[BagTopic]:
         """By metadata.yaml where there is one that can be trusted; else by looking."""
-        if self._parts.topics and not self._recover:
+        if self._parts.topics and not self.recover:
             return list(self._parts.topics)
         counts: dict[tuple[str, str], list[int | None]] = {}
         for file in self._parts.files:
@@ -113,8 +147,8 @@ class Bag(Closing):
 
     def _refuse(self, what: str) -> None:
         raise SourceError(
-            f"bag {self.path} is damaged ({what}), expected a whole one: what is left of it is "
-            "read with --recover of etam track, play or eval"
+            f"bag {self.path} is damaged ({what}), expected a whole one: read what is left of it "
+            "with --recover"
         ) from None
 
     @contextmanager
@@ -128,8 +162,8 @@ class Bag(Closing):
         """A reader of one file; what it needs on disk goes when the stack is closed."""
         storage, packed = storage_of(file), file.suffix == ZSTD
         if storage == ".mcap":
-            if packed or self._recover:
-                return StreamedMcap(file, self._reader, self.lose if self._recover else None)
+            if packed or self.recover:
+                return StreamedMcap(file, self._reader, self.lose if self.recover else None)
             if not self._parts.finished and is_unfinished_mcap(file):
                 return StreamedMcap(file, self._reader, self._on_unfinished)
         elif storage == ".db3":
@@ -138,7 +172,7 @@ class Bag(Closing):
             elif left_behind(file):
                 file = put_together(file, self._room(stack))
                 self.note(f"{file.name} was not finished by its recorder: put together from two")
-            if self._recover:
+            if self.recover:
                 return RescuedSqlite(file, self._reader, self.lose)
         part = WholePart(file, self._reader)
         if not part.in_order:
@@ -158,7 +192,7 @@ class Bag(Closing):
                 )
                 shutil.copyfileobj(reader, plain, 2**20)
         except zstandard.ZstdError as error:
-            if not self._recover:
+            if not self.recover:
                 raise DamagedPartError(f"{file.name}: {error}") from error
             self.lose(f"{file.name}: {error}")
         return unpacked
@@ -187,8 +221,13 @@ class Bag(Closing):
 
     def note(self, what: str) -> None:
         """Take down in words what is odd about the bag, once."""
-        if what not in self.notes:
+        if what in self.notes:
+            return
+        if len(self.notes) < _MOST_NOTES:
             self.notes.append(what)
+            return
+        self._unsaid += 1
+        self.notes[_MOST_NOTES:] = [f"and {self._unsaid} more things of that kind"]
 
 
 def check_installed(path: Path) -> None:

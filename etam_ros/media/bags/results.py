@@ -23,7 +23,7 @@ from etam_ros.media.bags.definitions import TRACKED_OBJECT_ARRAY
 from etam_ros.media.bags.labels import label_image_of
 from etam_ros.media.bags.prompts import prompts_of_tracker
 from etam_ros.media.bags.reader import Bag
-from etam_ros.media.bags.stamps import stamp_of
+from etam_ros.media.bags.stamps import NS_PER_S, stamp_of
 from etam_ros.media.bags.topics import LABEL_IMAGE, tracker_name
 from etam_ros.media.image_decoding import raw_samples
 from etam_ros.media.image_encodings import checked_layout
@@ -45,9 +45,9 @@ class RecordedObject:
         occluded: the model saw nothing of it: mask is (0, 0), box zero, centroid NaN.
         visibility: 0..1.
         iou_score: the model's own estimate of the mask's quality, 0..1.
-        area: pixels of the mask.
+        area: pixels of the whole mask.
         origin: (x, y) of the mask's top-left pixel in the frame.
-        mask: (h, w) bool, cropped.
+        mask: (h, w) bool, what lies inside the object's box; the label image has all of it.
         centroid: (x, y) in pixels.
     """
 
@@ -128,11 +128,21 @@ class RecordedRun:
         self.tracker = found
 
     def stamps(self) -> set[int]:
-        """Stamps of all frames that were processed, in nanoseconds."""
-        return {
-            stamp_of(self.bag.read(message), message.received_ns)
-            for message in self.bag.messages([f"{self.tracker}/objects"])
-        }
+        """Stamps of all frames that were processed, in nanoseconds.
+
+        Raises:
+            SourceError: the bag is damaged, or the frames have no stamps.
+        """
+        found = set()
+        for _, fields in self.bag.fields([f"{self.tracker}/objects"]):
+            stamp = fields.header.stamp
+            if not (stamp.sec or stamp.nanosec):
+                raise SourceError(
+                    f"bag {self.bag.path} has results without stamps, expected those of the "
+                    "frames they are of: record images with stamps, or follow all of them"
+                )
+            found.add(int(stamp.sec) * NS_PER_S + int(stamp.nanosec))
+        return found
 
     def prompted(self) -> set[tuple[int, int]]:
         """Stamps, in nanoseconds, and ids of objects that were prompted on that frame."""
@@ -158,8 +168,7 @@ class RecordedRun:
         apart = _APART if labels in topics else 0
         waiting: deque[tuple[int, Any, int]] = deque()
         painted: dict[int, NDArray[np.uint16]] = {}
-        for message in self.bag.messages(topics):
-            fields = self.bag.read(message)
+        for message, fields in self.bag.fields(topics):
             stamp_ns = stamp_of(fields, message.received_ns)
             if message.topic == objects:
                 waiting.append((stamp_ns, fields, message.received_ns))
@@ -168,10 +177,10 @@ class RecordedRun:
                 while len(painted) > _APART:
                     del painted[next(iter(painted))]
             while waiting and (waiting[0][0] in painted or len(waiting) > apart):
-                stamp_ns, fields, received_ns = waiting.popleft()
-                yield self._frame(fields, received_ns, painted.pop(stamp_ns, None))
-        for stamp_ns, fields, received_ns in waiting:
-            yield self._frame(fields, received_ns, painted.pop(stamp_ns, None))
+                first, objects_of_it, heard_ns = waiting.popleft()
+                yield self._frame(objects_of_it, heard_ns, painted.pop(first, None))
+        for last, objects_of_it, heard_ns in waiting:
+            yield self._frame(objects_of_it, heard_ns, painted.pop(last, None))
 
     def _labels(self, fields: Any) -> NDArray[np.uint16]:
         try:

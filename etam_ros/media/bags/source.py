@@ -69,16 +69,14 @@ class BagSource(FrameSource):
         topic = self.bag.topics.get(f"{before}/camera_info")
         if topic is None or topic.type != CAMERA_INFO:
             return None
-        for message in self.bag.messages([topic.name]):
-            return self.bag.read(message)
-        return None
+        return next((fields for _, fields in self.bag.fields([topic.name], peek=True)), None)
 
     def _rate(self) -> float | None:
         """Frames per second by the stamps of the first ones; None where those do not say."""
-        messages = islice(self.bag.messages([self.topic]), _LOOKED_AT)
+        first = islice(self.bag.fields([self.topic], peek=True), _LOOKED_AT)
         stamps: list[int] = []
         with suppress(SourceError):  # said where the frames are read
-            stamps.extend(stamp_of(self.bag.read(each), each.received_ns) for each in messages)
+            stamps.extend(stamp_of(fields, each.received_ns) for each, fields in first)
         steps = [later - earlier for earlier, later in pairwise(stamps)]
         usual_ns = median([step for step in steps if step > 0] or [0])
         return round(1e9 / usual_ns, 3) if usual_ns else None

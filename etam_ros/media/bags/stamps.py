@@ -30,12 +30,10 @@ def frame_id_of(fields: Any) -> str:
 
 def first_moments(bag: Bag, topic: str) -> set[Moment]:
     """Of the first messages of a topic, at most LOOKED_AT of them."""
-    first = islice(bag.messages([topic]), LOOKED_AT)
-    found = set()
-    for message in first:
-        fields = bag.read(message)
-        found.add((stamp_of(fields, message.received_ns), frame_id_of(fields)))
-    return found
+    return {
+        (stamp_of(fields, message.received_ns), frame_id_of(fields))
+        for message, fields in islice(bag.fields([topic], peek=True), LOOKED_AT)
+    }
 
 
 def shared_moments(bag: Bag, topic: str, moments: set[Moment]) -> tuple[int, int]:
@@ -45,8 +43,7 @@ def shared_moments(bag: Bag, topic: str, moments: set[Moment]) -> tuple[int, int
     """
     stamps = {stamp_ns for stamp_ns, _ in moments}
     alike = same = 0
-    for message in islice(bag.messages([topic]), _BEFORE_FIRST):
-        fields = bag.read(message)
+    for message, fields in islice(bag.fields([topic], peek=True), _BEFORE_FIRST):
         stamp_ns = stamp_of(fields, message.received_ns)
         alike += stamp_ns in stamps
         same += (stamp_ns, frame_id_of(fields)) in moments

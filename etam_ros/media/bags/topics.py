@@ -133,8 +133,8 @@ def tracker_name(bag: Bag, wanted: str = "") -> str | None:
 
 def first_encoding(bag: Bag, topic: BagTopic) -> str:
     """The encoding of the first image of a topic of raw images; empty where there is none."""
-    for message in bag.messages([topic.name]):
-        return str(bag.read(message).encoding)
+    for _, fields in bag.fields([topic.name], peek=True):
+        return str(fields.encoding)
     return ""
 
 

@@ -13,12 +13,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
+from etam_ros import __version__
 from etam_ros.errors import SourceError
-from etam_ros.media.bags.definitions import known_types
+from etam_ros.media.bags.definitions import PACKAGE, known_types
 from etam_ros.media.bags.reader import check_installed
 from etam_ros.media.files import Closing, writing
+
+_METADATA_VERSION: Final = 8
+"""Of metadata.yaml: the newest that Humble can read, which expects QoS profiles as text."""
 
 
 class BagWriter(Closing):
@@ -47,8 +51,11 @@ class BagWriter(Closing):
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder.mkdir()
             self._writer = Writer(
-                self._folder / path.name, version=9, storage_plugin=StoragePlugin[storage.upper()]
+                self._folder / path.name,
+                version=_METADATA_VERSION,
+                storage_plugin=StoragePlugin[storage.upper()],
             )
+            self._writer.set_custom_data(PACKAGE, __version__)
             if storage == "mcap":
                 self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
             self._writer.open()

@@ -74,6 +74,11 @@ class ProcessGroup:
         if self.running(name):
             self._processes[name].send_signal(signal.SIGINT)
 
+    def kill(self, name: str) -> None:
+        """End a process as a crash would, with SIGKILL."""
+        self._processes[name].kill()
+        self._processes[name].wait(_PATIENCE_S)
+
     def end(self, name: str) -> None:
         """End a process: ask it, tell it, kill it."""
         process = self._processes[name]

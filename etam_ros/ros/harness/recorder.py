@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+import cv2
 import numpy as np
 from geometry_msgs.msg import Point32
 from numpy.typing import NDArray
@@ -163,19 +164,33 @@ def result_from_messages(
     if labels is None:
         labels = np.zeros(hw, np.uint16)
         for state in states:
-            x0, y0, x1, y1 = state.box
+            x0, y0, x1, y1 = state.extent
             np.copyto(labels[y0:y1, x0:x1], np.uint16(state.object_id), where=state.mask)
+    else:
+        states = tuple(_with_stray_pieces(state, labels) for state in states)
     header = message.header
     return FrameResult(
         message.frame_number, stamp_ns(header.stamp), header.frame_id, hw, states, labels
     )
 
 
+def _with_stray_pieces(state: ObjectState, labels: NDArray[np.uint16]) -> ObjectState:
+    """With what lies outside of its box, which the label image has and its message has not."""
+    if state.pieces < 2:
+        return state
+    x0, y0, x1, y1 = state.box
+    whole = labels == state.object_id
+    whole[y0:y1, x0:x1] |= state.mask
+    left, top, width, height = cv2.boundingRect(whole.view(np.uint8))
+    extent = (left, top, left + width, top + height)
+    return replace(state, mask=whole[top : extent[3], left : extent[2]], extent=extent)
+
+
 def _state(item: TrackedObject) -> ObjectState:
-    box, mask = item.box, item.mask
-    x0, y0 = box.x_offset, box.y_offset
-    pixels = np.frombuffer(mask.data, np.uint8)
-    shape = (mask.height, mask.step) if mask.step else (0, 0)
+    x0, y0 = item.box.x_offset, item.box.y_offset
+    box = (x0, y0, x0 + item.box.width, y0 + item.box.height)
+    shape = (item.mask.height, item.mask.step) if item.mask.step else (0, 0)
+    pixels = np.frombuffer(item.mask.data, np.uint8).reshape(shape)[:, : item.mask.width] > 0
     unpublished: Any = None
     return ObjectState(
         object_id=item.id,
@@ -184,11 +199,15 @@ def _state(item: TrackedObject) -> ObjectState:
         visibility=item.visibility,
         iou_score=item.iou_score,
         area=item.area,
-        box=(x0, y0, x0 + box.width, y0 + box.height),
+        box=box,
         centroid=(item.centroid.x, item.centroid.y),
-        mask=pixels.reshape(shape)[:, : mask.width] > 0,
+        mask=pixels,
+        extent=box,
+        measured=pixels,
         time_since_seen_ns=stamp_ns(item.time_since_seen),
         object_score_logit=float("nan"),
         mask_logits=unpublished,
         pointer=unpublished,
+        pieces=item.pieces,
+        main_piece_share=item.main_piece_share,
     )

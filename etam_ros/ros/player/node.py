@@ -16,9 +16,10 @@ from rclpy.publisher import Publisher
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
-from etam_ros.config import PlayerConfig, option_of
+from etam_ros.config import PlayerConfig
 from etam_ros.errors import ConfigError
 from etam_ros.media.sources import open_source
+from etam_ros.options import option_of
 from etam_ros.records import Frame
 from etam_ros.ros.camera_info import camera_info_from_file, camera_info_of
 from etam_ros.ros.image_conversion import compressed_message, image_message

@@ -15,6 +15,8 @@ from etam_ros.ros.camera_model import CameraModel
 from etam_ros.ros.endpoints import Endpoints
 from etam_ros.ros.qos import CAMERA_INFO
 
+NO_INFO: Final = "no camera_info has come"
+UNCALIBRATED: Final = "camera_info says that the camera is not calibrated"
 MOST_SIZES: Final = 4
 """Sizes of pictures whose models are kept."""
 MOST_WARNINGS: Final = 32
@@ -106,9 +108,9 @@ class NotCalibratedError(ConfigError):
 
 def _model(info: CameraInfo | None, rectified: bool, hw: tuple[int, int]) -> CameraModel:
     if info is None:
-        raise NotCalibratedError("no camera_info has come")
+        raise NotCalibratedError(NO_INFO)
     if not any(info.p if rectified else info.k):
-        raise NotCalibratedError("camera_info says that the camera is not calibrated")
+        raise NotCalibratedError(UNCALIBRATED)
     full = CameraModel.from_message(info, rectified=rectified)
     seen = full.seen_through(info)
     if full.hw == hw != seen.hw:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import resource
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
 from etam_ros.ros.qos import DIAGNOSTICS
+from etam_ros.ros.tracker.camera import NO_INFO, UNCALIBRATED
 from etam_ros.ros.tracker.image_subscription import ImageSource
+from etam_ros.ros.tracker.positions.locating import PositionsReport
 from etam_ros.ros.tracker.statistics import NewErrors, Snapshot
 
 TOPIC = "/diagnostics"
@@ -30,6 +32,8 @@ class NodeReport:
         source: the camera, None while nothing is subscribed.
         numbers: counts and times.
         new: errors since the report before.
+        depth: the publisher of depth, None while nothing is subscribed.
+        positions: what came of the positions of objects.
     """
 
     state: str
@@ -40,6 +44,8 @@ class NodeReport:
     source: ImageSource | None
     numbers: Snapshot
     new: NewErrors
+    depth: ImageSource | None = None
+    positions: PositionsReport = field(default_factory=PositionsReport)
 
 
 class DiagnosticsPublisher:
@@ -57,10 +63,11 @@ class DiagnosticsPublisher:
 
 
 def statuses(node_name: str, report: NodeReport) -> list[DiagnosticStatus]:
-    """The entries of one report: images, tracking, engine."""
+    """The entries of one report: images, tracking, positions, engine."""
     return [
         _status(node_name, "images", _images_level(report), _images_values(report)),
         _status(node_name, "tracking", _tracking_level(report), _tracking_values(report)),
+        _status(node_name, "positions", _positions_level(report), _positions_values(report)),
         _status(
             node_name,
             "engine",
@@ -138,6 +145,56 @@ def _tracking_values(report: NodeReport) -> dict[str, str]:
         "last_failed_overlay": numbers.last_failed_overlay,
         "refused_prompts": str(numbers.refused_prompts),
         "last_refusal": numbers.last_refusal,
+    }
+
+
+def _positions_level(report: NodeReport) -> tuple[bytes, str]:
+    found, depth = report.positions, report.depth
+    if report.state != "active":
+        return DiagnosticStatus.OK, report.state
+    if not found.frames:
+        return DiagnosticStatus.OK, "nobody has asked where a visible object is"
+    if found.no_bearing:
+        is_wrong = found.no_bearing not in (NO_INFO, UNCALIBRATED)
+        return _warning_if(is_wrong), f"neither bearings nor positions: {found.no_bearing}"
+    if found.no_depth:
+        is_wrong, reason = found.no_depth == found.last_refusal, found.no_depth
+        if depth is not None and depth.problem:
+            is_wrong, reason = True, depth.problem
+        elif depth is not None and not depth.publishers:
+            reason = f"nobody publishes on {depth.topic}"
+        elif found.received and not found.paired:
+            is_wrong = True
+        if found.late:
+            reason += f"; depth came too late for {found.late} images"
+        return _warning_if(is_wrong), f"bearings only: {reason}"
+    return DiagnosticStatus.OK, f"{found.located} of {found.visible} visible objects located"
+
+
+def _warning_if(something_is_wrong: bool) -> bytes:
+    level: bytes = DiagnosticStatus.WARN if something_is_wrong else DiagnosticStatus.OK
+    return level
+
+
+def _positions_values(report: NodeReport) -> dict[str, str]:
+    found, depth = report.positions, report.depth
+    return {
+        "depth_topic": depth.topic if depth else "none",
+        "depth_reliability": depth.reliability if depth else "none",
+        "depth_publishers": str(depth.publishers if depth else 0),
+        "depth_received": str(found.received),
+        "frames": str(found.frames),
+        "paired": str(found.paired),
+        "missing": str(found.missing),
+        "late": str(found.late),
+        "refused": str(found.refused),
+        "last_refusal": found.last_refusal,
+        "apart_p50_ms": _milliseconds(found.apart_p50_ms),
+        "visible": str(found.visible),
+        "located": str(found.located),
+        "no_bearing": found.no_bearing,
+        "no_depth": found.no_depth,
+        "problem": depth.problem if depth else "",
     }
 
 

@@ -160,7 +160,7 @@ def colours_of(picture: NDArray[np.uint8], state: ObjectState) -> Colours | None
     """The colours under a mask; None where it has too few pixels."""
     if state.area < FEWEST_PX:
         return None
-    x0, y0, x1, y1 = state.box
+    x0, y0, x1, y1 = state.extent
     step = max(1, math.isqrt((y1 - y0) * (x1 - x0)) // SAMPLES)
     crop = np.ascontiguousarray(picture[y0:y1:step, x0:x1:step])
     mask = np.ascontiguousarray(state.mask[::step, ::step]).view(np.uint8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from std_msgs.msg import Header
 
 from etam_ros.records import Frame, FrameResult
 from etam_ros.ros.image_conversion import image_from_compressed, image_from_message
-from etam_ros.ros.messages import LastSeen, stamp_ns
+from etam_ros.ros.messages import LastSeen, ObjectPosition, stamp_ns
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class ProcessedFrame:
         image: (H, W, 3) uint8 RGB; may be a view of the message's data.
         header: the image message's own.
         received_ns: monotonic time at which the message came.
+        positions: by object id, where objects are in space, of which anything is known.
     """
 
     result: FrameResult
@@ -57,3 +58,4 @@ class ProcessedFrame:
     image: NDArray[np.uint8]
     header: Header
     received_ns: int
+    positions: Mapping[int, ObjectPosition] = field(default_factory=dict)

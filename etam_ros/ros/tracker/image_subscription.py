@@ -1,4 +1,4 @@
-"""The subscription to the camera, whatever the camera offers.
+"""The subscriptions to a camera's images and depth, whatever the camera offers.
 
 Its QoS has to fit publishers that come and go, so they are checked now and then; the same check
 finds a camera that publishes but whose images do not arrive.
@@ -20,7 +20,7 @@ from rclpy.topic_endpoint_info import TopicEndpointInfo
 from sensor_msgs.msg import CompressedImage, Image
 
 from etam_ros.config import NodeConfig
-from etam_ros.ros.qos import choose_reliability, newest_image
+from etam_ros.ros.qos import choose_reliability, keep_last
 from etam_ros.ros.transport import VARIABLES
 
 try:
@@ -29,11 +29,56 @@ except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
 SILENCE_S: Final = 2.0
-_TYPES: Final = {"raw": Image, "compressed": CompressedImage}
 _TYPE_NAMES: Final = {
-    "raw": "sensor_msgs/msg/Image",
-    "compressed": "sensor_msgs/msg/CompressedImage",
+    Image: "sensor_msgs/msg/Image",
+    CompressedImage: "sensor_msgs/msg/CompressedImage",
 }
+
+
+@dataclass(frozen=True)
+class WantedImages:
+    """What to subscribe to.
+
+    Attributes:
+        topic: resolved name.
+        message_type: Image or CompressedImage.
+        reliability: auto, reliable or best_effort.
+        kept: messages that wait for the callback at most; newer ones replace the oldest.
+        noun: what does not come, in words.
+        remedy: what to do where publishers have another type.
+    """
+
+    topic: str
+    message_type: type
+    reliability: str
+    kept: int
+    noun: str
+    remedy: str
+
+
+def camera_images(node: Node, config: NodeConfig) -> WantedImages:
+    """`image`, or `<resolved image>/compressed`; the newest replaces one that waits."""
+    topic, compressed = node.resolve_topic_name("image"), config.image_transport == "compressed"
+    return WantedImages(
+        topic + ("/compressed" if compressed else ""),
+        CompressedImage if compressed else Image,
+        config.image_reliability,
+        1,
+        "image",
+        "change image_transport, or remap image",
+    )
+
+
+def camera_depth(node: Node, config: NodeConfig) -> WantedImages:
+    """`depth`, of which every message may be the one that fits."""
+    return WantedImages(
+        node.resolve_topic_name("depth"),
+        Image,
+        config.image_reliability,
+        5,
+        "depth",
+        "remap depth to a topic of raw images",
+    )
 
 
 @dataclass(frozen=True)
@@ -54,13 +99,13 @@ class ImageSource:
 
 
 class ImageSubscription:
-    """Subscribes to `image`, or to `<resolved image>/compressed`, with a depth of 1.
+    """Subscribes to what a camera publishes, by the QoS that it offers.
 
     Whoever makes it calls `check_publishers` again and again, and `destroy` at the end.
 
     Args:
         node: gets the subscription.
-        config: transport and reliability.
+        wanted: what to subscribe to.
         on_image: called with each message.
         received: how many messages have come so far.
         group: callback group of the subscription.
@@ -69,18 +114,17 @@ class ImageSubscription:
     def __init__(
         self,
         node: Node,
-        config: NodeConfig,
+        wanted: WantedImages,
         on_image: Callable[[Image | CompressedImage], None],
         received: Callable[[], int],
         group: CallbackGroup,
     ) -> None:
         self._node = node
-        self._config = config
+        self._wanted = wanted
         self._on_image = on_image
         self._received = received
         self._group = group
-        topic = node.resolve_topic_name("image")
-        self._topic = topic + ("/compressed" if config.image_transport == "compressed" else "")
+        self._topic = wanted.topic
         self._policy = ReliabilityPolicy.BEST_EFFORT
         self._lock = (
             threading.Lock()
@@ -91,7 +135,7 @@ class ImageSubscription:
         self._expecting_since_s = time.monotonic()
         self._received_before = received()
         self._problems: list[str] = []
-        self._subscribe(choose_reliability(config.image_reliability, []))
+        self._subscribe(choose_reliability(wanted.reliability, []))
         self.source = ImageSource(self._topic, self._policy.name.lower())
 
     def check_publishers(self) -> None:
@@ -102,7 +146,7 @@ class ImageSubscription:
             present = self._node.get_publishers_info_by_topic(self._topic)
             fitting = [p for p in present if p.topic_type == self._type_name]
             offered = [p.qos_profile.reliability for p in fitting]
-            policy = choose_reliability(self._config.image_reliability, offered)
+            policy = choose_reliability(self._wanted.reliability, offered)
             if policy != self._policy and fitting:
                 self._subscribe(policy)
             problems = self._wrong_types(present) + self._incompatible(fitting)
@@ -123,16 +167,16 @@ class ImageSubscription:
 
     @property
     def _type_name(self) -> str:
-        return _TYPE_NAMES[self._config.image_transport]
+        return _TYPE_NAMES[self._wanted.message_type]
 
     def _subscribe(self, policy: ReliabilityPolicy) -> None:
         self._unsubscribe()
         self._policy = policy
         self._subscription = self._node.create_subscription(
-            _TYPES[self._config.image_transport],
+            self._wanted.message_type,
             self._topic,
             self._on_image,
-            newest_image(policy),
+            keep_last(self._wanted.kept, policy),
             callback_group=self._group,
             # `check_publishers` names incompatible publishers; an event of a subscription that was
             # just replaced would raise in the executor.
@@ -147,7 +191,7 @@ class ImageSubscription:
     def _wrong_types(self, publishers: list[TopicEndpointInfo]) -> list[str]:
         return [
             f"{_name(publisher)} publishes {publisher.topic_type} on {self._topic}, expected "
-            f"{self._type_name}: change image_transport, or remap image"
+            f"{self._type_name}: {self._wanted.remedy}"
             for publisher in publishers
             if publisher.topic_type != self._type_name and _known(publisher)
         ]
@@ -176,9 +220,10 @@ class ImageSubscription:
             return []
         offers = sorted({p.qos_profile.reliability.name.lower() for p in publishers})
         problem = (
-            f"{len(publishers)} publisher(s) on {self._topic} but no image for {SILENCE_S:g} s: "
-            f"they offer QoS {', '.join(offers)}, subscribed as {self._policy.name.lower()}; if "
-            f"they do publish, start them with the large-image transport profile, {VARIABLES[0]}"
+            f"{len(publishers)} publisher(s) on {self._topic} but no {self._wanted.noun} for "
+            f"{SILENCE_S:g} s: they offer QoS {', '.join(offers)}, subscribed as "
+            f"{self._policy.name.lower()}; if they do publish, start them with the large-image "
+            f"transport profile, {VARIABLES[0]}"
         )
         return [problem]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -14,7 +14,8 @@ from std_msgs.msg import Header
 
 from etam_ros.config import TrackerConfig
 from etam_ros.msg import Prompt as PromptMessage
-from etam_ros.records import FOREGROUND, NEW_OBJECT, Frame, Prompt
+from etam_ros.records import FOREGROUND, NEW_OBJECT, Frame, ObjectState, Prompt
+from etam_ros.ros.messages import NO_POSITION, ObjectPosition
 from etam_ros.ros.parameters import Settings
 from etam_ros.ros.tracker.object_watch import ObjectWatch
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 OPENMP_SPINS: Final = "20000"
 """Enough to bridge the gaps between the operations of a stage."""
+
+
+Locate = Callable[[Sequence[ObjectState], tuple[int, int], Header], Mapping[int, ObjectPosition]]
+"""Where the objects of a frame are, by its size and header."""
 
 
 @dataclass
@@ -37,6 +42,7 @@ class Tracking:
         newest: header of the newest processed frame, None before the first.
         selected: id of the object that was chosen for bare clicks, None without one.
         watch: notices what becomes of the objects.
+        locate: says where objects are in space.
         applied: prompts as they were applied, which nobody was told of yet.
         check: raises ConfigError for what the stages cannot serve; any thread may call it. None
             where they serve everything.
@@ -48,6 +54,7 @@ class Tracking:
     newest: Header | None = None
     selected: int | None = None
     watch: ObjectWatch = field(default_factory=ObjectWatch)
+    locate: Locate | None = None
     applied: list[PromptMessage] = field(default_factory=list)
     check: Callable[[TrackerConfig], None] | None = None
 
@@ -76,6 +83,13 @@ class Tracking:
                 prompted=prompted,
             )
 
+    def position_of(self, state: ObjectState, header: Header) -> ObjectPosition:
+        """Where an object of the newest frame is in space, by that frame's header."""
+        result = self.tracker.result
+        if self.locate is None or result is None:
+            return NO_POSITION
+        return self.locate([state], result.image_hw, header).get(state.object_id, NO_POSITION)
+
     def take_applied(self) -> list[PromptMessage]:
         """The prompts that were applied since the last call of this, in order."""
         taken, self.applied = self.applied, []
@@ -95,6 +109,7 @@ def load_tracking(
     settings: Settings,
     stopping: Callable[[], bool],
     on_step: Callable[[str], None] = lambda _: None,
+    locate: Locate | None = None,
 ) -> Tracking:
     """Load the network and warm it up; takes seconds.
 
@@ -102,6 +117,7 @@ def load_tracking(
         settings: model, weights, backend, ...
         stopping: asked between the steps.
         on_step: is told what is being done when an engine has to be built.
+        locate: says where objects are in space.
 
     Raises:
         EtamError: the network cannot be loaded.
@@ -145,7 +161,7 @@ def load_tracking(
     except BaseException:
         stages.close()
         raise
-    return Tracking(tracker, timed, history, check=timed.check_serves)
+    return Tracking(tracker, timed, history, locate=locate, check=timed.check_serves)
 
 
 def _warm_up(tracker: Tracker, size: int, go_on: Callable[[], None]) -> None:

@@ -15,12 +15,11 @@ import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
-from rclpy.clock import Clock, ClockType  # type: ignore[attr-defined]
-from rclpy.timer import Timer
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 
 from etam_ros.errors import EtamError
 from etam_ros.msg import Prompt, TrackEvent
@@ -28,12 +27,14 @@ from etam_ros.ros.endpoints import Endpoints
 from etam_ros.ros.managed_node import ManagedNode, Transitions
 from etam_ros.ros.parameters import NodeParameters, Settings
 from etam_ros.ros.tracker.camera import Camera
+from etam_ros.ros.tracker.camera_topics import CameraTopics
 from etam_ros.ros.tracker.diagnostics import DiagnosticsPublisher, NodeReport
 from etam_ros.ros.tracker.displays import Display, Displays
 from etam_ros.ros.tracker.frames import ProcessedFrame
-from etam_ros.ros.tracker.image_subscription import ImageSubscription
 from etam_ros.ros.tracker.loading import load_tracking
 from etam_ros.ros.tracker.object_watch import in_words
+from etam_ros.ros.tracker.positions.locating import Positions
+from etam_ros.ros.tracker.positions.publishers import PositionPublishers
 from etam_ros.ros.tracker.prompts.requests import ask
 from etam_ros.ros.tracker.prompts.services import PromptServices
 from etam_ros.ros.tracker.prompts.topics import PromptTopics
@@ -67,7 +68,8 @@ class TrackerNode:
         self._results: ResultPublishers | None = None
         self._displays = Displays()
         self._plane: ClickPlanePublisher | None = None
-        self._images: ImageSubscription | None = None
+        self._shown: PositionPublishers | None = None
+        self._topics: CameraTopics | None = None
         self._configured, self._activated = ExitStack(), ExitStack()  # how to undo the two
         self.node = ManagedNode(
             "tracker",
@@ -82,23 +84,22 @@ class TrackerNode:
             self._on_settings,
         )
         self._camera = Camera(lambda: self.settings.camera, self._warn)
+        self._positions = Positions(self._camera, lambda: self.settings.depth)
         diagnostics = self.settings.diagnostics
         self.statistics = Statistics(diagnostics.window, time.monotonic_ns())
         self._diagnostics = DiagnosticsPublisher(self.node)
         group = MutuallyExclusiveCallbackGroup()
-        self._report_timer = self._every(diagnostics.period_s, self.on_report, group)
-        self._check_timer = self._every(PUBLISHER_CHECK_PERIOD_S, self.on_check, group)
+        self._report_timer = self.node.every(diagnostics.period_s, self.on_report, group)
+        self._check_timer = self.node.every(PUBLISHER_CHECK_PERIOD_S, self.on_check, group)
         if self.settings.node.autostart:
-            self._start_timer = self._every(0.0, self.on_start, MutuallyExclusiveCallbackGroup())
+            self._start_timer = self.node.every(
+                0.0, self.on_start, MutuallyExclusiveCallbackGroup()
+            )
 
     @property
     def settings(self) -> Settings:
         """The present values of the parameters."""
         return self._parameters.settings
-
-    def _every(self, period_s: float, callback: Callable[[], None], group: CallbackGroup) -> Timer:
-        steady = Clock(clock_type=ClockType.STEADY_TIME)  # runs on where /clock stands still
-        return self.node.create_timer(period_s, callback, callback_group=group, clock=steady)
 
     def on_start(self) -> None:
         """Bring the node up by itself, once it spins."""
@@ -108,13 +109,13 @@ class TrackerNode:
 
     def on_check(self) -> None:
         """See which cameras there are."""
-        images = self._images
-        if images is not None:
-            images.check_publishers()
+        topics = self._topics
+        if topics is not None:
+            topics.check_publishers()
 
     def on_report(self) -> None:
         """Publish diagnostics."""
-        images, worker = self._images, self._worker
+        topics, worker = self._topics, self._worker
         self._diagnostics.publish(
             NodeReport(
                 state=self._state_in_words(),
@@ -122,9 +123,11 @@ class TrackerNode:
                 objects=0 if worker is None else worker.object_count,
                 selected=None if worker is None else worker.selected,
                 image_timeout_s=self.settings.node.image_timeout_s,
-                source=None if images is None else images.source,
+                source=None if topics is None else topics.source,
                 numbers=self.statistics.snapshot(time.monotonic_ns()),
                 new=self.statistics.take_new_errors(),
+                depth=None if topics is None else topics.depth_source,
+                positions=self._positions.report(),
             )
         )
 
@@ -141,9 +144,20 @@ class TrackerNode:
                 f"image stamps went back to {result.stamp_ns / 1e9:.3f} s: objects are kept, "
                 "their recent memories are not"
             )
+        if self._positions_wanted:
+            found = self._positions.locate(result.objects, result.image_hw, processed.header)
+            processed = replace(processed, positions=found)
         if self._results is not None:
             self._results.publish(processed, self.statistics.dropped)
+        if self._shown is not None:
+            self._shown.publish(processed)
         self._displays.offer(processed)
+
+    @property
+    def _positions_wanted(self) -> bool:
+        results, shown = self._results, self._shown
+        wanted_by_planners = results is not None and results.objects_wanted
+        return wanted_by_planners or (shown is not None and shown.wanted)
 
     def on_track_events(self, events: Sequence[TrackEvent]) -> None:
         """Say what became of objects; called by the worker."""
@@ -215,7 +229,12 @@ class TrackerNode:
         settings, logger = self.settings, self.node.get_logger()
         logger.info(f"loading {settings.node.model} for backend {settings.node.backend}")
         self.statistics = Statistics(settings.diagnostics.window, time.monotonic_ns())
-        load = partial(load_tracking, settings, on_step=self._on_engine_step)
+        load = partial(
+            load_tracking,
+            settings,
+            on_step=self._on_engine_step,
+            locate=self._positions.locate,
+        )
         events = WorkerEvents(
             self.publish,
             self.on_track_events,
@@ -243,7 +262,11 @@ class TrackerNode:
             self._plane = plane = ClickPlanePublisher(
                 endpoints, self._camera, lambda: self.settings, on_crash=self.on_crash
             )
+            self._shown = shown = PositionPublishers(
+                endpoints, lambda: self.settings, warn=self._warn, on_crash=self.on_crash
+            )
             self._add_display(overlays, undo)
+            self._add_display(shown.markers, undo)
             self._add_display(plane, undo)
             PromptServices(
                 endpoints,
@@ -262,7 +285,7 @@ class TrackerNode:
         self._worker, self._engine = None, ""
 
     def _forget_publishers(self) -> None:
-        self._results = self._plane = None
+        self._results = self._plane = self._shown = None
 
     def _add_display(self, display: Display[Any], undo: ExitStack) -> None:
         self._displays.add(display)
@@ -274,6 +297,7 @@ class TrackerNode:
         assert plane is not None
         self._paused = False
         self.statistics.restart(time.monotonic_ns())
+        self._positions.restart()
         with ExitStack() as undo:
             if self.settings.sources.markers:
                 self._add_markers(worker, undo)
@@ -290,15 +314,15 @@ class TrackerNode:
                 camera=self._camera,
                 plane=plane,
             )
-            self._images = images = ImageSubscription(
+            self._topics = topics = CameraTopics(
                 self.node,
-                self.settings.node,
+                self.settings,
                 worker.offer,
                 lambda: self.statistics.received,
-                MutuallyExclusiveCallbackGroup(),
+                self._positions,
             )
-            undo.callback(self._end_images, images)
-            images.check_publishers()
+            undo.callback(self._end_topics, topics)
+            topics.check_publishers()
             self._activated.push(undo.pop_all())
 
     def _add_markers(self, worker: Worker, undo: ExitStack) -> None:
@@ -314,9 +338,9 @@ class TrackerNode:
         )
         self._add_display(markers, undo)
 
-    def _end_images(self, images: ImageSubscription) -> None:
-        images.destroy()
-        self._images = None
+    def _end_topics(self, topics: CameraTopics) -> None:
+        topics.destroy()
+        self._topics = None
 
     def end(self, timeout_s: float) -> bool:
         """Release everything that waits, because the process ends.

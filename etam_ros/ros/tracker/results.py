@@ -23,12 +23,14 @@ from etam_ros.ros.qos import EVENTS, OBJECTS, PROMPTS, RESULT_IMAGES
 from etam_ros.ros.tracker.displays import Display
 from etam_ros.ros.tracker.frames import ProcessedFrame
 from etam_ros.ros.tracker.statistics import NS_PER_MS
+from etam_ros.ros.tracker.tracked_detections import TrackedDetections
 
 DRAWING_THREAD: Final = "overlay"
 
 
 class ResultPublishers:
-    """`~/objects`, `~/label_image`, `~/events` and `~/applied_prompts`.
+    """`~/objects`, `~/label_image`, `~/events`, `~/applied_prompts`; with vision_msgs
+    `~/tracked_detections`, too.
 
     Args:
         endpoints: get the publishers.
@@ -38,19 +40,30 @@ class ResultPublishers:
         self._label_message = ReusedImageMessage("16UC1")
         self._objects = endpoints.publisher(TrackedObjectArray, "~/objects", OBJECTS)
         self._labels = endpoints.publisher(Image, "~/label_image", RESULT_IMAGES)
+        self._detections = TrackedDetections(endpoints)
         self._events = endpoints.publisher(TrackEvent, "~/events", EVENTS)
         self._prompts = endpoints.publisher(Prompt, "~/applied_prompts", PROMPTS)
+
+    @property
+    def objects_wanted(self) -> bool:
+        """Whether somebody subscribes to the objects."""
+        return _wanted(self._objects)
 
     def publish(self, processed: ProcessedFrame, dropped_frames: int) -> None:
         """Give out one frame, the objects first."""
         result, header = processed.result, processed.header
         if _wanted(self._objects):
             objects = objects_message(
-                result, header, last_seen=processed.last_seen, dropped_frames=dropped_frames
+                result,
+                header,
+                last_seen=processed.last_seen,
+                positions=processed.positions,
+                dropped_frames=dropped_frames,
             )
             elapsed_ns = time.monotonic_ns() - processed.received_ns
             objects.latency_ms = elapsed_ns / NS_PER_MS
             self._objects.publish(objects)
+        self._detections.publish(result, header)
         if _wanted(self._labels):
             self._labels.publish(self._label_message.filled(result.label_image, header))
 

@@ -55,11 +55,12 @@ class FrameFiles:
         return read_image(image), read_truth(mask)
 
 
-def open_clips(paths: Sequence[Path | str]) -> ClipSource:
+def open_clips(paths: Sequence[Path | str], *, recover: bool = False) -> ClipSource:
     """Open everything that training shall use.
 
     Args:
         paths: each in one of the forms above. Each is drawn equally often.
+        recover: read what can be read of damaged bags.
 
     Returns:
         a source of clips: a pure function of the seed, as `ClipSource` says.
@@ -67,7 +68,7 @@ def open_clips(paths: Sequence[Path | str]) -> ClipSource:
     Raises:
         SourceError: a path holds nothing of that kind, or its files cannot be read.
     """
-    sources = [pair for path in paths for pair in _open(Path(path))] or _drawn()
+    sources = [pair for path in paths for pair in _open(Path(path), recover)] or _drawn()
     return sources[0][0] if len(sources) == 1 else MixedSource(sources)
 
 
@@ -79,28 +80,30 @@ def _drawn() -> list[tuple[ClipSource, float]]:
     return [(CollageSource(None), 0.9), (SceneSource(), 0.1)]
 
 
-def _open(path: Path) -> list[tuple[ClipSource, float]]:
+def _open(path: Path, recover: bool) -> list[tuple[ClipSource, float]]:
     """One path, or all the folders in it that hold something, with weights that add up to 1."""
     if not path.exists():
         raise SourceError(f"{path} does not exist, expected {_EXPECTED}")
-    source = _open_one(path)
+    source = _open_one(path, recover)
     if source is not None:
         return [(source, 1.0)]
-    found = [_open_one(child) for child in sorted(path.iterdir())] if path.is_dir() else []
+    found = (
+        [_open_one(child, recover) for child in sorted(path.iterdir())] if path.is_dir() else []
+    )
     children = [child for child in found if child is not None]
     if not children:
         raise SourceError(f"{path} holds nothing to train on, expected {_EXPECTED}")
     return [(child, 1 / len(children)) for child in children]
 
 
-def _open_one(path: Path) -> ClipSource | None:
+def _open_one(path: Path, recover: bool) -> ClipSource | None:
     """One path, or None where it is nothing that training can use."""
     if path.is_file() and path.suffix.lower() == ".npz":
         return _packed(path)
     if is_bag(path):
         from etam_ros.training.data.labelled_bags import read_labelled_bag
 
-        return LabelledClips([read_labelled_bag(path)], str(path))
+        return LabelledClips([read_labelled_bag(path, recover=recover)], str(path))
     if path.is_file():
         return _material(path) if path.suffix.lower() in _VIDEO_SUFFIXES else None
     return _labelled(path) or _unlabelled(path)

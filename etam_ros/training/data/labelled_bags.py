@@ -43,8 +43,12 @@ class BagFrames:
         return np.ascontiguousarray(bgr[..., ::-1]), labels
 
 
-def read_labelled_bag(path: Path) -> BagFrames:
+def read_labelled_bag(path: Path, *, recover: bool = False) -> BagFrames:
     """Read every image that has a label image of its stamp.
+
+    Args:
+        path: of the bag.
+        recover: read what can be read of a damaged one.
 
     Raises:
         SourceError: the bag cannot be read, or has no such topics or no equal stamps.
@@ -54,7 +58,7 @@ def read_labelled_bag(path: Path) -> BagFrames:
             _coded(".jpg", frame.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]),
             _coded(".png", labels, [cv2.IMWRITE_PNG_COMPRESSION, 1]),
         )
-        for frame, labels in frames_with_labels(path)
+        for frame, labels in frames_with_labels(path, recover=recover)
         if labels is not None
     ]
     return BagFrames(str(path), pairs)

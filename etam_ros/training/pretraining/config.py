@@ -5,8 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from etam_ros.config import DEFAULT_MODEL, DEVICES, Checked, option
-from etam_ros.training.config import MACHINE, TRAINING_PRECISIONS, count, share
+from etam_ros.config import DEFAULT_MODEL
+from etam_ros.options import Checked, option
+from etam_ros.training.config import (
+    MACHINE,
+    arithmetic,
+    count,
+    data_folders,
+    decay_of_weights,
+    largest_gradient,
+    learning_rate,
+    log_period,
+    run_folder,
+    steps_in_all,
+    stop_after,
+    training_device,
+    warmup_steps,
+)
 
 if TYPE_CHECKING:
     from etam_ros.model import ModelConfig
@@ -37,16 +52,12 @@ class PretrainingConfig(Checked):
         minimum=0,
         maximum=2048,
     )
-    data: tuple[str, ...] = option(
-        (),
+    data: tuple[str, ...] = data_folders(
         "Photographs: a folder, a video or a packed .npz; may be given several times.",
         unset="made-up pictures",
-        metavar="path",
     )
-    out: str = option(
-        "pretraining", "Folder of the run; a run that is there goes on.", metavar="path"
-    )
-    steps: int = count(20_000, "Steps of the whole run.", panel=RUN)
+    out: str = run_folder("pretraining")
+    steps: int = steps_in_all(20_000, panel=RUN)
     batch: int = count(32, "Pictures of a step.", maximum=65536, panel=RUN)
     masks_per_picture: int = count(
         1,
@@ -62,27 +73,17 @@ class PretrainingConfig(Checked):
         panel=RUN,
     )
     decoder_depth: int = count(2, "Blocks of the decoder of hidden tokens.", maximum=32, panel=RUN)
-    lr: float = share(1e-3, "Learning rate after warm-up.", panel=RUN)
-    weight_decay: float = option(
-        0.05, "AdamW's weight decay.", minimum=0.0, maximum=10.0, panel=RUN
-    )
-    warmup: int = option(500, "Steps of warm-up.", minimum=0, maximum=10**9, panel=RUN)
-    clip: float = option(
-        1.0, "Largest gradient norm; 0 never clips.", minimum=0.0, maximum=1e6, panel=RUN
-    )
+    lr: float = learning_rate(1e-3, panel=RUN)
+    weight_decay: float = decay_of_weights(panel=RUN)
+    warmup: int = warmup_steps(500, panel=RUN)
+    clip: float = largest_gradient(panel=RUN)
     unseen: int = count(
         64, "Unseen pictures that errors are measured on.", maximum=65536, panel=RUN
     )
     seed: int = option(
         0, "Seed of weights, crops and masks.", minimum=0, maximum=2**29 - 1, panel=RUN
     )
-    minutes: float = option(
-        0.0,
-        "Stop after so long, ready to go on; 0 runs to the end.",
-        minimum=0.0,
-        maximum=1e6,
-        panel=MACHINE,
-    )
+    minutes: float = stop_after(panel=MACHINE)
     workers: int = option(
         0,
         "Processes that read pictures; 0 reads them in between.",
@@ -90,14 +91,9 @@ class PretrainingConfig(Checked):
         maximum=1024,
         panel=MACHINE,
     )
-    precision: str = option(
-        "auto",
-        "Arithmetic; auto is bf16 where that is fast, else fp32.",
-        choices=TRAINING_PRECISIONS,
-        panel=MACHINE,
-    )
-    device: str = option("auto", "Where it trains.", choices=DEVICES, panel=MACHINE)
-    log_every: int = count(50, "Steps between lines of log.csv.", panel=MACHINE)
+    precision: str = arithmetic()
+    device: str = training_device()
+    log_every: int = log_period()
     measure_every: int = count(
         500, "Steps between measurements on unseen pictures.", panel=MACHINE
     )

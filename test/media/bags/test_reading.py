@@ -237,25 +237,47 @@ def test_a_bag_without_definitions_is_read_by_those_that_are_known(tmp_path):
     assert numbers_of(path) == [0, 1, 2]
 
 
-def test_an_mcap_without_index_or_chunks_is_read(tmp_path):
+def rewritten(bag: Path, file: Path, order: list[int], **options: Any) -> Path:
+    """The messages of a bag in an MCAP file that another library writes."""
+    from mcap.reader import make_reader
     from mcap.writer import Writer as McapWriter
 
-    bag = write_bag(tmp_path / "bag", pictures(5))
-    from mcap.reader import make_reader
-
-    file = tmp_path / "plain.mcap"
     with part_of(bag).open("rb") as opened, file.open("wb") as out:
-        writer = McapWriter(out, use_chunking=False)
+        writer = McapWriter(out, **options)
         writer.start(profile="ros2")
         found = list(make_reader(opened).iter_messages())
         schema = found[0][0]
         schema_id = writer.register_schema(schema.name, schema.encoding, schema.data)
         channel_id = writer.register_channel("/camera/image", "cdr", schema_id)
-        for order in (1, 0, 2, 4, 3):  # not in the order of receipt
-            message = found[order][2]
+        for number in order:
+            message = found[number][2]
             writer.add_message(channel_id, message.log_time, message.data, message.log_time)
         writer.finish()
+    return file
+
+
+def test_an_mcap_without_index_or_chunks_is_read(tmp_path):
+    bag = write_bag(tmp_path / "bag", pictures(5))
+    order = [1, 0, 2, 4, 3]  # not that of receipt
+    file = rewritten(bag, tmp_path / "plain.mcap", order, use_chunking=False)
     assert sorted(numbers_of(file)) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("name", ["NONE", "LZ4", "ZSTD"])
+def test_an_mcap_of_another_library_whole_and_cut_off(tmp_path, name):
+    from mcap.writer import CompressionType
+
+    bag = write_bag(tmp_path / "bag", pictures(20))
+    file = rewritten(
+        bag, tmp_path / "other.mcap", list(range(20)), compression=CompressionType[name],
+        chunk_size=500_000,
+    )  # fmt: skip
+    assert numbers_of(file) == list(range(20))
+    with file.open("r+b") as opened:
+        opened.truncate(file.stat().st_size * 7 // 10)
+    numbers = numbers_of(file)  # nobody ever said that it was finished
+    assert numbers == list(range(len(numbers)))
+    assert 12 <= len(numbers) <= 14
 
 
 @BOTH
@@ -345,6 +367,27 @@ def test_a_message_that_is_no_picture_is_named_and_can_be_left_out(tmp_path):
     with open_source(path, recover=True) as source:
         assert [shade_number(frame.image) for frame in source] == [0, 2]
         assert "message 1 on /camera/image" in source.notes[0]
+
+
+def test_what_is_told_of_many_losses_is_not_endless(tmp_path):
+    messages = [each for _ in range(3) for each in pictures(20, hw=(8, 8))]
+    for _, message in messages[1:]:
+        message.data = message.data[:10]
+    with open_source(write_bag(tmp_path / "bag", messages), recover=True) as source:
+        assert len(list(source)) == 1
+        assert len(source.notes) == 21
+        assert source.notes[-1] == "and 39 more things of that kind"
+
+
+def test_a_message_whose_compression_is_damaged_can_be_left_out(tmp_path):
+    path = write_bag(tmp_path / "bag", pictures(4), SQLITE, compression=CompressionMode.MESSAGE)
+    with sqlite3.connect(part_of(path)) as database:
+        database.execute("UPDATE messages SET data = substr(data, 1, 300) WHERE id = 2")
+        database.execute("UPDATE messages SET data = x'28b52ffd00ff' WHERE id = 3")
+    assert "damaged" in refusal(path) or "is no" in refusal(path)
+    with open_source(path, recover=True) as source:
+        assert [shade_number(frame.image) for frame in source] == [0, 3]
+        assert len(source.notes) == 2
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png"])

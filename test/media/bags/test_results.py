@@ -120,6 +120,15 @@ def test_results_without_label_images_still_have_masks(tmp_path):
     assert first.objects[0].mask_in(HW).sum() == 800
 
 
+def test_results_without_stamps_do_not_say_which_frames_they_are_of(tmp_path):
+    messages = recording(1)
+    messages[1][1].header = header(0)
+    path = write_bag(tmp_path / "bag", messages, store=known_types())
+    with pytest.raises(SourceError, match="results without stamps"):
+        RecordedRun(path).stamps()
+    assert len(list(RecordedRun(path).frames())) == 1
+
+
 def test_of_several_trackers_one_is_chosen(tmp_path):
     messages = recording() + recording(tracker="/front/tracker")[1::2]
     path = write_bag(tmp_path / "bag", messages, store=known_types())

@@ -1,5 +1,7 @@
 """The recorder puts messages together by stamp, in whatever order they come."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -33,20 +35,22 @@ def result(number):
     mask[0, 0] = False
     labels[5, 10] = 0
     seen = ObjectState(
-        3, "cup", False, 0.9, 0.8, int(mask.sum()), (10, 5, 20 + number, 15), (14.5, 9.5), mask, 0,
-        2.0, None, None,
+        3, "cup", False, 0.9, 0.8, int(mask.sum()), (10, 5, 20 + number, 15), (14.5, 9.5), mask,
+        (10, 5, 20 + number, 15), mask, 0, 2.0, None, None,
     )  # fmt: skip
     nothing = (float("nan"), float("nan"))
     hidden = ObjectState(
-        7, "", True, 0.1, 0.2, 0, (0, 0, 0, 0), nothing, np.zeros((0, 0), bool), 10**9, -2.0,
-        None, None,
+        7, "", True, 0.1, 0.2, 0, (0, 0, 0, 0), nothing, np.zeros((0, 0), bool), (0, 0, 0, 0),
+        np.zeros((0, 0), bool), 10**9, -2.0, None, None,
     )  # fmt: skip
     return FrameResult(number, number * 10**9, "camera", HW, (seen, hidden), labels)
 
 
 def objects(number):
     last_seen = {each.object_id: LastSeen() for each in result(number).objects}
-    return objects_message(result(number), header(number), last_seen=last_seen, dropped_frames=0)
+    return objects_message(
+        result(number), header(number), last_seen=last_seen, positions={}, dropped_frames=0
+    )
 
 
 @pytest.fixture
@@ -121,3 +125,23 @@ def test_a_lost_label_image_is_painted_from_the_objects(heard):
     send(recorder, 2, "image", "labels", "objects")
     assert [sighting.index for sighting in sightings] == [0, 1]
     assert np.array_equal(sightings[0].result.label_image, result(1).label_image)
+
+
+def test_a_stray_piece_that_no_message_holds_comes_from_the_label_image():
+    labels = np.zeros(HW, np.uint16)
+    labels[5:15, 10:20] = labels[30:32, 40:44] = 3
+    (seen, _), box = result(0).objects, (10, 5, 20, 15)
+    whole = labels[5:32, 10:44] == 3
+    split = replace(
+        seen, box=box, mask=whole, extent=(10, 5, 44, 32), measured=whole[:10, :10], pieces=2,
+        area=108, main_piece_share=100 / 108,
+    )  # fmt: skip
+    shown = FrameResult(1, 10**9, "camera", HW, (split,), labels)
+    message = objects_message(
+        shown, header(1), last_seen={3: LastSeen()}, positions={}, dropped_frames=0
+    )
+    (rebuilt,) = result_from_messages(message, labels, HW).objects
+    assert (rebuilt.box, rebuilt.extent, rebuilt.pieces) == (box, (10, 5, 44, 32), 2)
+    np.testing.assert_array_equal(rebuilt.mask, whole)
+    (alone,) = result_from_messages(message, None, HW).objects
+    assert alone.extent == box

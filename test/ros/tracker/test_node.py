@@ -2,6 +2,7 @@
 
 from array import array
 
+import cv2
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
@@ -215,10 +216,13 @@ def test_label_image_and_masks_agree(tracker, ros):
         assert found.mask.header == message.header
         assert set(np.unique(decode(found.mask))) <= {0, 255}
         np.testing.assert_array_equal(decode(found.mask) > 0, drawn[rows, columns])
-        assert drawn.sum() == drawn[rows, columns].sum()
-        ys, xs = drawn.nonzero()
-        assert found.centroid.x == pytest.approx(xs.mean(), abs=0.01)
-        assert found.centroid.y == pytest.approx(ys.mean(), abs=0.01)
+        count, pieces, sizes, _ = cv2.connectedComponentsWithStats(drawn.view(np.uint8))
+        assert found.pieces == count - 1
+        main = pieces == pieces[round(found.centroid.y), round(found.centroid.x)]
+        assert (main & drawn).any(), "the centroid lies on the object"
+        assert found.main_piece_share == pytest.approx(main.sum() / drawn.sum())
+        assert main.sum() >= 0.5 * sizes[1:, cv2.CC_STAT_AREA].max()
+        assert main[rows, columns].sum() == main.sum()
         assert np.isnan(found.position.point.x)
     tracker.node.destroy_subscription(subscription)
 

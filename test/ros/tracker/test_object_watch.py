@@ -31,8 +31,8 @@ def state(
 ):
     mask = np.ones((box[3] - box[1], box[2] - box[0]), bool)
     return ObjectState(
-        object_id, label, is_occluded, visibility, iou, area, box, centroid, mask, unseen_ns,
-        logit, torch.zeros(4, 4), torch.zeros(2),
+        object_id, label, is_occluded, visibility, iou, area, box, centroid, mask, box, mask,
+        unseen_ns, logit, torch.zeros(4, 4), torch.zeros(2),
     )  # fmt: skip
 
 

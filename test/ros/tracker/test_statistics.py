@@ -7,6 +7,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 
 from etam_ros.ros.tracker.diagnostics import NodeReport, statuses
 from etam_ros.ros.tracker.image_subscription import ImageSource
+from etam_ros.ros.tracker.positions.locating import PositionsReport
 from etam_ros.ros.tracker.statistics import FrameTimes, NewErrors, Statistics, percentile
 
 MS = 1_000_000
@@ -65,9 +66,9 @@ def test_percentiles(percent, expected):
     assert percentile(range(1, 101), percent) == expected
 
 
-def report(statistics, now_ns, *, source=None, state="active"):
+def report(statistics, now_ns, *, source=None, state="active", **positions):
     numbers, new = statistics.snapshot(now_ns), statistics.take_new_errors()
-    return NodeReport(state, "engine", 2, None, 2.0, source, numbers, new)
+    return NodeReport(state, "engine", 2, None, 2.0, source, numbers, new, **positions)
 
 
 def test_entries_carry_the_full_name_of_the_node():
@@ -75,6 +76,7 @@ def test_entries_carry_the_full_name_of_the_node():
     assert [e.name.removeprefix("/front/tracker: ") for e in entries] == [
         "images",
         "tracking",
+        "positions",
         "engine",
     ]
     assert {e.hardware_id for e in entries} == {"/front/tracker"}
@@ -118,12 +120,12 @@ def test_images_are_blamed_for_bad_images_alone():
     statistics.on_bad_image("torn in two")
     statuses("/tracker", report(statistics, 0, source=source))
     statistics.on_failed_frame("a stage was given the wrong shape")
-    images, tracking, _ = statuses("/tracker", report(statistics, 0, source=source))
+    images, tracking, *_ = statuses("/tracker", report(statistics, 0, source=source))
     assert images.level == DiagnosticStatus.OK
     assert tracking.level == DiagnosticStatus.WARN
     assert tracking.message == "frame lost: a stage was given the wrong shape"
     statistics.on_bad_image("torn in three")
-    images, tracking, _ = statuses("/tracker", report(statistics, 0, source=source))
+    images, tracking, *_ = statuses("/tracker", report(statistics, 0, source=source))
     assert images.message == "bad image: torn in three"
     assert tracking.level == DiagnosticStatus.OK
 
@@ -137,3 +139,65 @@ def test_after_a_restart_the_first_new_error_is_told_again():
     statistics.on_bad_image("three")
     assert statistics.take_new_errors() == NewErrors(bad_images=1)
     assert statistics.take_new_errors() == NewErrors()
+
+
+@pytest.mark.parametrize(
+    ("found", "depth", "level", "words"),
+    [
+        ({}, None, DiagnosticStatus.OK, "nobody has asked"),
+        (
+            {"frames": 1, "no_bearing": "no camera_info has come"},
+            ImageSource("/depth", "reliable", 1),
+            DiagnosticStatus.OK,
+            "neither bearings nor positions: no camera_info",
+        ),
+        (
+            {"frames": 1, "no_depth": "no depth has come"},
+            ImageSource("/depth", "reliable", 0),
+            DiagnosticStatus.OK,
+            "bearings only: nobody publishes on /depth",
+        ),
+        (
+            {"frames": 1, "no_depth": "no depth has come"},
+            ImageSource("/depth", "reliable", 1, "wrong QoS"),
+            DiagnosticStatus.WARN,
+            "bearings only: wrong QoS",
+        ),
+        (
+            {"frames": 1, "no_depth": "it is 90 ms off", "late": 3},
+            ImageSource("/depth", "reliable", 1),
+            DiagnosticStatus.OK,
+            "90 ms off; depth came too late for 3 images",
+        ),
+        (
+            {"frames": 1, "no_depth": "it is 90 ms off", "received": 9},
+            ImageSource("/depth", "reliable", 1),
+            DiagnosticStatus.WARN,
+            "bearings only: it is 90 ms off",
+        ),
+        (
+            {"frames": 1, "no_bearing": "camera_info is for another picture"},
+            ImageSource("/depth", "reliable", 1),
+            DiagnosticStatus.WARN,
+            "neither bearings nor positions: camera_info is for another picture",
+        ),
+        (
+            {"frames": 1, "no_depth": "it is rgb8", "last_refusal": "it is rgb8"},
+            ImageSource("/depth", "reliable", 1),
+            DiagnosticStatus.WARN,
+            "bearings only: it is rgb8",
+        ),
+        (
+            {"frames": 1, "no_depth": "depth.enabled is false"},
+            None,
+            DiagnosticStatus.OK,
+            "enabled",
+        ),
+        ({"frames": 1, "visible": 3, "located": 2}, None, DiagnosticStatus.OK, "2 of 3 visible"),
+    ],
+)
+def test_it_is_said_why_there_are_no_positions(found, depth, level, words):
+    numbers = report(Statistics(3, 0), 0, depth=depth, positions=PositionsReport(**found))
+    entry = statuses("/tracker", numbers)[2]
+    assert entry.level == level
+    assert words in entry.message

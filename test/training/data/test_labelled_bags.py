@@ -155,3 +155,11 @@ def test_a_damaged_bag_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="is damaged") as caught:
         read_labelled_bag(path)
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_left_of_a_damaged_bag_is_read_on_request(tmp_path: Path) -> None:
+    path = write_bag(tmp_path / "bag", [m for n in range(40) for m in (camera(n), label(n))])
+    (file,) = path.glob("*.mcap")
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    assert 15 <= len(read_labelled_bag(path, recover=True)) <= 20
+    assert open_clips([path], recover=True).clip(2, frames=4, size=48).masks[0, 0].any()

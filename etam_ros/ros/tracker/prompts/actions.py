@@ -177,7 +177,9 @@ def _add_prompt(prompt: Prompt, source: str, tracking: Tracking) -> tuple[Tracke
     tracking.applied.append(prompt_message(prompt, state.object_id, header))
     if is_newest:
         tracking.look(cause=cause, prompted=state.object_id)
-        return tracked_object(state, newest, tracking.watch.last_seen[state.object_id]), newest
+        last_seen = tracking.watch.last_seen[state.object_id]
+        position = tracking.position_of(state, newest)
+        return tracked_object(state, newest, last_seen, position), newest
     last_seen = tracking.watch.look_back(state, header, cause=cause)
     return tracked_object(state, header, last_seen), header
 

@@ -72,6 +72,9 @@ def chosen(detections: Iterable[Detection], config: DetectionsConfig) -> list[De
 def object_of_box(box: Box, result: FrameResult, min_iou: float) -> int:
     """Id of the visible object whose box overlaps most with one, NEW_OBJECT if none does.
 
+    A detector sees a whole object, also where a mask is in pieces: the box of all pieces counts
+    as that of the main one does.
+
     Args:
         box: (x_min, y_min, x_max, y_max).
         result: of the frame on which it was detected.
@@ -81,7 +84,7 @@ def object_of_box(box: Box, result: FrameResult, min_iou: float) -> int:
         (box_iou(box, (x0 - 0.5, y0 - 0.5, x1 - 0.5, y1 - 0.5)), state.object_id)
         for state in result.objects
         if not state.occluded
-        for x0, y0, x1, y1 in (state.box,)
+        for x0, y0, x1, y1 in (state.box, state.extent)
     ]
     iou, object_id = max(overlaps, key=lambda each: each[0], default=(0.0, NEW_OBJECT))
     return object_id if iou >= min_iou else NEW_OBJECT

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from typing import Any, Final
 
 import torch
 
@@ -10,6 +11,11 @@ from etam_ros.runtime.backends.cpu_backend import CpuBackend, has_bf16
 from etam_ros.runtime.backends.graph_stages import GraphStages
 from etam_ros.runtime.backends.openvino.graphs import OpenVinoRunner
 from etam_ros.runtime.stages import Stages
+
+INSTRUCTION_SETS: Final = "ONEDNN_MAX_CPU_ISA"
+WITHOUT_AMX: Final = "AVX512_CORE_BF16"
+"""OpenVINO's AMX kernels read past the end of buffers, which ends the process where nothing lies
+behind them (2026.4 with one thread; openvino#37577 is of the same kind). AVX-512 has bf16 too."""
 
 
 class OpenVinoBackend(CpuBackend):
@@ -23,6 +29,7 @@ class OpenVinoBackend(CpuBackend):
 
     @classmethod
     def import_library(cls) -> Any:
+        os.environ.setdefault(INSTRUCTION_SETS, WITHOUT_AMX)
         import openvino
 
         return openvino

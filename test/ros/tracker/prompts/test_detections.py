@@ -1,6 +1,7 @@
 """Boxes of a detector: limits, overlap with what is followed, and the way through the node."""
 
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -33,8 +34,8 @@ def frame_with(**boxes):
         mask = np.ones((box[3] - box[1], box[2] - box[0]), bool)
         states.append(
             ObjectState(
-                int(name[1:]), "", not any(box), 0.5, 0.5, mask.size, box, (0, 0), mask, 0, 0,
-                torch.zeros(4, 4), torch.zeros(2),
+                int(name[1:]), "", not any(box), 0.5, 0.5, mask.size, box, (0, 0), mask, box,
+                mask, 0, 0, torch.zeros(4, 4), torch.zeros(2),
             )
         )  # fmt: skip
     return FrameResult(1, 0, "", (48, 64), tuple(states), np.zeros((48, 64), np.uint16))
@@ -73,6 +74,15 @@ def test_which_object_a_box_is_on(box, min_iou, expected):
     result = frame_with(o3=(10, 20, 30, 40), o5=(20, 20, 50, 40), o9=(0, 0, 0, 0))
     assert object_of_box(box, result, min_iou) == expected
     assert object_of_box(box, frame_with(), min_iou) == NEW_OBJECT
+
+
+def test_a_box_around_all_pieces_of_an_object_is_on_it_too():
+    result = frame_with(o3=(10, 20, 16, 40))
+    split = replace(result.objects[0], extent=(10, 20, 40, 40))
+    result = replace(result, objects=(split,))
+    assert object_of_box((9.5, 19.5, 39.5, 39.5), result, 0.9) == 3
+    assert object_of_box((9.5, 19.5, 15.5, 39.5), result, 0.9) == 3
+    assert object_of_box((29.5, 19.5, 39.5, 39.5), result, 0.9) == NEW_OBJECT
 
 
 corners = st.tuples(*[st.floats(-1e6, 1e6)] * 4)
@@ -151,6 +161,8 @@ def test_detections_start_objects_and_what_is_followed_is_ignored_or_refined(
     tracker, events, detections = running
     tracker.reset()
     assert tracker.set_parameter("detections.on_overlap", on_overlap).successful
+    # The masks of random weights are specks, of which one after the other is the main one.
+    assert tracker.set_parameter("tracker.measured", "whole_mask").successful
     # Refusals are in order with what was applied, so that one says that all before it is done.
     last = detection_array(header=Header(stamp=Time(sec=3), frame_id=on_overlap))
     image = ros.image(tracker.next_header())

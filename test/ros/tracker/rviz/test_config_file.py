@@ -25,6 +25,7 @@ KNOWN = {  # the properties that RViz 2's sources give each class
         *DISPLAY, "Topic", "Selectable", "Style", "Size (m)", "Size (Pixels)", "Alpha",
         "Decay Time", "Position Transformer", "Color Transformer",
     },
+    "MarkerArray": {*DISPLAY, "Topic", "Namespaces"},
     "InteractiveMarkers": {
         *DISPLAY, "Interactive Markers Namespace", "Show Descriptions", "Show Axes",
         "Show Visual Aids", "Enable Transparency",
@@ -65,7 +66,7 @@ def test_every_topic_and_frame_is_one_that_our_node_has():
         path.read_text() for path in Path(etam_ros.__file__).parent.glob("ros/**/*.py")
     )
     names = {topic.replace(NODE, "~") for topic in topics}
-    assert {"~/overlay", "~/click_plane", NAMESPACE} == names
+    assert {"~/overlay", "~/click_plane", "~/markers", NAMESPACE} == names
     assert [name for name in names if f'"{name}"' not in sources] == []
     assert MANAGER["Global Options"]["Fixed Frame"] == FIXED_FRAME == UNNAMED_FRAME
     assert PlayerConfig(source="0").frame_id == FIXED_FRAME
@@ -94,6 +95,7 @@ def test_other_names_are_put_in_their_place_and_nothing_else():
     names = {
         "/tracker": "/front/eye",
         "/tracker/overlay": "/show",
+        "/tracker/markers": "/spheres",
         FIXED_FRAME: "front_optical",
         "/clicked_point": "/front/clicked_point",
     }
@@ -101,6 +103,7 @@ def test_other_names_are_put_in_their_place_and_nothing_else():
     displays = changed["Displays"]
     assert of_class(displays, "Image")["Topic"]["Value"] == "/show"
     assert of_class(displays, "PointCloud2")["Topic"]["Value"] == "/front/eye/click_plane"
+    assert of_class(displays, "MarkerArray")["Topic"]["Value"] == "/spheres"
     markers = of_class(displays, "InteractiveMarkers")
     assert markers["Interactive Markers Namespace"] == "/front/eye/clicks"
     assert changed["Global Options"]["Fixed Frame"] == "front_optical"

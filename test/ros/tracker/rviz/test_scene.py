@@ -45,6 +45,8 @@ def state(object_id, centroid=(100.0, 50.0), label="", occluded=False):
         box=(99, 49, 101, 51),
         centroid=centroid,
         mask=np.ones((2, 2), bool),
+        extent=(99, 49, 101, 51),
+        measured=np.ones((2, 2), bool),
         time_since_seen_ns=0,
         object_score_logit=1.0,
         mask_logits=zeros(1, 1),

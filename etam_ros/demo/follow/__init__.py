@@ -1,0 +1,1 @@
+"""`etam demo --follow`: a robot in a simulated room follows a figure."""

@@ -1,0 +1,62 @@
+"""What the follower says of itself on /diagnostics."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.node import Node
+
+from etam_ros.following.control import Command, Phase
+from etam_ros.ros.qos import DIAGNOSTICS
+
+WORRYING: Final = (Phase.STOPPED, Phase.LOST)
+
+
+class FollowerDiagnostics:
+    """Publishes a report, under the full name of its node."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", DIAGNOSTICS)
+
+    def publish(self, state: str, wanted: str, command: Command | None) -> None:
+        """Publish one report.
+
+        Args:
+            state: what it is about, or where it is in its lifecycle.
+            wanted: the parameter `target`.
+            command: the last one; None while the node is not active.
+        """
+        name = self._node.get_fully_qualified_name()
+        worrying = command is not None and command.phase in WORRYING
+        status = DiagnosticStatus(
+            level=DiagnosticStatus.WARN if worrying else DiagnosticStatus.OK,
+            name=f"{name}: following",
+            message=state,
+            hardware_id=name,
+            values=[KeyValue(key=key, value=value) for key, value in _values(command).items()],
+        )
+        status.values.append(KeyValue(key="target", value=wanted))
+        message = DiagnosticArray(status=[status])
+        message.header.stamp = self._node.get_clock().now().to_msg()
+        self._publisher.publish(message)
+
+
+def _values(command: Command | None) -> dict[str, str]:
+    if command is None:
+        return {"phase": "none"}
+    seen = command.target
+    return {
+        "phase": command.phase.value,
+        "object": "none" if seen is None else str(seen.object_id),
+        "bearing_deg": "none" if seen is None else _number(math.degrees(seen.bearing)),
+        "distance_m": "none" if seen is None else _number(seen.distance_m),
+        "linear_m_s": _number(command.speeds.linear),
+        "angular_rad_s": _number(command.speeds.angular),
+    }
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}" if math.isfinite(value) else "none"

@@ -1,0 +1,1 @@
+"""A furnished room in three dimensions, seen by a camera that drives about in it."""

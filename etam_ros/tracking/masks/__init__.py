@@ -1,0 +1,1 @@
+"""What is measured of masks at source size."""
