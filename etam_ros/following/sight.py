@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from etam_ros.following.config import NEWEST, SELECTED
+from etam_ros.records import LONGEST_LABEL, label_in_words
 
-LONGEST_LABEL: Final = 80
-"""Characters of a label that people are shown."""
 MOST_DIGITS: Final = 10
 """Of an id in a message: a longer number is a label."""
 
@@ -41,7 +40,7 @@ class SeenObject:
     @property
     def name(self) -> str:
         """For people: cup (3); on one line, whatever the label is."""
-        label = "".join(c if c.isprintable() else "?" for c in self.label[:LONGEST_LABEL])
+        label = label_in_words(self.label)
         return f"{label} ({self.object_id})" if label else f"object {self.object_id}"
 
 
