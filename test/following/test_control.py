@@ -15,7 +15,7 @@ from etam_ros.following.config import (
     FollowerConfig,
     FollowerSettings,
 )
-from etam_ros.following.control import FollowControl, Phase
+from etam_ros.following.control import LONGEST_STEP_S, FollowControl, Phase
 from etam_ros.following.sight import SeenFrame, SeenObject
 from etam_ros.following.speeds import STANDING
 
@@ -465,3 +465,48 @@ def test_the_target_can_be_followed_by_another_while_disabled():
     control = FollowControl(FollowerSettings())
     assert control.target_of(SeenFrame(0.0, objects=[CUP])) == CUP
     assert control.target_of(SeenFrame(0.0, objects=[replace(CUP, occluded=True)])) is None
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.floats(0.005, 0.4),  # seconds to the next command
+        st.one_of(
+            st.sampled_from(["enable", "disable", "jump", "nothing", "nothing"]),
+            st.lists(OBJECTS, max_size=3),
+            st.lists(st.sampled_from([CUP, replace(CUP, bearing=-0.5)]), min_size=1, max_size=1),
+        ),
+        st.one_of(st.just("next"), st.integers(-(2**62), 2**62), st.just(0), st.just("same")),
+    ),
+    max_size=60,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(SETTINGS, STEPS)
+def test_it_speeds_up_only_for_news_and_no_faster_than_it_may(given_settings, steps):
+    control = FollowControl(given_settings)
+    control.enable(True)
+    timeout_s = given_settings.node.result_timeout_s
+    most = (given_settings.distance.acceleration, given_settings.bearing.acceleration)
+    now_s, stamp_ns, seen_s, before = 0.0, 10**18, -math.inf, (0.0, 0.0)
+    shown: set[int] = set()
+    for step_s, event, stamp in steps:
+        now_s += step_s
+        if isinstance(event, list):
+            stamp_ns += 10**8 if stamp == "next" else 0
+            own_ns = stamp if isinstance(stamp, int) else stamp_ns
+            control.take(SeenFrame(now_s, math.nan, "camera", event, own_ns))
+            if own_ns == 0 or own_ns not in shown:
+                seen_s = now_s
+            shown.add(own_ns)
+        else:
+            happen(control, None if event == "nothing" else event, now_s)
+        speeds = control.command(now_s).speeds
+        now = (speeds.linear, speeds.angular)
+        for new, old, rate in zip(now, before, most, strict=True):
+            assert new * old >= 0.0, "it turns round without having stood"
+            if abs(new) > abs(old):
+                assert abs(new) - abs(old) <= rate * min(step_s, LONGEST_STEP_S) + 1e-9
+        if now_s - seen_s > timeout_s:
+            assert now == (0.0, 0.0)
+        before = now
