@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from etam_ros.following.config import NEWEST, FollowerSettings
+from etam_ros.following.config import ALWAYS, NEWEST, FollowerSettings
 from etam_ros.following.leaps import LeapWatch
-from etam_ros.following.sight import SeenFrame, SeenObject, choose
+from etam_ros.following.sight import SeenFrame, SeenObject, choose, quoted
 from etam_ros.following.speeds import STANDING, Speeds, changed_speed, wanted_speeds
+from etam_ros.following.stamps import StampWatch
 
 LONGEST_STEP_S: Final = 0.2
 """A command that comes later after the one before changes speeds by no more than this allows."""
@@ -80,11 +81,13 @@ class FollowControl:
         self.enabled = False
         self.selected: int | None = None
         self._leaps = LeapWatch()
+        self._stamps = StampWatch()
         self._forget()
 
     def _forget(self) -> None:
         self._frame: SeenFrame | None = None
-        self._frame_id = ""
+        self._repeated = False  # results come, and are of an image that is over
+        self._frame_id: str | None = None
         self._bound: SeenObject | None = None
         self._leaps.forget()
         self._followed = False
@@ -116,6 +119,7 @@ class FollowControl:
         """Stop at once, and believe no result that has come so far: time itself jumped."""
         self._frame = None
         self._leaps.forget()
+        self._stamps.forget()
         self._blocked = reason
         self._speeds = STANDING
         if self._followed and not self.settings.node.resume:
@@ -124,14 +128,17 @@ class FollowControl:
             self._trouble = (now_s, reason)  # not `since`: that was by another time
         self._commanded_s = math.nan
 
-    def take(self, frame: SeenFrame) -> None:
-        """Learn the newest result."""
-        before, now_s = self._frame, frame.arrived_s
-        timeout_s = self.settings.node.result_timeout_s
+    def take(self, result: SeenFrame) -> None:
+        """Learn a result, unless a newer one came before."""
+        now_s, timeout_s = result.arrived_s, self.settings.node.result_timeout_s
+        frame, before = self._stamps.look(result), self._frame
+        self._repeated = frame is None or frame.arrived_s != now_s
+        if frame is None:
+            return
         if before is not None and now_s - before.arrived_s > timeout_s:
-            self._note(before.arrived_s + timeout_s, _Verdict(reason=_SILENCE.format(timeout_s)))
+            self._note(before.arrived_s + timeout_s, _Verdict(reason=self._silence))
         self._frame, self._blocked = frame, ""
-        if not self._frame_id:
+        if self._frame_id is None:
             self._frame_id = self.settings.node.frame_id or frame.frame_id
         node = self.settings.node
         target, _ = choose(frame.objects, node.target, self._bound, self.selected)
@@ -173,16 +180,30 @@ class FollowControl:
             return _Verdict(reason=self._blocked or "there is no result yet", at_once=True)
         silent_s = now_s - frame.arrived_s
         if not 0.0 <= silent_s <= node.result_timeout_s:
-            return _Verdict(reason=_SILENCE.format(node.result_timeout_s), at_once=True)
-        if math.isfinite(frame.age_s) and frame.age_s + silent_s > node.result_timeout_s:
-            late = f"results are older than {node.result_timeout_s:g} s by their stamps"
-            return _Verdict(reason=late, at_once=True)
-        expected = node.frame_id or self._frame_id
+            return _Verdict(reason=self._silence, at_once=True)
+        wrong = self._wrong_age(frame.age_s + silent_s)
+        if wrong:
+            return _Verdict(reason=wrong, at_once=True)
+        expected = node.frame_id or self._frame_id or ""
         if frame.frame_id != expected:
-            other = f"results come from camera frame {frame.frame_id!r:.80}, not {expected!r:.80}"
-            return _Verdict(reason=other, at_once=True)
+            names = f"{quoted(frame.frame_id)}, not {quoted(expected)}"
+            return _Verdict(reason=f"results come from camera frame {names}", at_once=True)
         seen, missing = choose(frame.objects, node.target, self._bound, self.selected)
         return _Verdict(reason=missing) if seen is None else _Verdict(seen, self._doubts(seen))
+
+    @property
+    def _silence(self) -> str:
+        words = _REPEATED if self._repeated else _SILENCE
+        return words.format(self.settings.node.result_timeout_s)
+
+    def _wrong_age(self, age_s: float) -> str:
+        """Why a result of this age cannot be believed; empty where it can, or is not known."""
+        node = self.settings.node
+        if age_s > node.result_timeout_s:
+            return f"results are older than {node.result_timeout_s:g} s by their stamps"
+        if node.stamp_age == ALWAYS and not age_s >= -node.result_timeout_s:
+            return "results have stamps of the future, by which their age cannot be told"
+        return ""
 
     def _doubts(self, seen: SeenObject) -> str:
         """Why an object that is there cannot be followed; empty if it can."""
@@ -250,3 +271,4 @@ class FollowControl:
 
 
 _SILENCE: Final = "no result came for {:g} s"
+_REPEATED: Final = "no result of a new image came for {:g} s, stamps stand still"
