@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from etam_ros.errors import WeightsError
-from etam_ros.model.config import ModelConfig
+from etam_ros.model.config import MODELS, ModelConfig
 from etam_ros.model.network import EfficientTAM
 
 SHOWN_KEYS = 3
@@ -106,10 +106,24 @@ def check_state_dict(
     }
     found = [f"{len(keys)} {what} ({_shorten(keys)})" for what, keys in problems.items() if keys]
     if found:
+        whose = whose_layout(state)
+        hint = f"they are of {whose}" if whose else "check that model and weights belong together"
         raise WeightsError(
-            f"weights file {source} does not fit {model}: keys {'; '.join(found)}: "
-            "check that model and weights belong together"
+            f"weights file {source} does not fit {model}: keys {'; '.join(found)}: {hint}"
         )
+
+
+def whose_layout(state: Mapping[str, Tensor]) -> str:
+    """Name of the first model that has exactly these keys and shapes; empty: none has."""
+    shapes = {key: value.shape for key, value in state.items()}
+    for config in MODELS.values():
+        if config.weights_of:
+            continue
+        with torch.device("meta"):
+            own = EfficientTAM(config).state_dict()
+        if shapes == {key: value.shape for key, value in own.items()}:
+            return config.name
+    return ""
 
 
 def _shorten(keys: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""Sizes of the network: ours, the eight official ones, and any other that is consistent."""
+"""Sizes of the network: ours, EfficientTAM's, SAM 2's, and any other that is consistent."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from etam_ros.errors import ConfigError
+from etam_ros.model.hiera.config import SIZES, HieraConfig
 
 POOLINGS: Final = ("none", "logits", "keys")
 
@@ -21,12 +22,14 @@ class ModelConfig:
         image_size: S, side of the square input in pixels.
         embed_dim: C, channels of the ViT.
         heads: attention heads of the ViT.
-        patch_size: pixels per token side; a power of two, at least 4.
+        patch_size: pixels per side of a cell of the feature; a power of two, at least 4.
         depth: blocks of the ViT.
         window_size: tokens per window side in the blocks that are not global.
         global_blocks: blocks that attend to the whole grid; the last block must be one.
         mlp_ratio: hidden width of the ViT's MLPs over embed_dim.
         position_grid: side of the grid that the position embedding is stored for.
+        hiera: SAM 2's image encoder in place of the ViT, of which nothing counts then but
+            patch_size; the mask decoder sees two finer levels of it, too.
         hidden_dim: channels of feature, tokens and pointers.
         memory_dim: channels of a stored memory; divides hidden_dim.
         memory_layers: layers of the memory attention.
@@ -34,6 +37,8 @@ class ModelConfig:
         memory_frames: temporal positions of memories, conditioning frames included.
         memory_pooling: none, or 2 x 2 pooling of the cross-attention's spatial keys and values
             with ln 4 added to the attention logits (variant 1) or to the keys (variant 2).
+        times_pointers: object pointers are read with how long ago each was.
+        marks_occlusion: memories of frames on which the object was occluded say so.
         decoder_depth, decoder_heads, decoder_mlp_dim: of the mask decoder's transformer.
         carries_masks: the decoder sees each object's mask of the frame before, moved as the
             picture has moved and fitted to its colours (`etam_ros.cues.optical_flow`); the
@@ -52,20 +57,23 @@ class ModelConfig:
 
     name: str
     image_size: int
-    embed_dim: int
-    heads: int
+    embed_dim: int = 0
+    heads: int = 1
     patch_size: int = 16
     depth: int = 12
     window_size: int = 14
     global_blocks: tuple[int, ...] = (2, 5, 8, 11)
     mlp_ratio: int = 4
     position_grid: int = 14
+    hiera: HieraConfig | None = None
     hidden_dim: int = 256
     memory_dim: int = 64
     memory_layers: int = 4
     memory_ffn_dim: int = 2048
     memory_frames: int = 7
     memory_pooling: str = "none"
+    times_pointers: bool = False
+    marks_occlusion: bool = False
     decoder_depth: int = 2
     decoder_heads: int = 8
     decoder_mlp_dim: int = 2048
@@ -82,7 +90,10 @@ class ModelConfig:
             ),
             "image_size is a multiple of patch_size": self.image_size % self.patch_size == 0,
             "embed_dim is a multiple of heads": self.embed_dim % self.heads == 0,
-            "the last block is global": self.depth - 1 in self.global_blocks,
+            "embed_dim is given, or hiera": self.embed_dim > 0 or self.hiera is not None,
+            "the last block is global": (
+                self.hiera is not None or self.depth - 1 in self.global_blocks
+            ),
             "hidden_dim is a multiple of memory_dim": self.hidden_dim % self.memory_dim == 0,
             "memory_dim is a multiple of 4": self.memory_dim % 4 == 0,
             "hidden_dim is a multiple of 8 and of twice decoder_heads": (
@@ -92,6 +103,9 @@ class ModelConfig:
             "a pooled grid is even": self.memory_pooling == "none" or self.grid % 2 == 0,
             "memory_frames is at least 1": self.memory_frames >= 1,
         }
+        if self.hiera is not None:
+            rules["patch_size is 16 with Hiera"] = self.patch_size == 16
+            rules |= self.hiera.rules(self.image_size)
         for rule, holds in rules.items():
             if not holds:
                 raise ConfigError(f"model {self.name!r} does not fit: expected that {rule}")
@@ -100,6 +114,11 @@ class ModelConfig:
     def weights_name(self) -> str:
         """Under which its weights are known."""
         return self.weights_of or self.name
+
+    @property
+    def skip_levels(self) -> int:
+        """How many levels of the image encoder the mask decoder sees beside the feature."""
+        return 0 if self.hiera is None else 2
 
     @property
     def grid(self) -> int:
@@ -112,7 +131,7 @@ class ModelConfig:
         return 4 * self.grid
 
 
-def _official() -> dict[str, ModelConfig]:
+def _efficienttam() -> dict[str, ModelConfig]:
     models = {}
     for size, (embed_dim, heads) in {"s": (384, 6), "ti": (192, 3)}.items():
         for suffix, image_size, pooling in (
@@ -129,6 +148,24 @@ def _official() -> dict[str, ModelConfig]:
                     config, name=f"{name}_pooled", memory_pooling="logits", weights_of=name
                 )
                 models[pooled.name] = pooled
+    return models
+
+
+def _sam2() -> dict[str, ModelConfig]:
+    models = {}
+    for version, times_and_marks in (("sam2.1", True), ("sam2", False)):
+        for size, hiera in SIZES.items():
+            config = ModelConfig(
+                f"{version}_hiera_{size}",
+                image_size=1024,
+                hiera=hiera,
+                times_pointers=times_and_marks,
+                marks_occlusion=times_and_marks,
+            )
+            smaller = replace(
+                config, name=f"{config.name}_512x512", image_size=512, weights_of=config.name
+            )
+            models[config.name], models[smaller.name] = config, smaller
     return models
 
 
@@ -154,8 +191,12 @@ ETAM_NANO: Final = ModelConfig(
 )
 """Our own small model, whose weights ship with the package."""
 
-MODELS: Final[Mapping[str, ModelConfig]] = {ETAM_NANO.name: ETAM_NANO, **_official()}
-"""Ours, the official configurations, and these with pooled attention, by name."""
+MODELS: Final[Mapping[str, ModelConfig]] = {
+    ETAM_NANO.name: ETAM_NANO,
+    **_efficienttam(),
+    **_sam2(),
+}
+"""Ours; EfficientTAM's, and these with pooled attention; SAM 2's, and these at 512 pixels."""
 
 TINY_TEST: Final = ModelConfig(
     "tiny_test",
@@ -173,6 +214,17 @@ TINY_TEST: Final = ModelConfig(
 )
 """A network of a few milliseconds, for tests of everything above it; never trained."""
 
+TINY_HIERA: Final = replace(
+    TINY_TEST,
+    name="tiny_hiera_test",
+    embed_dim=0,
+    heads=1,
+    hiera=HieraConfig(16, 1, (1, 1, 2, 1), (8, 4, 6, 3), global_blocks=(3,), position_grid=5),
+    times_pointers=True,
+    marks_occlusion=True,
+)
+"""The same with all that SAM 2.1 has more."""
+
 
 def model_config(name: str) -> ModelConfig:
     """The configuration of that name.
@@ -180,8 +232,9 @@ def model_config(name: str) -> ModelConfig:
     Raises:
         ConfigError: no model has that name; the message suggests the closest.
     """
-    if name == TINY_TEST.name:
-        return TINY_TEST
+    for config in (TINY_TEST, TINY_HIERA):
+        if name == config.name:
+            return config
     if name in MODELS:
         return MODELS[name]
     close = difflib.get_close_matches(name, MODELS, n=1, cutoff=0.5)

@@ -162,3 +162,7 @@ class ImageEncoder(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         return self.neck(self.trunk(image))  # type: ignore[no-any-return]
+
+    def levels(self, image: Tensor) -> tuple[Tensor, ...]:
+        """The feature alone: this encoder has no finer level."""
+        return (self(image),)

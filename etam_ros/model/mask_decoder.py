@@ -6,6 +6,7 @@ objects, P prompt tokens, T = 6 + P tokens, L = h * w, D hidden dim.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import torch
@@ -113,12 +114,22 @@ class MaskDecoder(nn.Module):
             nn.ConvTranspose2d(dim // 4, dim // 8, 2, stride=2),
             nn.GELU(),
         )
+        if config.skip_levels:
+            self.conv_s0 = nn.Conv2d(dim, dim // 8, 1)
+            self.conv_s1 = nn.Conv2d(dim, dim // 4, 1)
         self.output_hypernetworks_mlps = nn.ModuleList(
             MLP(dim, dim, dim // 8, depth=3) for _ in range(MASKS)
         )
         self.carried = CarriedMask(dim) if config.carries_masks else None
         self.iou_prediction_head = MLP(dim, dim, MASKS, depth=3)
         self.pred_obj_score_head = MLP(dim, dim, 1, depth=3)
+
+    def project_skips(self, finest: Tensor, fine: Tensor) -> tuple[Tensor, Tensor]:
+        """What is added while masks are upscaled, once a frame.
+
+        (B, D, 4h, 4w), (B, D, 2h, 2w) -> (B, D / 8, 4h, 4w), (B, D / 4, 2h, 2w).
+        """
+        return self.conv_s0(finest), self.conv_s1(fine)
 
     def forward(
         self,
@@ -127,6 +138,7 @@ class MaskDecoder(nn.Module):
         sparse: Tensor,
         dense: Tensor,
         previous: Tensor | None = None,
+        skips: Sequence[Tensor] = (),
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Decode.
 
@@ -137,6 +149,7 @@ class MaskDecoder(nn.Module):
             dense: (B, D, h, w) or (1, D, 1, 1) embedded previous mask.
             previous: (B, 1, 4h, 4w) its logits, of which models that carry masks take the outline;
                 None, or zeros: there is none.
+            skips: as `project_skips` gives them, of models whose image encoder has finer levels.
 
         Returns:
             mask logits (B, 4, 4h, 4w), IoU estimates (B, 4) in 0..1, mask tokens (B, 4, D) and
@@ -150,10 +163,7 @@ class MaskDecoder(nn.Module):
         tokens, image = self.transformer(tokens, image, position)
         mask_tokens = tokens[:, 2 : 2 + MASKS]  # (B, 4, D)
         upscaled = image.transpose(1, 2).unflatten(2, feature.shape[-2:])
-        upscaled = self.output_upscaling[:-1](upscaled)  # (B, D / 8, 4h, 4w)
-        if self.carried is not None and previous is not None:
-            upscaled = upscaled + self.carried.outline(previous)
-        upscaled = self.output_upscaling[-1](upscaled)
+        upscaled = self._upscale(upscaled, previous, skips)
         weights = torch.stack(
             [
                 mlp(mask_tokens[:, index])
@@ -161,8 +171,22 @@ class MaskDecoder(nn.Module):
             ],
             dim=1,
         )  # (B, 4, D / 8)
-        mask_logits = (weights @ upscaled.flatten(2)).unflatten(2, upscaled.shape[-2:])
+        mask_logits = weights @ upscaled.flatten(2)  # (B, 4, 16 * L)
+        mask_logits = mask_logits.reshape(-1, MASKS, *upscaled.shape[-2:])
         if self.carried is not None and previous is not None:
             mask_logits = mask_logits + self.carried.trusted(previous, mask_tokens)
         iou_scores = self.iou_prediction_head(tokens[:, 1]).sigmoid()
         return mask_logits, iou_scores, mask_tokens, self.pred_obj_score_head(tokens[:, 0])
+
+    def _upscale(self, image: Tensor, previous: Tensor | None, skips: Sequence[Tensor]) -> Tensor:
+        """(B, D, h, w) -> (B, D / 8, 4h, 4w): skips go in before the norm and before the end."""
+        first, norm, middle, second, last = self.output_upscaling
+        image = first(image)
+        if skips:
+            image = image + skips[1]
+        image = second(middle(norm(image)))
+        if skips:
+            image = image + skips[0]
+        if self.carried is not None and previous is not None:
+            image = image + self.carried.outline(previous)
+        return last(image)  # type: ignore[no-any-return]

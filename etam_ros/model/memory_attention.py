@@ -217,6 +217,7 @@ class MemoryAttention(nn.Module):
         temporal_position: Tensor,
         pointers: Tensor,
         empty: tuple[Tensor, Tensor] | None = None,
+        pointer_position: Tensor | None = None,
     ) -> Tensor:
         """Condition one frame on B banks of equal length.
 
@@ -226,6 +227,7 @@ class MemoryAttention(nn.Module):
             temporal_position: (B, M, E), what says how long ago each memory was.
             pointers: (B, R, D), R object pointers; each becomes D / E tokens.
             empty: (B, M) and (B, R) bool, slots that nothing may be read from; None: none is.
+            pointer_position: (B, R, E), what says how long ago each pointer was; None: nothing.
 
         Returns:
             (B, D, h, w).
@@ -235,7 +237,11 @@ class MemoryAttention(nn.Module):
         position = self.memory_position.to(tokens.dtype) + temporal_position[:, :, None, :]
         pointer_tokens = pointers.reshape(batch, -1, width)  # (B, P, E)
         values = torch.cat((tokens.flatten(1, 2), pointer_tokens), dim=1)
-        keys = torch.cat(((tokens + position).flatten(1, 2), pointer_tokens), dim=1)
+        pointer_keys = pointer_tokens
+        if pointer_position is not None:
+            of_tokens = pointer_position.repeat_interleave(self.pointer_width, dim=1)  # (B, P, E)
+            pointer_keys = pointer_tokens + of_tokens
+        keys = torch.cat(((tokens + position).flatten(1, 2), pointer_keys), dim=1)
         rotary = (self.cos, self.sin)
         key_rotary = self.key_table(frames, pointer_tokens.shape[1])
         penalty = None if empty is None else Penalty.of(*empty, width=self.pointer_width)

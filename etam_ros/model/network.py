@@ -6,6 +6,7 @@ R object pointers, P points.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import torch
@@ -13,22 +14,26 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from etam_ros.model.config import ModelConfig
+from etam_ros.model.hiera.encoder import HieraEncoder
 from etam_ros.model.image_encoder import ImageEncoder
 from etam_ros.model.layers import MLP
 from etam_ros.model.mask_decoder import MaskDecoder
 from etam_ros.model.memory_attention import MemoryAttention
 from etam_ros.model.memory_encoder import MemoryEncoder
-from etam_ros.model.positions import HalvedLinear
+from etam_ros.model.positions import HalvedLinear, sine_of_numbers
 from etam_ros.model.prompt_encoder import PromptEncoder
 
 MEMORY_SCALE: Final = 20.0
 MEMORY_BIAS: Final = -10.0
+OLDEST_POINTER: Final = 15.0
+"""Frames by which the age of a pointer is divided, whatever the length of the video."""
 
 
 class EfficientTAM(nn.Module):
-    """EfficientTAM, for inference and training.
+    """EfficientTAM, for inference and training; and SAM 2, which has the same parts and some more.
 
-    Source: arXiv 2411.18933 and yformer/EfficientTAM (Apache-2.0).
+    Source: arXiv 2411.18933 and yformer/EfficientTAM (Apache-2.0); arXiv 2408.00714 and
+    facebookresearch/sam2 (Apache-2.0).
 
     Its methods are the stages, of which attending to memories has two halves; the state between
     frames belongs to the tracker.
@@ -38,7 +43,7 @@ class EfficientTAM(nn.Module):
         super().__init__()
         dim, memory_dim = config.hidden_dim, config.memory_dim
         self.config = config
-        self.image_encoder = ImageEncoder(config)
+        self.image_encoder = image_encoder_of(config)
         self.memory_attention = MemoryAttention(config)
         self.memory_encoder = MemoryEncoder(config)
         self.sam_prompt_encoder = PromptEncoder(config)
@@ -50,6 +55,10 @@ class EfficientTAM(nn.Module):
         self.no_mem_embed = nn.Parameter(torch.zeros(1, 1, dim))
         self.no_mem_pos_enc = nn.Parameter(torch.zeros(1, 1, dim))  # in checkpoints, never used
         self.no_obj_ptr = nn.Parameter(torch.zeros(1, dim))
+        self.no_obj_embed_spatial = (
+            nn.Parameter(torch.zeros(1, memory_dim)) if config.marks_occlusion else None
+        )
+        self.obj_ptr_tpos_proj = nn.Linear(dim, memory_dim) if config.times_pointers else None
 
     def fuse(self) -> EfficientTAM:
         """Do once what depends on the weights alone; the state dict is no checkpoint any more."""
@@ -60,9 +69,18 @@ class EfficientTAM(nn.Module):
                 module.fuse()
         return self
 
-    def encode_image(self, image: Tensor) -> Tensor:
-        """(1, 3, S, S) normalised picture -> (1, D, h, w) feature."""
-        return self.image_encoder(image)  # type: ignore[no-any-return]
+    def encode_image(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Encode a picture.
+
+        Args:
+            image: (B, 3, S, S), normalised.
+
+        Returns:
+            (B, D, h, w) feature; behind it, of models with finer levels, the skips of the mask
+            decoder: (B, D / 8, 4h, 4w) and (B, D / 4, 2h, 2w).
+        """
+        feature, *finer = self.image_encoder.levels(image)
+        return (feature, *self.sam_mask_decoder.project_skips(*finer)) if finer else (feature,)
 
     def self_attend(self, feature: Tensor) -> Tensor:
         """What all objects of a frame see of it before they remember anything.
@@ -78,6 +96,7 @@ class EfficientTAM(nn.Module):
         temporal_index: Tensor,
         pointers: Tensor,
         empty: tuple[Tensor, Tensor] | None = None,
+        pointer_ages: Tensor | None = None,
     ) -> Tensor:
         """Condition a frame on what is remembered of each object.
 
@@ -88,16 +107,28 @@ class EfficientTAM(nn.Module):
                 memory_frames - 1 for conditioning frames.
             pointers: (B, R, D).
             empty: (B, M) and (B, R) bool, slots that nothing may be read from; None: none is.
+            pointer_ages: (B, R) float32, frames since each pointer; of models that read them.
 
         Returns:
             (B, D, h, w).
         """
         table = self.maskmem_tpos_enc[:, 0, 0].to(memories.dtype)
         temporal_position = table[temporal_index]  # (B, M, E)
-        return self.memory_attention(seen, memories, temporal_position, pointers, empty)  # type: ignore[no-any-return]
+        pointer_position = None
+        if self.obj_ptr_tpos_proj is not None and pointer_ages is not None:
+            ages = sine_of_numbers(pointer_ages / OLDEST_POINTER, pointers.shape[-1])
+            pointer_position = self.obj_ptr_tpos_proj(ages).to(memories.dtype)  # (B, R, E)
+        return self.memory_attention(  # type: ignore[no-any-return]
+            seen, memories, temporal_position, pointers, empty, pointer_position
+        )
 
     def decode_mask(
-        self, feature: Tensor, points: Tensor, labels: Tensor, mask_logits: Tensor | None
+        self,
+        feature: Tensor,
+        points: Tensor,
+        labels: Tensor,
+        mask_logits: Tensor | None,
+        skips: Sequence[Tensor] = (),
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Decode all four masks of each object.
 
@@ -106,6 +137,7 @@ class EfficientTAM(nn.Module):
             points: (B, P, 2) float32 in pixels of the network's input.
             labels: (B, P) int64: -1 none, 0 background, 1 foreground, 2 and 3 box corners.
             mask_logits: (B, 1, 4h, 4w) previous logits of each object, or None.
+            skips: of the frame, as `encode_image` gave them.
 
         Returns:
             mask logits (B, 4, 4h, 4w); IoU estimates (B, 4); pointers (B, 4, D), no_obj_ptr where
@@ -113,10 +145,16 @@ class EfficientTAM(nn.Module):
         """
         encoder = self.sam_prompt_encoder
         sparse = encoder.embed_points(points, labels)
-        return self.decode_embedded(feature, sparse, encoder.embed_mask(mask_logits), mask_logits)
+        dense = encoder.embed_mask(mask_logits)
+        return self.decode_embedded(feature, sparse, dense, mask_logits, skips)
 
     def decode_embedded(
-        self, feature: Tensor, sparse: Tensor, dense: Tensor, previous: Tensor | None
+        self,
+        feature: Tensor,
+        sparse: Tensor,
+        dense: Tensor,
+        previous: Tensor | None,
+        skips: Sequence[Tensor] = (),
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Decode prompts that are embedded already; returns what `decode_mask` returns.
 
@@ -125,10 +163,11 @@ class EfficientTAM(nn.Module):
             sparse: (B, P, D) embedded points.
             dense: (B, D, h, w) or (1, D, 1, 1) embedded previous mask.
             previous: (B, 1, 4h, 4w) its logits, zeros where there is none, or None.
+            skips: of the frame, as `encode_image` gave them.
         """
         positions = self.sam_prompt_encoder.grid_positions()
         decoded, iou_scores, tokens, object_score = self.sam_mask_decoder(
-            feature, positions, sparse, dense, previous
+            feature, positions, sparse, dense, previous, skips
         )
         present = (object_score > 0)[:, None]  # (B, 1, 1)
         pointers = torch.where(present, self.obj_ptr_proj(tokens), self.no_obj_ptr)
@@ -157,3 +196,18 @@ class EfficientTAM(nn.Module):
             mask = torch.where(binarize[:, None, None, None], hard, logits.sigmoid())
         mask = mask * MEMORY_SCALE + MEMORY_BIAS  # (B, 1, S, S)
         return self.memory_encoder(feature, mask)  # type: ignore[no-any-return]
+
+    def mark_occlusion(self, memories: Tensor, object_score_logits: Tensor) -> Tensor:
+        """Memories that say whether the object was there: (B, E, h, w), (B,) -> (B, E, h, w)."""
+        if self.no_obj_embed_spatial is None:
+            return memories
+        occluded = (object_score_logits <= 0)[:, None, None, None]
+        mark = self.no_obj_embed_spatial[:, :, None, None].to(memories.dtype)
+        return torch.where(occluded, memories + mark, memories)
+
+
+def image_encoder_of(config: ModelConfig) -> ImageEncoder | HieraEncoder:
+    """The image encoder that a configuration asks for."""
+    if config.hiera is None:
+        return ImageEncoder(config)
+    return HieraEncoder(config.hiera, config.image_size, config.hidden_dim)

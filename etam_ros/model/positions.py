@@ -35,6 +35,25 @@ def sine_positions(channels: int, height: int, width: int) -> Tensor:
     return torch.cat((y, x), dim=2).permute(2, 0, 1).contiguous()
 
 
+def sine_of_numbers(numbers: Tensor, channels: int) -> Tensor:
+    """Sine encoding of plain numbers: sines first, then cosines; each frequency occurs twice.
+
+    Source: get_1d_sine_pe of SAM 2 (Apache-2.0).
+
+    Args:
+        numbers: (...) float32.
+        channels: of the encoding, even.
+
+    Returns:
+        (..., channels) float32.
+    """
+    half = channels // 2
+    index = torch.arange(half, dtype=torch.float32, device=numbers.device)
+    period = TEMPERATURE ** (2 * torch.div(index, 2, rounding_mode="floor") / half)  # (half,)
+    angle = numbers[..., None] / period  # (..., half)
+    return torch.cat((angle.sin(), angle.cos()), dim=-1)
+
+
 def rotary_table(dim: int, height: int, width: int) -> tuple[Tensor, Tensor]:
     """Cosines and sines of the axial rotary encoding: x turns the first pairs, y the others.
 

@@ -2,6 +2,7 @@
 
 from etam_ros.runtime.stages import (
     DecodedMasks,
+    EncodedImage,
     MemoryBatch,
     ModelTraits,
     StageConstants,
@@ -13,6 +14,7 @@ from etam_ros.runtime.timed_stages import STAGE_NAMES, TimedStages
 __all__ = [
     "STAGE_NAMES",
     "DecodedMasks",
+    "EncodedImage",
     "MemoryBatch",
     "ModelTraits",
     "StageConstants",

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from etam_ros.model import EfficientTAM
 from etam_ros.model.config import ModelConfig
-from etam_ros.runtime.backends.torch.stages import reduce_precision
+from etam_ros.runtime.backends.torch.stages import reduce_precision, sizes_of
 from etam_ros.runtime.exported import CROSS_ATTEND_FIRST, DECODED, PADDED
 
 
@@ -52,10 +52,10 @@ class _Part(nn.Module):
 
 
 class _EncodeImage(_Part):
-    """image (1, 3, S, S) -> feature (1, D, h, w)."""
+    """image (1, 3, S, S) -> feature (1, D, h, w), and the skips of models that have them."""
 
-    def forward(self, image: Tensor) -> Tensor:
-        return self.network.encode_image(image.to(self.dtype)).float()
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        return tuple(x.float() for x in self.network.encode_image(image.to(self.dtype)))
 
 
 class _SelfAttend(_Part):
@@ -74,6 +74,8 @@ class _CrossAttend(_Part):
         memories: Tensor,
         temporal_index: Tensor,
         pointers: Tensor,
+        *,
+        pointer_ages: Tensor | None = None,
         empty_memories: Tensor | None = None,
         empty_pointers: Tensor | None = None,
     ) -> Tensor:
@@ -81,7 +83,8 @@ class _CrossAttend(_Part):
         empty = None
         if empty_memories is not None and empty_pointers is not None:
             empty = empty_memories, empty_pointers
-        return self.network.cross_attend(seen, memories, temporal_index, pointers, empty).float()
+        bank = memories, temporal_index, pointers, empty, pointer_ages
+        return self.network.cross_attend(seen, *bank).float()
 
 
 class _DecodeMask(_Part):
@@ -97,13 +100,17 @@ class _DecodeMask(_Part):
         labels: Tensor,
         mask_logits: Tensor,
         has_mask: Tensor,
+        *,
+        skip_0: Tensor | None = None,
+        skip_1: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         encoder = self.network.sam_prompt_encoder
         present = has_mask[:, None, None, None] > 0
         dense = torch.where(present, encoder.embed_mask(mask_logits), encoder.embed_mask(None))
         sparse = encoder.embed_points(points, labels)
         previous = torch.where(present, mask_logits, 0.0)
-        return self.network.decode_embedded(feature, sparse, dense, previous)
+        skips = () if skip_0 is None or skip_1 is None else (skip_0, skip_1)
+        return self.network.decode_embedded(feature, sparse, dense, previous, skips)
 
 
 class _EncodeMemory(_Part):
@@ -119,13 +126,17 @@ def graphs(network: EfficientTAM, precision: str, layout: str) -> list[Graph]:
     dtype = reduce_precision(network, precision)
     side, grid, dim = config.image_size, config.grid, config.hidden_dim
     feature = torch.zeros(1, dim, grid, grid)
+    skips = {
+        f"skip_{level}": torch.zeros(shape)
+        for level, shape in enumerate(sizes_of(network).skip_shapes)
+    }
     logits = torch.zeros(2, 1, config.mask_size, config.mask_size)
     made = [
         Graph(
             "encode_image",
             _EncodeImage(network, dtype),
             {"image": torch.zeros(1, 3, side, side)},
-            ("feature",),
+            ("feature", *skips),
             {},
         ),
         Graph("self_attend", _SelfAttend(network, dtype), {"feature": feature}, ("seen",), {}),
@@ -139,6 +150,7 @@ def graphs(network: EfficientTAM, precision: str, layout: str) -> list[Graph]:
                 "labels": torch.zeros(2, 3, dtype=torch.int64),
                 "mask_logits": logits,
                 "has_mask": torch.zeros(2),
+                **skips,
             },
             DECODED,
             {
@@ -179,6 +191,9 @@ def cross_attend_graph(
         "pointers": torch.zeros(2, 5, config.hidden_dim),
     }
     free = {"memories": bank, "temporal_index": bank, "pointers": {0: "B", 1: "R"}}
+    if config.times_pointers:
+        inputs["pointer_ages"] = torch.zeros(2, 5)
+        free["pointer_ages"] = free["pointers"]
     if layout == PADDED:
         inputs["empty_memories"] = torch.zeros(2, memories, dtype=torch.bool)
         inputs["empty_pointers"] = torch.zeros(2, 5, dtype=torch.bool)

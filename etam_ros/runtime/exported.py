@@ -2,7 +2,7 @@
 
     ENGINE_DIR/etam_nano-fp32-1a2b3c4d5e6f/
         manifest.json            ExportKey and StageSizes; written last
-        constants.safetensors    StageConstants
+        constants.safetensors    StageConstants, those that the model has
         encode_image.onnx, self_attend.onnx, cross_attend.onnx, ...
 
 A folder appears whole or not at all, whoever else makes it at the same time.
@@ -210,7 +210,11 @@ def _write_manifest(
 ) -> None:
     from safetensors.torch import save_file
 
-    tensors = {name: value.contiguous().cpu() for name, value in vars(constants).items()}
+    tensors = {
+        name: value.contiguous().cpu()
+        for name, value in vars(constants).items()
+        if value is not None
+    }
     save_file(tensors, folder / CONSTANTS)
     manifest: dict[str, Any] = {
         "key": asdict(key),

@@ -24,6 +24,7 @@ from etam_ros.errors import ConfigError, StageError
 from etam_ros.runtime.exported import CROSS_ATTEND_FIRST
 from etam_ros.runtime.stages import (
     DecodedMasks,
+    EncodedImage,
     MemoryBatch,
     ModelTraits,
     StageConstants,
@@ -103,10 +104,11 @@ class FixedStages(Stages):
             self._graph_for("encode_memory", B=bucket)
 
     @torch.inference_mode()
-    def _encode_image(self, image: Tensor) -> Tensor:
+    def _encode_image(self, image: Tensor) -> EncodedImage:
         graph = self._graph_for("encode_image")
         graph.buffers["image"].copy_(image)
-        return graph.run()[0].clone()
+        feature, *skips = (output.clone() for output in graph.run())
+        return EncodedImage(feature, tuple(skips))
 
     @torch.inference_mode()
     def _attend_memory(self, feature: Tensor, bank: MemoryBatch) -> Tensor:
@@ -121,7 +123,12 @@ class FixedStages(Stages):
 
     @torch.inference_mode()
     def _decode_mask(
-        self, feature: Tensor, points: Tensor, labels: Tensor, mask_logits: Tensor | None
+        self,
+        feature: Tensor,
+        points: Tensor,
+        labels: Tensor,
+        mask_logits: Tensor | None,
+        skips: tuple[Tensor, ...],
     ) -> DecodedMasks:
         parts = []
         self._check_lengths(P=points.shape[1])
@@ -129,6 +136,8 @@ class FixedStages(Stages):
             count, part = len(rows), slice(rows[0], rows[-1] + 1)
             graph = self._graph_for("decode_mask", B=bucket_of(count), P=points.shape[1])
             buffers = graph.buffers
+            for level, skip in enumerate(skips):
+                buffers[f"skip_{level}"].copy_(skip)
             buffers["feature"][:count].copy_(feature[part])
             buffers["points"][:count].copy_(points[part])
             buffers["labels"][:count].copy_(labels[part])
@@ -215,6 +224,8 @@ class FixedStages(Stages):
         buffers["memories"][:count, slots:].zero_()
         buffers["temporal_index"][:count, :slots].copy_(index.clamp(min=0))
         buffers["pointers"][:count, :held].copy_(_taken(bank.pointers, rows))
+        if bank.pointer_ages is not None:
+            buffers["pointer_ages"][:count, :held].copy_(_taken(bank.pointer_ages, rows))
         if "empty_memories" in buffers:
             in_use = _taken(bank.pointer_count, rows)[:, None]
             places = torch.arange(held, device=self.device)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from etam_ros.runtime.stages import IN_FLOAT32, DecodedMasks, Stages
+from etam_ros.runtime.stages import IN_FLOAT32, DecodedMasks, EncodedImage, Stages
 from etam_ros.runtime.timed_stages import STAGE_NAMES, WrappedStages
 
 Follow = Callable[[Stages], Iterable[tuple[Tensor, float]]]
@@ -186,4 +186,7 @@ def _iou(mask: Tensor, other: Tensor) -> float:
 
 
 def _outputs(result: Any) -> dict[str, Tensor]:
+    if isinstance(result, EncodedImage):
+        skips = {f"skip {level}": skip for level, skip in enumerate(result.skips)}
+        return {"feature": result.feature, **skips}
     return vars(result) if isinstance(result, DecodedMasks) else {"": result}

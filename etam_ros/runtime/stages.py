@@ -36,6 +36,7 @@ class StageSizes:
         hidden_dim: D.
         memory_dim: E.
         memory_frames: temporal positions; the last one is for conditioning frames.
+        skip_levels: finer levels of the image encoder that the mask decoder sees, 0 or 2.
     """
 
     image_size: int
@@ -43,11 +44,20 @@ class StageSizes:
     hidden_dim: int
     memory_dim: int
     memory_frames: int
+    skip_levels: int = 0
 
     @property
     def mask_size(self) -> int:
         """4h, side of the low-resolution masks."""
         return 4 * self.grid
+
+    @property
+    def skip_shapes(self) -> list[tuple[int, ...]]:
+        """Of `EncodedImage.skips`."""
+        return [
+            (1, self.hidden_dim // 8 * 2**level, *[self.mask_size // 2**level] * 2)
+            for level in range(self.skip_levels)
+        ]
 
 
 @dataclass(frozen=True)
@@ -59,12 +69,14 @@ class ModelTraits:
         proposes_masks: the decoder expects what colours say of a first click or box.
         answers_once: mask 0 is the only one that was trained.
         follows_edges: masks are drawn along the edges of the picture.
+        times_pointers: object pointers are read with how long ago each was.
     """
 
     carries_masks: bool = False
     proposes_masks: bool = False
     answers_once: bool = False
     follows_edges: bool = False
+    times_pointers: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,11 +88,35 @@ class StageConstants:
         mask_prompt_weight: (1, 1, k, k) convolution of stride k = S / 4h that makes the logits of
             a mask prompt.
         mask_prompt_bias: (1,).
+        occluded_memory: (1, E, 1, 1) added to memories of frames on which the object was occluded;
+            None for models that add nothing.
     """
 
     no_memory: Tensor
     mask_prompt_weight: Tensor
     mask_prompt_bias: Tensor
+    occluded_memory: Tensor | None = None
+
+    def mark_occlusion(self, memories: Tensor, object_score_logits: Tensor) -> Tensor:
+        """Memories that say whether the object was there: (B, E, h, w), (B,) -> (B, E, h, w)."""
+        if self.occluded_memory is None:
+            return memories
+        occluded = (object_score_logits <= 0)[:, None, None, None]
+        return torch.where(occluded, memories + self.occluded_memory, memories)
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedImage:
+    """What the image encoder makes of a picture.
+
+    Attributes:
+        feature: (1, D, h, w) float32.
+        skips: what the mask decoder sees of finer levels, float32: (1, D / 8, 4h, 4w) and
+            (1, D / 4, 2h, 2w); empty for models that have none.
+    """
+
+    feature: Tensor
+    skips: tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +131,8 @@ class MemoryBatch:
         pointer_count: (B,) int64, pointers in use; they come first.
         lengths: memories and pointers in use of each object, known without asking the device;
             empty where whoever made the batch does not tell.
+        pointer_ages: (B, R) float32, frames since each pointer; None for models that do not read
+            them.
     """
 
     memories: Tensor
@@ -102,6 +140,7 @@ class MemoryBatch:
     pointers: Tensor
     pointer_count: Tensor
     lengths: tuple[tuple[int, int], ...] = ()
+    pointer_ages: Tensor | None = None
 
     def known_lengths(self) -> tuple[tuple[int, int], ...]:
         """`lengths`; where they are not told, the device is asked and waited for."""
@@ -148,8 +187,8 @@ class Stages(ABC):
     constants: StageConstants
     device: torch.device
 
-    def encode_image(self, image: Tensor) -> Tensor:
-        """(1, 3, S, S) float32, normalised -> (1, D, h, w) feature."""
+    def encode_image(self, image: Tensor) -> EncodedImage:
+        """(1, 3, S, S) float32, normalised -> feature and skips."""
         sizes = self.sizes
         check("encode_image", "image", image, (1, 3, sizes.image_size, sizes.image_size))
         return self._encode_image(image)
@@ -163,10 +202,18 @@ class Stages(ABC):
         check("attend_memory", "memories", bank.memories, (batch, slots, sizes.memory_dim, *grid))
         check("attend_memory", "pointers", bank.pointers, (batch, None, sizes.hidden_dim))
         check("attend_memory", "pointer_count", bank.pointer_count, (batch,))
+        if self.traits.times_pointers:
+            ages = bank.pointer_ages if bank.pointer_ages is not None else torch.empty(0)
+            check("attend_memory", "pointer_ages", ages, tuple(bank.pointers.shape[:2]))
         return self._attend_memory(feature, bank)
 
     def decode_mask(
-        self, feature: Tensor, points: Tensor, labels: Tensor, mask_logits: Tensor | None = None
+        self,
+        feature: Tensor,
+        points: Tensor,
+        labels: Tensor,
+        mask_logits: Tensor | None = None,
+        skips: tuple[Tensor, ...] = (),
     ) -> DecodedMasks:
         """Decode all four masks of each object.
 
@@ -175,6 +222,7 @@ class Stages(ABC):
             points: (B, P, 2) float32, x and y in pixels of the network's input.
             labels: (B, P) int64, one of the POINT_ constants.
             mask_logits: (B, 1, 4h, 4w) previous logits of every object, or None.
+            skips: of the frame, as encode_image gave them.
         """
         sizes = self.sizes
         batch = feature.shape[0]
@@ -184,7 +232,14 @@ class Stages(ABC):
         check("decode_mask", "labels", labels, (batch, points.shape[1]))
         if mask_logits is not None:
             check("decode_mask", "mask_logits", mask_logits, (batch, 1, side, side))
-        return self._decode_mask(feature, points, labels, mask_logits)
+        if len(skips) != sizes.skip_levels:
+            raise StageError(
+                f"stage decode_mask got {len(skips)} skips, expected the {sizes.skip_levels} that "
+                "encode_image gave of the frame"
+            )
+        for skip, shape in zip(skips, sizes.skip_shapes, strict=True):
+            check("decode_mask", "skips", skip, shape)
+        return self._decode_mask(feature, points, labels, mask_logits, skips)
 
     def encode_memory(self, feature: Tensor, mask_logits: Tensor, binarize: Tensor) -> Tensor:
         """Make the memories of B objects on one frame.
@@ -206,14 +261,19 @@ class Stages(ABC):
         return self._encode_memory(feature, mask_logits, binarize)
 
     @abstractmethod
-    def _encode_image(self, image: Tensor) -> Tensor: ...
+    def _encode_image(self, image: Tensor) -> EncodedImage: ...
 
     @abstractmethod
     def _attend_memory(self, feature: Tensor, bank: MemoryBatch) -> Tensor: ...
 
     @abstractmethod
     def _decode_mask(
-        self, feature: Tensor, points: Tensor, labels: Tensor, mask_logits: Tensor | None
+        self,
+        feature: Tensor,
+        points: Tensor,
+        labels: Tensor,
+        mask_logits: Tensor | None,
+        skips: tuple[Tensor, ...],
     ) -> DecodedMasks: ...
 
     @abstractmethod

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from etam_ros.config import TrackerConfig
-from etam_ros.runtime.stages import DecodedMasks, MemoryBatch, Stages
+from etam_ros.runtime.stages import DecodedMasks, EncodedImage, MemoryBatch, Stages
 
 STAGE_NAMES: Final = ("encode_image", "attend_memory", "decode_mask", "encode_memory")
 
@@ -32,16 +32,21 @@ class WrappedStages(Stages):
         """Answer the call of a stage, given its name."""
         return getattr(self.stages, stage)(*arguments)
 
-    def _encode_image(self, image: Tensor) -> Tensor:
+    def _encode_image(self, image: Tensor) -> EncodedImage:
         return self._ask("encode_image", image)  # type: ignore[no-any-return]
 
     def _attend_memory(self, feature: Tensor, bank: MemoryBatch) -> Tensor:
         return self._ask("attend_memory", feature, bank)  # type: ignore[no-any-return]
 
     def _decode_mask(
-        self, feature: Tensor, points: Tensor, labels: Tensor, mask_logits: Tensor | None
+        self,
+        feature: Tensor,
+        points: Tensor,
+        labels: Tensor,
+        mask_logits: Tensor | None,
+        skips: tuple[Tensor, ...],
     ) -> DecodedMasks:
-        return self._ask("decode_mask", feature, points, labels, mask_logits)  # type: ignore[no-any-return]
+        return self._ask("decode_mask", feature, points, labels, mask_logits, skips)  # type: ignore[no-any-return]
 
     def _encode_memory(self, feature: Tensor, mask_logits: Tensor, binarize: Tensor) -> Tensor:
         return self._ask("encode_memory", feature, mask_logits, binarize)  # type: ignore[no-any-return]

@@ -40,11 +40,13 @@ class BankView:
         temporal_index: M values: 0 for the frame just before, counting up with age,
             memory_frames - 1 for conditioning frames.
         pointers: R tensors (D,).
+        pointer_ages: R values, frames since each pointer.
     """
 
     features: list[Tensor]
     temporal_index: list[int]
     pointers: list[Tensor]
+    pointer_ages: list[int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +118,7 @@ class MemoryBank:
             + [frame - key - 1 for key in recent],
             pointers=[memory.pointer for memory in conditioning]
             + [self.pointers[key] for key in pointers],
+            pointer_ages=[frame - key for key in (*sorted(self.conditioning), *pointers)],
         )
 
 
@@ -139,6 +142,8 @@ def pack(
     sizes: StageSizes,
     device: torch.device,
     before: MemoryBatch | None = None,
+    *,
+    timed: bool = False,
 ) -> MemoryBatch:
     """Pad the views of B objects to the longest; empty slots are marked, and zero.
 
@@ -147,6 +152,7 @@ def pack(
         sizes: of the model.
         device: where the batch shall live.
         before: an earlier batch, whose memory is used again where it has the same shape.
+        timed: with the ages of pointers, for models that read them.
     """
     lengths = tuple((len(view.features), len(view.pointers)) for view in views)
     slots, pointer_slots = (max(counts) for counts in zip(*lengths, strict=True))
@@ -161,12 +167,19 @@ def pack(
     temporal_index = [
         view.temporal_index + [EMPTY_SLOT] * (slots - len(view.features)) for view in views
     ]
+    ages = None
+    if timed:
+        padded = [
+            view.pointer_ages + [0] * (pointer_slots - len(view.pointer_ages)) for view in views
+        ]
+        ages = upload(torch.tensor(padded, dtype=torch.float32), device)
     return MemoryBatch(
         memories,
         upload(torch.tensor(temporal_index), device),
         pointers,
         upload(torch.tensor([count for _, count in lengths]), device),
         lengths,
+        ages,
     )
 
 

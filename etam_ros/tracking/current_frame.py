@@ -12,6 +12,7 @@ from torch import Tensor
 from etam_ros.cues.frame_cues import FrameCues
 from etam_ros.cues.optical_flow import FlowFrame
 from etam_ros.records import Frame
+from etam_ros.runtime import EncodedImage
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,16 +38,21 @@ class CurrentFrame:
         number: from 1, over all frames that were stepped; the memories of the objects on this
             frame count by it.
         frame: as it came.
-        feature: (1, D, h, w).
+        encoded: what the image encoder made of it.
         cues: what classical vision says of it.
         jump_ns: by how much time went back since the frame before, negative; 0 if it did not.
     """
 
     number: int
     frame: Frame
-    feature: Tensor
+    encoded: EncodedImage
     cues: FrameCues
     jump_ns: int = 0
+
+    @property
+    def feature(self) -> Tensor:
+        """(1, D, h, w)."""
+        return self.encoded.feature
 
     @property
     def mark(self) -> FrameMark:

@@ -5,7 +5,7 @@ Letters: N objects, D hidden dim, E memory dim, h = w feature grid, S network in
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -15,7 +15,7 @@ from etam_ros.config import TrackerConfig
 from etam_ros.cues.frame_cues import Cues
 from etam_ros.records import Frame, Prompt
 from etam_ros.runtime import MemoryBatch, Stages
-from etam_ros.tracking.bank import Memory, pack
+from etam_ros.tracking.bank import Memory, MemoryBank, pack
 from etam_ros.tracking.cuda_postprocessor import CudaPostprocessor
 from etam_ros.tracking.current_frame import CurrentFrame
 from etam_ros.tracking.mask_selection import ChosenMasks, MaskSelection
@@ -61,8 +61,8 @@ class FrameSteps:
             number: that it gets.
         """
         network_input = self._postprocessor.load(frame.image)  # (1, 3, S, S)
-        feature = self._stages.encode_image(network_input)
-        return CurrentFrame(number, frame, feature, self._cues.extract(frame.image, network_input))
+        encoded = self._stages.encode_image(network_input)
+        return CurrentFrame(number, frame, encoded, self._cues.extract(frame.image, network_input))
 
     def read_memory(
         self,
@@ -72,9 +72,8 @@ class FrameSteps:
         before: MemoryBatch | None,
     ) -> MemoryBatch:
         """What all objects remember; the memory of a batch before is used again."""
-        sizes = self._stages.sizes
-        views = [tracked.bank.view(current.number, sizes, config) for tracked in objects]
-        return pack(views, sizes, self._stages.device, before)
+        banks = [tracked.bank for tracked in objects]
+        return self._packed(current, banks, config, before)
 
     def decode(
         self,
@@ -97,7 +96,8 @@ class FrameSteps:
         points, labels = no_points(len(conditioned), conditioned.device)
         before = torch.cat([tracked.mask_logits for tracked in objects])  # (N, 1, 4h, 4w)
         carried = current.cues.carry(as_prompt(before))
-        decoded = self._stages.decode_mask(conditioned, points, labels, carried)
+        skips = current.encoded.skips
+        decoded = self._stages.decode_mask(conditioned, points, labels, carried, skips)
         chosen = self._selection.of_followed(decoded)
         logits = self._postprocessor.fill_holes(chosen.mask_logits, config.fill_hole_area)
         followed = objects.updated(
@@ -135,7 +135,7 @@ class FrameSteps:
         """Remember this frame with soft masks, before holes were filled or overlaps settled."""
         logits = chosen.mask_logits
         binarize = torch.zeros(len(logits), dtype=torch.bool, device=logits.device)
-        features = self._stages.encode_memory(current.feature, logits, binarize)  # (N, E, h, w)
+        features = self._encode_memory(current, logits, chosen, binarize)
         memories = map(Memory, features, chosen.pointers)
         return objects.updated(
             replace(
@@ -153,9 +153,21 @@ class FrameSteps:
         stages = self._stages
         if target.started_here:  # it sees the picture without any memory
             return current.feature + stages.constants.no_memory
-        view = target.bank_before.view(current.number, stages.sizes, config)
-        bank = pack([view], stages.sizes, stages.device)
+        bank = self._packed(current, [target.bank_before], config)
         return stages.attend_memory(current.feature, bank)
+
+    def _packed(
+        self,
+        current: CurrentFrame,
+        banks: Sequence[MemoryBank],
+        config: TrackerConfig,
+        before: MemoryBatch | None = None,
+    ) -> MemoryBatch:
+        """What a frame reads of some banks."""
+        stages = self._stages
+        views = [bank.view(current.number, stages.sizes, config) for bank in banks]
+        timed = stages.traits.times_pointers
+        return pack(views, stages.sizes, stages.device, before, timed=timed)
 
     def answer(
         self,
@@ -177,7 +189,7 @@ class FrameSteps:
         points, chosen = self._choose(prompt, current, target, conditioned)
         logits = self._postprocessor.fill_holes(chosen.mask_logits, config.fill_hole_area)
         binarize = torch.ones(1, dtype=torch.bool, device=logits.device)
-        feature = self._stages.encode_memory(current.feature, logits, binarize)[0]
+        feature = self._encode_memory(current, logits, chosen, binarize)[0]
         memory = Memory(feature, chosen.pointers[0])
         return TrackedObject(
             object_id=target.object_id,
@@ -193,12 +205,19 @@ class FrameSteps:
             pointer=chosen.pointers[0],
         )
 
+    def _encode_memory(
+        self, current: CurrentFrame, logits: Tensor, chosen: ChosenMasks, binarize: Tensor
+    ) -> Tensor:
+        """(N, E, h, w) memories of masks (N, 1, 4h, 4w), marked where the object is occluded."""
+        memories = self._stages.encode_memory(current.feature, logits, binarize)
+        return self._stages.constants.mark_occlusion(memories, chosen.scores[:, 0])
+
     def _choose(
         self, prompt: Prompt, current: CurrentFrame, target: PromptedObject, conditioned: Tensor
     ) -> tuple[PointPrompt, ChosenMasks]:
         """The mask that a prompt gives, and all clicks and the box that it comes of."""
         if prompt.mask is not None:
-            return PointPrompt(), take_mask(self._stages, current.feature, prompt.mask)
+            return PointPrompt(), take_mask(self._stages, current.encoded, prompt.mask)
         sizes, hw = self._stages.sizes, current.frame.hw
         before = target.point_prompt if prompt.keep_previous else PointPrompt()
         points = before.extended(prompt)
@@ -207,7 +226,8 @@ class FrameSteps:
         else:
             previous = current.cues.propose(points.scaled(hw, sizes.mask_size))
         coordinates, labels = points.to_network(hw, sizes.image_size, current.feature.device)
-        decoded = self._stages.decode_mask(conditioned, coordinates, labels, previous)
+        skips = current.encoded.skips
+        decoded = self._stages.decode_mask(conditioned, coordinates, labels, previous, skips)
         return points, self._selection.of_prompt(decoded, ambiguous=points.ambiguous)
 
 

@@ -23,6 +23,7 @@ from etam_ros.runtime.stages import (
     POINT_BOX_MIN,
     POINT_FOREGROUND,
     POINT_NONE,
+    EncodedImage,
     Stages,
 )
 from etam_ros.tracking.mask_selection import ChosenMasks
@@ -88,14 +89,14 @@ def no_points(batch: int, device: torch.device) -> tuple[Tensor, Tensor]:
     return points, torch.full((batch, 1), POINT_NONE, device=device)
 
 
-def take_mask(stages: Stages, feature: Tensor, mask: NDArray[np.bool_]) -> ChosenMasks:
+def take_mask(stages: Stages, encoded: EncodedImage, mask: NDArray[np.bool_]) -> ChosenMasks:
     """Take a mask prompt as it is; only its pointer comes from the decoder.
 
     The decoder sees the raw feature here, without the no-memory embedding.
 
     Args:
         stages: of the tracker.
-        feature: (1, D, h, w) of the frame.
+        encoded: the frame.
         mask: (H, W) bool.
 
     Returns:
@@ -105,7 +106,7 @@ def take_mask(stages: Stages, feature: Tensor, mask: NDArray[np.bool_]) -> Chose
         PromptError: the mask is too small to be seen by the network.
     """
     sizes, constants = stages.sizes, stages.constants
-    target = mask_to_network(mask, sizes.image_size, feature.device)  # (1, 1, S, S)
+    target = mask_to_network(mask, sizes.image_size, stages.device)  # (1, 1, S, S)
     if not target.any():
         raise PromptError(
             f"prompt mask of {int(mask.sum())} pixels vanishes at the network's "
@@ -116,7 +117,7 @@ def take_mask(stages: Stages, feature: Tensor, mask: NDArray[np.bool_]) -> Chose
         target, constants.mask_prompt_weight, constants.mask_prompt_bias, stride=stride
     )  # (1, 1, 4h, 4w)
     points, labels = no_points(1, target.device)
-    decoded = stages.decode_mask(feature, points, labels, prompt_logits)
+    decoded = stages.decode_mask(encoded.feature, points, labels, prompt_logits, encoded.skips)
     mask_logits = functional.interpolate(
         target * (2 * MASK_PROMPT_LOGIT) - MASK_PROMPT_LOGIT,
         size=(sizes.mask_size, sizes.mask_size),

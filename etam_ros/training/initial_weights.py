@@ -49,12 +49,14 @@ def _initialise(network: EfficientTAM) -> None:
     """Where PyTorch's own first weights will not do: zeros, and the ViT's linear layers."""
     trunk = network.image_encoder.trunk
     embeddings = [
-        trunk.pos_embed,
+        *(value for name, value in trunk.named_parameters() if name.startswith("pos_embed")),
         network.maskmem_tpos_enc,
         network.no_mem_embed,
         network.no_mem_pos_enc,
         network.no_obj_ptr,
     ]
+    if network.no_obj_embed_spatial is not None:
+        embeddings.append(network.no_obj_embed_spatial)
     for embedding in embeddings:
         nn.init.trunc_normal_(embedding, std=EMBEDDING_STD)
     for module in trunk.modules():

@@ -89,6 +89,7 @@ class Rollout:
         self.first_images: NDArray[np.uint8] | None = None  # (B, S, S, 3), to propose masks
         self.motions: list[Motion] = []  # from each frame to the next, where masks are carried
         self.objects = 0  # of each clip
+        self.skips: list[Tensor] = []  # (B, T, ...) of the mask decoder, where it sees any
 
     def run(self, images: Tensor) -> RolloutOutput:
         """Follow every row through its clip.
@@ -127,20 +128,22 @@ class Rollout:
     def encode(self, images: Tensor) -> Tensor:
         """(B, T, S, S, 3) uint8 -> (B, T, D, h, w)."""
         pixels = pictures_to_tensor(images.flatten(0, 1), images.shape[2])  # (B * T, 3, S, S)
-        features = self.network.encode_image(pixels)
+        clips = images.shape[:2]
+        features, *skips = self.network.encode_image(pixels)
+        self.skips = [skip.view(*clips, *skip.shape[1:]) for skip in skips]
         config = self.network.config
         if config.carries_masks:
-            clips = images.transpose(0, 1).cpu().numpy()  # (T, B, S, S, 3)
+            by_frame = images.transpose(0, 1).cpu().numpy()  # (T, B, S, S, 3)
             side = config.mask_size
             frames = [
                 list(self._map(lambda image: flow_frame_of(image, len(image), side), frame))
-                for frame in clips
+                for frame in by_frame
             ]
             pairs = itertools.pairwise(frames)
             self.motions = list(
                 self._map(lambda two: Motion(two[0], two[1], side, self.device), pairs)
             )
-        return features.view(images.shape[0], images.shape[1], *features.shape[1:])
+        return features.view(*clips, *features.shape[1:])
 
     def prompt_first(self, feature: Tensor) -> ChosenMasks:
         """Prompt all rows on the first frame, each kind together: a box has one point more."""
@@ -166,7 +169,7 @@ class Rollout:
         config = self.network.config
         targets = torch.from_numpy(self.masks[rows, 0]).to(self.device).float()[:, None]
         dense = self.network.mask_downsample(targets)  # (n, 1, 4h, 4w)
-        _, _, tokens, _ = self._decoder(feature[rows], None, dense)
+        _, _, tokens, _ = self._decoder(feature[rows], None, dense, rows, 0)
         logits = functional.interpolate(
             targets * (2 * MASK_PROMPT_LOGIT) - MASK_PROMPT_LOGIT,
             size=(config.mask_size, config.mask_size),
@@ -257,7 +260,9 @@ class Rollout:
     ) -> ChosenMasks:
         """Decode n rows with the prompts they have, note it, and choose what goes on."""
         points = None if kind == "tracked" else [self.prompts[frame][row] for row in rows]
-        mask_logits, iou_scores, tokens, scores = self._decoder(conditioned, points, previous)
+        mask_logits, iou_scores, tokens, scores = self._decoder(
+            conditioned, points, previous, rows, frame
+        )
         once = self.network.config.answers_once
         several = ambiguous and not once
         used = slice(1, None) if several else slice(0, 1)
@@ -280,14 +285,21 @@ class Rollout:
         return chosen
 
     def _decoder(
-        self, feature: Tensor, points: list[list[Click]] | None, dense: Tensor | None
+        self,
+        feature: Tensor,
+        points: list[list[Click]] | None,
+        dense: Tensor | None,
+        rows: list[int],
+        frame: int,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         encoder = self.network.sam_prompt_encoder
         given = points or [[(0.0, 0.0, POINT_NONE)]] * len(feature)
         values = torch.tensor(given, dtype=torch.float32, device=self.device)  # (n, P, 3)
         sparse = encoder.embed_points(values[..., :2], values[..., 2].long())
+        clips = torch.tensor(rows, device=self.device) // self.objects
+        skips = [skip[clips, frame] for skip in self.skips]  # (n, ...)
         return self.network.sam_mask_decoder(  # type: ignore[no-any-return]
-            feature, encoder.grid_positions(), sparse, encoder.embed_mask(dense), dense
+            feature, encoder.grid_positions(), sparse, encoder.embed_mask(dense), dense, skips
         )
 
     def _full_size(self, mask_logits: Tensor) -> Tensor:
@@ -299,14 +311,23 @@ class Rollout:
         """Condition all rows on their banks: (N, L, D) -> (N, D, h, w)."""
         span = self.network.config.memory_frames - 1
         recent = [key for key in self.bank.recent if frame - key <= span]
-        memories = [memory for memory, _ in self.bank.conditioning]
+        conditioning = self.bank.conditioning
+        memories = [memory for memory, _ in conditioning.values()]
         memories += [self.bank.recent[key][0] for key in recent]
-        ages = [span] * len(self.bank.conditioning) + [frame - key - 1 for key in recent]
-        pointers = [pointer for _, pointer in self.bank.conditioning]
+        ages = [span] * len(conditioning) + [frame - key - 1 for key in recent]
+        pointers = [pointer for _, pointer in conditioning.values()]
         pointers += [pointer for _, pointer in reversed(self.bank.recent.values())]
         temporal_index = torch.tensor(ages, device=self.device).expand(len(seen), -1)
+        pointer_ages = torch.tensor(
+            [float(frame - key) for key in (*conditioning, *reversed(self.bank.recent))],
+            device=self.device,
+        ).expand(len(seen), -1)
         return self.network.cross_attend(
-            seen, torch.stack(memories, dim=1), temporal_index, torch.stack(pointers, dim=1)
+            seen,
+            torch.stack(memories, dim=1),
+            temporal_index,
+            torch.stack(pointers, dim=1),
+            pointer_ages=pointer_ages,
         )
 
     def remember(self, feature: Tensor, chosen: ChosenMasks, frame: int, prompted: bool) -> None:
@@ -316,8 +337,9 @@ class Rollout:
         if prompted:
             mask = (logits > 0).to(mask.dtype) + mask - mask.detach()
         memory = self.network.memory_encoder(feature, mask * MEMORY_SCALE + MEMORY_BIAS)
+        memory = self.network.mark_occlusion(memory, chosen.scores[:, 0])
         entry = (memory, chosen.pointers.to(memory.dtype))
         if prompted:
-            self.bank.conditioning.append(entry)
+            self.bank.conditioning[frame] = entry
         else:
             self.bank.recent[frame] = entry

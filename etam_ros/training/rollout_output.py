@@ -36,9 +36,9 @@ class DecoderOutput:
 
 @dataclass(eq=False)
 class Bank:
-    """Memories of all rows: conditioning ones, and the others by frame."""
+    """Memories and pointers of all rows by frame: conditioning ones, and the others."""
 
-    conditioning: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    conditioning: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
     recent: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
 

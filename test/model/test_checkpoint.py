@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from etam_ros.errors import WeightsError
+from etam_ros.model import EfficientTAM
 from etam_ros.model.checkpoint import load_network
 from etam_ros.model.config import TINY_TEST, ModelConfig, model_config
 
 State = dict[str, torch.Tensor]
+WANTED = "sam2.1_hiera_tiny_512x512"
 SOME_KEY = "memory_attention.layers.0.norm1.weight"
 
 
@@ -75,6 +77,27 @@ def test_a_file_of_another_model_is_refused_in_one_line(state: State, tmp_path: 
     assert "does not fit efficienttam_ti_512x512" in message
     assert "more" in message
     assert len(message) < 1500
+
+
+def test_the_model_that_a_file_is_of_is_named(tmp_path: Path) -> None:
+    """Another size, another version, another family: one line says which."""
+    with torch.device("meta"):
+        layouts = {
+            name: EfficientTAM(model_config(name)).state_dict()
+            for name in ("sam2_hiera_tiny", "sam2.1_hiera_small", "efficienttam_ti")
+        }
+    for name, layout in layouts.items():
+        state = {key: torch.zeros(value.shape) for key, value in layout.items()}
+        message = refusal(saved({"model": state}, tmp_path / "w.pt"), model_config(WANTED))
+        assert f"does not fit {WANTED}" in message
+        assert message.endswith(f": they are of {name}")
+    assert "3 missing (no_obj_embed_spatial, obj_ptr_tpos_proj.weight" in refusal(
+        saved(
+            {key: torch.zeros(v.shape) for key, v in layouts["sam2_hiera_tiny"].items()},
+            tmp_path / "w.pt",
+        ),
+        model_config(WANTED),
+    )
 
 
 def test_weights_that_are_not_finite_are_refused(state: State, tmp_path: Path) -> None:

@@ -32,7 +32,8 @@ NAMES = {
 
 def test_the_eight_official_configurations_are_there() -> None:
     pooled = {f"{name}_pooled" for name in NAMES if not name.endswith(("_1", "_2"))}
-    assert set(MODELS) == NAMES | pooled | {"etam_nano"}
+    others = {"etam_nano", *(name for name in MODELS if name.startswith("sam2"))}
+    assert set(MODELS) == NAMES | pooled | others
     for name in NAMES:
         config = MODELS[name]
         assert config.image_size == (512 if name.endswith("512x512") else 1024)
@@ -69,7 +70,7 @@ def test_the_networks_are_as_large_as_the_official_ones(size: str, parameters: i
 def test_our_own_network_is_small() -> None:
     with torch.device("meta"):
         network = EfficientTAM(MODELS["etam_nano"])
-    assert sum(value.numel() for value in network.parameters()) == PARAMETERS["nano"] < 6e6
+    assert sum(value.numel() for value in network.parameters()) == PARAMETERS["etam_nano"] < 6e6
 
 
 @settings(max_examples=12, deadline=None)
@@ -106,7 +107,7 @@ def test_smaller_networks_can_be_built_and_run(
     network = EfficientTAM(config).eval()
     network.load_state_dict(random_state_dict(network, 0))
     with torch.inference_mode():
-        feature = network.encode_image(torch.randn(1, 3, config.image_size, config.image_size))
+        (feature,) = network.encode_image(torch.randn(1, 3, config.image_size, config.image_size))
         memories = torch.randn(2, 3, memory, grid, grid)
         index = torch.tensor([[frames - 1, 1, 0]] * 2)
         seen, pointers = network.self_attend(feature), torch.randn(2, 5, hidden)
@@ -191,7 +192,7 @@ def test_a_network_whose_tables_are_fixed_computes_the_same() -> None:
     outputs = []
     for each in (network, fixed):
         with torch.no_grad():
-            feature = each.encode_image(image)
+            (feature,) = each.encode_image(image)
             conditioned = each.cross_attend(each.self_attend(feature), memories, index, pointers)
             decoded = each.decode_mask(conditioned, points, labels, None)
         outputs.append((feature, conditioned, *decoded))

@@ -32,7 +32,7 @@ from etam_ros.runtime.static_graphs import GraphCapture
 from etam_ros.tracking.bank import BankView, pack
 
 CPU = torch.device("cpu")
-MODELS = ["tiny_test", "pooled logits", "pooled keys", "etam_nano"]
+MODELS = ["tiny_test", "pooled logits", "pooled keys", "etam_nano", "tiny_hiera_test"]
 LENGTHS = [(1, 1), (7, 16), (2, 3), (10, 19), (4, 9), (1, 2)]
 """Memories and pointers of an object: fresh, old, young, corrected, ..."""
 
@@ -80,9 +80,10 @@ def bank_of(stages: Stages, lengths: list[tuple[int, int]], seed: int = 0) -> Me
                 list(features),
                 [sizes.memory_frames - 1] * (memories - recent) + ages,
                 list(noise(pointers, sizes.hidden_dim, seed=seed + row + 99)),
+                [7 * age + row for age in range(pointers)],
             )
         )
-    return pack(views, sizes, CPU)
+    return pack(views, sizes, CPU, timed=stages.traits.times_pointers)
 
 
 def feature_of(stages: Stages, batch: int = 1) -> torch.Tensor:
@@ -164,6 +165,28 @@ def test_masks_are_decoded_as_the_reference_decodes_them(
         assert close(getattr(got, name), value), name
 
 
+def test_masks_are_decoded_with_the_finer_levels_of_the_frame() -> None:
+    reference, fixed = pair("tiny_hiera_test")
+    points, labels = torch.full((3, 1, 2), 60.0), torch.ones(3, 1, dtype=torch.int64)
+    feature = feature_of(fixed, 3)
+    for seed in range(2):
+        skips = tuple(noise(*shape, seed=seed) for shape in fixed.sizes.skip_shapes)
+        expected = reference.decode_mask(feature, points, labels, None, skips)
+        got = fixed.decode_mask(feature, points, labels, None, skips)
+        assert close(got.mask_logits, expected.mask_logits)
+    with pytest.raises(StageError, match="got 0 skips, expected the 2 that encode_image gave"):
+        fixed.decode_mask(feature, points, labels)
+    with pytest.raises(StageError, match="decode_mask got skips of shape"):
+        fixed.decode_mask(feature, points, labels, None, skips[::-1])
+
+
+def test_a_bank_without_ages_is_refused_by_a_model_that_reads_them() -> None:
+    reference, _ = pair("tiny_hiera_test")
+    bank = replace(bank_of(reference, [(2, 3)]), pointer_ages=None)
+    with pytest.raises(StageError, match="attend_memory got pointer_ages"):
+        reference.attend_memory(feature_of(reference), bank)
+
+
 @pytest.mark.parametrize("objects", [1, 3, 17])
 def test_memories_are_encoded_as_the_reference_encodes_them(
     stages: tuple[TorchStages, FixedStages], objects: int
@@ -183,7 +206,11 @@ def test_images_are_encoded_as_the_reference_encodes_them(
     reference, fixed = stages
     side = fixed.sizes.image_size
     image = noise(1, 3, side, side)
-    assert close(fixed.encode_image(image), reference.encode_image(image))
+    expected, got = reference.encode_image(image), fixed.encode_image(image)
+    assert close(got.feature, expected.feature)
+    assert len(got.skips) == fixed.sizes.skip_levels
+    for skip, same in zip(got.skips, expected.skips, strict=True):
+        assert close(skip, same)
 
 
 def test_outputs_belong_to_the_caller(tiny: tuple[TorchStages, FixedStages]) -> None:
@@ -194,7 +221,7 @@ def test_outputs_belong_to_the_caller(tiny: tuple[TorchStages, FixedStages]) -> 
 
     def outputs(scale: float) -> list[torch.Tensor]:
         return [
-            fixed.encode_image(scale * noise(1, 3, 128, 128)),
+            fixed.encode_image(scale * noise(1, 3, 128, 128)).feature,
             (conditioned := fixed.attend_memory(scale * feature, bank)),
             *vars(fixed.decode_mask(conditioned, points, labels)).values(),
             fixed.encode_memory(scale * feature, logits, torch.ones(2, dtype=torch.bool)),

@@ -15,6 +15,7 @@ from torch import Tensor
 from etam_ros.errors import StageError
 from etam_ros.runtime import (
     DecodedMasks,
+    EncodedImage,
     MemoryBatch,
     ModelTraits,
     StageConstants,
@@ -53,9 +54,9 @@ class FakeStages(Stages):
         self.score_for: Callable[[int, int], float] = lambda frame, row: 3.0
         self.iou_scores = torch.tensor([0.9, 0.5, 0.8, 0.6])
 
-    def _encode_image(self, image: Tensor) -> Tensor:
+    def _encode_image(self, image: Tensor) -> EncodedImage:
         self.calls["encode_image"] += 1
-        return torch.full((1, 4, GRID, GRID), float(self.calls["encode_image"]))
+        return EncodedImage(torch.full((1, 4, GRID, GRID), float(self.calls["encode_image"])))
 
     def _attend_memory(self, feature: Tensor, bank: MemoryBatch) -> Tensor:
         self.calls["attend_memory"] += 1
@@ -64,7 +65,12 @@ class FakeStages(Stages):
         return torch.stack(rows)
 
     def _decode_mask(
-        self, feature: Tensor, points: Tensor, labels: Tensor, mask_logits: Tensor | None
+        self,
+        feature: Tensor,
+        points: Tensor,
+        labels: Tensor,
+        mask_logits: Tensor | None,
+        skips: tuple[Tensor, ...],
     ) -> DecodedMasks:
         self.calls["decode_mask"] += 1
         self.decoded.append((feature, points, labels, mask_logits))
@@ -108,7 +114,7 @@ class FailingStages(Stages):
         if self.failing == stage:
             raise self.error(f"{stage} failed")
 
-    def _encode_image(self, image: Tensor) -> Tensor:
+    def _encode_image(self, image: Tensor) -> EncodedImage:
         self.fail("encode_image")
         self._dark = float(image.mean()) < 0
         return self.stages.encode_image(image)
@@ -118,10 +124,15 @@ class FailingStages(Stages):
         return self.stages.attend_memory(feature, bank)
 
     def _decode_mask(
-        self, feature: Tensor, points: Tensor, labels: Tensor, mask_logits: Tensor | None
+        self,
+        feature: Tensor,
+        points: Tensor,
+        labels: Tensor,
+        mask_logits: Tensor | None,
+        skips: tuple[Tensor, ...],
     ) -> DecodedMasks:
         self.fail("decode_mask")
-        decoded = self.stages.decode_mask(feature, points, labels, mask_logits)
+        decoded = self.stages.decode_mask(feature, points, labels, mask_logits, skips)
         hidden = self._dark and bool((labels < 0).all())
         scores = torch.full_like(decoded.object_score_logits, -2.0 if hidden else 3.0)
         return replace(decoded, object_score_logits=scores)

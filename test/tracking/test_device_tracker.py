@@ -15,6 +15,7 @@ from torch import Tensor
 from etam_ros import Frame, FrameResult, Prompt, Tracker, TrackerConfig, open_stages
 from etam_ros.runtime import (
     DecodedMasks,
+    EncodedImage,
     MemoryBatch,
     ModelTraits,
     StageConstants,
@@ -171,14 +172,19 @@ class SilentStages(Stages):
     def zeros(self, *shape: int) -> Tensor:
         return torch.zeros(shape, device=self.device)
 
-    def _encode_image(self, image: Tensor) -> Tensor:
-        return self.zeros(1, 4, 4, 4)
+    def _encode_image(self, image: Tensor) -> EncodedImage:
+        return EncodedImage(self.zeros(1, 4, 4, 4))
 
     def _attend_memory(self, feature: Tensor, bank: MemoryBatch) -> Tensor:
         return self.zeros(len(bank.memories), 4, 4, 4)
 
     def _decode_mask(
-        self, feature: Tensor, points: Tensor, labels: Tensor, mask_logits: Tensor | None
+        self,
+        feature: Tensor,
+        points: Tensor,
+        labels: Tensor,
+        mask_logits: Tensor | None,
+        skips: tuple[Tensor, ...],
     ) -> DecodedMasks:
         batch = len(feature)
         return DecodedMasks(
@@ -243,7 +249,7 @@ class Excused(Stages):
         self.name, self.device, self.traits = stages.name, stages.device, stages.traits
         self.sizes, self.constants = stages.sizes, stages.constants
 
-    def _encode_image(self, image: Tensor) -> Tensor:
+    def _encode_image(self, image: Tensor) -> EncodedImage:
         with waiting("default"):
             return self.stages.encode_image(image)
 
@@ -252,10 +258,15 @@ class Excused(Stages):
             return self.stages.attend_memory(feature, bank)
 
     def _decode_mask(
-        self, feature: Tensor, points: Tensor, labels: Tensor, mask_logits: Tensor | None
+        self,
+        feature: Tensor,
+        points: Tensor,
+        labels: Tensor,
+        mask_logits: Tensor | None,
+        skips: tuple[Tensor, ...],
     ) -> DecodedMasks:
         with waiting("default"):
-            return self.stages.decode_mask(feature, points, labels, mask_logits)
+            return self.stages.decode_mask(feature, points, labels, mask_logits, skips)
 
     def _encode_memory(self, feature: Tensor, mask_logits: Tensor, binarize: Tensor) -> Tensor:
         with waiting("default"):

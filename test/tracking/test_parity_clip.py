@@ -55,11 +55,16 @@ class Wrong(TorchStages):
         self.wrong = wrong
 
     def _decode_mask(
-        self, feature: Tensor, points: Tensor, labels: Tensor, mask_logits: Tensor | None
+        self,
+        feature: Tensor,
+        points: Tensor,
+        labels: Tensor,
+        mask_logits: Tensor | None,
+        skips: tuple[Tensor, ...],
     ) -> DecodedMasks:
         if self.wrong == "carried masks" and len(feature) >= 4:
             mask_logits = None
-        return super()._decode_mask(feature, points, labels, mask_logits)
+        return super()._decode_mask(feature, points, labels, mask_logits, skips)
 
     def _attend_memory(self, feature: Tensor, bank: MemoryBatch) -> Tensor:
         if self.wrong == "full banks":

@@ -94,6 +94,22 @@ def test_a_pass_is_what_the_tracker_does(network, clip, kind):
     torch.testing.assert_close(seen.mask_logits[0], expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("kind", [MASK, CLICK])
+@pytest.mark.parametrize("present", [True, False])
+def test_a_pass_of_sam2_is_what_the_tracker_does(clip, kind, present):
+    """With finer levels, the age of pointers, and memories of absent objects that say so."""
+    config = replace(model_config("tiny_hiera_test"), name="tiny")
+    sam2 = new_network(config, size=SIZE, seed=3)
+    with torch.no_grad():
+        sam2.sam_mask_decoder.pred_obj_score_head.layers[-1].bias.fill_(9.0 if present else -9.0)
+    plan = PromptPlan((kind,), first_clicks=0, second_frame=4, second_clicks=1)
+    seen = roll(sam2, clip, plan)
+    first = prompt_of(kind, seen.prompts[0][0], clip.masks[0, 0])
+    expected = track(sam2, clip, first, [(4, seen.prompts[4][0])])
+    torch.testing.assert_close(seen.mask_logits[0], expected, rtol=1e-4, atol=1e-4)
+    assert bool((expected[1] > -1024).any()) is present
+
+
 def test_a_model_that_answers_once_is_trained_on_that_answer(network, clip):
     once = new_network(replace(network.config, answers_once=True), size=SIZE, seed=3)
     plan = PromptPlan((CLICK,), first_clicks=0, second_frame=None, second_clicks=0)

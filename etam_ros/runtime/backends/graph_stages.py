@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from etam_ros.runtime.exported import CROSS_ATTEND_FIRST, ExportedModel
-from etam_ros.runtime.stages import DecodedMasks, MemoryBatch, Stages
+from etam_ros.runtime.stages import DecodedMasks, EncodedImage, MemoryBatch, Stages
 
 
 class GraphRunner(ABC):
@@ -54,8 +54,9 @@ class GraphStages(Stages):
         self._no_mask = torch.zeros(1, 1, side, side), torch.zeros(1)
         self._has_mask = torch.ones(1)
 
-    def _encode_image(self, image: Tensor) -> Tensor:
-        return self._run("encode_image", image)[0]
+    def _encode_image(self, image: Tensor) -> EncodedImage:
+        feature, *skips = self._run("encode_image", image)
+        return EncodedImage(feature, tuple(skips))
 
     def _attend_memory(self, feature: Tensor, bank: MemoryBatch) -> Tensor:
         (seen,) = self._run("self_attend", feature)
@@ -67,12 +68,19 @@ class GraphStages(Stages):
                 CROSS_ATTEND_FIRST if self._pools and memories.shape[1] == 1 else "cross_attend"
             )
             index = bank.temporal_index[row : row + 1, used]
-            pointers = bank.pointers[row : row + 1, :count]
-            rows += self._run(graph, seen, memories, index, pointers)
+            pointers = [bank.pointers[row : row + 1, :count]]
+            if bank.pointer_ages is not None:
+                pointers.append(bank.pointer_ages[row : row + 1, :count])
+            rows += self._run(graph, seen, memories, index, *pointers)
         return torch.cat(rows)
 
     def _decode_mask(
-        self, feature: Tensor, points: Tensor, labels: Tensor, mask_logits: Tensor | None
+        self,
+        feature: Tensor,
+        points: Tensor,
+        labels: Tensor,
+        mask_logits: Tensor | None,
+        skips: tuple[Tensor, ...],
     ) -> DecodedMasks:
         rows = []
         for row in range(len(feature)):
@@ -81,7 +89,7 @@ class GraphStages(Stages):
             if mask_logits is not None:
                 previous = mask_logits[each], self._has_mask
             prompt = points[each], labels[each]
-            rows.append(self._run("decode_mask", feature[each], *prompt, *previous))
+            rows.append(self._run("decode_mask", feature[each], *prompt, *previous, *skips))
         return DecodedMasks(*(torch.cat(values) for values in zip(*rows, strict=True)))
 
     def _encode_memory(self, feature: Tensor, mask_logits: Tensor, binarize: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from etam_ros.model import model_config
+from etam_ros.model.hiera.encoder import HieraEncoder
 from etam_ros.model.image_encoder import ImageEncoder
 from etam_ros.training.data.batches import pictures_to_tensor
 
@@ -34,7 +35,9 @@ class FeatureTeacher(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, encoder: ImageEncoder, channels: int, image_size: int, grid: int) -> None:
+    def __init__(
+        self, encoder: ImageEncoder | HieraEncoder, channels: int, image_size: int, grid: int
+    ) -> None:
         super().__init__()
         self.encoder = encoder.eval().requires_grad_(False)
         self.image_size = image_size

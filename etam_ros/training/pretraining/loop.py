@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from etam_ros.errors import TrainingError
+from etam_ros.errors import ConfigError, TrainingError
+from etam_ros.model.image_encoder import ImageEncoder
 from etam_ros.training.data.batches import pictures_to_tensor, quiet_worker
 from etam_ros.training.initial_weights import new_network
 from etam_ros.training.optimization import (
@@ -129,6 +130,11 @@ class Pretraining:
             grid=student.grid,
         ).to(self.device)
         encoder = new_network(student, size=student.image_size, seed=config.seed).image_encoder
+        if not isinstance(encoder, ImageEncoder):
+            raise ConfigError(
+                f"student is {student.name}, whose image encoder cannot leave tokens out: take "
+                "one with a plain ViT, as etam_nano or efficienttam_ti_512x512"
+            )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self.student = MaskedStudent(

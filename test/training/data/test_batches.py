@@ -100,4 +100,4 @@ def test_a_network_at_another_side_has_the_same_parameters() -> None:
     for name, value in network.state_dict().items():
         assert torch.equal(other.state_dict()[name], value), name
     picture = torch.zeros(1, 3, 96, 96)
-    assert other.encode_image(picture).shape[-1] == 96 // network.config.patch_size
+    assert other.encode_image(picture)[0].shape[-1] == 96 // network.config.patch_size

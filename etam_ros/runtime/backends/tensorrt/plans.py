@@ -224,7 +224,7 @@ def letter_of(name: str, index: int) -> str:
         return "B"
     if name in ("points", "labels"):
         return "P"
-    return "R" if "pointers" in name else "M"
+    return "R" if "pointer" in name else "M"
 
 
 def _hash(content: bytes) -> str:

@@ -63,11 +63,11 @@ class TorchGraphs(StaticGraphs):
     def prepare(self, graph: str, buffers: Mapping[str, Tensor]) -> Launch:
         """The module on these buffers."""
         module = self._modules[graph]
-        arguments = tuple(buffers.values())
+        arguments = dict(buffers)
 
         def launch() -> tuple[Tensor, ...]:
             with full_float32(self.device):
-                found = module(*arguments)
+                found = module(**arguments)
             return found if isinstance(found, tuple) else (found,)
 
         return launch

@@ -15,6 +15,7 @@ from etam_ros.model import EfficientTAM
 from etam_ros.model.config import ModelConfig
 from etam_ros.runtime.stages import (
     DecodedMasks,
+    EncodedImage,
     MemoryBatch,
     ModelTraits,
     StageConstants,
@@ -59,10 +60,14 @@ def _picked(kind: type[Picked], config: ModelConfig) -> Picked:
 
 def constants_of(network: EfficientTAM) -> StageConstants:
     """What the tracker applies of a network, on its device."""
+    occluded = network.no_obj_embed_spatial
     return StageConstants(
         no_memory=network.no_mem_embed.detach().float().reshape(1, -1, 1, 1),
         mask_prompt_weight=network.mask_downsample.weight.detach().float(),
         mask_prompt_bias=network.mask_downsample.bias.detach().float(),  # type: ignore[union-attr]
+        occluded_memory=None
+        if occluded is None
+        else occluded.detach().float().reshape(1, -1, 1, 1),
     )
 
 
@@ -105,9 +110,10 @@ class TorchStages(Stages):
         self.dtype = reduce_precision(network, precision)
 
     @torch.inference_mode()
-    def _encode_image(self, image: Tensor) -> Tensor:
+    def _encode_image(self, image: Tensor) -> EncodedImage:
         with self._computing():
-            return self.network.encode_image(image.to(self.dtype)).float()
+            feature, *skips = self.network.encode_image(image.to(self.dtype))
+            return EncodedImage(feature.float(), tuple(skip.float() for skip in skips))
 
     @torch.inference_mode()
     def _attend_memory(self, feature: Tensor, bank: MemoryBatch) -> Tensor:
@@ -120,13 +126,14 @@ class TorchStages(Stages):
         for rows in self._rows_of_equal_length(bank):
             first = rows[0]
             used = bank.temporal_index[first] >= 0
-            pointers = int(bank.pointer_count[first])
+            pointers, ages = int(bank.pointer_count[first]), bank.pointer_ages
             with self._computing():
                 conditioned[rows] = self.network.cross_attend(
                     seen,
                     bank.memories[rows][:, used].to(self.dtype),
                     bank.temporal_index[rows][:, used],
                     bank.pointers[rows, :pointers].to(self.dtype),
+                    pointer_ages=None if ages is None else ages[rows, :pointers],
                 ).float()
         return conditioned
 
@@ -146,7 +153,12 @@ class TorchStages(Stages):
 
     @torch.inference_mode()
     def _decode_mask(
-        self, feature: Tensor, points: Tensor, labels: Tensor, mask_logits: Tensor | None
+        self,
+        feature: Tensor,
+        points: Tensor,
+        labels: Tensor,
+        mask_logits: Tensor | None,
+        skips: tuple[Tensor, ...],
     ) -> DecodedMasks:
         with self._computing():
             parts = [
@@ -155,6 +167,7 @@ class TorchStages(Stages):
                     points[rows],
                     labels[rows],
                     None if mask_logits is None else mask_logits[rows],
+                    skips,
                 )
                 for rows in self._chunks(len(feature))
             ]

@@ -17,11 +17,26 @@ from torch import Tensor
 from etam_ros.errors import WeightsError
 from etam_ros.model import MODELS, EfficientTAM, model_config
 from etam_ros.model.checkpoint import load_network, random_seed
-from etam_ros.model.config import ETAM_NANO, TINY_TEST
+from etam_ros.model.config import ETAM_NANO, TINY_HIERA, TINY_TEST
 
-OFFICIAL_REPOSITORY: Final = "yunyangx/efficient-track-anything"
-PARAMETERS: Final = {"nano": 2_866_295, "s": 34_055_842, "ti": 17_866_018}
+EFFICIENTTAM_REPOSITORY: Final = "yunyangx/efficient-track-anything"
+SAM2_OWNER: Final = "facebook"
+PARAMETERS: Final = {
+    "etam_nano": 2_866_295,
+    "efficienttam_s": 34_055_842,
+    "efficienttam_ti": 17_866_018,
+    "sam2.1_hiera_tiny": 38_962_498,
+    "sam2.1_hiera_small": 46_060_354,
+    "sam2.1_hiera_base_plus": 80_850_178,
+    "sam2.1_hiera_large": 224_446_642,
+    "sam2_hiera_tiny": 38_945_986,
+    "sam2_hiera_small": 46_043_842,
+    "sam2_hiera_base_plus": 80_833_666,
+    "sam2_hiera_large": 224_430_130,
+}
+"""By the beginning of the model's name."""
 SHIPPED: Final = ETAM_NANO.name
+UNTRAINED: Final = (TINY_TEST.name, TINY_HIERA.name)
 _SHIPPED_FOLDER: Final = Path(__file__).resolve().parents[3] / "weights"
 
 logger = logging.getLogger(__name__)
@@ -55,7 +70,7 @@ def list_weights() -> list[WeightsEntry]:
         WeightsEntry(
             name=name,
             image_size=config.image_size,
-            parameters=PARAMETERS[name.split("_")[1]],
+            parameters=next(n for start, n in PARAMETERS.items() if name.startswith(start)),
             local_path=_local(name),
         )
         for name, config in MODELS.items()
@@ -101,11 +116,11 @@ def download_weights(name: str) -> Path:
     from huggingface_hub import hf_hub_download
 
     try:
-        return Path(hf_hub_download(OFFICIAL_REPOSITORY, _filename(name)))
+        return Path(hf_hub_download(repository_of(name), _filename(name)))
     except Exception as error:  # the hub raises its own, the network's and the disk's types
         reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
         raise WeightsError(
-            f"weights of {name} could not be downloaded from {OFFICIAL_REPOSITORY} ({reason}): "
+            f"weights of {name} could not be downloaded from {repository_of(name)} ({reason}): "
             "check the network, or copy the file here and name it with --weights"
         ) from error
 
@@ -114,11 +129,19 @@ def resolve_weights(model: str, weights: str) -> str:
     """What `load_network` shall read: a given path or seed, or the model's own file."""
     if not weights:
         return str(weights_file(model))
-    if random_seed(weights) is not None and model != TINY_TEST.name:
+    if random_seed(weights) is not None and model not in UNTRAINED:
         logger.warning(
             "weights are %s: untrained, the masks mean nothing; for tests and speed only", weights
         )
     return weights
+
+
+def repository_of(name: str) -> str:
+    """Where on the Hugging Face hub the weights of an official model lie."""
+    weights = model_config(name).weights_name
+    if weights.startswith("sam2"):
+        return f"{SAM2_OWNER}/{weights.replace('_', '-')}"
+    return EFFICIENTTAM_REPOSITORY
 
 
 def _filename(name: str) -> str:
@@ -131,7 +154,7 @@ def _local(name: str) -> Path | None:
         return path if path.is_file() else None
     from huggingface_hub import try_to_load_from_cache
 
-    found = try_to_load_from_cache(OFFICIAL_REPOSITORY, _filename(name))
+    found = try_to_load_from_cache(repository_of(name), _filename(name))
     return Path(found) if isinstance(found, str) else None
 
 
