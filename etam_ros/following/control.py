@@ -87,6 +87,7 @@ class FollowControl:
     def _forget(self) -> None:
         self._frame: SeenFrame | None = None
         self._repeated = False  # results come, and are of an image that is over
+        self._stranger: SeenFrame | None = None  # the newest result of another camera
         self._frame_id: str | None = None
         self._bound: SeenObject | None = None
         self._leaps.forget()
@@ -100,7 +101,7 @@ class FollowControl:
 
     @property
     def settings(self) -> FollowerSettings:
-        """May be replaced at any time; with another target, the one before is let go."""
+        """May be replaced at any time; with another target or camera, the one before is let go."""
         return self._settings
 
     @settings.setter
@@ -108,6 +109,8 @@ class FollowControl:
         if settings.node.target != self._settings.node.target:
             self._bound = None
             self._leaps.forget()
+        if settings.node.frame_id != self._settings.node.frame_id:
+            self._frame = self._stranger = None
         self._settings = settings
 
     def enable(self, enabled: bool) -> None:
@@ -117,9 +120,9 @@ class FollowControl:
 
     def interrupt(self, now_s: float, reason: str) -> None:
         """Stop at once, and believe no result that has come so far: time itself jumped."""
-        self._frame = None
+        self._frame = self._stranger = None
         self._leaps.forget()
-        self._stamps.forget()
+        self._stamps.distrust()
         self._blocked = reason
         self._speeds = STANDING
         if self._followed and not self.settings.node.resume:
@@ -128,18 +131,20 @@ class FollowControl:
             self._trouble = (now_s, reason)  # not `since`: that was by another time
         self._commanded_s = math.nan
 
-    def take(self, result: SeenFrame) -> None:
-        """Learn a result, unless a newer one came before."""
-        now_s, timeout_s = result.arrived_s, self.settings.node.result_timeout_s
-        frame, before = self._stamps.look(result), self._frame
+    def take(self, result: SeenFrame) -> bool:
+        """Learn a result; False if it is of another camera, or a newer one came before."""
+        if self._frame_id is None or not self.enabled:
+            self._frame_id = self.settings.node.frame_id or result.frame_id
+        if result.frame_id != self._expected:
+            self._stranger = result
+            return False
+        now_s = result.arrived_s
+        frame = self._stamps.look(result)
         self._repeated = frame is None or frame.arrived_s != now_s
+        self._note_silence(now_s)
         if frame is None:
-            return
-        if before is not None and now_s - before.arrived_s > timeout_s:
-            self._note(before.arrived_s + timeout_s, _Verdict(reason=self._silence))
+            return False
         self._frame, self._blocked = frame, ""
-        if self._frame_id is None:
-            self._frame_id = self.settings.node.frame_id or frame.frame_id
         node = self.settings.node
         target, _ = choose(frame.objects, node.target, self._bound, self.selected)
         self._leaps.look(target, now_s, node.max_target_speed)
@@ -147,6 +152,12 @@ class FollowControl:
         self._note(now_s, verdict)
         if verdict.good and verdict.seen is not None:
             self._leaps.trust(verdict.seen, now_s)
+        return True
+
+    @property
+    def _expected(self) -> str:
+        """Coordinate frame of the camera."""
+        return self.settings.node.frame_id or self._frame_id or ""
 
     def target_of(self, frame: SeenFrame) -> SeenObject | None:
         """The target in a frame, if it is there to be followed; also while disabled."""
@@ -162,6 +173,7 @@ class FollowControl:
         if not self.enabled:
             self._speeds = STANDING
             return Command(STANDING, Phase.DISABLED, "")
+        self._note_silence(now_s)
         verdict = self._judge(now_s)
         self._note(now_s, verdict)
         if self._lost or verdict.at_once:
@@ -175,7 +187,10 @@ class FollowControl:
 
     def _judge(self, now_s: float) -> _Verdict:
         """Whether the newest result can be followed."""
-        node, frame = self.settings.node, self._frame
+        node, frame, stranger = self.settings.node, self._frame, self._stranger
+        if stranger is not None and 0.0 <= now_s - stranger.arrived_s <= node.result_timeout_s:
+            names = f"{quoted(stranger.frame_id)}, not {quoted(self._expected)}"
+            return _Verdict(reason=f"results come from camera frame {names}", at_once=True)
         if frame is None:
             return _Verdict(reason=self._blocked or "there is no result yet", at_once=True)
         silent_s = now_s - frame.arrived_s
@@ -184,10 +199,6 @@ class FollowControl:
         wrong = self._wrong_age(frame.age_s + silent_s)
         if wrong:
             return _Verdict(reason=wrong, at_once=True)
-        expected = node.frame_id or self._frame_id or ""
-        if frame.frame_id != expected:
-            names = f"{quoted(frame.frame_id)}, not {quoted(expected)}"
-            return _Verdict(reason=f"results come from camera frame {names}", at_once=True)
         seen, missing = choose(frame.objects, node.target, self._bound, self.selected)
         return _Verdict(reason=missing) if seen is None else _Verdict(seen, self._doubts(seen))
 
@@ -218,6 +229,12 @@ class FollowControl:
         if self._leaps.has_slipped(seen):
             return f"{seen.name} is doubtful, its distance leapt (~/enable trusts it again)"
         return ""
+
+    def _note_silence(self, now_s: float) -> None:
+        """Silence counts from when it began, also where nobody asked for commands meanwhile."""
+        frame, timeout_s = self._frame, self.settings.node.result_timeout_s
+        if frame is not None and now_s - frame.arrived_s > timeout_s:
+            self._note(frame.arrived_s + timeout_s, _Verdict(reason=self._silence))
 
     def _note(self, now_s: float, verdict: _Verdict) -> None:
         """Keep account of how long the target could not be followed."""

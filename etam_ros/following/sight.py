@@ -91,6 +91,11 @@ def choose(
     return None, f"there is no object {wanted or quoted(target)}"
 
 
+def id_in(text: str) -> int | None:
+    """The id that a text of digits means; None for any other text."""
+    return int(text) if text.isdecimal() and len(text) <= MOST_DIGITS else None
+
+
 def quoted(text: str) -> str:
     """A text that somebody else chose, for people: in quotes, on one line, not too long."""
     return f"{text!r:.{LONGEST_LABEL}}"
@@ -102,8 +107,9 @@ def _wanted_id(
     """Id of the target; 0, which no object has, where nothing fits."""
     if target == SELECTED:
         return selected or 0
-    if target.isdecimal() and len(target) <= MOST_DIGITS:
-        return int(target)
+    named = id_in(target)
+    if named is not None:
+        return named
     bound_id = bound.object_id if bound is not None else 0
     if target == NEWEST:
         return max([bound_id, *(seen.object_id for seen in objects)])

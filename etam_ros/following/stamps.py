@@ -20,11 +20,11 @@ class StampWatch:
     """
 
     def __init__(self) -> None:
-        self.forget()
+        self._newest = SeenFrame(-math.inf)
 
-    def forget(self) -> None:
-        """Take whatever comes next for new."""
-        self._newest = SeenFrame(math.nan)
+    def distrust(self) -> None:
+        """Time itself jumped: the newest image was seen at some time before."""
+        self._newest = replace(self._newest, arrived_s=-math.inf)
 
     def look(self, frame: SeenFrame) -> SeenFrame | None:
         """The result as of when its image was seen first; None if a newer one came before."""

@@ -122,8 +122,7 @@ class FollowerNode:
         with self._lock:
             if self._timer is None or self._outputs is None or self._trouble != trouble:
                 return
-            self._control.take(frame)
-            target = self._control.target_of(frame)
+            target = self._control.target_of(frame) if self._control.take(frame) else None
             if target is None:
                 return
             item = next(each for each in message.objects if each.id == target.object_id)
