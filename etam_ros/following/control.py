@@ -172,11 +172,12 @@ class FollowControl:
         if frame is None:
             return _Verdict(reason=self._blocked or "there is no result yet", at_once=True)
         silent_s = now_s - frame.arrived_s
-        if not 0.0 <= silent_s <= node.result_timeout_s:
-            return _Verdict(reason=_SILENCE.format(node.result_timeout_s), at_once=True)
-        if math.isfinite(frame.age_s) and frame.age_s + silent_s > node.result_timeout_s:
-            late = f"results are older than {node.result_timeout_s:g} s by their stamps"
-            return _Verdict(reason=late, at_once=True)
+        limit_s = node.result_timeout_s
+        if not 0.0 <= silent_s <= limit_s:
+            return _Verdict(reason=_SILENCE.format(limit_s), at_once=True)
+        if math.isfinite(frame.age_s) and frame.age_s + silent_s > limit_s:
+            late = _LATE if frame.age_s > limit_s else _SILENCE
+            return _Verdict(reason=late.format(limit_s), at_once=True)
         expected = node.frame_id or self._frame_id
         if frame.frame_id != expected:
             other = f"results come from camera frame {frame.frame_id!r:.80}, not {expected!r:.80}"
@@ -188,10 +189,11 @@ class FollowControl:
         """Why an object that is there cannot be followed; empty if it can."""
         if seen.occluded:
             return f"{seen.name} is hidden"
-        if not seen.iou_score >= self.settings.node.min_iou_score:
-            return f"{seen.name} is doubtful, its iou_score is too low"
-        if not seen.visibility >= self.settings.node.min_visibility:
-            return f"{seen.name} is doubtful, its visibility is too low"
+        node = self.settings.node
+        if not seen.iou_score >= node.min_iou_score:
+            return f"{seen.name} is doubtful, its iou_score is below {node.min_iou_score:g}"
+        if not seen.visibility >= node.min_visibility:
+            return f"{seen.name} is doubtful, its visibility is below {node.min_visibility:g}"
         if not math.isfinite(seen.bearing):
             return f"the direction of {seen.name} is unknown: there is no camera_info"
         if self._leaps.has_slipped(seen):
@@ -249,4 +251,5 @@ class FollowControl:
         return Command(self._speeds, Phase.FOLLOWING, verdict.seen.name + how, seen)
 
 
-_SILENCE: Final = "no result came for {:g} s"
+_SILENCE: Final = "no new result came, the last one is older than {:g} s (result_timeout_s)"
+_LATE: Final = "results come older than {:g} s by their stamps (result_timeout_s, stamp_age)"

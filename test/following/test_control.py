@@ -190,7 +190,7 @@ def test_a_start_is_smooth_and_a_stop_for_the_hidden_is_too():
 @pytest.mark.parametrize(
     ("frame", "words"),
     [
-        ({"age_s": 0.6}, "older than 0.5 s by their stamps"),
+        ({"age_s": 0.6}, "results come older than 0.5 s by their stamps"),
         ({"frame_id": "rear"}, "camera frame 'rear', not 'front'"),
     ],
 )
@@ -200,6 +200,17 @@ def test_it_stops_at_once_for_results_that_are_not_of_now_and_here(frame, words)
     command, _ = run(control, now_s, STEP_S, **({"frame_id": "front"} | frame))
     assert command.speeds.linear == command.speeds.angular == 0
     assert words in command.reason
+
+
+def test_it_tells_results_that_come_late_from_results_that_do_not_come():
+    control = make()
+    _, now_s = run(control, 0.0, 1.0, age_s=0.2)
+    silent = control.command(now_s + 0.35)
+    assert (
+        silent.reason == "no new result came, the last one is older than 0.5 s (result_timeout_s)"
+    )
+    late, _ = run(control, now_s + 0.35, STEP_S, age_s=0.6)
+    assert late.reason.endswith("by their stamps (result_timeout_s, stamp_age)")
 
 
 def test_a_short_interruption_goes_on_by_itself_and_a_long_one_does_not():

@@ -53,10 +53,12 @@ def _values(command: Command | None) -> dict[str, str]:
         "object": "none" if seen is None else str(seen.object_id),
         "bearing_deg": "none" if seen is None else _number(math.degrees(seen.bearing)),
         "distance_m": "none" if seen is None else _number(seen.distance_m),
+        "iou_score": "none" if seen is None else _number(seen.iou_score),
+        "visibility": "none" if seen is None else _number(seen.visibility, digits=3),
         "linear_m_s": _number(command.speeds.linear),
         "angular_rad_s": _number(command.speeds.angular),
     }
 
 
-def _number(value: float) -> str:
-    return f"{value:.2f}" if math.isfinite(value) else "none"
+def _number(value: float, digits: int = 2) -> str:
+    return f"{value:.{digits}f}" if math.isfinite(value) else "none"

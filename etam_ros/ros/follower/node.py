@@ -159,10 +159,14 @@ class FollowerNode:
         self._command = command
         if command.phase is not Phase.DISABLED or time.monotonic() < self._zeros_until_s:
             outputs.command(command.speeds, self.settings.node.base_frame)
-        self._say(outputs, command.state)
+        self._say(outputs, command.state, urgent=command.phase is Phase.LOST)
 
-    def _say(self, outputs: Outputs, state: str) -> None:
-        if outputs.state(state):
+    def _say(self, outputs: Outputs, state: str, *, urgent: bool = False) -> None:
+        if not outputs.state(state):
+            return
+        if urgent:
+            self.node.get_logger().warning(state)
+        else:
             self.node.get_logger().info(state)
 
     def on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
