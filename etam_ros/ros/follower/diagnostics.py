@@ -9,6 +9,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
 from etam_ros.following.control import Command, Phase
+from etam_ros.ros.follower.outputs import Listeners
 from etam_ros.ros.qos import DIAGNOSTICS
 
 WORRYING: Final = (Phase.STOPPED, Phase.LOST)
@@ -21,24 +22,28 @@ class FollowerDiagnostics:
         self._node = node
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", DIAGNOSTICS)
 
-    def publish(self, state: str, wanted: str, command: Command | None) -> None:
+    def publish(
+        self, state: str, wanted: str, command: Command | None, listeners: Listeners | None
+    ) -> None:
         """Publish one report.
 
         Args:
             state: what it is about, or where it is in its lifecycle.
             wanted: the parameter `target`.
             command: the last one; None while the node is not active.
+            listeners: who hears the commands; None while the node is unconfigured.
         """
         name = self._node.get_fully_qualified_name()
-        worrying = command is not None and command.phase in WORRYING
+        problem = "" if listeners is None else listeners.problem
+        worrying = bool(problem) or (command is not None and command.phase in WORRYING)
         status = DiagnosticStatus(
             level=DiagnosticStatus.WARN if worrying else DiagnosticStatus.OK,
             name=f"{name}: following",
-            message=state,
+            message=f"{state}; {problem}" if problem else state,
             hardware_id=name,
-            values=[KeyValue(key=key, value=value) for key, value in _values(command).items()],
         )
-        status.values.append(KeyValue(key="target", value=wanted))
+        values = {**_values(command), "target": wanted, **_heard(listeners)}
+        status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
         message = DiagnosticArray(status=[status])
         message.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(message)
@@ -57,6 +62,16 @@ def _values(command: Command | None) -> dict[str, str]:
         "visibility": "none" if seen is None else _number(seen.visibility, digits=3),
         "linear_m_s": _number(command.speeds.linear),
         "angular_rad_s": _number(command.speeds.angular),
+    }
+
+
+def _heard(listeners: Listeners | None) -> dict[str, str]:
+    if listeners is None:
+        return {}
+    return {
+        "cmd_vel": listeners.topic,
+        "listeners": str(listeners.count),
+        "problem": listeners.problem,
     }
 
 

@@ -60,6 +60,7 @@ class FollowerNode:
         self._camera: CameraModel | None = None
         self._calibration: CameraInfo | None = None
         self._command: Command | None = None
+        self._problem = ""  # of those who listen, as last told
         self._zeros_until_s = 0.0
         self._configured, self._activated = ExitStack(), ExitStack()  # how to undo the two
         self.node = ManagedNode(
@@ -102,10 +103,17 @@ class FollowerNode:
             self._finish(1)
 
     def on_report(self) -> None:
-        """Publish diagnostics."""
+        """Publish diagnostics, and say in the log who cannot hear the commands."""
         command = self._command if self.node.state == "active" else None
         state = self.node.state if command is None else command.state
-        self._diagnostics.publish(state, self.settings.node.target, command)
+        with self._lock:
+            outputs = self._outputs
+        listeners = None if outputs is None else outputs.listeners()
+        problem = "" if listeners is None else listeners.problem
+        if problem and problem != self._problem:
+            self.node.get_logger().warning(problem)
+        self._problem = problem
+        self._diagnostics.publish(state, self.settings.node.target, command, listeners)
 
     def on_objects(self, message: TrackedObjectArray) -> None:
         """Learn a result, and say where the target is."""

@@ -230,6 +230,7 @@ def test_diagnostics_say_what_it_does(robot):
     assert status.message == "following: cup (1)"
     assert float(values["distance_m"]) == pytest.approx(3.04)
     assert (values["iou_score"], values["visibility"]) == ("0.90", "1.000")
+    assert (values["cmd_vel"], values["listeners"], values["problem"]) == ("/cmd_vel", "1", "")
     robot.until_state("stopped")
     status, _ = robot.client.status("following", lambda _, v: v["phase"] == "stopped")
     assert status.level == status.WARN
@@ -283,6 +284,19 @@ def test_a_run_through_the_lifecycle_with_twists_without_stamps(start_follower, 
     robot.until(lambda: not robot.subscription.get_publisher_count())
     robot.until(robot.stands)
     assert process.end() == 0
+
+
+def test_a_robot_that_expects_the_other_kind_of_twist_is_named(start_follower, make_client):
+    process = start_follower("-r", "__ns:=/mixed", "-p", "diagnostics_period_s:=0.1")
+    client = make_client("/mixed", "follower")
+    client.node.create_subscription(Twist, "/mixed/cmd_vel", print, 1)
+    status, values = client.status("following", lambda _, v: v.get("problem"))
+    words = "expects Twist on /mixed/cmd_vel, and TwistStamped is sent: set stamped to false"
+    assert words in values["problem"]
+    assert words in status.message
+    assert status.level == status.WARN
+    assert values["listeners"] == "0"
+    process.wait_for_log(words)
 
 
 def test_bearings_that_results_lack_come_from_camera_info(start_follower, make_client):
