@@ -21,6 +21,7 @@ class FollowerDiagnostics:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", DIAGNOSTICS)
+        self._objects = node.resolve_topic_name("objects")
 
     def publish(
         self, state: str, wanted: str, command: Command | None, listeners: Listeners | None
@@ -42,7 +43,13 @@ class FollowerDiagnostics:
             message=f"{state}; {problem}" if problem else state,
             hardware_id=name,
         )
-        values = {**_values(command), "target": wanted, **_heard(listeners)}
+        values = {
+            **_values(command),
+            "target": wanted,
+            "objects": self._objects,
+            "publishers": str(self._node.count_publishers(self._objects)),
+            **_heard(listeners),
+        }
         status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
         message = DiagnosticArray(status=[status])
         message.header.stamp = self._node.get_clock().now().to_msg()

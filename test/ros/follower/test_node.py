@@ -230,6 +230,7 @@ def test_diagnostics_say_what_it_does(robot):
     assert status.message == "following: cup (1)"
     assert float(values["distance_m"]) == pytest.approx(3.04)
     assert (values["iou_score"], values["visibility"]) == ("0.90", "1.000")
+    assert (values["objects"], values["publishers"]) == ("/objects", "1")
     assert (values["cmd_vel"], values["listeners"], values["problem"]) == ("/cmd_vel", "1", "")
     robot.until_state("stopped")
     status, _ = robot.client.status("following", lambda _, v: v["phase"] == "stopped")
