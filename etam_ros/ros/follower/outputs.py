@@ -10,7 +10,7 @@ from rclpy.duration import Duration
 from std_msgs.msg import String
 
 from etam_ros.following.speeds import STANDING, Speeds
-from etam_ros.ros.endpoints import Endpoints
+from etam_ros.ros.endpoints import Endpoints, node_of
 from etam_ros.ros.qos import COMMANDS, STATE, TARGET_POSES
 
 LAST_ZEROS: Final = 3
@@ -74,20 +74,13 @@ class Outputs:
         """Look who subscribes to the commands; any thread may call it."""
         sent, other = ("TwistStamped", "Twist") if self._stamped else ("Twist", "TwistStamped")
         found = self._node.get_subscriptions_info_by_topic(self._topic)
-        deaf = sorted(
-            {
-                f"{each.node_namespace.rstrip('/')}/{each.node_name}"
-                for each in found
-                if each.topic_type == f"geometry_msgs/msg/{other}"
-            }
-        )
+        deaf = {node_of(each) for each in found if each.topic_type == f"geometry_msgs/msg/{other}"}
+        names = ", ".join(sorted(deaf - {""}))
         count = sum(each.topic_type == f"geometry_msgs/msg/{sent}" for each in found)
-        if not deaf:
+        if not names:
             return Listeners(self._topic, count)
         remedy = f"set stamped to {str(not self._stamped).lower()}"
-        problem = (
-            f"{', '.join(deaf)} expects {other} on {self._topic}, and {sent} is sent: {remedy}"
-        )
+        problem = f"{names} expects {other} on {self._topic}, and {sent} is sent: {remedy}"
         return Listeners(self._topic, count, problem)
 
     def state(self, words: str) -> bool:

@@ -298,6 +298,7 @@ def test_a_robot_that_expects_the_other_kind_of_twist_is_named(start_follower, m
     assert status.level == status.WARN
     assert values["listeners"] == "0"
     process.wait_for_log(words)
+    assert "UNKNOWN" not in process.log, "it waits until it knows the name"
 
 
 def test_bearings_that_results_lack_come_from_camera_info(start_follower, make_client):
