@@ -196,7 +196,7 @@ class FollowControl:
         silent_s = now_s - frame.arrived_s
         if not 0.0 <= silent_s <= node.result_timeout_s:
             return _Verdict(reason=self._silence, at_once=True)
-        wrong = self._wrong_age(frame.age_s + silent_s)
+        wrong = self._wrong_age(frame.age_s, silent_s)
         if wrong:
             return _Verdict(reason=wrong, at_once=True)
         seen, missing = choose(frame.objects, node.target, self._bound, self.selected)
@@ -207,12 +207,20 @@ class FollowControl:
         words = _REPEATED if self._repeated else _SILENCE
         return words.format(self.settings.node.result_timeout_s)
 
-    def _wrong_age(self, age_s: float) -> str:
-        """Why a result of this age cannot be believed; empty where it can, or is not known."""
+    def _wrong_age(self, age_s: float, silent_s: float) -> str:
+        """Why a result cannot be believed; empty where it can, or its age is not known.
+
+        Args:
+            age_s: by its stamp, when it came.
+            silent_s: since then.
+        """
         node = self.settings.node
-        if age_s > node.result_timeout_s:
-            return f"results are older than {node.result_timeout_s:g} s by their stamps"
-        if node.stamp_age == ALWAYS and not age_s >= -node.result_timeout_s:
+        limit_s = node.result_timeout_s
+        if age_s > limit_s:
+            return _LATE.format(limit_s)
+        if age_s + silent_s > limit_s:
+            return self._silence
+        if node.stamp_age == ALWAYS and not age_s + silent_s >= -limit_s:
             return "results have stamps of the future, by which their age cannot be told"
         return ""
 
@@ -220,10 +228,11 @@ class FollowControl:
         """Why an object that is there cannot be followed; empty if it can."""
         if seen.occluded:
             return f"{seen.name} is hidden"
-        if not seen.iou_score >= self.settings.node.min_iou_score:
-            return f"{seen.name} is doubtful, its iou_score is too low"
-        if not seen.visibility >= self.settings.node.min_visibility:
-            return f"{seen.name} is doubtful, its visibility is too low"
+        node = self.settings.node
+        if not seen.iou_score >= node.min_iou_score:
+            return f"{seen.name} is doubtful, its iou_score is below {node.min_iou_score:g}"
+        if not seen.visibility >= node.min_visibility:
+            return f"{seen.name} is doubtful, its visibility is below {node.min_visibility:g}"
         if not math.isfinite(seen.bearing):
             return f"the direction of {seen.name} is unknown: there is no camera_info"
         if self._leaps.has_slipped(seen):
@@ -287,5 +296,6 @@ class FollowControl:
         return Command(self._speeds, Phase.FOLLOWING, verdict.seen.name + how, seen)
 
 
-_SILENCE: Final = "no result came for {:g} s"
+_SILENCE: Final = "no new result came, the last one is older than {:g} s (result_timeout_s)"
 _REPEATED: Final = "no result of a new image came for {:g} s, stamps stand still"
+_LATE: Final = "results come older than {:g} s by their stamps (result_timeout_s, stamp_age)"

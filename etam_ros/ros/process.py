@@ -173,8 +173,8 @@ def _init(rclpy: Any, ros_arguments: Sequence[str]) -> None:
         raise ConfigError(f"ROS arguments are refused: {reason}") from error
     if strangers:
         raise ConfigError(
-            f"arguments are {' '.join(strangers)!r}, expected ROS's own alone: put them behind "
-            "--ros-args"
+            f"arguments are {' '.join(strangers)!r}, expected ROS's own alone: parameters and "
+            "topics go behind --ros-args, as -p NAME:=VALUE and -r NAME:=TOPIC"
         )
 
 

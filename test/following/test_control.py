@@ -192,7 +192,7 @@ def test_a_start_is_smooth_and_a_stop_for_the_hidden_is_too():
 @pytest.mark.parametrize(
     ("frame", "words"),
     [
-        ({"age_s": 0.6}, "older than 0.5 s by their stamps"),
+        ({"age_s": 0.6}, "results come older than 0.5 s by their stamps"),
         ({"frame_id": "rear"}, "camera frame 'rear', not 'front'"),
     ],
 )
@@ -283,6 +283,17 @@ def test_whatever_a_label_is_it_is_told_on_one_short_line():
     assert command.phase is Phase.FOLLOWING
     assert command.state.isprintable()
     assert len(command.state) < 200
+
+
+def test_it_tells_results_that_come_late_from_results_that_do_not_come():
+    control = make()
+    _, now_s = run(control, 0.0, 1.0, age_s=0.2)
+    silent = control.command(now_s + 0.35)
+    assert (
+        silent.reason == "no new result came, the last one is older than 0.5 s (result_timeout_s)"
+    )
+    late, _ = run(control, now_s + 0.35, STEP_S, age_s=0.6)
+    assert late.reason.endswith("by their stamps (result_timeout_s, stamp_age)")
 
 
 def test_a_short_interruption_goes_on_by_itself_and_a_long_one_does_not():

@@ -59,6 +59,7 @@ class FollowerNode:
         self._ages = StampAges()
         self._trouble = 0  # how often time was not to be trusted
         self._command: Command | None = None
+        self._problem = ""  # of those who listen, as last told
         self._zeros_until_s = 0.0
         self._configured, self._activated = ExitStack(), ExitStack()  # how to undo the two
         self.node = ManagedNode(
@@ -102,10 +103,17 @@ class FollowerNode:
             self._finish(1)
 
     def on_report(self) -> None:
-        """Publish diagnostics."""
+        """Publish diagnostics, and say in the log who cannot hear the commands."""
         command = self._command if self.node.state == "active" else None
         state = self.node.state if command is None else command.state
-        self._diagnostics.publish(state, self.settings.node.target, command)
+        with self._lock:
+            outputs = self._outputs
+        listeners = None if outputs is None else outputs.listeners()
+        problem = "" if listeners is None else listeners.problem
+        if problem and problem != self._problem:
+            self.node.get_logger().warning(problem)
+        self._problem = problem
+        self._diagnostics.publish(state, self.settings.node.target, command, listeners)
 
     def on_objects(self, message: TrackedObjectArray) -> None:
         """Learn a result, and say where the target is."""
@@ -155,10 +163,14 @@ class FollowerNode:
         self._command = command
         if command.phase is not Phase.DISABLED or time.monotonic() < self._zeros_until_s:
             outputs.command(command.speeds, self.settings.node.base_frame)
-        self._say(outputs, command.state)
+        self._say(outputs, command.state, urgent=command.phase is Phase.LOST)
 
-    def _say(self, outputs: Outputs, state: str) -> None:
-        if outputs.state(state):
+    def _say(self, outputs: Outputs, state: str, *, urgent: bool = False) -> None:
+        if not outputs.state(state):
+            return
+        if urgent:
+            self.node.get_logger().warning(state)
+        else:
             self.node.get_logger().info(state)
 
     def on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
