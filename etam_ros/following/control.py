@@ -109,9 +109,13 @@ class FollowControl:
         if settings.node.target != self._settings.node.target:
             self._bound = None
             self._leaps.forget()
-        if settings.node.frame_id != self._settings.node.frame_id:
-            self._frame = self._stranger = None
+        renamed = settings.node.frame_id != self._settings.node.frame_id
         self._settings = settings
+        frame = self._frame
+        if renamed and frame is not None and frame.frame_id != self._expected:
+            self._stranger, self._frame = frame, None
+        elif renamed:
+            self._stranger = None
 
     def enable(self, enabled: bool) -> None:
         """Begin anew, also when it was enabled before; or stop and forget."""

@@ -342,6 +342,7 @@ def test_another_camera_frame_may_be_named_while_it_follows():
     _, now_s = run(control, 0.0, 1.0, frame_id="front")
     control.settings = FollowerSettings(FollowerConfig(frame_id="rear"))
     assert control.command(now_s).speeds == STANDING
+    assert control.command(now_s).reason == "results come from camera frame 'front', not 'rear'"
     command, now_s = run(control, now_s, 0.5, frame_id="rear")
     assert command.phase is Phase.FOLLOWING
     assert not control.take(SeenFrame(now_s, frame_id="front", objects=[CUP]))
@@ -364,8 +365,10 @@ def test_two_cameras_in_turns_do_not_make_it_twitch():
         command, now_s = run(control, now_s, STEP_S, frame_id=frame_id, stamp_ns=index + 1)
         assert command.speeds == STANDING
         assert command.reason == "results come from camera frame 'rear', not 'front'"
-    command, _ = run(control, now_s, 1.0, frame_id="front")
+    command, now_s = run(control, now_s, 1.0, frame_id="front")
     assert command.phase is Phase.FOLLOWING
+    control.settings = replace(control.settings, distance=DistanceConfig(max=0.3))
+    assert control.command(now_s).phase is Phase.FOLLOWING
 
 
 def test_a_jump_of_the_clock_ends_it_unless_it_may_come_back():
