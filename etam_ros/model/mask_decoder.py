@@ -125,11 +125,12 @@ class MaskDecoder(nn.Module):
         self.pred_obj_score_head = MLP(dim, dim, 1, depth=3)
 
     def project_skips(self, finest: Tensor, fine: Tensor) -> tuple[Tensor, Tensor]:
-        """What is added while masks are upscaled, once a frame.
+        """What is added while masks are upscaled, once a frame, in the decoder's precision.
 
         (B, D, 4h, 4w), (B, D, 2h, 2w) -> (B, D / 8, 4h, 4w), (B, D / 4, 2h, 2w).
         """
-        return self.conv_s0(finest), self.conv_s1(fine)
+        dtype = self.conv_s0.weight.dtype
+        return self.conv_s0(finest.to(dtype)), self.conv_s1(fine.to(dtype))
 
     def forward(
         self,

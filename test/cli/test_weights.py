@@ -8,6 +8,8 @@ import pytest
 
 NAME = "efficienttam_ti_512x512"
 REPOSITORY = "models--yunyangx--efficient-track-anything"
+SAM2 = "sam2.1_hiera_base_plus"
+SAM2_REPOSITORY = "models--facebook--sam2.1-hiera-base-plus"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -17,9 +19,9 @@ def hub(tmp_path):
     return {"HF_HUB_CACHE": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "1"}
 
 
-def put_into_cache(hub: dict[str, str], name: str) -> Path:
+def put_into_cache(hub: dict[str, str], name: str, repository: str = REPOSITORY) -> Path:
     """Lay a file into the cache as the hub does: a blob, a snapshot that links to it, a ref."""
-    folder = Path(hub["HF_HUB_CACHE"]) / REPOSITORY
+    folder = Path(hub["HF_HUB_CACHE"]) / repository
     blob = folder / "blobs" / "f00d"
     snapshot = folder / "snapshots" / COMMIT
     for parent in (blob.parent, snapshot, folder / "refs"):
@@ -46,6 +48,19 @@ def test_path_prints_the_path_alone(etam, hub):
     file = put_into_cache(hub, NAME)
     done = etam("weights", "path", NAME, **hub)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{file}\n", "")
+
+
+def test_sam2_lies_in_repositories_of_its_own(etam, hub):
+    """The smaller input has the same file."""
+    file = put_into_cache(hub, SAM2, SAM2_REPOSITORY)
+    for name in (SAM2, f"{SAM2}_512x512"):
+        done = etam("weights", "get", name, **hub)
+        assert (done.returncode, done.stdout) == (0, f"{file}\n"), done.stderr
+    done = etam("weights", "list", **hub)
+    rows = [line.split() for line in done.stdout.splitlines() if line.startswith("sam2")]
+    assert [row[0] for row in rows if row[-1] != "no"] == [SAM2]
+    assert len(rows) == 8
+    assert ["80.9", "M"] in [row[3:5] for row in rows]
 
 
 def test_path_of_what_is_not_here_names_the_command_that_gets_it(etam, hub):

@@ -84,6 +84,25 @@ def test_fp32_equals_torch(exported: Path, backend: str) -> None:
 
 
 @pytest.fixture(scope="module")
+def hiera(tmp_path_factory: pytest.TempPathFactory) -> EngineRequest:
+    """A small model with all that SAM 2.1 has more, exported."""
+    folder = tmp_path_factory.mktemp("hiera")
+    export_model(NetworkSource("tiny_hiera_test", "random:0"), "fp32", folder)
+    return EngineRequest("tiny_hiera_test", "random:0", "onnx", "fp32", str(folder))
+
+
+@pytest.mark.parametrize("backend", ["onnx", "openvino"])
+def test_a_model_with_finer_levels_and_timed_pointers_equals_torch(
+    hiera: EngineRequest, backend: str
+) -> None:
+    report = judged(replace(hiera, backend=backend))
+    assert report.passed
+    assert max(each.relative for each in report.stages) < 1e-5
+    outputs = {each.output for each in report.stages if each.stage == "encode_image"}
+    assert outputs == {"feature", "skip 0", "skip 1"}
+
+
+@pytest.fixture(scope="module")
 def nano(tmp_path_factory: pytest.TempPathFactory) -> EngineRequest:
     """The shipped model, exported: it pools what it remembers."""
     folder = tmp_path_factory.mktemp("nano")

@@ -42,6 +42,14 @@ def built(exported: ExportedModel, key: PlanKey) -> list[str]:
     return steps
 
 
+def test_plans_of_finer_levels_and_timed_pointers_are_built(tmp_path: Path) -> None:
+    source = NetworkSource("tiny_hiera_test", "random:0")
+    exported = export_model(source, "fp16", tmp_path, layout=PADDED)
+    assert exported is not None
+    key = PlanKey("tensorrt_rtx", tensorrt_rtx.__version__, "sm89", exported.content)
+    assert build_plans(exported, key, tensorrt_rtx).graphs == GRAPHS
+
+
 @pytest.fixture
 def copy(built: list[str], exported: ExportedModel, tmp_path: Path) -> ExportedModel:
     """The export with its plans, to be spoilt."""

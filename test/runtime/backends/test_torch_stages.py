@@ -116,19 +116,27 @@ def test_batching_as_a_gpu_does_gives_what_single_objects_give(pooling: str) -> 
     assert difference.abs().max() < 1e-5
 
 
+@pytest.mark.parametrize("model", ["tiny_test", "tiny_hiera_test"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_reduced_precision_stays_close_and_gives_float32(precision: str) -> None:
+def test_reduced_precision_stays_close_and_gives_float32(model: str, precision: str) -> None:
     image = torch.randn(1, 3, 128, 128, generator=torch.Generator().manual_seed(0))
     with (
-        open_stages("tiny_test", weights="random:0", device="cpu") as exact,
-        open_stages("tiny_test", weights="random:0", device="cpu", precision=precision) as other,
+        open_stages(model, weights="random:0", device="cpu") as exact,
+        open_stages(model, weights="random:0", device="cpu", precision=precision) as other,
     ):
-        expected, got = exact.encode_image(image).feature, other.encode_image(image).feature
+        encoded, skips = other.encode_image(image), exact.encode_image(image).skips
+        expected, got = exact.encode_image(image).feature, encoded.feature
         assert got.dtype == torch.float32
         tolerance = 0.0 if precision == "fp32" else 0.2
         assert (got - expected).abs().max() <= tolerance
-        conditioned = other.attend_memory(got, full_bank())
-        decoded = other.decode_mask(conditioned, torch.zeros(2, 1, 2), torch.full((2, 1), -1))
+        for skip, same in zip(encoded.skips, skips, strict=True):
+            assert skip.dtype == torch.float32
+            assert (skip - same).abs().max() <= tolerance
+        bank = replace(full_bank(), pointer_ages=torch.arange(16.0).repeat(2, 1))
+        conditioned = other.attend_memory(got, bank)
+        decoded = other.decode_mask(
+            conditioned, torch.zeros(2, 1, 2), torch.full((2, 1), -1), None, encoded.skips
+        )
         assert decoded.iou_scores.dtype == torch.float32
         memories = other.encode_memory(got, decoded.mask_logits[:, :1], torch.ones(2).bool())
         assert memories.dtype == torch.float32
