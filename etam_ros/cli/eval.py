@@ -172,7 +172,8 @@ def _raise_failures(run: Run) -> None:
         return
     name, reason = next(iter(run.failures.items()))
     others = f" (and {len(run.failures) - 1} more)" if len(run.failures) > 1 else ""
-    raise SourceError(f"{name} could not be judged{others}, the rest is complete: {reason}")
+    rest = ", the rest is complete" if run.results else ""
+    raise SourceError(f"{name} could not be judged{others}{rest}: {reason}")
 
 
 def _photographs(

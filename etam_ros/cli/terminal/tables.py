@@ -141,11 +141,12 @@ def timing_words(timing: RecordedTiming) -> str:
 
 def comparison_table(title: str, comparison: Comparison) -> Group:
     """J&F of each video before and after, what was changed, and the verdict."""
+    from etam_ros.evaluation.report.comparison import points
+
     table = titled_table(title, "sequence", "before", "after", "difference")
     for video in comparison.videos:
-        table.add_row(
-            video.name, percent(video.before), percent(video.after), f"{100 * video.gain:+.1f}"
-        )
+        numbers = percent(video.before), percent(video.after), points(video.gain)
+        table.add_row(video.name, *numbers)
     changed = "; ".join(
         f"{name} was {before}, is {after}" for name, before, after in comparison.changed
     )

@@ -7,6 +7,7 @@ one, which writes them.
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from socket import create_connection
@@ -89,6 +90,10 @@ def _connected(address: str, processors: int) -> Iterator[Any]:
     """Ray, connected; nothing of it is left behind."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if address == LOCAL and "RAY_AUTH_MODE" not in os.environ:
+        # Nobody else shall use it, and Ray shall leave no token of its own in the user's home,
+        # which clusters that are started later would ask for.
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     try:
         import ray
     except ImportError:
@@ -112,7 +117,7 @@ def _connected(address: str, processors: int) -> Iterator[Any]:
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         raise BackendError(
             f"no Ray cluster at {address!r} ({_first(error)}), expected host:port of one that "
-            "runs, or local"
+            "runs, or local; one that asks for a token needs RAY_AUTH_MODE=token here"
         ) from None
     try:
         yield ray
