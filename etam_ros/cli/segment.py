@@ -8,6 +8,7 @@ import typer
 
 from etam_ros.cli.terminal.options import options_of
 from etam_ros.config import NetworkConfig
+from etam_ros.errors import SourceError
 from etam_ros.offline.config import SegmentConfig
 
 
@@ -34,7 +35,13 @@ def segment(config: SegmentConfig, network: NetworkConfig) -> None:
     from etam_ros.records import Frame
     from etam_ros.segmenting import open_segmenter
 
-    frame = Frame(read_image(Path(config.image)))
+    path = Path(config.image)
+    if not path.is_file():
+        raise SourceError(
+            f"image {path} is no file, expected one picture: check the path; folders and videos "
+            "are for `etam track`"
+        )
+    frame = Frame(read_image(path))
     said = picture_prompts(config, frame)
     listing = Path(config.prompts) if config.prompts else None
     check_segment_folder(config.folder, config.image, listing)
@@ -45,4 +52,5 @@ def segment(config: SegmentConfig, network: NetworkConfig) -> None:
     write_segmented(config.folder, frame, prompts, answers, save_logits=config.save_logits)
     unseen = [str(p.object_id) for p, a in zip(prompts, answers, strict=True) if not a.mask.any()]
     without = f"; nothing seen of {', '.join(unseen)}" if unseen else ""
-    typer.echo(f"segmented {len(prompts)} objects{without}; results in {config.folder}")
+    objects = "1 object" if len(prompts) == 1 else f"{len(prompts)} objects"
+    typer.echo(f"segmented {objects}{without}; results in {config.folder}")

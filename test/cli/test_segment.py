@@ -54,7 +54,7 @@ def write(path, *entries):
 def test_the_model_that_ships_finds_what_is_clicked_on(segment, tmp_path):
     code, said, _ = segment("--click", "60,45", model="etam_nano", weights="")
     assert code == 0
-    assert said == f"segmented 1 objects; results in {tmp_path / 'out'}\n"
+    assert said == f"segmented 1 object; results in {tmp_path / 'out'}\n"
     mask = read_mask_values(tmp_path / "out" / "masks.png") == 1
     truth = np.zeros(HW, bool)
     truth[20:70, 30:90] = True
@@ -140,6 +140,18 @@ def test_mistakes_are_one_line(segment, tmp_path, image):
         prompts = write(tmp_path / "p.json", {"object_id": 3, "box": [1, 2, 30, 40]}, entry)
         refused(segment("--prompts", prompts), words)
     assert not (tmp_path / "out").exists()
+
+
+def test_what_is_no_picture_is_said(tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("nothing")
+    for name, words in (
+        ("", "is no file, expected one picture"),
+        ("nowhere.jpg", "is no file, expected one picture"),
+        ("notes.txt", "cannot be read"),
+    ):
+        out = str(tmp_path / "out")
+        code = run(["segment", str(tmp_path / name), "--click", "5,5", "--out", out])
+        refused((code, *capsys.readouterr()), words)
 
 
 def test_a_folder_of_others_is_left_alone(segment, tmp_path):

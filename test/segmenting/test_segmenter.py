@@ -105,6 +105,19 @@ def test_what_efficientsam_does_not_read_is_said(
     assert "background clicks were not taught" in caplog.text
 
 
+def test_a_lower_precision_is_that_of_the_image_encoder_alone(image: NDArray[np.uint8]) -> None:
+    answers = []
+    for precision in ("fp32", "bf16"):
+        with open_segmenter(
+            "tiny_pictures_test", weights="random:0", precision=precision, device="cpu"
+        ) as segmenter:
+            segmenter.set_image(image)
+            answers += segmenter.segment([BOX])
+    full, reduced = answers
+    assert reduced.mask_logits.dtype == np.float32
+    assert 0 < np.abs(full.mask_logits - reduced.mask_logits).max() < 0.3 * full.mask_logits.std()
+
+
 def test_a_picture_comes_first(image: NDArray[np.uint8]) -> None:
     with (
         opened("tiny_pictures_test") as segmenter,
