@@ -171,6 +171,13 @@ def test_what_a_tracker_published_is_no_truth_unless_it_is_named(tmp_path: Path)
     assert all(truth is not None for _, truth in video)
 
 
+def test_the_topic_of_the_truth_may_be_named_for_many_bags(tmp_path: Path) -> None:
+    for name in ("monday", "tuesday"):
+        bag(tmp_path / "drives" / name, [*pictures(2), *results(range(2))])
+    videos = open_videos(str(tmp_path / "drives"), "/tracker/label_image")
+    assert [len([truth for _, truth in video if truth]) for video in videos] == [2, 2]
+
+
 def test_label_images_beside_those_of_a_tracker_are_the_truth(tmp_path: Path) -> None:
     labels = [("/truth/ids", raw(square(1).astype(np.uint8), stamp_ns(1), "8UC1"))]
     path = bag(tmp_path / "drive", [*pictures(3), *results(range(3)), *labels])
@@ -178,7 +185,9 @@ def test_label_images_beside_those_of_a_tracker_are_the_truth(tmp_path: Path) ->
     assert [truth is not None for _, truth in video] == [False, True, False]
     more = [("/more/ids", raw(square(1), stamp_ns(1), "16UC1"))]
     (video,) = open_videos(str(bag(tmp_path / "two", [*pictures(3), *labels, *more])))
-    with pytest.raises(SourceError, match=r"2 topics .* /more/ids .* --truth TOPIC names"):
+    with pytest.raises(
+        SourceError, match=r"2 topics .* /more/ids .* say which with --truth TOPIC"
+    ):
         list(video)
 
 

@@ -106,10 +106,7 @@ def _true_labels(bag: Bag, wanted: str) -> str:
     """
     from etam_ros.media.bags.topics import label_topic, published_labels
 
-    try:
-        found = label_topic(bag, wanted).name
-    except SourceError as error:
-        raise SourceError(f"{error}; --truth TOPIC names another one") from None
+    found = label_topic(bag, wanted, option="--truth TOPIC").name
     if not wanted and found in published_labels(bag):
         raise SourceError(
             f"bag {bag.path} holds what a tracker published, and no other label images: compare "

@@ -54,15 +54,19 @@ def open_videos(
     Args:
         source: a folder of sequences, a COCO-style file, or frames alone.
         truth: of frames alone: a folder of masks, a CSV file of boxes, a COCO-style file; of a
-            bag, also a topic of label images.
+            bag, also a topic of label images, and of a folder of bags that alone.
         bags: how bags are read.
 
     Raises:
         SourceError: there are none, or they cannot be read; the message says what was expected.
     """
     path, bags = Path(source), bags or BagConfig()
-    if is_bag(path) and not (truth and Path(truth).exists()):
+    elsewhere = bool(truth) and Path(truth).exists()
+    if is_bag(path) and not elsewhere:
         return [labelled_bag(path, truth, bags.topic, bags.recover)]
+    inside = sorted(path.iterdir()) if path.is_dir() and not elsewhere else []
+    if found := [each for each in inside if is_bag(each)]:
+        return [labelled_bag(each, truth, bags.topic, bags.recover) for each in found]
     if truth:
         return [_with_truth(source, Path(truth), bags)]
     if not path.exists():
@@ -70,8 +74,6 @@ def open_videos(
     if path.suffix.lower() == ".json":
         return CocoFile(path).videos()
     if path.is_dir():
-        if found := [each for each in sorted(path.iterdir()) if is_bag(each)]:
-            return [labelled_bag(each, truth, bags.topic, bags.recover) for each in found]
         names = _object_names(path)
         return [video_of(each, names.get(each.name, {})) for each in find_sequences(path)]
     raise SourceError(f"{path} is frames without ground truth, expected {_EXPECTED}")
@@ -79,15 +81,15 @@ def open_videos(
 
 def _with_truth(source: str, truth: Path, bags: BagConfig) -> LabelledVideo:
     """Frames whose truth lies elsewhere."""
-    with open_source(source, topic=bags.topic, recover=bags.recover) as opened:
-        if opened.live:
-            raise SourceError(f"{source} is a camera, expected a recording, which can be repeated")
-    name = Path(source).resolve().stem
     if not truth.exists():
         raise SourceError(
             f"--truth {truth} does not exist, expected a folder of masks, a CSV file of boxes, or "
             "a COCO-style JSON file"
         )
+    with open_source(source, topic=bags.topic, recover=bags.recover) as opened:
+        if opened.live:
+            raise SourceError(f"{source} is a camera, expected a recording, which can be repeated")
+    name = Path(source).resolve().stem
     names: Mapping[int, str] = {}
     truths: Truths
     if truth.is_dir():

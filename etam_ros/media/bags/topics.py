@@ -76,12 +76,13 @@ def camera_candidates(bag: Bag, *, beside: str = "") -> list[BagTopic]:
     return sorted(theirs or coloured, key=lambda topic: PICTURES.index(topic.type))
 
 
-def label_topic(bag: Bag, wanted: str = "") -> BagTopic:
+def label_topic(bag: Bag, wanted: str = "", *, option: str = "") -> BagTopic:
     """The topic of images that are object ids, and not depth.
 
     Args:
         wanted: its name; empty finds it: what a tracker published counts only where there is
             nothing else, and one called label_image more than others.
+        option: that says which; for the words of an error.
 
     Raises:
         SourceError: there is none, or there are several.
@@ -103,6 +104,7 @@ def label_topic(bag: Bag, wanted: str = "") -> BagTopic:
     raise SourceError(
         f"bag {bag.path} holds {len(topics)} topics that may be label images, "
         f"{_listed(topics)}, expected one, or one alone that is called {LABEL_IMAGE}"
+        f"{option and f': say which with {option}'}"
     )
 
 
