@@ -104,7 +104,12 @@ def _videos(
     before = {each: read_run(Path(each)) for each in earlier}  # missing ones are said at once
     videos = find_videos(config, sources)
     with frame_progress("evaluating", frames_to_step(config, videos)) as advance:
-        run = run_evaluation(config, videos, advance)
+        try:
+            run = run_evaluation(config, videos, advance)
+        except KeyboardInterrupt:
+            if config.report:
+                typer.echo(f"stopped: the same command goes on in {config.report}", err=True)
+            raise
     results = list(run.results)
     for result in results:
         _tell_notes(result.get("notes", ()), f"{result['video']}: ")

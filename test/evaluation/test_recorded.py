@@ -247,3 +247,16 @@ def test_one_bag_that_is_damaged_does_not_keep_others_from_being_judged(
     said = capsys.readouterr()
     assert "monday" in said.out
     assert "tuesday could not be judged, the rest is complete" in said.err
+
+
+def test_an_interrupted_run_says_how_it_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    drive = str(bag(tmp_path / "drive", labelled()))
+    report = str(tmp_path / "report")
+    monkeypatch.setattr("etam_ros.evaluation.runs.run.judge_here", interrupted)
+    assert run(["eval", drive, "--no-model", "--baseline", "copy", "--report", report]) == 130
+    assert f"stopped: the same command goes on in {report}" in capsys.readouterr().err
