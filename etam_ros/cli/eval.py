@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -83,6 +84,7 @@ def _recorded(config: EvaluationConfig, sources: list[str], console: Console) ->
     found = compare_recorded(
         Path(sources[0]), Path(config.against), tracker=config.tracker, recover=config.recover
     )
+    _tell_notes(found.notes)
     console.print(agreement_table(f"{config.against} against {sources[0]}", found))
     if config.out:
         _write(Path(config.out), found.as_json())
@@ -102,8 +104,15 @@ def _videos(
     before = {each: read_run(Path(each)) for each in earlier}  # missing ones are said at once
     videos = find_videos(config, sources)
     with frame_progress("evaluating", frames_to_step(config, videos)) as advance:
-        run = run_evaluation(config, videos, advance)
+        try:
+            run = run_evaluation(config, videos, advance)
+        except KeyboardInterrupt:
+            if config.report:
+                typer.echo(f"stopped: the same command goes on in {config.report}", err=True)
+            raise
     results = list(run.results)
+    for result in results:
+        _tell_notes(result.get("notes", ()), f"{result['video']}: ")
     if run.kept:
         console.print(f"{run.kept} of {len(videos)} videos were judged before")
     if not judged_results(results):
@@ -119,6 +128,12 @@ def _videos(
     _tell_comparisons(earlier, results, console)
     _raise_failures(run)
     return mean
+
+
+def _tell_notes(notes: Iterable[str], of: str = "") -> None:
+    """Say what is odd about a source."""
+    for note in notes:
+        typer.echo(f"note: {of}{note}", err=True)
 
 
 def _title(results: list[Result]) -> str:

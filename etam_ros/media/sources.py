@@ -131,9 +131,15 @@ def images_in(folder: Path) -> list[Path]:
         raise SourceError(
             f"folder {folder} holds no images, expected files of "
             f"{', '.join(suffix[1:] for suffix in IMAGE_SUFFIXES)} in it: give the folder that "
-            "holds them"
+            f"holds them{_bags_inside(paths)}"
         )
     return sorted(images, key=_natural_order)
+
+
+def _bags_inside(paths: list[Path]) -> str:
+    """Words for somebody who gives the folder around bags."""
+    bags = sorted(path for path in paths if path.is_dir() and is_bag(path))
+    return f", or the bag in it: {bags[0]}" if bags else ""
 
 
 def _natural_order(path: Path) -> tuple[list[tuple[str, int]], str]:

@@ -94,7 +94,8 @@ def summary_lines(summary: Mapping[str, Any]) -> list[str]:
         lines.append(f"came back {back['returns']} times, found again {back['recovered']}{after}")
     if summary["identity"]["own"] is not None:
         own, switches = percent(summary["identity"]["own"]), summary["identity"]["switches"]
-        lines.append(f"on its own object {own}, {switches} switches to another")
+        words = "switch" if switches == 1 else "switches"
+        lines.append(f"on its own object {own}, {switches} {words} to another")
     if summary["centroid_px"] is not None:
         lines.append(f"centroid off by {summary['centroid_px']:.1f} pixels")
     if summary["interacted_frames"] > 1:
