@@ -105,8 +105,9 @@ def test_pictures_are_prepared_as_for_the_tracker() -> None:
     assert difference.max() < 1.01 / 255 / 0.224
 
 
-def test_a_teacher_of_another_size_and_grid_fits_the_student() -> None:
-    teacher = load_teacher("tiny_test", "random:0", image_size=192, grid=16)
+@pytest.mark.parametrize("model", ["tiny_test", "tiny_hiera_test"])
+def test_a_teacher_of_another_size_and_grid_fits_the_student(model: str) -> None:
+    teacher = load_teacher(model, "random:0", image_size=192, grid=16)
     assert (teacher.image_size, teacher.channels) == (192, 64)
     assert teacher(pictures(3)).shape == (3, 256, 64)
     assert not any(p.requires_grad for p in teacher.parameters())

@@ -220,6 +220,7 @@ def test_a_student_whose_sizes_have_changed_is_refused(tmp_path: Path, monkeypat
         ({"size": 100}, ConfigError),
         ({"hidden_share": 1.0}, ConfigError),
         ({"batch": 0}, ConfigError),
+        ({"student": "tiny_hiera_test"}, ConfigError),
     ],
 )
 def test_what_cannot_be_is_refused(tmp_path: Path, change, error) -> None:
