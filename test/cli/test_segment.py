@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from etam_ros.cli.main import run
-from etam_ros.media.label_png import read_mask_values
+from etam_ros.media.label_png import encode_label_png, read_mask_values
 from etam_ros.offline.output_folder import COLUMNS
 
 HW = (90, 120)
@@ -172,9 +172,17 @@ def test_models_for_pictures_are_refused_by_what_follows(image, tmp_path, capsys
         "track", str(image), "--out", str(tmp_path / "out"), "--click", "5,5", "--model",
         "efficientsam_ti",
     ]  # fmt: skip
+    labels = np.zeros(HW, np.uint8)
+    labels[20:70, 30:90] = 1
+    for folder, content in (("frames", image.read_bytes()), ("masks", encode_label_png(labels))):
+        (tmp_path / "truth" / "clip" / folder).mkdir(parents=True)
+        (tmp_path / "truth" / "clip" / folder / "00000.png").write_bytes(content)
     for arguments in (
         track,
         [*track, "--weights", "random:0", "--backend", "torch"],
+        ["eval", str(tmp_path / "truth"), "--model", "efficientsam_ti"],
+        ["demo", "--model", "efficientsam_ti", "--out", str(tmp_path / "demo")],
+        ["pretrain", "--teacher", "efficientsam_ti", "--data", "d", "--out", str(tmp_path / "p")],
         ["bench", "--model", "efficientsam_s", "--weights", "random:0"],
         ["export", "efficientsam_s", "--weights", "random:0", "--engine-dir", str(tmp_path / "e")],
     ):

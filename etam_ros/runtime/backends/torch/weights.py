@@ -143,7 +143,18 @@ def download_weights(name: str) -> Path:
 
 
 def resolve_weights(model: str, weights: str) -> str:
-    """What `load_network` shall read: a given path or seed, or the model's own file."""
+    """What `load_network` shall read: a given path or seed, or the model's own file.
+
+    Raises:
+        ConfigError: no model has that name, or it follows nothing.
+        WeightsError: its own file is not here.
+    """
+    model_config(model)
+    return _resolved(model, weights)
+
+
+def _resolved(model: str, weights: str) -> str:
+    """The same for all models."""
     if not weights:
         return str(weights_file(model))
     if random_seed(weights) is not None and model not in UNTRAINED:
@@ -203,7 +214,7 @@ def open_picture_network(model: str, weights: str) -> EfficientSAM:
     Raises:
         ConfigError, WeightsError: as `open_stages`.
     """
-    return load_picture_network(any_model_config(model), resolve_weights(model, weights))
+    return load_picture_network(any_model_config(model), _resolved(model, weights))
 
 
 class NetworkSource:
@@ -246,8 +257,8 @@ class NetworkSource:
 
     @cached_property
     def _network(self) -> EfficientTAM:
-        config = model_config(self.model)
-        return load_network(config, resolve_weights(self.model, self.weights))
+        weights = resolve_weights(self.model, self.weights)
+        return load_network(model_config(self.model), weights)
 
 
 def hash_weights(state: Mapping[str, Tensor]) -> str:
