@@ -7,6 +7,7 @@ REPORT/times.json           seconds and dates; everything else is the same on ev
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -18,7 +19,7 @@ from typing import Any, Final
 from etam_ros.errors import ConfigError, SourceError
 from etam_ros.evaluation.runs.one_video import FORMAT, Outcome
 from etam_ros.evaluation.runs.settings import RunSettings
-from etam_ros.media.files import writing
+from etam_ros.media.files import read_json, writing
 from etam_ros.runtime.atomic import write_file
 
 RESULTS: Final = "results"
@@ -29,6 +30,8 @@ _RESULT_KEYS: Final = {
     "methods",
 }  # fmt: skip
 _METHOD_KEYS: Final = {"j", "f", "j_and_f", "passes", "curve", "objects"}
+_LONGEST_NAME: Final = 120
+"""Bytes; of the 255 that file systems take, some are for suffixes."""
 Result = dict[str, Any]
 """What is in a file of `results`: settings and machine, then every method with its objects."""
 
@@ -106,7 +109,7 @@ class RunFolder:
     def times(self) -> dict[str, Any]:
         """What was measured of each video: seconds and frames by method, and when."""
         try:
-            times = json.loads((self.folder / TIMES).read_text(encoding="utf-8"))
+            times = read_json(self.folder / TIMES)
         except (OSError, ValueError):
             return {}
         return times if isinstance(times, dict) else {}
@@ -130,8 +133,12 @@ class RunFolder:
 
 
 def file_name(name: str) -> str:
-    """A name of a video that every file system takes."""
-    return re.sub(r"[^\w.-]", "_", name)
+    """A name of a video that every file system takes: no folder above it, and not too long."""
+    plain = re.sub(r"[^\w.-]|^\.+", "_", name.encode("utf-8", "replace").decode())
+    if plain and len(plain.encode()) <= _LONGEST_NAME:
+        return plain
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return plain.encode()[:_LONGEST_NAME].decode("utf-8", "ignore") + digest
 
 
 def is_run(folder: Path) -> bool:
@@ -158,7 +165,7 @@ def read_run(folder: Path) -> list[Result]:
 def read_result(path: Path) -> Result | None:
     """One result; None where the file is of another format or damaged."""
     try:
-        result = json.loads(path.read_text(encoding="utf-8"))
+        result = read_json(path)
     except (OSError, ValueError):
         return None
     return result if _is_whole(result) else None
