@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
+import os
 import re
 import stat
 from abc import ABC, abstractmethod
@@ -101,6 +103,26 @@ def read_json(path: Path) -> Any:
         return json.loads(read_ordinary(path).decode("utf-8"))
     except RecursionError:
         raise ValueError("it is nested too deep") from None
+
+
+def lock_folder(folder: Path) -> int | None:
+    """Keep a folder to this process, until it closes the file descriptor or ends, however.
+
+    Returns:
+        the descriptor; None where another process, or another call, has the folder.
+
+    Raises:
+        OSError: there is no such folder.
+    """
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    except OSError:  # a file system without locks: nobody is kept out
+        return lock
+    return lock
 
 
 @contextmanager

@@ -7,7 +7,6 @@ killed.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import sqlite3
@@ -22,7 +21,7 @@ from etam_ros import __version__
 from etam_ros.errors import SourceError
 from etam_ros.media.bags.definitions import PACKAGE, known_types
 from etam_ros.media.bags.reader import check_installed
-from etam_ros.media.files import Closing, writing
+from etam_ros.media.files import Closing, lock_folder, writing
 
 _METADATA_VERSION: Final = 8
 """Of metadata.yaml: the newest that Humble can read, which expects QoS profiles as text."""
@@ -119,17 +118,12 @@ class BagWriter(Closing):
     def _locked(self) -> int:
         """Make the hidden folder, and keep others from writing there; the lock, to be closed."""
         self._folder.mkdir(exist_ok=True)
-        lock = os.open(self._folder, os.O_RDONLY)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
+        lock = lock_folder(self._folder)
+        if lock is None:
             raise SourceError(
                 f"--out-bag {self.path} is being written by another run, expected a name of its "
                 "own: choose another one"
-            ) from None
-        except OSError:  # a file system without locks
-            pass
+            )
         return lock
 
     def _unlock(self) -> None:
