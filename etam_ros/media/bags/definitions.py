@@ -176,7 +176,7 @@ def _check_fields(message_type: str, types: Any) -> None:
                 f"expected it as a {_kind(ours)}: its recorder has another message of that name"
             )
         nested = _named_in(ours)
-        if nested and name not in _CAME_LATER:
+        if nested in types and name not in _CAME_LATER:  # ROS 1 does not define its times
             _check_fields(nested, types)
 
 
