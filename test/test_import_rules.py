@@ -58,7 +58,7 @@ ENGINES = {
     "tensorrt_rtx": "runtime/backends/tensorrt/",
 }
 BAGS = {"rosbags", "mcap", "lz4", "zstandard"}
-MAY_IMPORT_BAGS = "media/bags/"
+MAY_IMPORT_BAGS = ("media/bags/", "media/unpacking.py")
 GENERATED = {"msg", "srv"}
 MOST_FILES = 17  # __init__.py and 16 others
 # What a verb's file may import before it is called, so that `etam --help` is fast.

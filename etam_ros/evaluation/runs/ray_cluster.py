@@ -10,7 +10,7 @@ import os
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from socket import create_connection
+from socket import MSG_WAITALL, create_connection, socket
 from typing import Any, Final
 
 from etam_ros.errors import BackendError, EtamError, ImageError, SourceError
@@ -21,6 +21,8 @@ from etam_ros.evaluation.truth.videos import LabelledVideo
 
 LOCAL: Final = "local"
 _ANSWER_S: Final = 10.0
+_NO_SETTINGS: Final = bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+"""A frame of HTTP/2: its length, the type of settings, no flags, the connection itself."""
 _OBJECT_STORE_BYTES: Final = 128 * 2**20
 
 
@@ -131,12 +133,26 @@ def _check_answers(address: str) -> None:
     if not (host and port.isdigit() and "/" not in host):
         return
     try:
-        create_connection((host, int(port)), timeout=_ANSWER_S).close()
+        with create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_S) as connection:
+            _check_speaks_grpc(connection)
     except OSError as error:
         raise BackendError(
             f"no Ray cluster at {address!r} ({_first(error)}), expected host:port of one that "
             "runs, or local"
         ) from None
+
+
+def _check_speaks_grpc(connection: socket) -> None:
+    """Raise OSError unless the other side answers as every server of gRPC does: with its settings.
+
+    The layout is that of HTTP/2, RFC 9113, sections 3.4 and 4.1.
+    """
+    if os.environ.get("RAY_USE_TLS", "0") != "0":
+        return  # which only Ray itself can speak
+    connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _NO_SETTINGS)
+    answer = connection.recv(len(_NO_SETTINGS), MSG_WAITALL)
+    if len(answer) < len(_NO_SETTINGS) or answer[3] != _NO_SETTINGS[3]:
+        raise OSError("something else than Ray answers there")
 
 
 def _check_room(ray: Any, threads: int) -> None:

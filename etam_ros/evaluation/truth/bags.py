@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,7 +91,7 @@ class LabelledBag(LabelledVideo):
         digest = hashlib.sha256(f"{self.truths.labels} {self.truths.topic}".encode())
         for path in self.truths.files():
             size = path.stat().st_size
-            digest.update(f"{path.name} {size}\n".encode())
+            digest.update(os.fsencode(path.name) + f" {size}\n".encode())
             with path.open("rb") as file:
                 digest.update(file.read(_CHUNK))
                 file.seek(max(0, size - _CHUNK))

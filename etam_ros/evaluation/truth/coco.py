@@ -8,8 +8,6 @@ are objects of photographs. Regions marked `iscrowd` are not judged.
 
 from __future__ import annotations
 
-import json
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,10 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etam_ros.errors import SourceError
-from etam_ros.evaluation.truth.annotations import BoxTruth
+from etam_ros.evaluation.truth.annotations import BoxTruth, is_box
 from etam_ros.evaluation.truth.coco_truths import Annotation, CocoTruths, truth_of
 from etam_ros.evaluation.truth.videos import LabelledVideo
+from etam_ros.media.files import read_json
 from etam_ros.media.sources import read_image
+from etam_ros.records import MAX_OBJECT_ID
 
 _TRACK_KEYS: Final = ("track_id", "instance_id", "object_id")
 _FOLDERS: Final = ("", "images", "JPEGImages", "frames")
@@ -86,7 +86,7 @@ class CocoFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = read_json(path)
         except (OSError, ValueError) as error:
             raise SourceError(f"annotations {path} cannot be read: {error}") from None
         lists = isinstance(content, dict) and isinstance(content.get("annotations"), list)
@@ -104,7 +104,8 @@ class CocoFile:
     @property
     def is_of_videos(self) -> bool:
         """Whether objects are followed through pictures."""
-        return "segmentations" in self._first or _track_of(self._first) is not None
+        with self._as_coco_has_it():
+            return "segmentations" in self._first or _track_of(self._first) is not None
 
     @property
     def _first(self) -> Record:
@@ -242,7 +243,10 @@ def _track_of(annotation: Record) -> Any:
 
 def _tracks(annotations: Iterable[Record]) -> list[Any]:
     """Tracks in the order in which they first appear."""
-    return list(dict.fromkeys(map(_track_of, annotations)))
+    tracks = list(dict.fromkeys(map(_track_of, annotations)))
+    if len(tracks) > MAX_OBJECT_ID:
+        raise ValueError(f"{len(tracks)} objects, expected at most {MAX_OBJECT_ID}")
+    return tracks
 
 
 def _numbered(annotations: Iterable[Record]) -> Iterable[Annotation]:
@@ -255,6 +259,7 @@ def _annotation(object_id: int, annotation: Record) -> Annotation:
     if segmentation:
         return Annotation(number, segmentation, None)
     x, y, width, height = map(float, annotation["bbox"])
-    if not (all(map(math.isfinite, (x, y, width, height))) and width > 0 and height > 0):
+    box = (x, y, x + width, y + height)
+    if not (is_box(box) and width > 0 and height > 0):
         raise ValueError(f"bbox is {annotation['bbox']}")
-    return Annotation(number, None, (x, y, x + width, y + height))
+    return Annotation(number, None, box)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -20,7 +19,7 @@ from etam_ros.evaluation.truth.boxes import BoxTable
 from etam_ros.evaluation.truth.coco import CocoFile
 from etam_ros.evaluation.truth.coco_truths import CocoTruths
 from etam_ros.evaluation.truth.videos import LabelledVideo, MaskFiles, Truths, video_of
-from etam_ros.media.files import is_bag
+from etam_ros.media.files import is_bag, read_json
 from etam_ros.media.sources import images_in, open_source
 
 _EXPECTED = (
@@ -152,7 +151,7 @@ def _frames_named(source: Path, names: Sequence[str], truth: Path) -> dict[str, 
 def _object_names(folder: Path) -> dict[str, dict[int, str]]:
     """What the objects of each sequence are called, where a meta.json of YouTube-VOS says so."""
     try:
-        content = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        content = read_json(folder / "meta.json")
         return {
             str(name): {
                 int(number): str(each.get("category", ""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,9 +93,9 @@ class LabelledVideo:
         """Changes with the names and sizes of the frames' files, and with the truth."""
         digest = hashlib.sha256()
         for each in self._files():
-            digest.update(f"{each.name} {each.stat().st_size}\n".encode())
+            digest.update(os.fsencode(each.name) + f" {each.stat().st_size}\n".encode())
         for each in self.truths.files():
-            digest.update(each.name.encode() + each.read_bytes())
+            digest.update(os.fsencode(each.name) + each.read_bytes())
         return digest.hexdigest()[:16]
 
     def _files(self) -> list[Path]:

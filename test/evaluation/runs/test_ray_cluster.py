@@ -152,3 +152,26 @@ def test_an_address_without_a_cluster_is_one_line(
     )  # fmt: skip
     assert done.returncode == 2
     assert "no Ray cluster at '127.0.0.1:1'" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+def test_what_is_no_cluster_is_said_at_once(answer: bytes) -> None:
+    """Ray itself would go on asking for minutes."""
+    from socket import create_server
+    from threading import Thread
+
+    from etam_ros.errors import BackendError
+    from etam_ros.evaluation.runs.ray_cluster import _check_answers
+
+    with create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(answer)
+
+        thread = Thread(target=serve)
+        thread.start()
+        with pytest.raises(BackendError, match="no Ray cluster at"):
+            _check_answers(f"127.0.0.1:{server.getsockname()[1]}")
+        thread.join()

@@ -336,7 +336,9 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(annotations=st.lists(JSON, max_size=3), images=JSON, videos=JSON, categories=JSON)
 def test_no_json_breaks_the_reader(
     tmp_path: Path, annotations: object, images: object, videos: object, categories: object
@@ -354,7 +356,9 @@ def test_no_json_breaks_the_reader(
         CocoFile(path).photographs()
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(rows=st.lists(st.lists(st.text(st.characters(codec="utf-8"), max_size=6), max_size=8)))
 def test_no_table_breaks_the_reader(tmp_path: Path, rows: list[list[str]]) -> None:
     with (tmp_path / "boxes.csv").open("w", newline="") as file:
