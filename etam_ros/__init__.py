@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from etam_ros.records import FrameResult as FrameResult
     from etam_ros.records import ObjectState as ObjectState
     from etam_ros.records import Prompt as Prompt
+    from etam_ros.segmenting import SegmentedObject as SegmentedObject
+    from etam_ros.segmenting import Segmenter as Segmenter
+    from etam_ros.segmenting import open_segmenter as open_segmenter
     from etam_ros.tracking import History as History
     from etam_ros.tracking import Tracker as Tracker
     from etam_ros.tracking import open_stages as open_stages
@@ -38,8 +41,11 @@ _HOMES = {
     "HistoryConfig": "config",
     "ObjectState": "records",
     "Prompt": "records",
+    "SegmentedObject": "segmenting",
+    "Segmenter": "segmenting",
     "Tracker": "tracking",
     "TrackerConfig": "config",
+    "open_segmenter": "segmenting",
     "open_stages": "tracking",
 }
 __all__ = sorted(_HOMES)

@@ -24,6 +24,13 @@ BACKGROUND: Final = 0
 FOREGROUND: Final = 1
 NEW_OBJECT: Final = 0
 MAX_OBJECT_ID: Final = 65535
+LONGEST_LABEL: Final = 80
+"""Characters of a label that people are shown in a sentence."""
+
+
+def label_in_words(label: str, longest: int = LONGEST_LABEL) -> str:
+    """A label, which may be any text, for people: on one line and not too long."""
+    return "".join(c if c.isprintable() else " " for c in label[:longest]).rstrip()
 
 
 @dataclass(frozen=True, eq=False)

@@ -92,10 +92,14 @@ class ImageLoader:
         device: where the results shall live.
         in_float: resize in float32 and not in bytes, which the CPU alone can, and faster: they
             differ by the rounding to bytes.
+        antialias: False for models that were taught without.
     """
 
-    def __init__(self, size: int, device: torch.device, *, in_float: bool) -> None:
+    def __init__(
+        self, size: int, device: torch.device, *, in_float: bool, antialias: bool = True
+    ) -> None:
         self._in_float = in_float
+        self._antialias = antialias
         self._mean = torch.tensor(IMAGE_MEAN, device=device).view(1, 3, 1, 1)
         self._std = torch.tensor(IMAGE_STD, device=device).view(1, 3, 1, 1)
         self._values = torch.empty(1, 3, size, size, device=device)
@@ -114,7 +118,8 @@ class ImageLoader:
         pixels = upload(torch.from_numpy(np.ascontiguousarray(image)), values.device)
         pixels = pixels.permute(2, 0, 1)[None]  # (1, 3, H, W), channels last in memory
         if pixels.shape != values.shape:
-            pixels = _reduce(pixels.float() if self._in_float else pixels, values.shape[-1])
+            pixels = pixels.float() if self._in_float else pixels
+            pixels = _reduce(pixels, values.shape[-1], self._antialias)
         return values.copy_(pixels).div_(255.0).sub_(self._mean).div_(self._std)
 
 
@@ -126,10 +131,10 @@ def reduced(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(_reduce(pixels, size)[0].permute(1, 2, 0).numpy())
 
 
-def _reduce(pixels: Tensor, size: int) -> Tensor:
+def _reduce(pixels: Tensor, size: int, antialias: bool = True) -> Tensor:
     """(1, C, H, W) -> (1, C, S, S) of the same type."""
     return functional.interpolate(
-        pixels, size=(size, size), mode="bilinear", align_corners=False, antialias=True
+        pixels, size=(size, size), mode="bilinear", align_corners=False, antialias=antialias
     )
 
 

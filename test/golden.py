@@ -35,7 +35,8 @@ class GoldenCase:
     @property
     def model(self) -> str:
         named = str(self.settings["model"])
-        return named if named.startswith("sam2") else f"efficienttam_{named}"
+        own = named.startswith(("sam2", "efficientsam"))
+        return named if own else f"efficienttam_{named}"
 
     @property
     def root(self) -> Path:
@@ -70,6 +71,14 @@ class GoldenCase:
         tensors = {name: torch.from_numpy(np.asarray(value)) for name, value in state.items()}
         torch.save({"model": tensors}, path)
         return path
+
+    def image(self) -> np.ndarray:
+        """The picture of a case of single pictures, (H, W, 3) uint8 BGR."""
+        given = self.settings["image"]
+        image = cv2.imread(str(self.root / "frames" / f"{given['frame']:05d}.png"))
+        x0, y0, x1, y1 = given.get("crop", (0, 0, CASE_PIXELS, CASE_PIXELS))
+        repeat = given.get("repeat", 1)
+        return image[y0:y1, x0:x1].repeat(repeat, axis=0).repeat(repeat, axis=1)
 
     def frames(self) -> Iterator[Frame]:
         """The case's frames at the model's size, every pixel repeated where that is 1024."""

@@ -23,9 +23,10 @@ ALLOWED = {
     "runtime": set(),
     "cues": {"runtime"},
     "tracking": {"cues", "runtime"},
+    "segmenting": {"tracking", "runtime"},
     "drawing": set(),
     "media": {"drawing"},
-    "offline": {"media", "drawing", "tracking", "runtime"},
+    "offline": {"media", "drawing", "segmenting", "tracking", "runtime"},
     "evaluation": {"media", "drawing", "tracking", "cues", "runtime"},
     "synthetic": {"media", "drawing"},
     "benchmark": {"synthetic", "evaluation", "drawing", "tracking", "runtime"},
@@ -39,7 +40,7 @@ ALLOWED = {
     "demo": {"ros", "synthetic", "following", "media", "drawing", "tracking", "runtime"},
     "cli": {
         "demo", "ros", "training", "synthetic", "benchmark", "evaluation", "offline", "media",
-        "drawing", "tracking", "runtime",
+        "drawing", "segmenting", "tracking", "runtime",
     },
 }  # fmt: skip
 MAY_IMPORT_MODEL = ("runtime/backends/torch/", "runtime/export")
@@ -57,7 +58,7 @@ ENGINES = {
     "tensorrt_rtx": "runtime/backends/tensorrt/",
 }
 BAGS = {"rosbags", "mcap", "lz4", "zstandard"}
-MAY_IMPORT_BAGS = "media/bags/"
+MAY_IMPORT_BAGS = ("media/bags/", "media/unpacking.py")
 GENERATED = {"msg", "srv"}
 MOST_FILES = 17  # __init__.py and 16 others
 # What a verb's file may import before it is called, so that `etam --help` is fast.

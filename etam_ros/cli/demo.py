@@ -29,7 +29,8 @@ def demo(config: DemoConfig) -> None:
     followed. In a SOURCE, say where to click; otherwise it clicks in the middle.
 
     With --follow, the node /follower drives a simulated robot after what the tracker sees. Leaves
-    follow.mp4, follow.png and follow.md, which says whether it kept up. Exit code 1 if it did not.
+    follow.mp4, follow.jpg, follow.png and follow.md, which says whether it kept up; exit code 1 if
+    it did not.
     """
     from etam_ros.cli.terminal.interrupts import stop_on_interrupt
     from etam_ros.cli.terminal.progress import frame_progress, working

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from etam_ros.evaluation.image_folders import LabelledPhotograph
     from etam_ros.evaluation.runs.run import Run
     from etam_ros.evaluation.runs.store import Result
+    from etam_ros.evaluation.truth.videos import LabelledVideo
 
 EXIT_UNDER: Final = 3
 """The mean is below what --fail-under asks for."""
@@ -37,11 +40,33 @@ def eval(config: EvaluationConfig) -> None:  # noqa: A001 (the verb's name)
     """
     from rich.console import Console
 
+    _check_paths(config)
     console = Console()
     mean = _judge_and_tell(config, console)
     if config.fail_under and 100 * mean < config.fail_under:
         console.print(f"mean {100 * mean:.1f} is under {config.fail_under:g}", style="bold red")
         raise typer.Exit(EXIT_UNDER)
+
+
+def _check_paths(config: EvaluationConfig) -> None:
+    """Raise SourceError before hours are spent on what nobody can read or write."""
+    named = (*config.sources, *config.compare, config.against, config.truth, config.report)
+    try:
+        for each in named:
+            Path(each).exists()
+    except (OSError, ValueError) as error:  # no rights, or too long
+        reason = getattr(error, "strerror", None) or error
+        raise SourceError(f"{each!r:.80} cannot be opened: {reason}") from None
+    if config.out:
+        from etam_ros.media.files import writing
+
+        out = Path(config.out)
+        with writing(out):
+            if out.is_dir() or not out.parent.is_dir():
+                raise SourceError(
+                    f"{config.out!r:.80} cannot be written, expected a file in a folder that is "
+                    "there"
+                )
 
 
 def _judge_and_tell(config: EvaluationConfig, console: Console) -> float:
@@ -83,6 +108,7 @@ def _recorded(config: EvaluationConfig, sources: list[str], console: Console) ->
     found = compare_recorded(
         Path(sources[0]), Path(config.against), tracker=config.tracker, recover=config.recover
     )
+    _tell_notes(found.notes)
     console.print(agreement_table(f"{config.against} against {sources[0]}", found))
     if config.out:
         _write(Path(config.out), found.as_json())
@@ -93,32 +119,60 @@ def _videos(
     config: EvaluationConfig, sources: list[str], runs: list[str], console: Console
 ) -> float:
     """Judge every method on every video."""
-    from etam_ros.cli.terminal.progress import frame_progress
-    from etam_ros.evaluation.report.summary import judged_results, report_of
-    from etam_ros.evaluation.runs.run import find_videos, frames_to_step, run_evaluation
-    from etam_ros.evaluation.runs.store import read_run
+    from etam_ros.evaluation.runs.run import find_videos
+    from etam_ros.evaluation.runs.store import alone_in, read_run
 
     earlier = [*config.compare, *runs]
     before = {each: read_run(Path(each)) for each in earlier}  # missing ones are said at once
     videos = find_videos(config, sources)
+    with alone_in(Path(config.report)) if config.report else nullcontext():
+        return _judged_videos(config, videos, before, console)
+
+
+def _judged_videos(
+    config: EvaluationConfig,
+    videos: list[LabelledVideo],
+    before: dict[str, list[Result]],
+    console: Console,
+) -> float:
+    from rich.text import Text
+
+    from etam_ros.cli.terminal.progress import frame_progress
+    from etam_ros.evaluation.report.summary import judged_results, report_of
+    from etam_ros.evaluation.runs.run import frames_to_step, run_evaluation
+
     with frame_progress("evaluating", frames_to_step(config, videos)) as advance:
-        run = run_evaluation(config, videos, advance)
+        try:
+            run = run_evaluation(config, videos, advance)
+        except KeyboardInterrupt:
+            if config.report:
+                typer.echo(f"stopped: the same command goes on in {config.report}", err=True)
+            raise
     results = list(run.results)
+    for result in results:
+        _tell_notes(result.get("notes", ()), f"{result['video']}: ")
     if run.kept:
         console.print(f"{run.kept} of {len(videos)} videos were judged before")
     if not judged_results(results):
         _raise_failures(run)
-        raise SourceError(f"{', '.join(sources)} has no annotated frame after the first to judge")
+        names = ", ".join(video.name for video in videos)
+        raise SourceError(f"{names[:160]} has no annotated frame after the first to judge")
     report = report_of(results)
     mean = _tell_videos(results, _title(results), console)
     if config.out:
         _write(Path(config.out), report)
     if run.folder is not None:
         _leave_report(run, report, before)
-        console.print(f"report: {run.folder.folder / 'index.html'}", soft_wrap=True)
-    _tell_comparisons(earlier, results, console)
+        console.print(Text(f"report: {run.folder.folder / 'index.html'}"), soft_wrap=True)
+    _tell_comparisons(list(before), results, console)
     _raise_failures(run)
     return mean
+
+
+def _tell_notes(notes: Iterable[str], of: str = "") -> None:
+    """Say what is odd about a source."""
+    for note in notes:
+        typer.echo(f"note: {of}{note}", err=True)
 
 
 def _title(results: list[Result]) -> str:
@@ -172,7 +226,8 @@ def _raise_failures(run: Run) -> None:
         return
     name, reason = next(iter(run.failures.items()))
     others = f" (and {len(run.failures) - 1} more)" if len(run.failures) > 1 else ""
-    raise SourceError(f"{name} could not be judged{others}, the rest is complete: {reason}")
+    rest = ", the rest is complete" if run.results else ""
+    raise SourceError(f"{name} could not be judged{others}{rest}: {reason}")
 
 
 def _photographs(
@@ -182,8 +237,6 @@ def _photographs(
     console: Console,
 ) -> float:
     """Judge every method on every photograph of one source."""
-    from contextlib import nullcontext
-
     from etam_ros.cli.terminal.tables import image_table
     from etam_ros.evaluation.baselines import IMAGE_BASELINES
     from etam_ros.evaluation.image_scoring import judge_photographs, mean_iou, photographs_report
@@ -228,6 +281,6 @@ _NETWORK: Final = ("model", "weights", "backend", "precision", "device", "engine
 
 def _write(path: Path, report: dict[str, Any]) -> None:
     try:
-        path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     except OSError as error:
         raise SourceError(f"{path} cannot be written: {error.strerror}") from error

@@ -37,6 +37,11 @@ VERBS: Final = {
         "etam track clip.mp4 --prompts prompts.json --out followed",
         _FOLLOW,
     ),
+    "segment": Verb(
+        "Segment objects in one picture, by clicks and boxes.",
+        "etam segment photo.jpg --click 320,240 --out segmented",
+        _FOLLOW,
+    ),
     "node": Verb(
         "Run the ROS 2 tracker node.",
         "etam node --ros-args -r image:=/camera/image_raw",

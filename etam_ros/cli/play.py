@@ -1,4 +1,4 @@
-"""`etam play`: a video, a folder of images or a camera, published in ROS 2."""
+"""`etam play`: a video, a folder of images, a bag or a camera, published in ROS 2."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def play(
         ),
     ] = True,
 ) -> None:
-    """Publish a video, a folder of images or a camera as ROS 2 images.
+    """Publish a video, a folder of images, a bag or a camera as ROS 2 images.
 
-    Topics: image (rgb8), image/compressed (JPEG), and camera_info if a file is given. Everything
-    from --ros-args on goes to ROS: remappings, namespace, parameters.
+    Topics: image (rgb8), image/compressed (JPEG), and camera_info if a file is given or a bag has
+    it. Everything from --ros-args on goes to ROS: remappings, namespace, parameters.
     """
     from etam_ros.cli.terminal.progress import count_progress
     from etam_ros.ros.player.executable import play as play_source

@@ -104,7 +104,7 @@ def track(
             run = TrackRun(to_do)
             summary = _run(run, to_follow, to_track, stages, job)
         _tell(frames, told)
-    _report(summary, config.folder)
+    _report(summary, config.folder, bag.out_bag)
     if summary.stopped:
         raise typer.Exit(EXIT_INTERRUPTED)
     run.check_all_prompted(summary.frames)
@@ -136,7 +136,11 @@ def _replayed(
         to_do = prompts_in(frames, replay.tracker)
         if not any(isinstance(item, TimedPrompt) for item in to_do):
             raise _no_prompts(f"no prompts given, and {frames.name} holds none")
-        typer.echo(f"{len(to_do)} prompts and removals replayed from {frames.name}")
+        prompts = sum(isinstance(item, TimedPrompt) for item in to_do)
+        words = [f"{prompts} prompt{'' if prompts == 1 else 's'}"]
+        if removals := len(to_do) - prompts:
+            words.append(f"{removals} removal{'' if removals == 1 else 's'}")
+        typer.echo(f"{' and '.join(words)} replayed from {frames.name}")
     if replay.frames == PROCESSED:
         return to_do, ProcessedFrames(frames, to_do, replay.tracker)
     return to_do, frames
@@ -210,10 +214,10 @@ def _bag(job: _TrackJob) -> TrackBag:
     )
 
 
-def _report(summary: RunSummary, out: Path) -> None:
+def _report(summary: RunSummary, out: Path, bag: str) -> None:
     ids = ", ".join(str(object_id) for object_id in summary.object_ids) or "none"
     how = "stopped after" if summary.stopped else "tracked"
     typer.echo(
         f"{how} {summary.frames} frames at {summary.fps:.1f} frames/s; objects: {ids}; "
-        f"results in {out}"
+        f"results in {out}{bag and f' and {bag}'}"
     )

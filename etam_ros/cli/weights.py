@@ -30,6 +30,7 @@ def list_names() -> None:
         size, parameters = f"{entry.image_size} px", f"{entry.parameters / 1e6:.1f} M"
         typer.echo(row.format(entry.name, size, parameters, entry.local_path or "no"))
     typer.echo("etam_nano ships with etam_ros; download another with `etam weights get NAME`.")
+    typer.echo("efficientsam_* segment single pictures (`etam segment`); all others follow, too.")
 
 
 @app.command(epilog="[bold]Example:[/bold] etam weights get efficienttam_ti_512x512")

@@ -51,6 +51,8 @@ class DemoConfig(NetworkConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         prompted = bool(self.click or self.box)
+        if self.seconds and not self.follow:
+            raise PromptError("--seconds is for --follow: --frames says how long a clip is")
         if self.follow and (self.source or prompted or self.rate_hz):
             raise PromptError(
                 "--follow has its own room: leave out SOURCE, --click, --box and --rate"

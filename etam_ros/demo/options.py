@@ -10,7 +10,7 @@ from typing import Final
 from etam_ros.demo.config import SLOW_HZ, UNTRAINED, DemoConfig
 from etam_ros.errors import PromptError, WeightsError
 from etam_ros.records import FOREGROUND, Prompt
-from etam_ros.runtime.backends.torch.weights import weights_file
+from etam_ros.runtime.backends.torch.weights import resolve_weights
 
 _GPU_FILES: Final = ("/dev/nvidiactl", "/dev/nvhost-gpu", "/dev/nvgpu")
 
@@ -49,12 +49,13 @@ def settled(config: DemoConfig) -> DemoOptions:
     becomes one that the default model keeps up with.
 
     Raises:
+        ConfigError: there is no such model, or it follows nothing.
         PromptError: a click or a box is malformed.
     """
     weights, rate_hz = config.weights, config.rate_hz
     if not weights:
         try:
-            weights = str(weights_file(config.model))
+            weights = resolve_weights(config.model, "")
         except WeightsError:
             weights = UNTRAINED
     if not rate_hz and not any(Path(file).exists() for file in _GPU_FILES):

@@ -37,6 +37,7 @@ class RecordedAgreement:
         prompted: pairs of frame and object that are left out, since a prompt changed them.
         strangers: objects that only one of them has.
         timing: of the first and of the second.
+        notes: what is odd about the bags, in words.
     """
 
     objects: tuple[ObjectSeries, ...]
@@ -45,6 +46,7 @@ class RecordedAgreement:
     prompted: int
     strangers: tuple[int, ...]
     timing: tuple[RecordedTiming, RecordedTiming]
+    notes: tuple[str, ...] = ()
 
     @property
     def j_and_f(self) -> float:
@@ -76,6 +78,7 @@ class RecordedAgreement:
                 "recorded": asdict(self.timing[0]),
                 "rerun": asdict(self.timing[1]),
             },
+            "notes": list(self.notes),
             "objects": objects,
         }
 
@@ -122,6 +125,7 @@ def compare_recorded(
         found.left_out,
         found.strangers(),
         (found.clocks[0].timing(), found.clocks[1].timing()),
+        tuple(dict.fromkeys([*first.bag.notes, *second.bag.notes])),
     )
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from etam_ros.errors import ConfigError
 from etam_ros.options import Checked, option
 
 NEWEST: Final = "newest"
 SELECTED: Final = "selected"
+AUTO, ALWAYS, NEVER = "auto", "always", "never"
+"""Values of `stamp_age`."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +68,10 @@ class FollowerConfig(Checked):
         live=True,
     )
     stamp_age: str = option(
-        "auto",
+        AUTO,
         "Whether results count as old by their stamps too: always, never, or auto, which believes "
-        "stamps that are at most 10 s old on arrival.",
-        choices=("auto", "always", "never"),
+        "stamps once one was at most 10 s off on arrival.",
+        choices=(AUTO, ALWAYS, NEVER),
         live=True,
     )
     frame_id: str = option(
@@ -91,6 +94,14 @@ class FollowerConfig(Checked):
         1.0, "Seconds between two reports on /diagnostics.", minimum=0.1, maximum=3600.0, live=True
     )
     autostart: bool = option(True, "Configure and activate by itself once the node spins.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.target.strip():
+            raise ConfigError(
+                f"target is {self.target!r}, expected an id, a label, {NEWEST} or {SELECTED}: to "
+                "follow nothing, leave the follower disabled"
+            )
 
 
 @dataclass(frozen=True)

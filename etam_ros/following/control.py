@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from etam_ros.following.config import NEWEST, FollowerSettings
+from etam_ros.following.config import ALWAYS, NEWEST, FollowerSettings
 from etam_ros.following.leaps import LeapWatch
-from etam_ros.following.sight import SeenFrame, SeenObject, choose
+from etam_ros.following.sight import SeenFrame, SeenObject, choose, quoted
 from etam_ros.following.speeds import STANDING, Speeds, changed_speed, wanted_speeds
+from etam_ros.following.stamps import StampWatch
 
 LONGEST_STEP_S: Final = 0.2
 """A command that comes later after the one before changes speeds by no more than this allows."""
@@ -80,11 +81,14 @@ class FollowControl:
         self.enabled = False
         self.selected: int | None = None
         self._leaps = LeapWatch()
+        self._stamps = StampWatch()
         self._forget()
 
     def _forget(self) -> None:
         self._frame: SeenFrame | None = None
-        self._frame_id = ""
+        self._repeated = False  # results come, and are of an image that is over
+        self._stranger: SeenFrame | None = None  # the newest result of another camera
+        self._frame_id: str | None = None
         self._bound: SeenObject | None = None
         self._leaps.forget()
         self._followed = False
@@ -97,7 +101,7 @@ class FollowControl:
 
     @property
     def settings(self) -> FollowerSettings:
-        """May be replaced at any time; with another target, the one before is let go."""
+        """May be replaced at any time; with another target or camera, the one before is let go."""
         return self._settings
 
     @settings.setter
@@ -105,7 +109,13 @@ class FollowControl:
         if settings.node.target != self._settings.node.target:
             self._bound = None
             self._leaps.forget()
+        renamed = settings.node.frame_id != self._settings.node.frame_id
         self._settings = settings
+        frame = self._frame
+        if renamed and frame is not None and frame.frame_id != self._expected:
+            self._stranger, self._frame = frame, None
+        elif renamed:
+            self._stranger = None
 
     def enable(self, enabled: bool) -> None:
         """Begin anew, also when it was enabled before; or stop and forget."""
@@ -114,8 +124,9 @@ class FollowControl:
 
     def interrupt(self, now_s: float, reason: str) -> None:
         """Stop at once, and believe no result that has come so far: time itself jumped."""
-        self._frame = None
+        self._frame = self._stranger = None
         self._leaps.forget()
+        self._stamps.distrust()
         self._blocked = reason
         self._speeds = STANDING
         if self._followed and not self.settings.node.resume:
@@ -124,15 +135,20 @@ class FollowControl:
             self._trouble = (now_s, reason)  # not `since`: that was by another time
         self._commanded_s = math.nan
 
-    def take(self, frame: SeenFrame) -> None:
-        """Learn the newest result."""
-        before, now_s = self._frame, frame.arrived_s
-        timeout_s = self.settings.node.result_timeout_s
-        if before is not None and now_s - before.arrived_s > timeout_s:
-            self._note(before.arrived_s + timeout_s, _Verdict(reason=_SILENCE.format(timeout_s)))
+    def take(self, result: SeenFrame) -> bool:
+        """Learn a result; False if it is of another camera, or a newer one came before."""
+        if self._frame_id is None or not self.enabled:
+            self._frame_id = self.settings.node.frame_id or result.frame_id
+        if result.frame_id != self._expected:
+            self._stranger = result
+            return False
+        now_s = result.arrived_s
+        frame = self._stamps.look(result)
+        self._repeated = frame is None or frame.arrived_s != now_s
+        self._note_silence(now_s)
+        if frame is None:
+            return False
         self._frame, self._blocked = frame, ""
-        if not self._frame_id:
-            self._frame_id = self.settings.node.frame_id or frame.frame_id
         node = self.settings.node
         target, _ = choose(frame.objects, node.target, self._bound, self.selected)
         self._leaps.look(target, now_s, node.max_target_speed)
@@ -140,6 +156,12 @@ class FollowControl:
         self._note(now_s, verdict)
         if verdict.good and verdict.seen is not None:
             self._leaps.trust(verdict.seen, now_s)
+        return True
+
+    @property
+    def _expected(self) -> str:
+        """Coordinate frame of the camera."""
+        return self.settings.node.frame_id or self._frame_id or ""
 
     def target_of(self, frame: SeenFrame) -> SeenObject | None:
         """The target in a frame, if it is there to be followed; also while disabled."""
@@ -155,6 +177,7 @@ class FollowControl:
         if not self.enabled:
             self._speeds = STANDING
             return Command(STANDING, Phase.DISABLED, "")
+        self._note_silence(now_s)
         verdict = self._judge(now_s)
         self._note(now_s, verdict)
         if self._lost or verdict.at_once:
@@ -168,35 +191,63 @@ class FollowControl:
 
     def _judge(self, now_s: float) -> _Verdict:
         """Whether the newest result can be followed."""
-        node, frame = self.settings.node, self._frame
+        node, frame, stranger = self.settings.node, self._frame, self._stranger
+        if stranger is not None and 0.0 <= now_s - stranger.arrived_s <= node.result_timeout_s:
+            names = f"{quoted(stranger.frame_id)}, not {quoted(self._expected)}"
+            return _Verdict(reason=f"results come from camera frame {names}", at_once=True)
         if frame is None:
             return _Verdict(reason=self._blocked or "there is no result yet", at_once=True)
         silent_s = now_s - frame.arrived_s
         if not 0.0 <= silent_s <= node.result_timeout_s:
-            return _Verdict(reason=_SILENCE.format(node.result_timeout_s), at_once=True)
-        if math.isfinite(frame.age_s) and frame.age_s + silent_s > node.result_timeout_s:
-            late = f"results are older than {node.result_timeout_s:g} s by their stamps"
-            return _Verdict(reason=late, at_once=True)
-        expected = node.frame_id or self._frame_id
-        if frame.frame_id != expected:
-            other = f"results come from camera frame {frame.frame_id!r:.80}, not {expected!r:.80}"
-            return _Verdict(reason=other, at_once=True)
+            return _Verdict(reason=self._silence, at_once=True)
+        wrong = self._wrong_age(frame.age_s, silent_s)
+        if wrong:
+            return _Verdict(reason=wrong, at_once=True)
         seen, missing = choose(frame.objects, node.target, self._bound, self.selected)
         return _Verdict(reason=missing) if seen is None else _Verdict(seen, self._doubts(seen))
+
+    @property
+    def _silence(self) -> str:
+        words = _REPEATED if self._repeated else _SILENCE
+        return words.format(self.settings.node.result_timeout_s)
+
+    def _wrong_age(self, age_s: float, silent_s: float) -> str:
+        """Why a result cannot be believed; empty where it can, or its age is not known.
+
+        Args:
+            age_s: by its stamp, when it came.
+            silent_s: since then.
+        """
+        node = self.settings.node
+        limit_s = node.result_timeout_s
+        if age_s > limit_s:
+            return _LATE.format(limit_s)
+        if age_s + silent_s > limit_s:
+            return self._silence
+        if node.stamp_age == ALWAYS and not age_s + silent_s >= -limit_s:
+            return "results have stamps of the future, by which their age cannot be told"
+        return ""
 
     def _doubts(self, seen: SeenObject) -> str:
         """Why an object that is there cannot be followed; empty if it can."""
         if seen.occluded:
             return f"{seen.name} is hidden"
-        if not seen.iou_score >= self.settings.node.min_iou_score:
-            return f"{seen.name} is doubtful, its iou_score is too low"
-        if not seen.visibility >= self.settings.node.min_visibility:
-            return f"{seen.name} is doubtful, its visibility is too low"
+        node = self.settings.node
+        if not seen.iou_score >= node.min_iou_score:
+            return f"{seen.name} is doubtful, its iou_score is below {node.min_iou_score:g}"
+        if not seen.visibility >= node.min_visibility:
+            return f"{seen.name} is doubtful, its visibility is below {node.min_visibility:g}"
         if not math.isfinite(seen.bearing):
             return f"the direction of {seen.name} is unknown: there is no camera_info"
         if self._leaps.has_slipped(seen):
             return f"{seen.name} is doubtful, its distance leapt (~/enable trusts it again)"
         return ""
+
+    def _note_silence(self, now_s: float) -> None:
+        """Silence counts from when it began, also where nobody asked for commands meanwhile."""
+        frame, timeout_s = self._frame, self.settings.node.result_timeout_s
+        if frame is not None and now_s - frame.arrived_s > timeout_s:
+            self._note(frame.arrived_s + timeout_s, _Verdict(reason=self._silence))
 
     def _note(self, now_s: float, verdict: _Verdict) -> None:
         """Keep account of how long the target could not be followed."""
@@ -249,4 +300,6 @@ class FollowControl:
         return Command(self._speeds, Phase.FOLLOWING, verdict.seen.name + how, seen)
 
 
-_SILENCE: Final = "no result came for {:g} s"
+_SILENCE: Final = "no new result came, the last one is older than {:g} s (result_timeout_s)"
+_REPEATED: Final = "no result of a new image came for {:g} s, stamps stand still"
+_LATE: Final = "results come older than {:g} s by their stamps (result_timeout_s, stamp_age)"

@@ -7,8 +7,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from etam_ros.following.config import NEWEST, SELECTED
+from etam_ros.records import LONGEST_LABEL, label_in_words
+
+MOST_DIGITS: Final = 10
+"""Of an id in a message: a longer number is a label."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +39,9 @@ class SeenObject:
 
     @property
     def name(self) -> str:
-        """For people: cup (3)."""
-        return f"{self.label} ({self.object_id})" if self.label else f"object {self.object_id}"
+        """For people: cup (3); on one line, whatever the label is."""
+        label = label_in_words(self.label)
+        return f"{label} ({self.object_id})" if label else f"object {self.object_id}"
 
 
 @dataclass(frozen=True)
@@ -47,12 +53,14 @@ class SeenFrame:
         age_s: how old its stamp was then; NaN where clocks do not agree.
         frame_id: coordinate frame of the camera.
         objects: all that are followed.
+        stamp_ns: of its image; 0 where there is none, or it does not count.
     """
 
     arrived_s: float
     age_s: float = math.nan
     frame_id: str = ""
     objects: Sequence[SeenObject] = ()
+    stamp_ns: int = 0
 
 
 def choose(
@@ -71,7 +79,7 @@ def choose(
         the object, or None and the reason why there is none.
     """
     wanted = _wanted_id(objects, target, bound, selected)
-    found = next((seen for seen in objects if seen.object_id == wanted), None)
+    found = next((seen for seen in objects if wanted and seen.object_id == wanted), None)
     if found is not None:
         return found, ""
     if bound is not None and (target == NEWEST or bound.object_id == wanted):
@@ -80,17 +88,28 @@ def choose(
         return None, "no object is selected"
     if target == NEWEST:
         return None, "there is no object"
-    return None, f"there is no object {wanted or repr(target)}"
+    return None, f"there is no object {wanted or quoted(target)}"
+
+
+def id_in(text: str) -> int | None:
+    """The id that a text of digits means; None for any other text."""
+    return int(text) if text.isdecimal() and len(text) <= MOST_DIGITS else None
+
+
+def quoted(text: str) -> str:
+    """A text that somebody else chose, for people: in quotes, on one line, not too long."""
+    return f"{text!r:.{LONGEST_LABEL}}"
 
 
 def _wanted_id(
     objects: Sequence[SeenObject], target: str, bound: SeenObject | None, selected: int | None
 ) -> int:
-    """Id of the target; 0 where nothing fits."""
+    """Id of the target; 0, which no object has, where nothing fits."""
     if target == SELECTED:
         return selected or 0
-    if target.isdecimal():
-        return int(target)
+    named = id_in(target)
+    if named is not None:
+        return named
     bound_id = bound.object_id if bound is not None else 0
     if target == NEWEST:
         return max([bound_id, *(seen.object_id for seen in objects)])

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import json
+import os
 import re
+import stat
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from etam_ros.errors import SourceError
 
@@ -74,6 +79,50 @@ def is_bag_name(name: str) -> bool:
     """Whether a name is that of a file with a bag, or a part of one."""
     plain = name.lower().removesuffix(".zstd")
     return plain.endswith((".mcap", ".db3")) or name.lower().endswith(".bag")
+
+
+def read_ordinary(path: Path) -> bytes:
+    """The content of a file.
+
+    Raises:
+        OSError: it cannot be read, or is a pipe or a device, which may never end.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "it is no ordinary file", str(path))
+    return path.read_bytes()
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        OSError: it cannot be read, or is no ordinary file.
+        ValueError: it is no JSON, or nested too deep to be any that somebody wants.
+    """
+    try:
+        return json.loads(read_ordinary(path).decode("utf-8"))
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
+def lock_folder(folder: Path) -> int | None:
+    """Keep a folder to this process, until it closes the file descriptor or ends, however.
+
+    Returns:
+        the descriptor; None where another process, or another call, has the folder.
+
+    Raises:
+        OSError: there is no such folder.
+    """
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    except OSError:  # a file system without locks: nobody is kept out
+        return lock
+    return lock
 
 
 @contextmanager

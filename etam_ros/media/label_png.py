@@ -18,6 +18,7 @@ from PIL import Image
 
 from etam_ros.drawing.palette import palette
 from etam_ros.errors import ImageError
+from etam_ros.media.files import read_ordinary
 from etam_ros.media.image_header import PNG_START, is_jpeg_or_png, read_header
 
 LARGEST_ID: Final = 255
@@ -52,7 +53,7 @@ def read_mask_values(path: Path) -> NDArray[np.integer]:
         ImageError: the file is missing, damaged or no picture.
     """
     try:
-        data = path.read_bytes()
+        data = read_ordinary(path)
     except OSError as error:
         raise ImageError(f"mask {path} cannot be read: {error.strerror}") from None
     try:

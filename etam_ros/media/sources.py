@@ -24,7 +24,7 @@ from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from etam_ros.errors import ImageError, SourceError
-from etam_ros.media.files import bag_files_in, is_bag
+from etam_ros.media.files import bag_files_in, is_bag, read_ordinary
 from etam_ros.media.frame_source import DEFAULT_FPS, FrameSource
 from etam_ros.media.image_header import is_jpeg_or_png, read_header
 from etam_ros.records import Frame
@@ -131,9 +131,15 @@ def images_in(folder: Path) -> list[Path]:
         raise SourceError(
             f"folder {folder} holds no images, expected files of "
             f"{', '.join(suffix[1:] for suffix in IMAGE_SUFFIXES)} in it: give the folder that "
-            "holds them"
+            f"holds them{_bags_inside(paths)}"
         )
     return sorted(images, key=_natural_order)
+
+
+def _bags_inside(paths: list[Path]) -> str:
+    """Words for somebody who gives the folder around bags."""
+    bags = sorted(path for path in paths if path.is_dir() and is_bag(path))
+    return f", or the bag in it: {bags[0]}" if bags else ""
 
 
 def _natural_order(path: Path) -> tuple[list[tuple[str, int]], str]:
@@ -153,7 +159,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     decoded = None
     reason = "no picture that OpenCV can decode"
     try:
-        data = path.read_bytes()
+        data = read_ordinary(path)
         if is_jpeg_or_png(data):
             read_header(data)  # OpenCV gives half a picture for half a file, depending on its age
         if data:
@@ -243,6 +249,8 @@ def open_source(
         return CameraSource(int(camera[1]), fps)
     if not is_there:
         raise SourceError(f"{path} does not exist, expected {_EXPECTED}")
+    if not is_ordinary:
+        raise SourceError(f"{path} is a pipe or a device, expected {_EXPECTED}")
     if is_bag(path):
         from etam_ros.media.bags.source import BagSource
 

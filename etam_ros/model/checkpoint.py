@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from etam_ros.errors import WeightsError
-from etam_ros.model.config import MODELS, ModelConfig
+from etam_ros.model.config import MODELS, PICTURE_MODELS, ModelConfig
+from etam_ros.model.efficientsam.network import EfficientSAM
 from etam_ros.model.network import EfficientTAM
 
 SHOWN_KEYS = 3
 OBJECT_SCORE_BIAS = "sam_mask_decoder.pred_obj_score_head.layers.2.bias"
 
+Network = TypeVar("Network", EfficientTAM, EfficientSAM)
+
 
 def load_network(config: ModelConfig, weights: str) -> EfficientTAM:
-    """Build a network and fill it.
+    """Build a network that follows objects, and fill it.
 
     Args:
         config: which network.
@@ -32,15 +38,34 @@ def load_network(config: ModelConfig, weights: str) -> EfficientTAM:
     Raises:
         WeightsError: the file is missing, unreadable, or not exactly this network's state dict.
     """
+    return _filled(EfficientTAM(config), weights)
+
+
+def load_picture_network(config: ModelConfig, weights: str) -> EfficientSAM:
+    """The same of EfficientSAM's kind; see `load_network`."""
+    return _filled(EfficientSAM(config), weights)
+
+
+def _filled(network: Network, weights: str) -> Network:
+    """With the weights of a file, or of a seed."""
     seed = random_seed(weights)
-    network = EfficientTAM(config)
+    expected = official_state_dict(network)
     if seed is not None:
         state = random_state_dict(network, seed)
     else:
         state = read_state_dict(Path(weights).expanduser())
-        check_state_dict(state, network.state_dict(), source=weights, model=config.name)
-    network.load_state_dict(state)
+        check_state_dict(state, expected, source=weights, model=network.config.name)
+    own = zip(network.state_dict(), expected, strict=True)
+    network.load_state_dict({name: state[official] for name, official in own})
     return network.eval().requires_grad_(False)
+
+
+def official_state_dict(network: EfficientTAM | EfficientSAM) -> dict[str, Tensor]:
+    """The state dict under the names of official checkpoints, in its own order."""
+    state = network.state_dict()
+    if isinstance(network, EfficientSAM):
+        return {network.official_name(name): value for name, value in state.items()}
+    return dict(state)
 
 
 def random_seed(weights: str) -> int | None:
@@ -60,6 +85,9 @@ def random_seed(weights: str) -> int | None:
 def read_state_dict(path: Path) -> dict[str, Tensor]:
     """Read a checkpoint without running any code that it may hold.
 
+    Args:
+        path: a .safetensors, .pt or .pth file; or a .zip with one of the latter in it.
+
     Raises:
         WeightsError: there is no such file, or it is not a checkpoint.
     """
@@ -70,7 +98,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             from safetensors.torch import load_file  # training goes without it
 
             return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        opened = _unpacked(path) if path.suffix == ".zip" else path
+        content = torch.load(opened, map_location="cpu", weights_only=True)
     except Exception as error:  # the readers raise a dozen types for damaged files
         reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
         raise WeightsError(
@@ -83,6 +112,19 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             f"weights file {path} holds no state dict, expected tensors by name under 'model'"
         )
     return state
+
+
+def _unpacked(path: Path) -> io.BytesIO:
+    """The one checkpoint in a zip file."""
+    with zipfile.ZipFile(path) as archive:
+        names = [
+            name
+            for name in archive.namelist()
+            if name.endswith((".pt", ".pth")) and not name.startswith("__MACOSX")
+        ]
+        if len(names) != 1:
+            raise ValueError(f"it holds {len(names)} .pt files, expected one")
+        return io.BytesIO(archive.read(names[0]))
 
 
 def check_state_dict(
@@ -116,11 +158,12 @@ def check_state_dict(
 def whose_layout(state: Mapping[str, Tensor]) -> str:
     """Name of the first model that has exactly these keys and shapes; empty: none has."""
     shapes = {key: value.shape for key, value in state.items()}
-    for config in MODELS.values():
+    for config in (*MODELS.values(), *PICTURE_MODELS.values()):
         if config.weights_of:
             continue
         with torch.device("meta"):
-            own = EfficientTAM(config).state_dict()
+            kind = EfficientSAM if config.name in PICTURE_MODELS else EfficientTAM
+            own = official_state_dict(kind(config))
         if shapes == {key: value.shape for key, value in own.items()}:
             return config.name
     return ""
@@ -131,10 +174,10 @@ def _shorten(keys: list[str]) -> str:
     return ", ".join(keys[:SHOWN_KEYS]) + (f", and {more} more" if more > 0 else "")
 
 
-def random_state_dict(network: EfficientTAM, seed: int) -> dict[str, Tensor]:
+def random_state_dict(network: EfficientTAM | EfficientSAM, seed: int) -> dict[str, Tensor]:
     """Untrained weights as a function of (seed, name, shape) alone, objects mostly visible."""
     state = {}
-    for name, value in network.state_dict().items():
+    for name, value in official_state_dict(network).items():
         shape = tuple(value.shape)
         rng = np.random.RandomState((seed * 1000003 + zlib.crc32(name.encode())) % 2**32)
         drawn = rng.standard_normal(shape).astype(np.float32)
@@ -145,5 +188,6 @@ def random_state_dict(network: EfficientTAM, seed: int) -> dict[str, Tensor]:
         else:
             drawn *= 0.05
         state[name] = torch.from_numpy(drawn)
-    state[OBJECT_SCORE_BIAS] += 0.6
+    if OBJECT_SCORE_BIAS in state:
+        state[OBJECT_SCORE_BIAS] += 0.6
     return state

@@ -169,6 +169,16 @@ def _sam2() -> dict[str, ModelConfig]:
     return models
 
 
+def _efficientsam() -> dict[str, ModelConfig]:
+    """No windows: every block is global."""
+    return {
+        f"efficientsam_{size}": ModelConfig(
+            f"efficientsam_{size}", 1024, embed_dim, heads, global_blocks=tuple(range(12))
+        )
+        for size, (embed_dim, heads) in {"ti": (192, 3), "s": (384, 6)}.items()
+    }
+
+
 ETAM_NANO: Final = ModelConfig(
     "etam_nano",
     image_size=224,
@@ -196,7 +206,12 @@ MODELS: Final[Mapping[str, ModelConfig]] = {
     **_efficienttam(),
     **_sam2(),
 }
-"""Ours; EfficientTAM's, and these with pooled attention; SAM 2's, and these at 512 pixels."""
+"""Those that follow objects: ours; EfficientTAM's, and these with pooled attention; SAM 2's, and
+these at 512 pixels."""
+
+PICTURE_MODELS: Final[Mapping[str, ModelConfig]] = _efficientsam()
+"""Those that segment single pictures alone: EfficientSAM's, of whose configuration what concerns
+memories does not count."""
 
 TINY_TEST: Final = ModelConfig(
     "tiny_test",
@@ -226,17 +241,43 @@ TINY_HIERA: Final = replace(
 """The same with all that SAM 2.1 has more."""
 
 
+TINY_PICTURES: Final = replace(TINY_TEST, name="tiny_pictures_test", global_blocks=(0, 1))
+"""A small network of EfficientSAM's kind, for the same."""
+
+
 def model_config(name: str) -> ModelConfig:
-    """The configuration of that name.
+    """The configuration of a model that follows objects.
+
+    Raises:
+        ConfigError: no model has that name, and the message suggests the closest; or it segments
+            single pictures alone.
+    """
+    config = any_model_config(name)
+    if segments_pictures_alone(config):
+        raise ConfigError(
+            f"model is {name!r}, which segments single pictures and follows nothing: use it with "
+            "`etam segment`, or name another one, as efficienttam_ti_512x512"
+        )
+    return config
+
+
+def any_model_config(name: str) -> ModelConfig:
+    """The configuration of that name; of what it does see `segments_pictures_alone`.
 
     Raises:
         ConfigError: no model has that name; the message suggests the closest.
     """
-    for config in (TINY_TEST, TINY_HIERA):
+    for config in (TINY_TEST, TINY_HIERA, TINY_PICTURES):
         if name == config.name:
             return config
-    if name in MODELS:
-        return MODELS[name]
-    close = difflib.get_close_matches(name, MODELS, n=1, cutoff=0.5)
+    known = {**MODELS, **PICTURE_MODELS}
+    if name in known:
+        return known[name]
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f", did you mean {close[0]}?" if close else ""
-    raise ConfigError(f"model is {name!r}, expected one of {', '.join(MODELS)}{hint}")
+    raise ConfigError(f"model is {name!r}, expected one of {', '.join(known)}{hint}")
+
+
+def segments_pictures_alone(config: ModelConfig) -> bool:
+    """Whether it is of EfficientSAM's kind, which remembers nothing."""
+    return config.name in PICTURE_MODELS or config is TINY_PICTURES

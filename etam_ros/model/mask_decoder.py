@@ -41,12 +41,7 @@ class TwoWayBlock(nn.Module):
         self, tokens: Tensor, image: Tensor, token_position: Tensor, image_position: Tensor
     ) -> tuple[Tensor, Tensor]:
         """(B, T, D) tokens and (B, L, D) image, with their positions -> the same, updated."""
-        if self.first:  # no position and no residual here, as trained
-            tokens = self.self_attn(tokens, tokens, tokens)
-        else:
-            q = tokens + token_position
-            tokens = tokens + self.self_attn(q, q, tokens)
-        tokens = self.norm1(tokens)
+        tokens = self.norm1(self.attend_among(tokens, token_position))
         q, k = tokens + token_position, image + image_position
         tokens = self.norm2(tokens + self.cross_attn_token_to_image(q, k, image))
         tokens = self.norm3(tokens + self.mlp(tokens))
@@ -54,15 +49,22 @@ class TwoWayBlock(nn.Module):
         image = self.norm4(image + self.cross_attn_image_to_token(k, q, tokens))
         return tokens, image
 
+    def attend_among(self, tokens: Tensor, position: Tensor) -> Tensor:
+        """Tokens to tokens: (B, T, D) and their positions -> (B, T, D)."""
+        if self.first:  # no position and no residual here, as trained
+            return self.self_attn(tokens, tokens, tokens)  # type: ignore[no-any-return]
+        q = tokens + position
+        return tokens + self.self_attn(q, q, tokens)  # type: ignore[no-any-return]
+
 
 class TwoWayTransformer(nn.Module):
     """Blocks, and a last attention of the tokens to the image."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, block: type[TwoWayBlock] = TwoWayBlock) -> None:
         super().__init__()
         dim = config.hidden_dim
         self.layers = nn.ModuleList(
-            TwoWayBlock(config, first=index == 0) for index in range(config.decoder_depth)
+            block(config, first=index == 0) for index in range(config.decoder_depth)
         )
         self.final_attn_token_to_image = Attention(dim, config.decoder_heads, inner_dim=dim // 2)
         self.norm_final_attn = LayerNorm(dim)
@@ -165,15 +167,7 @@ class MaskDecoder(nn.Module):
         mask_tokens = tokens[:, 2 : 2 + MASKS]  # (B, 4, D)
         upscaled = image.transpose(1, 2).unflatten(2, feature.shape[-2:])
         upscaled = self._upscale(upscaled, previous, skips)
-        weights = torch.stack(
-            [
-                mlp(mask_tokens[:, index])
-                for index, mlp in enumerate(self.output_hypernetworks_mlps)
-            ],
-            dim=1,
-        )  # (B, 4, D / 8)
-        mask_logits = weights @ upscaled.flatten(2)  # (B, 4, 16 * L)
-        mask_logits = mask_logits.reshape(-1, MASKS, *upscaled.shape[-2:])
+        mask_logits = logits_of_masks(self.output_hypernetworks_mlps, mask_tokens, upscaled)
         if self.carried is not None and previous is not None:
             mask_logits = mask_logits + self.carried.trusted(previous, mask_tokens)
         iou_scores = self.iou_prediction_head(tokens[:, 1]).sigmoid()
@@ -191,3 +185,21 @@ class MaskDecoder(nn.Module):
         if self.carried is not None and previous is not None:
             image = image + self.carried.outline(previous)
         return last(image)  # type: ignore[no-any-return]
+
+
+def logits_of_masks(hypernetworks: nn.ModuleList, mask_tokens: Tensor, upscaled: Tensor) -> Tensor:
+    """What each mask token weighs the channels of the picture with.
+
+    Args:
+        hypernetworks: one for each mask.
+        mask_tokens: (B, 4, D).
+        upscaled: (B, D / 8, 4h, 4w).
+
+    Returns:
+        (B, 4, 4h, 4w).
+    """
+    weights = torch.stack(
+        [mlp(mask_tokens[:, index]) for index, mlp in enumerate(hypernetworks)], dim=1
+    )  # (B, 4, D / 8)
+    mask_logits = weights @ upscaled.flatten(2)  # (B, 4, 16 * L)
+    return mask_logits.reshape(-1, MASKS, *upscaled.shape[-2:])

@@ -1,4 +1,4 @@
-"""What `etam track` is told: what to follow, what to leave, how it replays and writes bags."""
+"""What `etam track` and `etam segment` are told: what is meant, and what they leave behind."""
 
 from __future__ import annotations
 
@@ -41,6 +41,31 @@ class TrackConfig(Checked):
     )
     save_logits: bool = option(False, "Also write logits.npz, unfilled and complete.")
     no_overlay: bool = option(False, "Write no overlay.mp4.")
+
+    @property
+    def folder(self) -> Path:
+        """Of the results."""
+        return Path(self.out)
+
+
+@dataclass(frozen=True)
+class SegmentConfig(Checked):
+    """What is segmented in a picture, and what is left of it."""
+
+    image: str = option("", "Image file.", required=True)
+    out: str = option(
+        "",
+        "Folder for masks.png, objects.csv, overlay.png: new or earlier.",
+        required=True,
+        metavar="path",
+    )
+    prompts: str = option(
+        "", "JSON file that says what is meant; see the example.", unset="none", metavar="path"
+    )
+    click: tuple[str, ...] = option((), "On an object.", metavar="[ID:]X,Y")
+    background: tuple[str, ...] = option((), "Beside an object.", metavar="[ID:]X,Y")
+    box: tuple[str, ...] = option((), "Around an object.", metavar="[ID:]X0,Y0,X1,Y1")
+    save_logits: bool = option(False, "Also write logits.npz: what the network said.")
 
     @property
     def folder(self) -> Path:

@@ -35,6 +35,14 @@ def check_output_folder(folder: Path, source: str, prompts: Path | None = None) 
         source: what is tracked; it must not lie in the folder.
         prompts: the prompts file; it may lie in the folder, and be all that an earlier run left.
     """
+    check_place(folder, source)
+    foreign = _foreign(folder, prompts) if folder.is_dir() else None
+    if foreign is not None:
+        raise not_ours(folder, foreign)
+
+
+def check_place(folder: Path, source: str) -> None:
+    """Raise SourceError unless a folder can be made or written, and does not hold the source."""
     if folder.exists() and not folder.is_dir():
         raise SourceError(f"--out {folder} is a file, expected a folder: choose another name")
     if Path(source).exists() and folder.resolve() in Path(source).resolve().parents:
@@ -48,12 +56,14 @@ def check_output_folder(folder: Path, source: str, prompts: Path | None = None) 
             f"--out {folder} cannot be made or written in {place}, expected a folder of yours: "
             "choose another place"
         )
-    foreign = _foreign(folder, prompts) if folder.is_dir() else None
-    if foreign is not None:
-        raise SourceError(
-            f"--out {folder} holds {foreign}, which no earlier run wrote, expected a new or empty "
-            "folder or one of earlier output: choose another folder"
-        )
+
+
+def not_ours(folder: Path, name: str) -> SourceError:
+    """What says that a folder holds something that no earlier run wrote."""
+    return SourceError(
+        f"--out {folder} holds {name}, which no earlier run wrote, expected a new or empty "
+        "folder or one of earlier output: choose another folder"
+    )
 
 
 def start_output_folder(folder: Path) -> None:
@@ -75,7 +85,7 @@ def _foreign(folder: Path, prompts: Path | None) -> str | None:
         read_here = prompts is not None and prompts.resolve().parent == folder.resolve()
     except OSError as error:
         raise SourceError(f"--out {folder} cannot be read: {error.strerror}") from None
-    marked = _is_our_table(folder / OBJECTS)
+    marked = is_our_table(folder / OBJECTS)
     for path in paths:
         picked = _PROMPTS_NAME.fullmatch(path.name) is not None and (marked or read_here)
         ours = path.is_dir() if path.name == MASKS else path.name in _FILES or picked
@@ -89,7 +99,7 @@ def _foreign(folder: Path, prompts: Path | None) -> str | None:
     return None
 
 
-def _is_our_table(path: Path) -> bool:
+def is_our_table(path: Path) -> bool:
     """Whether the file begins with our columns: what marks a folder as an earlier run's."""
     try:
         with path.open(encoding="utf-8", newline="") as file:

@@ -28,6 +28,7 @@ _FIELDS: Final = (
     "keep",
 )  # fmt: skip
 _LARGEST_INTEGER: Final = 2**63 - 1
+_NOTHING: Final[Mapping[str, int]] = {}
 
 T = TypeVar("T")
 
@@ -79,8 +80,12 @@ class TimedRemoval:
         return self.stamp_ns == frame.stamp_ns
 
 
-def read_prompts(path: Path) -> list[TimedPrompt]:
+def read_prompts(path: Path, absent: Mapping[str, int] = _NOTHING) -> list[TimedPrompt]:
     """Read a prompts file.
+
+    Args:
+        path: of the file.
+        absent: what stands for fields that an entry does not have.
 
     Raises:
         PromptError: the file or an entry is malformed; names the entry and its field.
@@ -93,7 +98,7 @@ def read_prompts(path: Path) -> list[TimedPrompt]:
         )
     if not entries:
         raise PromptError(f"{path} holds no prompts, expected at least one")
-    return [_read_entry(index, entry, path) for index, entry in enumerate(entries)]
+    return [_read_entry(index, entry, path, absent) for index, entry in enumerate(entries)]
 
 
 def _load_json(path: Path) -> Any:
@@ -109,8 +114,8 @@ def _load_json(path: Path) -> Any:
         raise PromptError(f"{path} is not JSON: {error}") from None
 
 
-def _read_entry(index: int, entry: Any, path: Path) -> TimedPrompt:
-    reader = _EntryReader(index, entry, path)
+def _read_entry(index: int, entry: Any, path: Path, absent: Mapping[str, int]) -> TimedPrompt:
+    reader = _EntryReader(index, entry, path, absent)
     frame, stamp_ns = reader.time()
     points, labels = reader.points()
     try:
@@ -133,13 +138,16 @@ def _read_entry(index: int, entry: Any, path: Path) -> TimedPrompt:
 class _EntryReader:
     """Takes the fields of one entry; every error names the entry and the field."""
 
-    def __init__(self, index: int, entry: Any, path: Path) -> None:
+    def __init__(self, index: int, entry: Any, path: Path, absent: Mapping[str, int]) -> None:
         self.place = f"{path} entry {index}"
         self._folder = path.parent
         if not isinstance(entry, dict):
             raise PromptError(f"{self.place} is {_kind(entry)}, expected an object of fields")
         # null is how some programs write what is absent.
-        self._entry: Mapping[str, Any] = {k: v for k, v in entry.items() if v is not None}
+        given = {k: v for k, v in entry.items() if v is not None}
+        if "stamp_ns" in given:  # says the time already
+            absent = {k: v for k, v in absent.items() if k != "frame"}
+        self._entry: Mapping[str, Any] = {**absent, **given}
         for name in entry:
             if name not in _FIELDS:
                 raise PromptError(

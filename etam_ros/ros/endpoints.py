@@ -12,6 +12,7 @@ from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
+from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 
 class Endpoints:
@@ -74,3 +75,12 @@ class Endpoints:
         trace: TracebackType | None,
     ) -> None:
         self._undo.close()
+
+
+def node_of(endpoint: TopicEndpointInfo) -> str:
+    """Full name of the node that a publisher or subscription belongs to; empty until its name has
+    been discovered, which comes a moment after the endpoint.
+    """
+    if "UNKNOWN" in endpoint.node_name:
+        return ""
+    return f"{endpoint.node_namespace.rstrip('/')}/{endpoint.node_name}"

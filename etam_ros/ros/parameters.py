@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from rcl_interfaces.msg import (
     FloatingPointRange,
@@ -41,6 +41,10 @@ from etam_ros.positions_config import DepthConfig, ObjectMarkersConfig, Transfor
 
 S = TypeVar("S")
 """The settings of one kind of node."""
+OF_ROS: Final = "qos_overrides."
+"""Names that ROS declares when a topic comes into being."""
+NAMED: Final = 8
+"""So many unknown parameters are named: a file for many nodes may hold hundreds."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +155,7 @@ class NodeParameters(Generic[S]):
             raise ConfigError(" ".join(str(error).split())) from error
         self._values = self._changes(declared)
         self.settings: S = settings_from(self._values, kind)
+        warn_of_unknown(node)
         # Humble has nothing to call once every validator has agreed.
         self._applies_at_once = not hasattr(node, "add_post_set_parameters_callback")
         node.add_on_set_parameters_callback(self.on_validate)
@@ -195,6 +200,25 @@ class NodeParameters(Generic[S]):
                     f"{name} is {self._values[name]!r} and was to become {value!r}, but the node "
                     "is configured with it: deactivate and clean up the node first"
                 )
+
+
+def warn_of_unknown(node: Node) -> None:
+    """Say which parameters given at start a node does not have; ROS ignores them silently.
+
+    Args:
+        node: has declared all of its parameters.
+    """
+    # rclpy has no public way to ask for them.
+    given = getattr(node, "_parameter_overrides", {})
+    unknown = sorted(
+        name for name in given if not (node.has_parameter(name) or name.startswith(OF_ROS))
+    )
+    if unknown:
+        more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
+        node.get_logger().warning(
+            f"parameters are ignored because {node.get_fully_qualified_name()} has none of these "
+            f"names: {', '.join(unknown[:NAMED])}{more}; `ros2 param list` shows what it has"
+        )
 
 
 def _classes(kind: type[Any]) -> dict[str, type[Checked]]:

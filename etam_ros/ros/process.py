@@ -132,6 +132,7 @@ def _run(
         executor.shutdown()
         spinner.join(PATIENCE_S)
         ended = ended and not spinner.is_alive()
+        _take_errors(executor)
         application.node.destroy_node()
     finally:
         rclpy.try_shutdown()
@@ -144,6 +145,13 @@ def _run(
         sys.stderr.flush()
         os._exit(ending)
     return ending
+
+
+def _take_errors(executor: Executor) -> None:
+    """Look at what callbacks raised whose entities went away meanwhile: rclpy prints the rest."""
+    for future in getattr(executor, "_futures", ()):
+        if future.done():
+            future.exception()
 
 
 def _wait_for(endings: queue.SimpleQueue[int | BaseException]) -> int | BaseException:
@@ -173,8 +181,8 @@ def _init(rclpy: Any, ros_arguments: Sequence[str]) -> None:
         raise ConfigError(f"ROS arguments are refused: {reason}") from error
     if strangers:
         raise ConfigError(
-            f"arguments are {' '.join(strangers)!r}, expected ROS's own alone: put them behind "
-            "--ros-args"
+            f"arguments are {' '.join(strangers)!r}, expected ROS's own alone: parameters and "
+            "topics go behind --ros-args, as -p NAME:=VALUE and -r NAME:=TOPIC"
         )
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from etam_ros.config import TrackerConfig
 from etam_ros.cues.frame_cues import Cues
 from etam_ros.records import Frame, Prompt
-from etam_ros.runtime import MemoryBatch, Stages
+from etam_ros.runtime import DecodedMasks, MemoryBatch, Stages
 from etam_ros.tracking.bank import Memory, MemoryBank, pack
 from etam_ros.tracking.cuda_postprocessor import CudaPostprocessor
 from etam_ros.tracking.current_frame import CurrentFrame
@@ -117,13 +117,20 @@ class FrameSteps:
     ) -> Callable[[], Drawing]:
         """Begin to draw every object of the frame: resize, settle overlaps, measure."""
         masks = [tracked.mask_logits for tracked in objects]
-        return self._postprocessor.draw(
-            objects.ids,
-            current.cues.follow_edges(masks, config.mask_threshold),
-            [tracked.scores for tracked in objects],
-            current.frame.hw,
-            config,
-        )
+        scores = [tracked.scores for tracked in objects]
+        return self._draw(current, objects.ids, masks, scores, config)
+
+    def _draw(
+        self,
+        current: CurrentFrame,
+        ids: Sequence[int],
+        masks: Sequence[Tensor],
+        scores: Sequence[Tensor],
+        config: TrackerConfig,
+    ) -> Callable[[], Drawing]:
+        """Begin to draw masks (1, 1, 4h, 4w) with scores (2,), along edges where they follow."""
+        edged = current.cues.follow_edges(masks, config.mask_threshold)
+        return self._postprocessor.draw(ids, edged, scores, current.frame.hw, config)
 
     def write_memory(
         self,
@@ -218,17 +225,48 @@ class FrameSteps:
         """The mask that a prompt gives, and all clicks and the box that it comes of."""
         if prompt.mask is not None:
             return PointPrompt(), take_mask(self._stages, current.encoded, prompt.mask)
-        sizes, hw = self._stages.sizes, current.frame.hw
         before = target.point_prompt if prompt.keep_previous else PointPrompt()
         points = before.extended(prompt)
+        decoded = self._decode_points(points, current, target, conditioned)
+        return points, self._selection.of_prompt(decoded, ambiguous=points.ambiguous)
+
+    def _decode_points(
+        self,
+        points: PointPrompt,
+        current: CurrentFrame,
+        target: PromptedObject,
+        conditioned: Tensor,
+    ) -> DecodedMasks:
+        """All masks that clicks and a box give of an object, which may have one already."""
+        sizes, hw = self._stages.sizes, current.frame.hw
         if isinstance(target, TrackedObject):
             previous: Tensor | None = as_prompt(target.mask_logits)
         else:
             previous = current.cues.propose(points.scaled(hw, sizes.mask_size))
         coordinates, labels = points.to_network(hw, sizes.image_size, current.feature.device)
         skips = current.encoded.skips
-        decoded = self._stages.decode_mask(conditioned, coordinates, labels, previous, skips)
-        return points, self._selection.of_prompt(decoded, ambiguous=points.ambiguous)
+        return self._stages.decode_mask(conditioned, coordinates, labels, previous, skips)
+
+    def segment(
+        self, prompt: Prompt, current: CurrentFrame, config: TrackerConfig
+    ) -> tuple[DecodedMasks, Drawing]:
+        """Answer a first prompt by the picture alone; nothing is remembered.
+
+        Args:
+            prompt: clicks or a box that fit the frame.
+            current: the frame.
+            config: threshold, and which holes are filled.
+
+        Returns:
+            all masks of the decoder, and the chosen one as drawn: object 1 of a label image.
+        """
+        target = PromptedObject(object_id=1, label="", last_seen_ns=0)
+        conditioned = self.condition(current, target, config)
+        points = PointPrompt().extended(prompt)
+        decoded = self._decode_points(points, current, target, conditioned)
+        chosen = self._selection.of_prompt(decoded, ambiguous=points.ambiguous)
+        logits = self._postprocessor.fill_holes(chosen.mask_logits, config.fill_hole_area)
+        return decoded, self._draw(current, [1], [logits], [chosen.scores[0]], config)()
 
 
 def postprocessor_for(stages: Stages) -> Postprocessor:

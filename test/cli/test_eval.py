@@ -242,7 +242,7 @@ def test_photographs_are_judged_right_after_the_prompt(
         (("--protocol", "often"), "protocol is 'often', expected one of semi, online, offline"),
         (("--compare", "gone"), "gone holds no results of an evaluation"),
         (("--against", "gone"), "holds no bag, expected files ending in .mcap or .db3"),
-        (("--truth", "gone.csv"), "holds no images, expected files of jpg"),
+        (("--truth", "gone.csv"), "--truth gone.csv does not exist, expected a folder of masks"),
         (("--ray", "127.0.0.1:1"), "no Ray cluster at '127.0.0.1:1'"),
     ],
 )

@@ -15,7 +15,7 @@ from etam_ros.config import NetworkConfig, PlayerConfig
 from etam_ros.demo.config import DemoConfig
 from etam_ros.errors import ConfigError
 from etam_ros.evaluation.config import EvaluationConfig
-from etam_ros.offline.config import BagOutputConfig, ReplayConfig, TrackConfig
+from etam_ros.offline.config import BagOutputConfig, ReplayConfig, SegmentConfig, TrackConfig
 from etam_ros.options import Checked, flag_of, option, option_of
 from etam_ros.training.config import TrainingConfig
 from etam_ros.training.pretraining.config import PretrainingConfig
@@ -119,6 +119,7 @@ KEPT = {"bench": {"engine_dir"}, "demo": {"backend", "precision", "device", "eng
         ("bench", [BenchConfig]),
         ("demo", [DemoConfig]),
         ("eval", [EvaluationConfig]),
+        ("segment", [SegmentConfig, NetworkConfig]),
         ("track", [TrackConfig, NetworkConfig, ReplayConfig, BagOutputConfig]),
     ],
 )

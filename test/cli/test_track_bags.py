@@ -216,13 +216,16 @@ def test_prompts_that_were_sent_find_the_frame_a_tracker_would_choose(tmp_path):
     assert RecordedRun(tmp_path / "results").prompted() == {(stamp_ns(2), 1), (stamp_ns(3), 2)}
 
 
-def test_removals_and_a_reset_are_replayed(tmp_path):
+def test_removals_and_a_reset_are_replayed(tmp_path, capsys):
     bag = bag_of(
         tmp_path / "bag", *camera(),
         said(0, click(1, 35, 45)), said(0, click(2, 60, 45)),
         gone(2, 1), gone(3, 2), said(4, click(1, 60, 45)),
     )  # fmt: skip
     assert etam_track(bag, "--out", tmp_path / "out", "--out-bag", tmp_path / "results") == 0
+    told = capsys.readouterr().out
+    assert told.startswith("3 prompts and 2 removals replayed from bag:")
+    assert f"results in {tmp_path / 'out'} and {tmp_path / 'results'}" in told
     run_again = RecordedRun(tmp_path / "results")
     ids = [[item.object_id for item in frame.objects] for frame in run_again.frames()]
     assert ids == [[1, 2], [1, 2], [2], [], [1], [1]]

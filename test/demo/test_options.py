@@ -30,6 +30,7 @@ def test_weights_are_the_models_own_else_random():
         ({"click": ("1,2",)}, "need a SOURCE"),
         ({"follow": True, "source": "clip.mp4"}, "--follow has its own room"),
         ({"follow": True, "rate_hz": 3.0}, "--follow has its own room"),
+        ({"seconds": 3.0}, "--seconds is for --follow"),
     ],
 )
 def test_what_does_not_go_together_is_refused(given, words):

@@ -171,6 +171,46 @@ def test_what_a_tracker_published_is_no_truth_unless_it_is_named(tmp_path: Path)
     assert all(truth is not None for _, truth in video)
 
 
+def test_the_topic_of_the_truth_may_be_named_for_many_bags(tmp_path: Path) -> None:
+    for name in ("monday", "tuesday"):
+        bag(tmp_path / "drives" / name, [*pictures(2), *results(range(2))])
+    videos = open_videos(str(tmp_path / "drives"), "/tracker/label_image")
+    assert [len([truth for _, truth in video if truth]) for video in videos] == [2, 2]
+
+
+def test_label_images_beside_those_of_a_tracker_are_the_truth(tmp_path: Path) -> None:
+    labels = [("/truth/ids", raw(square(1).astype(np.uint8), stamp_ns(1), "8UC1"))]
+    path = bag(tmp_path / "drive", [*pictures(3), *results(range(3)), *labels])
+    (video,) = open_videos(str(path))
+    assert [truth is not None for _, truth in video] == [False, True, False]
+    more = [("/more/ids", raw(square(1), stamp_ns(1), "16UC1"))]
+    (video,) = open_videos(str(bag(tmp_path / "two", [*pictures(3), *labels, *more])))
+    with pytest.raises(
+        SourceError, match=r"2 topics .* /more/ids .* say which with --truth TOPIC"
+    ):
+        list(video)
+
+
+def test_what_is_odd_about_bags_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drive = bag(tmp_path / "drive", labelled(12))
+    for path in (drive, bag(tmp_path / "run", results(range(12)))):
+        (path / "metadata.yaml").unlink()
+        (file,) = path.glob("*.mcap")
+        file.write_bytes(file.read_bytes()[: -file.stat().st_size // 3])
+    report = tmp_path / "report"
+    command = ["eval", str(drive), "--no-model", "--baseline", "copy", "--report", str(report)]
+    for _ in range(2):  # also of what was judged before
+        assert run(command) == 0
+        said = capsys.readouterr().err
+        assert said.startswith("note: drive: drive.mcap: it ends after")
+        assert len(said.splitlines()) == 1
+    assert "note: drive.mcap: it ends after" in (report / "index.html").read_text()
+    assert run(["eval", str(tmp_path / "run"), "--against", str(tmp_path / "run")]) == 0
+    assert capsys.readouterr().err.startswith("note: run.mcap: it ends after")
+
+
 def test_boxes_by_stamp_are_the_truth_of_a_bag(tmp_path: Path) -> None:
     path = bag(tmp_path / "drive", pictures(3))
     table = tmp_path / "boxes.csv"
@@ -207,3 +247,16 @@ def test_one_bag_that_is_damaged_does_not_keep_others_from_being_judged(
     said = capsys.readouterr()
     assert "monday" in said.out
     assert "tuesday could not be judged, the rest is complete" in said.err
+
+
+def test_an_interrupted_run_says_how_it_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    drive = str(bag(tmp_path / "drive", labelled()))
+    report = str(tmp_path / "report")
+    monkeypatch.setattr("etam_ros.evaluation.runs.run.judge_here", interrupted)
+    assert run(["eval", drive, "--no-model", "--baseline", "copy", "--report", report]) == 130
+    assert f"stopped: the same command goes on in {report}" in capsys.readouterr().err

@@ -8,14 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from etam_ros.errors import ConfigError
 from etam_ros.following.config import (
     BearingConfig,
     DistanceConfig,
     FollowerConfig,
     FollowerSettings,
 )
-from etam_ros.following.control import FollowControl, Phase
+from etam_ros.following.control import LONGEST_STEP_S, FollowControl, Phase
 from etam_ros.following.sight import SeenFrame, SeenObject
+from etam_ros.following.speeds import STANDING
 
 STEP_S = 0.05
 CUP = SeenObject(1, "cup", bearing=0.2, distance_m=2.5)
@@ -190,7 +192,7 @@ def test_a_start_is_smooth_and_a_stop_for_the_hidden_is_too():
 @pytest.mark.parametrize(
     ("frame", "words"),
     [
-        ({"age_s": 0.6}, "older than 0.5 s by their stamps"),
+        ({"age_s": 0.6}, "results come older than 0.5 s by their stamps"),
         ({"frame_id": "rear"}, "camera frame 'rear', not 'front'"),
     ],
 )
@@ -200,6 +202,98 @@ def test_it_stops_at_once_for_results_that_are_not_of_now_and_here(frame, words)
     command, _ = run(control, now_s, STEP_S, **({"frame_id": "front"} | frame))
     assert command.speeds.linear == command.speeds.angular == 0
     assert words in command.reason
+
+
+@pytest.mark.parametrize("back", [True, False])
+def test_an_image_that_is_repeated_for_ever_was_seen_once(back):
+    """A camera that hangs, or a relay: results come, and show what was long ago."""
+    control = make(resume=back)
+    _, now_s = run(control, 0.0, 1.0)
+    frozen = SeenFrame(now_s, age_s=0.1, objects=[CUP], stamp_ns=10**18)
+    for _ in range(round(30 / STEP_S)):
+        control.take(replace(frozen, arrived_s=now_s, age_s=math.nan))
+        command = control.command(now_s)
+        now_s += STEP_S
+        if now_s > frozen.arrived_s + 0.5 + STEP_S:
+            assert command.speeds == STANDING
+            assert "stamps stand still" in command.reason
+    control.enable(True)
+    control.take(replace(frozen, arrived_s=now_s, age_s=math.nan))
+    assert control.command(now_s).phase is Phase.WAITING, "it is no newer for that"
+    command, _ = run(control, now_s, 0.5, stamp_ns=10**18 + 1)
+    assert command.phase is Phase.FOLLOWING
+
+
+def test_what_a_result_of_the_same_image_says_is_learned():
+    """The tracker answers a prompt on an image that it has."""
+    control = make()
+    control.take(SeenFrame(0.0, stamp_ns=5))
+    assert control.command(0.0).reason == "there is no object"
+    control.take(SeenFrame(0.1, stamp_ns=5, objects=[CUP]))
+    assert control.command(0.1).phase is Phase.FOLLOWING
+
+
+def test_results_that_were_overtaken_do_not_count_and_time_may_begin_anew():
+    control = make(target="1")
+    start_ns = 100 * 10**9
+    control.take(SeenFrame(0.0, stamp_ns=start_ns, objects=[CUP]))
+    away = replace(CUP, bearing=-1.0)
+    control.take(SeenFrame(0.1, stamp_ns=start_ns - 10**8, objects=[away]))
+    assert control.command(0.1).target == CUP
+    control.take(SeenFrame(0.2, stamp_ns=start_ns - 5 * 10**9, objects=[away]))
+    assert control.command(0.2).target == away
+    for stamp_ns in (2**62, 1, -(2**62), 7):  # a clock that is mad
+        control.take(SeenFrame(0.3, stamp_ns=stamp_ns, objects=[CUP]))
+        assert control.command(0.3).target == CUP
+
+
+def test_stamps_of_the_future_do_not_tell_an_age():
+    control = make(stamp_age="always")
+    command, now_s = run(control, 0.0, 1.0, age_s=-0.1)
+    assert command.phase is Phase.FOLLOWING
+    command, _ = run(control, now_s, STEP_S, age_s=-3.0)
+    assert command.speeds == STANDING
+    assert "of the future" in command.reason
+
+
+def test_a_camera_without_a_name_is_another_than_one_that_has_a_name():
+    control = make()
+    _, now_s = run(control, 0.0, 1.0, frame_id="")
+    command, _ = run(control, now_s, STEP_S, frame_id="rear")
+    assert command.speeds == STANDING
+    assert "camera frame 'rear', not ''" in command.reason
+
+
+@pytest.mark.parametrize("target", ["newest", "selected", "0", "cup", "nothing", "9" * 5000, "²"])
+def test_no_target_means_an_object_without_an_id(target):
+    command, _ = run(make(target=target), 0.0, 1.0, [replace(CUP, object_id=0, label="box")])
+    assert command.phase is Phase.WAITING
+    assert len(command.state) < 200
+
+
+@pytest.mark.parametrize("target", ["", "  "])
+def test_an_empty_target_is_refused(target):
+    with pytest.raises(ConfigError, match="target is"):
+        FollowerConfig(target=target)
+
+
+def test_whatever_a_label_is_it_is_told_on_one_short_line():
+    label = "cup\n[FATAL] no\x1b[31m" + "y" * 10**6
+    command, _ = run(make(), 0.0, 1.0, [replace(CUP, label=label)])
+    assert command.phase is Phase.FOLLOWING
+    assert command.state.isprintable()
+    assert len(command.state) < 200
+
+
+def test_it_tells_results_that_come_late_from_results_that_do_not_come():
+    control = make()
+    _, now_s = run(control, 0.0, 1.0, age_s=0.2)
+    silent = control.command(now_s + 0.35)
+    assert (
+        silent.reason == "no new result came, the last one is older than 0.5 s (result_timeout_s)"
+    )
+    late, _ = run(control, now_s + 0.35, STEP_S, age_s=0.6)
+    assert late.reason.endswith("by their stamps (result_timeout_s, stamp_age)")
 
 
 def test_a_short_interruption_goes_on_by_itself_and_a_long_one_does_not():
@@ -232,12 +326,49 @@ def test_it_comes_back_by_itself_if_told_so():
 
 
 @pytest.mark.parametrize("back", [True, False])
-def test_silence_that_no_command_saw_counts(back):
+@pytest.mark.parametrize("first", ["a result", "a command"])
+def test_silence_that_no_command_saw_counts(back, first):
     """The process was stopped for a while: nobody asked for commands meanwhile."""
     control = make(resume=back)
     _, now_s = run(control, 0.0, 1.0)
+    if first == "a command":
+        assert control.command(now_s + 4.99).speeds == STANDING
     command, _ = run(control, now_s + 5.0, 0.5)
     assert command.phase is (Phase.FOLLOWING if back else Phase.LOST)
+
+
+def test_another_camera_frame_may_be_named_while_it_follows():
+    control = make()
+    _, now_s = run(control, 0.0, 1.0, frame_id="front")
+    control.settings = FollowerSettings(FollowerConfig(frame_id="rear"))
+    assert control.command(now_s).speeds == STANDING
+    assert control.command(now_s).reason == "results come from camera frame 'front', not 'rear'"
+    command, now_s = run(control, now_s, 0.5, frame_id="rear")
+    assert command.phase is Phase.FOLLOWING
+    assert not control.take(SeenFrame(now_s, frame_id="front", objects=[CUP]))
+    assert control.command(now_s).speeds == STANDING
+
+
+def test_while_it_is_disabled_any_camera_may_be_the_one():
+    control = FollowControl(FollowerSettings())
+    assert all(control.take(SeenFrame(0.0, frame_id=name)) for name in ("front", "rear"))
+    control.settings = FollowerSettings(FollowerConfig(frame_id="front"))
+    assert not control.take(SeenFrame(0.0, frame_id="rear"))
+    assert control.take(SeenFrame(0.0, frame_id="front"))
+
+
+def test_two_cameras_in_turns_do_not_make_it_twitch():
+    control = make(resume=True)
+    _, now_s = run(control, 0.0, 1.0, frame_id="front")
+    for index in range(100):
+        frame_id = "rear" if index % 3 == 0 else "front"
+        command, now_s = run(control, now_s, STEP_S, frame_id=frame_id, stamp_ns=index + 1)
+        assert command.speeds == STANDING
+        assert command.reason == "results come from camera frame 'rear', not 'front'"
+    command, now_s = run(control, now_s, 1.0, frame_id="front")
+    assert command.phase is Phase.FOLLOWING
+    control.settings = replace(control.settings, distance=DistanceConfig(max=0.3))
+    assert control.command(now_s).phase is Phase.FOLLOWING
 
 
 def test_a_jump_of_the_clock_ends_it_unless_it_may_come_back():
@@ -382,3 +513,48 @@ def test_the_target_can_be_followed_by_another_while_disabled():
     control = FollowControl(FollowerSettings())
     assert control.target_of(SeenFrame(0.0, objects=[CUP])) == CUP
     assert control.target_of(SeenFrame(0.0, objects=[replace(CUP, occluded=True)])) is None
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.floats(0.005, 0.4),  # seconds to the next command
+        st.one_of(
+            st.sampled_from(["enable", "disable", "jump", "nothing", "nothing"]),
+            st.lists(OBJECTS, max_size=3),
+            st.lists(st.sampled_from([CUP, replace(CUP, bearing=-0.5)]), min_size=1, max_size=1),
+        ),
+        st.sampled_from(["next", "next", "same", "overtaken", "none"]),
+    ),
+    max_size=60,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(SETTINGS, STEPS)
+def test_it_speeds_up_only_for_news_and_no_faster_than_it_may(given_settings, steps):
+    control = FollowControl(given_settings)
+    control.enable(True)
+    timeout_s = given_settings.node.result_timeout_s
+    most = (given_settings.distance.acceleration, given_settings.bearing.acceleration)
+    now_s, stamp_ns, seen_s, before = 0.0, 10**18, -math.inf, (0.0, 0.0)
+    newest_ns = 0
+    for step_s, event, stamp in steps:
+        now_s += step_s
+        if isinstance(event, list):
+            stamp_ns += 10**8 if stamp == "next" else 0
+            own_ns = {"none": 0, "overtaken": stamp_ns - 10**7}.get(stamp, stamp_ns)
+            control.take(SeenFrame(now_s, math.nan, "camera", event, own_ns))
+            if own_ns == 0 or own_ns > newest_ns:
+                seen_s = now_s
+            newest_ns = max(newest_ns, own_ns)
+        else:
+            happen(control, None if event == "nothing" else event, now_s)
+        speeds = control.command(now_s).speeds
+        now = (speeds.linear, speeds.angular)
+        for new, old, rate in zip(now, before, most, strict=True):
+            assert new * old >= 0.0, "it turns round without having stood"
+            if abs(new) > abs(old):
+                assert abs(new) - abs(old) <= rate * min(step_s, LONGEST_STEP_S) + 1e-9
+        if now_s - seen_s > timeout_s:
+            assert now == (0.0, 0.0)
+        before = now

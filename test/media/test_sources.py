@@ -204,6 +204,9 @@ def test_what_is_no_source_is_refused_in_one_line(tmp_path):
     assert "cannot be opened" in refusal(text)
     assert "cannot be opened" in refusal(empty)
     assert "holds no images" in refusal(tmp_path / "folder")
+    (tmp_path / "around" / "bag").mkdir(parents=True)
+    (tmp_path / "around" / "bag" / "bag.mcap").write_bytes(b"")
+    assert refusal(tmp_path / "around").endswith(f"in it: {tmp_path / 'around' / 'bag'}")
     assert "expected a video file" in refusal("")
     assert "cannot be opened" in refusal("x" * 5000) or "does not exist" in refusal("x" * 5000)
 

@@ -137,6 +137,30 @@ def test_values_given_at_start_are_checked(ros_context):
     node.destroy_node()
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["tracker.max_object", "modell"], "modell, tracker.max_object;"),
+        ([f"other.{number}" for number in range(10)], "other.7 and 2 more;"),
+        (["model", "use_sim_time", "qos_overrides./image.subscription.depth"], None),
+    ],
+)
+def test_parameters_that_do_not_exist_are_named(ros_context, capfd, given, said):
+    values = {"model": "x", "use_sim_time": False}
+    node = Node(
+        "overridden", context=ros_context, use_global_arguments=False,
+        parameter_overrides=[Parameter(name, value=values.get(name, 1)) for name in given],
+    )  # fmt: skip
+    NodeParameters(node, lambda: True, accept, accept)
+    node.destroy_node()
+    told = capfd.readouterr().err
+    if said is None:
+        assert told == ""
+    else:
+        assert "ignored because /overridden has none of these names: " in told
+        assert said in told
+
+
 def test_what_the_owner_cannot_serve_is_refused_with_its_words(node):
     def check(settings):
         if settings.tracker.recent_memories > 6:

@@ -23,7 +23,9 @@ _MEASURES: Final = {"J": "j", "F": "f", "J&F": "j_and_f"}
 def titled_table(title: str, *columns: str) -> Table:
     """A table that its title fits on; all columns but the first hold numbers."""
     width = len(title) + 4
-    table = Table(title=title, title_justify="left", title_style="bold", min_width=width)
+    table = Table(
+        title=printable(title), title_justify="left", title_style="bold", min_width=width
+    )
     for index, column in enumerate(columns):
         table.add_column(column, justify="right" if index else "left")
     return table
@@ -47,7 +49,9 @@ def sequence_table(title: str, results: Sequence[Mapping[str, Any]], methods: li
         numbers = [each["j_and_f"] for each in found]
         if not several:
             numbers = [found[0][key] for key in _MEASURES.values()]
-        table.add_row(str(result["video"]), str(len(objects)), str(frames), *map(percent, numbers))
+        table.add_row(
+            printable(str(result["video"])), str(len(objects)), str(frames), *map(percent, numbers)
+        )
     table.add_section()
     means = {
         word: [_mean_of(result["methods"][name][key] for result in results) for name in methods]
@@ -94,7 +98,8 @@ def summary_lines(summary: Mapping[str, Any]) -> list[str]:
         lines.append(f"came back {back['returns']} times, found again {back['recovered']}{after}")
     if summary["identity"]["own"] is not None:
         own, switches = percent(summary["identity"]["own"]), summary["identity"]["switches"]
-        lines.append(f"on its own object {own}, {switches} switches to another")
+        words = "switch" if switches == 1 else "switches"
+        lines.append(f"on its own object {own}, {switches} {words} to another")
     if summary["centroid_px"] is not None:
         lines.append(f"centroid off by {summary['centroid_px']:.1f} pixels")
     if summary["interacted_frames"] > 1:
@@ -117,7 +122,9 @@ def agreement_table(title: str, found: RecordedAgreement) -> Group:
         off = each.summary()["centroid_px"]
         name = f"{each.object_id} {each.label}".strip()
         numbers = map(percent, (each.j, each.f, each.j_and_f, same))
-        table.add_row(name, str(each.frames), *numbers, "-" if off is None else f"{off:.1f}")
+        table.add_row(
+            printable(name), str(each.frames), *numbers, "-" if off is None else f"{off:.1f}"
+        )
     alone = f"{found.alone[0]} only recorded, {found.alone[1]} only in the other run"
     lines = [f"{found.shared} frames in both, {alone}; {found.prompted} left out, as prompted"]
     if found.strangers:
@@ -141,11 +148,12 @@ def timing_words(timing: RecordedTiming) -> str:
 
 def comparison_table(title: str, comparison: Comparison) -> Group:
     """J&F of each video before and after, what was changed, and the verdict."""
+    from etam_ros.evaluation.report.comparison import points
+
     table = titled_table(title, "sequence", "before", "after", "difference")
     for video in comparison.videos:
-        table.add_row(
-            video.name, percent(video.before), percent(video.after), f"{100 * video.gain:+.1f}"
-        )
+        numbers = percent(video.before), percent(video.after), points(video.gain)
+        table.add_row(printable(video.name), *numbers)
     changed = "; ".join(
         f"{name} was {before}, is {after}" for name, before, after in comparison.changed
     )
@@ -181,6 +189,13 @@ def image_table(title: str, scores: dict[str, list[MaskScore]]) -> Table:
     means = (f"{fmean(values):.3f}" for values in every)
     table.add_row("mean IoU", str(len(every[0])), *means, style="bold")
     return table
+
+
+def printable(text: str) -> Text:
+    """A name of somebody else's, in which brackets mean nothing and nothing moves the cursor."""
+    return Text(
+        "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+    )
 
 
 def percent(value: float | None) -> str:

@@ -12,6 +12,11 @@ from etam_ros.evaluation.report.summary import judged_results
 from etam_ros.evaluation.runs.store import Result, flat
 
 
+def points(difference: float) -> str:
+    """A difference of shares in percent: +1.2; one that rounds to nothing has no minus."""
+    return f"{round(100 * difference, 1) + 0.0:+.1f}"
+
+
 @dataclass(frozen=True)
 class ComparedVideo:
     """J&F of one video in both runs, 0..1."""
@@ -45,10 +50,10 @@ class Comparison:
     @property
     def verdict(self) -> str:
         """In one sentence."""
-        mean = f"{100 * self.gain.mean:+.1f} points of J&F"
+        mean = f"{points(self.gain.mean)} points of J&F"
         if self.gain.low is None or self.gain.high is None:
             return f"{mean} on one video: how much of that is noise, one video does not tell"
-        span = f"95 % interval {100 * self.gain.low:+.1f} to {100 * self.gain.high:+.1f}"
+        span = f"95 % interval {points(self.gain.low)} to {points(self.gain.high)}"
         if not any(video.gain for video in self.videos):
             return "no difference at all"
         if not self.gain.excludes_zero:

@@ -48,4 +48,4 @@ def write_report(
 def _write(folder: RunFolder, files: Mapping[str, str]) -> None:
     with writing(folder.folder):
         for name, text in files.items():
-            write_file(folder.folder / name, text.encode())
+            write_file(folder.folder / name, text.encode("utf-8", "replace"))

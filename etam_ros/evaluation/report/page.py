@@ -25,7 +25,7 @@ from etam_ros.evaluation.report.charts import (
     x_of,
     y_of,
 )
-from etam_ros.evaluation.report.comparison import Comparison
+from etam_ros.evaluation.report.comparison import Comparison, points
 from etam_ros.evaluation.report.summary import judged_results, methods_of, summary_of
 from etam_ros.evaluation.runs.store import Result, RunFolder
 
@@ -167,7 +167,7 @@ def _percent(value: float | None) -> str:
 
 
 def _points(value: float) -> str:
-    return f"{100 * value:+.1f}".replace("-", "−")
+    return points(value).replace("-", "−")
 
 
 def _colour(object_id: int) -> str:

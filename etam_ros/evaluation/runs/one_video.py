@@ -86,7 +86,11 @@ class VideoJudge:
             seconds[name], steps[name] = time.perf_counter() - started, watch.steps
             methods[name] = method_as_json(done)
             frames = done.frames
-        result = self._about(video) | {"frames": frames, "methods": methods}
+        result = self._about(video) | {
+            "frames": frames,
+            "notes": list(video.notes),
+            "methods": methods,
+        }
         return Outcome(
             result, seconds, steps, page.files() if page else {}, sheet.jpeg() if sheet else b""
         )

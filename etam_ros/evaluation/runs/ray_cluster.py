@@ -7,9 +7,10 @@ one, which writes them.
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from socket import create_connection
+from socket import MSG_WAITALL, create_connection, socket
 from typing import Any, Final
 
 from etam_ros.errors import BackendError, EtamError, ImageError, SourceError
@@ -20,6 +21,8 @@ from etam_ros.evaluation.truth.videos import LabelledVideo
 
 LOCAL: Final = "local"
 _ANSWER_S: Final = 10.0
+_NO_SETTINGS: Final = bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+"""A frame of HTTP/2: its length, the type of settings, no flags, the connection itself."""
 _OBJECT_STORE_BYTES: Final = 128 * 2**20
 
 
@@ -89,6 +92,10 @@ def _connected(address: str, processors: int) -> Iterator[Any]:
     """Ray, connected; nothing of it is left behind."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if address == LOCAL and "RAY_AUTH_MODE" not in os.environ:
+        # Nobody else shall use it, and Ray shall leave no token of its own in the user's home,
+        # which clusters that are started later would ask for.
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     try:
         import ray
     except ImportError:
@@ -112,7 +119,7 @@ def _connected(address: str, processors: int) -> Iterator[Any]:
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         raise BackendError(
             f"no Ray cluster at {address!r} ({_first(error)}), expected host:port of one that "
-            "runs, or local"
+            "runs, or local; one that asks for a token needs RAY_AUTH_MODE=token here"
         ) from None
     try:
         yield ray
@@ -126,12 +133,26 @@ def _check_answers(address: str) -> None:
     if not (host and port.isdigit() and "/" not in host):
         return
     try:
-        create_connection((host, int(port)), timeout=_ANSWER_S).close()
+        with create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_S) as connection:
+            _check_speaks_grpc(connection)
     except OSError as error:
         raise BackendError(
             f"no Ray cluster at {address!r} ({_first(error)}), expected host:port of one that "
             "runs, or local"
         ) from None
+
+
+def _check_speaks_grpc(connection: socket) -> None:
+    """Raise OSError unless the other side answers as every server of gRPC does: with its settings.
+
+    The layout is that of HTTP/2, RFC 9113, sections 3.4 and 4.1.
+    """
+    if os.environ.get("RAY_USE_TLS", "0") != "0":
+        return  # which only Ray itself can speak
+    connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _NO_SETTINGS)
+    answer = connection.recv(len(_NO_SETTINGS), MSG_WAITALL)
+    if len(answer) < len(_NO_SETTINGS) or answer[3] != _NO_SETTINGS[3]:
+        raise OSError("something else than Ray answers there")
 
 
 def _check_room(ray: Any, threads: int) -> None:

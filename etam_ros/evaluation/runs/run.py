@@ -126,10 +126,11 @@ def unique_names(videos: Sequence[LabelledVideo]) -> list[LabelledVideo]:
     taken: set[str] = set()
     found = []
     for video in videos:
-        name, count = video.name, 1
+        plain = video.name.encode("utf-8", "replace").decode()  # what is no UTF-8 nobody can print
+        name, count = plain, 1
         while file_name(name) in taken:
             count += 1
-            name = f"{video.name}-{count}"
+            name = f"{plain}-{count}"
         taken.add(file_name(name))
         found.append(replace(video, name=name))
     return found

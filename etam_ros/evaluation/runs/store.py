@@ -7,10 +7,13 @@ REPORT/times.json           seconds and dates; everything else is the same on ev
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +21,7 @@ from typing import Any, Final
 from etam_ros.errors import ConfigError, SourceError
 from etam_ros.evaluation.runs.one_video import FORMAT, Outcome
 from etam_ros.evaluation.runs.settings import RunSettings
-from etam_ros.media.files import writing
+from etam_ros.media.files import lock_folder, read_json, writing
 from etam_ros.runtime.atomic import write_file
 
 RESULTS: Final = "results"
@@ -29,6 +32,13 @@ _RESULT_KEYS: Final = {
     "methods",
 }  # fmt: skip
 _METHOD_KEYS: Final = {"j", "f", "j_and_f", "passes", "curve", "objects"}
+_LONGEST_NAME: Final = 120
+"""Bytes; of the 255 that file systems take, some are for suffixes."""
+_OBJECT_KEYS: Final = {
+    "object_id", "label", "prompted_frame", "interacted", "frames", "j", "f", "j_and_f", "summary",
+    "series",
+}  # fmt: skip
+_SUMMARIES: Final = ("j", "occlusion", "recovery", "identity")
 Result = dict[str, Any]
 """What is in a file of `results`: settings and machine, then every method with its objects."""
 
@@ -45,8 +55,6 @@ class RunFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        if folder.exists() and not folder.is_dir():
-            raise SourceError(f"--report {folder} is a file, expected a folder: choose another")
         strangers = folder.is_dir() and any(folder.iterdir()) and not is_run(folder)
         if strangers:
             raise SourceError(
@@ -106,7 +114,7 @@ class RunFolder:
     def times(self) -> dict[str, Any]:
         """What was measured of each video: seconds and frames by method, and when."""
         try:
-            times = json.loads((self.folder / TIMES).read_text(encoding="utf-8"))
+            times = read_json(self.folder / TIMES)
         except (OSError, ValueError):
             return {}
         return times if isinstance(times, dict) else {}
@@ -129,9 +137,45 @@ class RunFolder:
         write_file(self.folder / TIMES, _as_bytes(dict(sorted(times.items()))))
 
 
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """With the folder of a report for this run alone.
+
+    Raises:
+        SourceError: another run writes there now.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise SourceError(f"--report {folder} is a file, expected a folder: choose another")
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = lock_folder(folder)
+    if lock is None:
+        raise SourceError(
+            f"--report {folder} is being written by another run, expected a folder of its own: "
+            "choose another, or wait"
+        )
+    try:
+        _clean(folder)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _clean(folder: Path) -> None:
+    """Take away what a killed run was writing at that moment; nobody else writes now."""
+    for place in (folder, folder / RESULTS, *(folder / PICTURES).glob("*")):
+        for left in place.glob(".*.[0-9]*"):
+            if left.suffix[1:].isdecimal():
+                left.unlink(missing_ok=True)
+
+
 def file_name(name: str) -> str:
-    """A name of a video that every file system takes."""
-    return re.sub(r"[^\w.-]", "_", name)
+    """A name of a video that every file system takes: no folder above it, and not too long."""
+    plain = re.sub(r"[^\w.-]|^\.+", "_", name.encode("utf-8", "replace").decode())
+    if plain and len(plain.encode()) <= _LONGEST_NAME:
+        return plain
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return plain.encode()[:_LONGEST_NAME].decode("utf-8", "ignore") + digest
 
 
 def is_run(folder: Path) -> bool:
@@ -145,8 +189,13 @@ def read_run(folder: Path) -> list[Result]:
     Raises:
         SourceError: the folder is none of a run, or holds no result that can be read.
     """
-    found = [read_result(path) for path in sorted((folder / RESULTS).glob("*.json"))]
-    results = [each for each in found if each is not None]
+    found = {path: read_result(path) for path in sorted((folder / RESULTS).glob("*.json"))}
+    if damaged := [path.name for path, result in found.items() if result is None]:
+        raise SourceError(
+            f"{folder / RESULTS / damaged[0]} is damaged, or of another version: judge that video "
+            "again"
+        )
+    results = [each for each in found.values() if each is not None]
     if not results:
         raise SourceError(
             f"{folder} holds no results of an evaluation, expected the folder that "
@@ -158,7 +207,7 @@ def read_run(folder: Path) -> list[Result]:
 def read_result(path: Path) -> Result | None:
     """One result; None where the file is of another format or damaged."""
     try:
-        result = json.loads(path.read_text(encoding="utf-8"))
+        result = read_json(path)
     except (OSError, ValueError):
         return None
     return result if _is_whole(result) else None
@@ -170,12 +219,40 @@ def _is_whole(result: object) -> bool:
         isinstance(result, dict)
         and result.get("format") == FORMAT
         and result.keys() >= _RESULT_KEYS
+        and isinstance(result["video"], str)
+        and isinstance(result["settings"], dict)
+        and result["settings"].keys() >= {"protocol", "network", "baselines", "threads"}
         and isinstance(result["methods"], dict)
-        and all(
-            isinstance(method, dict) and method.keys() >= _METHOD_KEYS
-            for method in result["methods"].values()
-        )
+        and bool(result["methods"])
+        and all(_is_whole_method(method) for method in result["methods"].values())
     )
+
+
+def _is_whole_method(method: object) -> bool:
+    return (
+        isinstance(method, dict)
+        and method.keys() >= _METHOD_KEYS
+        and all(_is_share(method[name]) for name in ("j", "f", "j_and_f"))
+        and isinstance(method["curve"], list)
+        and all(isinstance(point, dict) for point in method["curve"])
+        and isinstance(method["objects"], list)
+        and all(_is_whole_object(each) for each in method["objects"])
+    )
+
+
+def _is_whole_object(found: object) -> bool:
+    return (
+        isinstance(found, dict)
+        and found.keys() >= _OBJECT_KEYS
+        and isinstance(found["series"], dict)
+        and isinstance(found["summary"], dict)
+        and all(isinstance(found["summary"].get(name), dict) for name in _SUMMARIES)
+    )
+
+
+def _is_share(value: object) -> bool:
+    """A number 0..1, or None where nothing could be judged."""
+    return value is None or (isinstance(value, (int, float)) and 0 <= value <= 1)
 
 
 def _as_bytes(values: Mapping[str, Any]) -> bytes:

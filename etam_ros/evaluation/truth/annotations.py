@@ -5,10 +5,10 @@ Letters: H, W height and width of the frame in pixels.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,16 @@ Mask = NDArray[np.bool_]
 Labels = NDArray[np.integer[Any]]
 Box = tuple[float, float, float, float]
 """x0, y0, x1, y1 in pixels, x1 and y1 exclusive."""
+
+
+LARGEST_COORDINATE: Final = 1e6
+"""Pixels, either way. What lies further out is no place in a picture."""
+
+
+def is_box(box: Sequence[float]) -> bool:
+    """Whether numbers x0, y0, x1, y1 are a box with something in it, not absurdly far out."""
+    x0, y0, x1, y1 = box
+    return x0 < x1 and y0 < y1 and all(abs(each) <= LARGEST_COORDINATE for each in box)
 
 
 @dataclass(frozen=True, eq=False)

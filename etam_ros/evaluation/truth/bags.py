@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from etam_ros.errors import SourceError
 from etam_ros.evaluation.truth.annotations import FrameTruth, MaskTruth
 from etam_ros.evaluation.truth.videos import LabelledVideo
 from etam_ros.records import Frame
+
+if TYPE_CHECKING:
+    from etam_ros.media.bags.reader import Bag
 
 _CHUNK: Final = 2**20
 
@@ -54,19 +58,26 @@ class LabelledBag(LabelledVideo):
     truths: LabelTopic
 
     def __iter__(self) -> Iterator[tuple[Frame, FrameTruth | None]]:
-        from etam_ros.media.bags.labels import frames_with_labels
+        from etam_ros.media.bags.reader import Bag
 
         truths = self.truths
-        pairs = frames_with_labels(
-            truths.bag, topic=truths.topic, labels=_true_labels(truths), recover=truths.recover
-        )
+        bag = Bag(truths.bag, recover=truths.recover)
+        try:
+            yield from self._in_step(bag, _true_labels(bag, truths.labels))
+        finally:
+            self.note(bag.notes)
+
+    def _in_step(self, bag: Bag, labels_topic: str) -> Iterator[tuple[Frame, FrameTruth | None]]:
+        from etam_ros.media.bags.labels import frames_with_labels
+
+        pairs = frames_with_labels(bag, topic=self.truths.topic, labels=labels_topic)
         for frame, labels in pairs:
             if labels is None:
                 yield frame, None
                 continue
             if labels.shape != frame.hw:
                 raise SourceError(
-                    f"bag {truths.bag} has a label image of {labels.shape[1]} x {labels.shape[0]} "
+                    f"bag {bag.path} has a label image of {labels.shape[1]} x {labels.shape[0]} "
                     f"pixels, expected {frame.hw[1]} x {frame.hw[0]} as its frame"
                 )
             yield frame, MaskTruth(labels)
@@ -80,7 +91,7 @@ class LabelledBag(LabelledVideo):
         digest = hashlib.sha256(f"{self.truths.labels} {self.truths.topic}".encode())
         for path in self.truths.files():
             size = path.stat().st_size
-            digest.update(f"{path.name} {size}\n".encode())
+            digest.update(os.fsencode(path.name) + f" {size}\n".encode())
             with path.open("rb") as file:
                 digest.update(file.read(_CHUNK))
                 file.seek(max(0, size - _CHUNK))
@@ -88,21 +99,18 @@ class LabelledBag(LabelledVideo):
         return digest.hexdigest()[:16]
 
 
-def _true_labels(truths: LabelTopic) -> str:
+def _true_labels(bag: Bag, wanted: str) -> str:
     """The topic of the label images: what is asked for, or the only one that no tracker made.
 
     Raises:
-        SourceError: the bag cannot be read, or holds no label images, or only a tracker's.
+        SourceError: the bag holds no label images, or only a tracker's, or several topics of them.
     """
-    from etam_ros.media.bags.reader import Bag
-    from etam_ros.media.bags.topics import LABEL_IMAGE, label_topic, tracker_names
+    from etam_ros.media.bags.topics import label_topic, published_labels
 
-    bag = Bag(truths.bag, recover=truths.recover)
-    found = label_topic(bag, truths.labels).name
-    published = {f"{name}/{LABEL_IMAGE}" for name in tracker_names(bag)}
-    if not truths.labels and found in published:
+    found = label_topic(bag, wanted, option="--truth TOPIC").name
+    if not wanted and found in published_labels(bag):
         raise SourceError(
-            f"bag {truths.bag} holds what a tracker published, and no other label images: compare "
+            f"bag {bag.path} holds what a tracker published, and no other label images: compare "
             f"it with another run by --against BAG, or take it for the truth by --truth {found}"
         )
     return found

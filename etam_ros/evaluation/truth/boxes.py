@@ -9,13 +9,19 @@ not there. A frame is annotated if it has a row.
 from __future__ import annotations
 
 import csv
-import math
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from etam_ros.errors import SourceError
-from etam_ros.evaluation.truth.annotations import Box, BoxTruth
+from etam_ros.evaluation.truth.annotations import (
+    LARGEST_COORDINATE,
+    Box,
+    BoxTruth,
+    is_box,
+)
+from etam_ros.media.files import read_ordinary
 from etam_ros.records import MAX_OBJECT_ID, Frame
 
 _CORNERS: Final = ("x0", "y0", "x1", "y1")
@@ -38,11 +44,11 @@ class BoxTable:
         self._boxes: dict[int, dict[int, Box]] = {}
         self.object_names: dict[int, str] = {}
         try:
-            with path.open(encoding="utf-8-sig", newline="") as file:
-                rows = csv.DictReader(file)
-                self._by_stamp = self._check_columns(rows.fieldnames or [])
-                for row in rows:
-                    self._take(row, rows.line_num)
+            text = read_ordinary(path).decode("utf-8-sig")
+            rows = csv.DictReader(io.StringIO(text, newline=""))
+            self._by_stamp = self._check_columns(rows.fieldnames or [])
+            for row in rows:
+                self._take(row, rows.line_num)
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise SourceError(f"boxes {path} cannot be read: {error}") from None
         if not self._boxes:
@@ -80,8 +86,9 @@ class BoxTable:
             raise self._wrong(line, f"id is {object_id}, expected 1..{MAX_OBJECT_ID}")
         boxes = self._boxes.setdefault(place, {})
         if box:
-            if not all(map(math.isfinite, box)) or box[0] >= box[2] or box[1] >= box[3]:
-                raise self._wrong(line, f"box is {box}, expected x0 < x1 and y0 < y1")
+            if not is_box(box):
+                words = f"x0 < x1 and y0 < y1, within {LARGEST_COORDINATE:g} pixels"
+                raise self._wrong(line, f"box is {box}, expected {words}")
             boxes[object_id] = (box[0], box[1], box[2], box[3])
         if row.get("label"):
             self.object_names.setdefault(object_id, str(row["label"]))

@@ -8,8 +8,6 @@ are objects of photographs. Regions marked `iscrowd` are not judged.
 
 from __future__ import annotations
 
-import json
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,84 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etam_ros.errors import SourceError
-from etam_ros.evaluation.truth.annotations import Box, BoxTruth, FrameTruth, Mask, MaskTruth
-from etam_ros.evaluation.truth.coco_masks import decode_segmentation
+from etam_ros.evaluation.truth.annotations import BoxTruth, is_box
+from etam_ros.evaluation.truth.coco_truths import Annotation, CocoTruths, truth_of
 from etam_ros.evaluation.truth.videos import LabelledVideo
+from etam_ros.media.files import read_json
 from etam_ros.media.sources import read_image
-from etam_ros.records import Frame
+from etam_ros.records import MAX_OBJECT_ID
 
 _TRACK_KEYS: Final = ("track_id", "instance_id", "object_id")
 _FOLDERS: Final = ("", "images", "JPEGImages", "frames")
 Record = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Annotation:
-    """One object on one picture, as the file has it.
-
-    Attributes:
-        object_id: 1..; 0 for a region that is not judged.
-        segmentation: run lengths or polygons; None where there is a box alone.
-        box: x0, y0, x1, y1, where there is no segmentation.
-    """
-
-    object_id: int
-    segmentation: Any
-    box: Box | None
-
-
-def truth_of(annotations: Sequence[Annotation], hw: tuple[int, int]) -> FrameTruth:
-    """What annotations say of a picture of that height and width.
-
-    Raises:
-        SourceError: one of them is damaged or of another size.
-    """
-    if any(each.box for each in annotations):
-        return BoxTruth(hw, {each.object_id: each.box for each in annotations if each.box})
-    labels, void = np.zeros(hw, np.uint16), np.zeros(hw, bool)
-    masks: dict[int, Mask] = {}
-    for each in annotations:
-        mask = decode_segmentation(each.segmentation, hw)
-        if each.object_id == 0:
-            void |= mask
-        else:
-            masks[each.object_id] = masks.get(each.object_id, False) | mask
-    for object_id, mask in masks.items():
-        labels[mask] = object_id
-    covered = {
-        object_id: mask
-        for object_id, mask in masks.items()
-        if np.count_nonzero(labels == object_id) < np.count_nonzero(mask)
-    }
-    return MaskTruth(labels, void if void.any() else None, covered)
-
-
-class CocoTruths:
-    """Annotations of a video by frame index; every frame with an entry was annotated."""
-
-    def __init__(self, file: Path, by_frame: Mapping[int, Sequence[Annotation]]) -> None:
-        self._file, self._by_frame = file, dict(by_frame)
-        every = [each for annotations in by_frame.values() for each in annotations]
-        boxes = [each for each in every if each.box is not None]
-        if boxes and len(boxes) < len([each for each in every if each.object_id]):
-            raise SourceError(
-                f"{file} has masks for some objects and boxes alone for others, expected one or "
-                "the other in a video"
-            )
-        self.has_masks = not boxes
-
-    def files(self) -> Sequence[Path]:
-        return [self._file]
-
-    def at(self, index: int, frame: Frame) -> FrameTruth | None:
-        """The annotations of a frame."""
-        annotations = self._by_frame.get(index)
-        if annotations is None:
-            return None
-        try:
-            return truth_of(annotations, frame.hw)
-        except SourceError as error:
-            raise SourceError(f"{self._file}, frame {index}: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -125,6 +55,23 @@ class CocoPhotograph:
         return truth.labels
 
 
+@dataclass(frozen=True)
+class CocoVideo:
+    """One video as the file has it.
+
+    Attributes:
+        name: of the video.
+        pictures: names of its pictures, in order.
+        annotations: by index into these.
+        object_names: by object id.
+    """
+
+    name: str
+    pictures: tuple[str, ...]
+    annotations: Mapping[int, Sequence[Annotation]]
+    object_names: Mapping[int, str]
+
+
 class CocoFile:
     """A COCO-style JSON file.
 
@@ -139,7 +86,7 @@ class CocoFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = read_json(path)
         except (OSError, ValueError) as error:
             raise SourceError(f"annotations {path} cannot be read: {error}") from None
         lists = isinstance(content, dict) and isinstance(content.get("annotations"), list)
@@ -157,7 +104,8 @@ class CocoFile:
     @property
     def is_of_videos(self) -> bool:
         """Whether objects are followed through pictures."""
-        return "segmentations" in self._first or _track_of(self._first) is not None
+        with self._as_coco_has_it():
+            return "segmentations" in self._first or _track_of(self._first) is not None
 
     @property
     def _first(self) -> Record:
@@ -169,6 +117,22 @@ class CocoFile:
 
         Raises:
             SourceError: pictures are missing, or entries are damaged.
+        """
+        return [
+            LabelledVideo(
+                video.name,
+                tuple(str(self._picture(each)) for each in video.pictures),
+                CocoTruths(self._path, video.annotations),
+                video.object_names,
+            )
+            for video in self.listed_videos()
+        ]
+
+    def listed_videos(self) -> list[CocoVideo]:
+        """All videos, by name, whether or not their pictures are there.
+
+        Raises:
+            SourceError: entries are damaged, or do not say which object they are of.
         """
         with self._as_coco_has_it():
             per_frame = "segmentations" in self._first
@@ -196,7 +160,7 @@ class CocoFile:
                 if by_image[image["id"]]
             ]
 
-    def _per_frame_videos(self) -> Iterable[LabelledVideo]:
+    def _per_frame_videos(self) -> Iterable[CocoVideo]:
         """As YouTube-VIS has them: an annotation holds an object's masks on all frames."""
         for video in self._content["videos"]:
             names = [str(name) for name in video["file_names"]]
@@ -210,9 +174,9 @@ class CocoFile:
                         by_frame[index].append(Annotation(object_id, segmentation, None))
             labels = {number: self._label(each) for number, each in enumerate(objects, 1)}
             name = PurePosixPath(names[0]).parent.name or f"video {video['id']}"
-            yield self._video(name, names, by_frame, labels)
+            yield CocoVideo(name, tuple(names), by_frame, labels)
 
-    def _tracked_videos(self) -> Iterable[LabelledVideo]:
+    def _tracked_videos(self) -> Iterable[CocoVideo]:
         """Pictures with annotations that say which track they belong to."""
         by_image: dict[Any, list[Record]] = defaultdict(list)
         for each in self._content["annotations"]:
@@ -224,6 +188,7 @@ class CocoFile:
         for group in groups.values():
             images = sorted(group, key=lambda each: each.get("frame_id", each["file_name"]))
             every = [each for image in images for each in by_image[image["id"]]]
+            self._check_tracked(every)
             tracks = {track: number for number, track in enumerate(_tracks(every), 1)}
             by_frame = {
                 index: [_annotation(tracks[_track_of(each)], each) for each in found]
@@ -233,17 +198,15 @@ class CocoFile:
             labels = {tracks[_track_of(each)]: self._label(each) for each in every}
             names = [str(image["file_name"]) for image in images]
             name = PurePosixPath(names[0]).parent.name or self._path.stem
-            yield self._video(name, names, by_frame, labels)
+            yield CocoVideo(name, tuple(names), by_frame, labels)
 
-    def _video(
-        self,
-        name: str,
-        names: Sequence[str],
-        by_frame: Mapping[int, Sequence[Annotation]],
-        labels: Mapping[int, str],
-    ) -> LabelledVideo:
-        pictures = tuple(str(self._picture(each)) for each in names)
-        return LabelledVideo(name, pictures, CocoTruths(self._path, by_frame), dict(labels))
+    def _check_tracked(self, annotations: Iterable[Record]) -> None:
+        for each in annotations:
+            if _track_of(each) is None and not each.get("iscrowd"):
+                raise SourceError(
+                    f"{self._path} has annotations without a track_id, expected one in each, "
+                    "which says which object of the video it is"
+                )
 
     def _label(self, annotation: Record) -> str:
         return self._names.get(annotation.get("category_id"), "")
@@ -280,7 +243,10 @@ def _track_of(annotation: Record) -> Any:
 
 def _tracks(annotations: Iterable[Record]) -> list[Any]:
     """Tracks in the order in which they first appear."""
-    return list(dict.fromkeys(map(_track_of, annotations)))
+    tracks = list(dict.fromkeys(map(_track_of, annotations)))
+    if len(tracks) > MAX_OBJECT_ID:
+        raise ValueError(f"{len(tracks)} objects, expected at most {MAX_OBJECT_ID}")
+    return tracks
 
 
 def _numbered(annotations: Iterable[Record]) -> Iterable[Annotation]:
@@ -293,6 +259,7 @@ def _annotation(object_id: int, annotation: Record) -> Annotation:
     if segmentation:
         return Annotation(number, segmentation, None)
     x, y, width, height = map(float, annotation["bbox"])
-    if not (all(map(math.isfinite, (x, y, width, height))) and width > 0 and height > 0):
+    box = (x, y, x + width, y + height)
+    if not (is_box(box) and width > 0 and height > 0):
         raise ValueError(f"bbox is {annotation['bbox']}")
-    return Annotation(number, None, (x, y, x + width, y + height))
+    return Annotation(number, None, box)

@@ -9,14 +9,17 @@ Letters: H, W height and width of the picture in pixels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etam_ros.errors import SourceError
+from etam_ros.evaluation.truth.annotations import LARGEST_COORDINATE
 
 Mask = NDArray[np.bool_]
+_MOST_BITS: Final = 60
+"""Of a run length; one that goes on and on would take minutes."""
 
 
 def decode_segmentation(segmentation: Any, hw: tuple[int, int]) -> Mask:
@@ -57,11 +60,11 @@ def _decode_runs(segmentation: dict[str, Any], hw: tuple[int, int]) -> Mask:
         runs = np.asarray(counts if counts is not None else [], np.int64)
     except (TypeError, ValueError, OverflowError):
         runs = np.zeros((1, 1), np.int64)
-    if runs.ndim != 1 or (runs < 0).any() or runs.sum() != hw[0] * hw[1]:
-        raise SourceError(
-            f"run lengths add up to {int(runs.sum())} pixels, expected {hw[0] * hw[1]}: "
-            "the annotation is damaged"
-        )
+    pixels = hw[0] * hw[1]
+    possible = runs.ndim == 1 and ((runs >= 0) & (runs <= pixels)).all()  # sums can overflow
+    if not possible or runs.sum() != pixels:
+        found = f"add up to {int(runs.sum())} pixels" if possible else "are no lengths"
+        raise SourceError(f"run lengths {found}, expected {pixels}: the annotation is damaged")
     values = np.arange(len(runs)) % 2 == 1  # it begins with the background
     mask: Mask = np.repeat(values, runs).reshape(hw, order="F")
     return np.ascontiguousarray(mask)
@@ -82,7 +85,7 @@ def read_compressed(text: str) -> list[int]:
         value, shift, more = 0, 0, True
         while more:
             bits = ord(text[position]) - 48 if position < len(text) else -1
-            if not 0 <= bits < 64:
+            if not 0 <= bits < 64 or shift > _MOST_BITS:
                 raise SourceError(
                     f"compressed run lengths are damaged at character {position} of {len(text)}"
                 )
@@ -106,9 +109,11 @@ def fill_polygon(polygon: Sequence[float], hw: tuple[int, int]) -> Mask:
         points = np.asarray(polygon, np.float64)
     except (TypeError, ValueError):
         points = np.zeros(0)
-    if points.ndim != 1 or len(points) < 6 or len(points) % 2 or not np.isfinite(points).all():
+    in_reach = (np.abs(points) <= LARGEST_COORDINATE).all()  # not where one is not a number
+    if points.ndim != 1 or len(points) < 6 or len(points) % 2 or not in_reach:
         raise SourceError(
-            f"polygon is {str(polygon)[:60]}, expected at least three points x, y as numbers"
+            f"polygon is {str(polygon)[:60]}, expected at least three points x, y as numbers "
+            f"within {LARGEST_COORDINATE:g} pixels"
         )
     xs, ys = points[0::2], points[1::2]
     next_xs, next_ys = np.roll(xs, -1), np.roll(ys, -1)

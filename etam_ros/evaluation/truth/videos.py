@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -49,6 +50,7 @@ class LabelledVideo:
         truths: the ground truth.
         object_names: by object id, where the truth has them.
         topic, recover: of a bag, as `open_source` takes them.
+        notes: what was odd about it when it was gone through, in words.
     """
 
     name: str
@@ -57,6 +59,11 @@ class LabelledVideo:
     object_names: Mapping[int, str] = field(default_factory=dict)
     topic: str = ""
     recover: bool = False
+    notes: list[str] = field(default_factory=list, compare=False)
+
+    def note(self, what: Iterable[str]) -> None:
+        """Take down what is odd about it, each thing once."""
+        self.notes.extend(each for each in what if each not in self.notes)
 
     def __iter__(self) -> Iterator[tuple[Frame, FrameTruth | None]]:
         for index, frame in enumerate(self._frames()):
@@ -65,7 +72,10 @@ class LabelledVideo:
     def _frames(self) -> Iterator[Frame]:
         if isinstance(self.source, str):
             with self._opened(self.source) as source:
-                yield from source
+                try:
+                    yield from source
+                finally:
+                    self.note(source.notes)
         else:
             yield from (Frame(read_image(Path(path))) for path in self.source)
 
@@ -83,9 +93,9 @@ class LabelledVideo:
         """Changes with the names and sizes of the frames' files, and with the truth."""
         digest = hashlib.sha256()
         for each in self._files():
-            digest.update(f"{each.name} {each.stat().st_size}\n".encode())
+            digest.update(os.fsencode(each.name) + f" {each.stat().st_size}\n".encode())
         for each in self.truths.files():
-            digest.update(each.name.encode() + each.read_bytes())
+            digest.update(os.fsencode(each.name) + each.read_bytes())
         return digest.hexdigest()[:16]
 
     def _files(self) -> list[Path]:

@@ -38,6 +38,20 @@ _OF_OTHERS: Final = {
     ),
 }
 """Fields of messages that ROS does not bring, for bags of recorders that kept no definitions."""
+_READ_AS_KNOWN: Final = (
+    "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage", COMPRESSED_VIDEO, FFMPEG_PACKET,
+    PROMPT, TRACK_EVENT, TRACKED_OBJECT_ARRAY,
+)  # fmt: skip
+"""Types whose fields are relied on, whatever a bag says."""
+_CAME_LATER: Final = {
+    "pieces", "main_piece_share", "bearing", "position", "position_spread", "time_since_seen",
+    "last_box", "last_centroid",
+}  # fmt: skip
+"""Fields of TrackedObject that nobody reads from bags, which may be of an older version."""
+_MOST_OF_AN_ARRAY: Final = 1024
+"""Messages or texts in an array of fixed length: rosbags writes code for each of them."""
+_FLOATS: Final = ("float32", "float64", "float128")
+_TEXTS: Final = ("string", "wstring")
 _IDL_RULE: Final = "=" * 80 + "\n"
 
 
@@ -105,15 +119,20 @@ class MessageReader:
         if message_type in self._definitions:
             store = get_typestore(Stores.EMPTY)
             try:
-                store.register(_parsed(*self._definitions[message_type], message_type))
+                types = _parsed(*self._definitions[message_type], message_type)
+                _check_arrays(types)
+                store.register(types)
                 store.get_msgdef(message_type)
-                return store
             except Exception:  # a definition that rosbags cannot read: perhaps we have one
                 if message_type not in known_types().fielddefs:
                     raise SourceError(
                         f"the definition of {message_type} in the bag cannot be read, expected "
                         "that of a ROS 2 message"
                     ) from None
+            else:
+                if message_type in _READ_AS_KNOWN:
+                    _check_fields(message_type, types)
+                return store
         if message_type not in known_types().fielddefs:
             raise SourceError(
                 f"the bag does not define its {message_type}, expected a bag with message "
@@ -133,6 +152,52 @@ def _parsed(form: str, text: str, message_type: str) -> Any:
     for piece in text.split(_IDL_RULE)[1:]:
         types.update(get_types_from_idl(piece.partition("\n")[2]))
     return types
+
+
+def _check_arrays(types: Any) -> None:
+    """Raise ValueError where one would take minutes to make code for, and gigabytes to hold."""
+    for _, fields in types.values():
+        for _, (node, described) in fields:
+            plain = node.name != "ARRAY" or _kind(described[0]).endswith("number")
+            if not plain and described[1] > _MOST_OF_AN_ARRAY:
+                raise ValueError(f"an array of {described[1]}")
+
+
+def _check_fields(message_type: str, types: Any) -> None:
+    """Raise SourceError unless the bag's definition has all fields that we know, and as such."""
+    theirs = dict(types[message_type][1])
+    for name, ours in known_types().fielddefs[message_type][1]:
+        if name not in theirs and message_type == TRACKED_OBJECT and name in _CAME_LATER:
+            continue
+        if name not in theirs or _kind(theirs[name]) != _kind(ours):
+            is_there = f"as a {_kind(theirs[name])}" if name in theirs else "not at all"
+            raise SourceError(
+                f"the definition of {message_type} in the bag has the field {name} {is_there}, "
+                f"expected it as a {_kind(ours)}: its recorder has another message of that name"
+            )
+        nested = _named_in(ours)
+        if nested in types and name not in _CAME_LATER:  # ROS 1 does not define its times
+            _check_fields(nested, types)
+
+
+def _named_in(described: Any) -> str:
+    """The type of messages that a field holds, one or several; empty where it holds none."""
+    node, inner = described
+    if node.name in ("ARRAY", "SEQUENCE"):
+        return _named_in(inner[0])
+    return str(inner) if node.name == "NAME" else ""
+
+
+def _kind(described: Any) -> str:
+    """What Python makes of a field, in words."""
+    node, inner = described
+    if node.name in ("ARRAY", "SEQUENCE"):
+        return f"list of {_kind(inner[0])}"
+    if node.name == "NAME":
+        return str(inner)
+    if inner[0] in _TEXTS:
+        return "text"
+    return "number" if inner[0] in _FLOATS else "whole number"
 
 
 def one_line(error: BaseException) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,25 +15,23 @@ from etam_ros.media.bags.parts import BagTopic
 from etam_ros.media.bags.pictures import frames_of
 from etam_ros.media.bags.reader import Bag
 from etam_ros.media.bags.stamps import first_moments, shared_moments, stamp_of
-from etam_ros.media.bags.topics import camera_candidates, label_topic
+from etam_ros.media.bags.topics import LABEL_ENCODINGS, camera_candidates, label_topic
 from etam_ros.media.image_decoding import raw_samples
 from etam_ros.media.image_encodings import checked_layout
 from etam_ros.records import Frame
 
-_ENCODINGS: Final = ("16UC1", "mono16", "8UC1", "mono8")
-
 
 def frames_with_labels(
-    path: Path, *, topic: str = "", labels: str = "", recover: bool = False
+    path: Path | Bag, *, topic: str = "", labels: str = "", recover: bool = False
 ) -> Iterator[tuple[Frame, NDArray[np.uint16] | None]]:
     """Every frame of a camera, with the label image of its stamp.
 
     One frame at a time: memory is constant, whatever the length of the bag.
 
     Args:
-        path: of the bag.
+        path: of the bag, or the bag itself, which was opened to be recovered or not.
         topic: of the camera's images; empty finds the one whose stamps the label images have.
-        labels: topic of the label images; empty takes the one called label_image, or the only one.
+        labels: topic of the label images; empty finds it, as `label_topic` does.
         recover: read what can be read of a damaged bag.
 
     Yields:
@@ -43,12 +41,12 @@ def frames_with_labels(
     Raises:
         SourceError: the bag cannot be read, or has no such topics or no equal stamps.
     """
-    bag = Bag(path, recover=recover)
+    bag = path if isinstance(path, Bag) else Bag(path, recover=recover)
     label = label_topic(bag, labels)
     name = topic or camera_of_labels(bag, label).name
     with_ids = label_images(bag, label.name)
     ahead = next(with_ids, None)
-    for frame in frames_of(bag, name, bag.lose if recover else None):
+    for frame in frames_of(bag, name, bag.lose if bag.recover else None):
         while ahead is not None and ahead[0] < frame.stamp_ns:
             ahead = next(with_ids, None)
         mine = ahead is not None and ahead[0] == frame.stamp_ns
@@ -79,10 +77,10 @@ def label_image_of(fields: Any) -> NDArray[np.uint16]:
         ImageError: it is something else, or bytes are missing.
     """
     layout = checked_layout(fields, ImagesConfig().max_pixels)
-    if fields.encoding not in _ENCODINGS:
+    if fields.encoding not in LABEL_ENCODINGS:
         raise ImageError(
             f"a label image has encoding {fields.encoding!r:.40}, expected one of "
-            f"{', '.join(_ENCODINGS)}"
+            f"{', '.join(LABEL_ENCODINGS)}"
         )
     return np.array(raw_samples(fields, layout), np.uint16, order="C")
 

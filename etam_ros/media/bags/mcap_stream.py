@@ -18,6 +18,7 @@ from etam_ros.media.bags.definitions import MessageReader, one_line
 from etam_ros.media.bags.parts import ZSTD, BagTopic
 from etam_ros.media.bags.whole_part import DamagedPartError, StoredMessage
 from etam_ros.media.files import Closing
+from etam_ros.media.unpacking import LARGEST_CHUNK, unpacked_lz4, unpacked_zstd
 
 MAGIC: Final = b"\x89MCAP0\r\n"
 _RECORD: Final = struct.Struct("<BQ")  # opcode, length
@@ -216,14 +217,12 @@ def _content(chunk: _Record) -> bytes:
     (length,) = struct.unpack_from("<I", chunk.body, at)
     compression = chunk.body[at + 4 : at + 4 + length].decode("ascii")
     data = chunk.body[at + 4 + length + 8 :]
+    if size > LARGEST_CHUNK:
+        raise ValueError(f"it says that it holds {size} bytes")
     if compression == "zstd":
-        import zstandard
-
-        content = zstandard.ZstdDecompressor().decompressobj().decompress(data)
+        content = unpacked_zstd(data, size)
     elif compression == "lz4":
-        import lz4.frame
-
-        content = lz4.frame.LZ4FrameDecompressor().decompress(data)
+        content = unpacked_lz4(data, size)
     elif not compression:
         content = data
     else:

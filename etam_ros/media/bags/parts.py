@@ -118,8 +118,9 @@ def _of_folder(folder: Path) -> BagParts:
             "is there: copy them beside it"
         )
     return BagParts(
-        folder, tuple(files), True, _topics(said), tuple(missing), duration_s=_duration_s(said)
-    )
+        folder, tuple(files), True, _topics(said), tuple(missing), _duration_s(said),
+        () if note is None else (note,),
+    )  # fmt: skip
 
 
 def _metadata(folder: Path) -> tuple[Mapping[str, Any] | None, str | None]:
@@ -132,7 +133,7 @@ def _metadata(folder: Path) -> tuple[Mapping[str, Any] | None, str | None]:
         information = said["rosbag2_bagfile_information"]
         version = int(information["version"])
         _listed(information), _topics(information), _duration_s(information)
-    except (OSError, yaml.YAMLError, TypeError, ValueError, KeyError, AttributeError, IndexError):
+    except Exception:  # whatever YAML or its reader makes of it: nested too deep, not finite, ...
         return None, f"{path} cannot be read: the bag is read without it"
     if version > _NEWEST_VERSION:
         return information, f"{path} is of version {version}, newer than {_NEWEST_VERSION}"
@@ -140,19 +141,27 @@ def _metadata(folder: Path) -> tuple[Mapping[str, Any] | None, str | None]:
 
 
 def _listed(said: Mapping[str, Any]) -> list[str]:
-    """Names of the bag's files, which lie beside metadata.yaml whatever folder it gives them."""
-    return [PurePath(str(name)).name for name in said["relative_file_paths"]]
+    """Names of the bag's files, each once; they lie beside metadata.yaml, whatever it says."""
+    names = [PurePath(_text(name)).name for name in said["relative_file_paths"]]
+    return list(dict.fromkeys(names))
 
 
 def _topics(said: Mapping[str, Any]) -> tuple[BagTopic, ...]:
     return tuple(
         BagTopic(
-            str(each["topic_metadata"]["name"]),
-            str(each["topic_metadata"]["type"]),
+            _text(each["topic_metadata"]["name"]),
+            _text(each["topic_metadata"]["type"]),
             int(each["message_count"]),
         )
         for each in said["topics_with_message_count"]
     )
+
+
+def _text(value: object) -> str:
+    """Text that is text; lists of YAML that refer to each other would grow without end as text."""
+    if not isinstance(value, str):
+        raise TypeError
+    return value
 
 
 def _duration_s(said: Mapping[str, Any]) -> float:

@@ -82,7 +82,13 @@ def prompts_of_tracker(bag: Bag, tracker: str, camera: str = "") -> list[Recorde
 
 def _prompts(bag: Bag, topics: list[str]) -> Iterator[RecordedPrompt]:
     for number, (message, fields) in enumerate(bag.fields(topics)):
-        item = _item(message, fields, f"bag {bag.path}, {message.topic} {number}")
+        try:
+            item = _item(message, fields, f"bag {bag.path}, {message.topic} {number}")
+        except PromptError as error:
+            if not bag.recover:
+                raise
+            bag.lose(str(error))
+            continue
         if item is not None:
             yield item
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -16,8 +17,10 @@ from etam_ros.media.bags.parts import ROSBAG1, ZSTD, BagTopic, find_parts, stora
 from etam_ros.media.bags.sqlite_rescue import RescuedSqlite, left_behind, put_together
 from etam_ros.media.bags.whole_part import DamagedPartError, StoredMessage, WholePart
 from etam_ros.media.files import Closing
+from etam_ros.media.unpacking import LARGEST_MESSAGE, unpacked_zstd
 
 _MOST_NOTES: Final = 20
+_OF_ADDRESSES: Final = re.compile(r"[?#%]")
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 """No CDR message begins with it: its first byte is zero."""
 
@@ -62,7 +65,9 @@ class Bag(Closing):
         if self._parts.missing:
             what = f"{', '.join(self._parts.missing)} of its metadata.yaml is not there"
             self.lose(what) if recover else self._refuse(what)
-        self.topics: dict[str, BagTopic] = {topic.name: topic for topic in self._all_topics()}
+        self.topics: dict[str, BagTopic] = {}
+        for topic in self._all_topics():
+            self.topics.setdefault(topic.name, topic)
 
     def messages(self, topics: Collection[str]) -> Iterator[StoredMessage]:
         """The messages of these topics: those of a part by receipt, the parts in their order.
@@ -74,6 +79,7 @@ class Bag(Closing):
             with self._reading(), self._opened(file) as part:
                 for message in part.messages(topics):
                     try:
+                        self._check_type(message)
                         unpacked = self._unpacked(message)
                     except DamagedPartError as error:
                         if not self.recover:
@@ -174,6 +180,7 @@ class Bag(Closing):
                 self.note(f"{file.name} was not finished by its recorder: put together from two")
             if self.recover:
                 return RescuedSqlite(file, self._reader, self.lose)
+            file = _plainly_named(file, stack)
         part = WholePart(file, self._reader)
         if not part.in_order:
             part.close()
@@ -200,15 +207,21 @@ class Bag(Closing):
     def _room(self, stack: ExitStack) -> Path:
         return Path(stack.enter_context(TemporaryDirectory(prefix="etam_bag_")))
 
+    def _check_type(self, message: StoredMessage) -> None:
+        """Raise DamagedPartError where it is not of the type that its topic has."""
+        expected = self.topics[message.topic].type
+        if message.type != expected:
+            raise DamagedPartError(
+                f"a message on {message.topic} is a {message.type}, where the topic has {expected}"
+            )
+
     def _unpacked(self, message: StoredMessage) -> StoredMessage:
         """Undo the compression of single messages, which metadata.yaml need not tell us about."""
         if not message.data.startswith(_ZSTD_MAGIC):
             return message
-        import zstandard
-
         try:
-            data = zstandard.ZstdDecompressor().decompressobj().decompress(message.data)
-        except zstandard.ZstdError as error:
+            data = unpacked_zstd(message.data, LARGEST_MESSAGE)
+        except ValueError as error:
             raise DamagedPartError(f"a message on {message.topic}: {error}") from error
         return message._replace(data=data)
 
@@ -228,6 +241,16 @@ class Bag(Closing):
             return
         self._unsaid += 1
         self.notes[_MOST_NOTES:] = [f"and {self._unsaid} more things of that kind"]
+
+
+def _plainly_named(file: Path, stack: ExitStack) -> Path:
+    """The file by a name that rosbags can hand to SQLite, which takes it for an address."""
+    if not _OF_ADDRESSES.search(str(file)):
+        return file
+    room = Path(stack.enter_context(TemporaryDirectory(prefix="etam_bag_")))
+    link = room / _OF_ADDRESSES.sub("_", file.name)
+    link.symlink_to(file.resolve())
+    return link
 
 
 def check_installed(path: Path) -> None:

@@ -26,8 +26,10 @@ from etam_ros.media.bags.reader import Bag
 from etam_ros.media.bags.stamps import NS_PER_S, stamp_of
 from etam_ros.media.bags.topics import LABEL_IMAGE, tracker_name
 from etam_ros.media.image_decoding import raw_samples
-from etam_ros.media.image_encodings import checked_layout
+from etam_ros.media.image_encodings import check_pixels, checked_layout, quoted
+from etam_ros.records import MAX_OBJECT_ID
 
+_MASK_ENCODINGS: Final = ("mono8", "8UC1")
 _APART: Final = 8
 """Messages of one topic that may come before those of the other for the same frame: a recorder
 takes them as they arrive."""
@@ -173,31 +175,34 @@ class RecordedRun:
             if message.topic == objects:
                 waiting.append((stamp_ns, fields, message.received_ns))
             else:
-                painted[stamp_ns] = self._labels(fields)
+                label_image = self._labels(fields)
+                if label_image is not None:
+                    painted[stamp_ns] = label_image
                 while len(painted) > _APART:
                     del painted[next(iter(painted))]
             while waiting and (waiting[0][0] in painted or len(waiting) > apart):
                 first, objects_of_it, heard_ns = waiting.popleft()
-                yield self._frame(objects_of_it, heard_ns, painted.pop(first, None))
+                yield from self._frame(objects_of_it, heard_ns, painted.pop(first, None))
         for last, objects_of_it, heard_ns in waiting:
-            yield self._frame(objects_of_it, heard_ns, painted.pop(last, None))
+            yield from self._frame(objects_of_it, heard_ns, painted.pop(last, None))
 
-    def _labels(self, fields: Any) -> NDArray[np.uint16]:
+    def _labels(self, fields: Any) -> NDArray[np.uint16] | None:
         try:
             return label_image_of(fields)
         except ImageError as error:
-            raise SourceError(
-                f"bag {self.bag.path}, {self.tracker}/label_image: {error}"
-            ) from None
+            self._lose(LABEL_IMAGE, error)
+            return None
 
     def _frame(
         self, fields: Any, received_ns: int, label_image: NDArray[np.uint16] | None
-    ) -> RecordedFrame:
+    ) -> Iterator[RecordedFrame]:
+        """The frame of a message, unless it is damaged and what is left is to be read."""
         try:
             objects = tuple(_object(item) for item in fields.objects)
         except ImageError as error:
-            raise SourceError(f"bag {self.bag.path}, {self.tracker}/objects: {error}") from error
-        return RecordedFrame(
+            self._lose("objects", error)
+            return
+        yield RecordedFrame(
             stamp_of(fields, received_ns),
             str(fields.header.frame_id),
             received_ns,
@@ -208,12 +213,27 @@ class RecordedRun:
             label_image,
         )
 
+    def _lose(self, topic: str, error: ImageError) -> None:
+        """Go on without a message, if that is wanted."""
+        if not self.bag.recover:
+            raise SourceError(f"bag {self.bag.path}, {self.tracker}/{topic}: {error}") from error
+        self.bag.lose(f"a message on {self.tracker}/{topic}: {error}")
+
 
 def _object(item: Any) -> RecordedObject:
     box = item.box
+    if not 1 <= item.id <= MAX_OBJECT_ID:
+        raise ImageError(f"an object has id {item.id}, expected 1..{MAX_OBJECT_ID}")
+    most = ImagesConfig().max_pixels
+    check_pixels(box.x_offset + item.mask.width, box.y_offset + item.mask.height, most)
     mask: NDArray[np.bool_] = np.zeros((0, 0), np.bool_)
     if not item.occluded and item.mask.height and item.mask.width:
-        layout = checked_layout(item.mask, ImagesConfig().max_pixels)
+        layout = checked_layout(item.mask, most)
+        if item.mask.encoding not in _MASK_ENCODINGS:
+            raise ImageError(
+                f"a mask has encoding {quoted(item.mask.encoding)}, expected "
+                f"{' or '.join(_MASK_ENCODINGS)}"
+            )
         mask = raw_samples(item.mask, layout).reshape(item.mask.height, item.mask.width) > 0
     return RecordedObject(
         int(item.id),

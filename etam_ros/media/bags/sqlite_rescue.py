@@ -19,6 +19,7 @@ from etam_ros.media.bags.whole_part import DamagedPartError, StoredMessage
 from etam_ros.media.files import Closing
 
 _LEFT_BEHIND: Final = ("-wal", "-journal")
+_TABLES: Final = ("messages", "topics", "message_definitions")
 _HOLES: Final = 64
 """Places at which reading goes on behind something unreadable, before it is given up."""
 
@@ -73,14 +74,22 @@ class RescuedSqlite(Closing):
         self._database = sqlite3.connect(f"{path.resolve().as_uri()}?immutable=1", uri=True)
         self._names: dict[int, tuple[str, str]] = {}
         # Without this SQLite refuses a file that is shorter than its first page says.
-        self._database.execute("PRAGMA writable_schema=ON")
         try:
+            self._database.execute("PRAGMA writable_schema=ON")
+            self._check_tables()
             rows = self._database.execute("SELECT id, name, type FROM topics").fetchall()
             self._names = {number: (str(name), str(kind)) for number, name, kind in rows}
             self._learn(reader)
         except sqlite3.Error as error:
             self._on_loss(f"{path.name}: {one_line(error)}")
         self.topics = [BagTopic(name, kind) for name, kind in self._names.values()]
+
+    def _check_tables(self) -> None:
+        """Raise sqlite3.Error where what is read is no table: a view can go on without an end."""
+        query = "SELECT name FROM sqlite_master WHERE type != 'table' AND name IN (?, ?, ?)"
+        found = self._database.execute(query, _TABLES).fetchone()
+        if found is not None:
+            raise sqlite3.DatabaseError(f"{found[0]} is no table")
 
     def _learn(self, reader: MessageReader) -> None:
         query = "SELECT topic_type, encoding, encoded_message_definition FROM message_definitions"
@@ -107,8 +116,8 @@ class RescuedSqlite(Closing):
                     break
                 after = row
                 name, kind = self._names.get(number, ("", ""))
-                if name in topics and isinstance(data, bytes):
-                    yield StoredMessage(name, kind, int(received_ns), data)
+                if name in topics and isinstance(data, bytes) and isinstance(received_ns, int):
+                    yield StoredMessage(name, kind, received_ns, data)
             after += 1
 
     def _rows(self, after: int) -> Iterator[tuple[int, int, int, bytes]]:

@@ -23,7 +23,8 @@ PICTURES: Final = (IMAGE, COMPRESSED_IMAGE, FFMPEG_PACKET, COMPRESSED_VIDEO)
 """What may show what a camera saw, the most faithful first."""
 CAMERA_INFO: Final = "sensor_msgs/msg/CameraInfo"
 LABEL_IMAGE: Final = "label_image"
-LABEL_ENCODING: Final = "16UC1"
+LABEL_ENCODINGS: Final = ("16UC1", "8UC1", "mono16", "mono8")
+"""Of images of object ids; a camera may have the last two as well."""
 APPLIED_PROMPTS: Final = "applied_prompts"
 _DEPTH_ENCODINGS: Final = ("16UC1", "32FC1")
 _TRANSPORTS: Final = ("compressed", "ffmpeg", "foxglove", "theora", "video")
@@ -75,29 +76,52 @@ def camera_candidates(bag: Bag, *, beside: str = "") -> list[BagTopic]:
     return sorted(theirs or coloured, key=lambda topic: PICTURES.index(topic.type))
 
 
-def label_topic(bag: Bag, wanted: str = "") -> BagTopic:
-    """The topic of 16UC1 images that are object ids, and not depth.
+def label_topic(bag: Bag, wanted: str = "", *, option: str = "") -> BagTopic:
+    """The topic of images that are object ids, and not depth.
 
     Args:
-        wanted: its name; empty takes the one called label_image, or the only one.
+        wanted: its name; empty finds it: what a tracker published counts only where there is
+            nothing else, and one called label_image more than others.
+        option: that says which; for the words of an error.
 
     Raises:
         SourceError: there is none, or there are several.
     """
-    if wanted:
-        return _named(bag, wanted, [each for each in _with_pictures(bag) if each.type == IMAGE])
     raw = [topic for topic in _with_pictures(bag) if topic.type == IMAGE]
-    sixteen = [topic for topic in raw if first_encoding(bag, topic) == LABEL_ENCODING]
-    named = [each for each in sixteen if each.name.rpartition("/")[2] == LABEL_IMAGE]
-    for topics in (named, [each for each in sixteen if "depth" not in each.name]):
-        if len(topics) == 1:
-            return topics[0]
-    names = ", ".join(each.name for each in sixteen)
-    held = f"{len(sixteen)} topics of 16UC1 images ({names})" if sixteen else "none"
+    if wanted:
+        return _named(bag, wanted, raw)
+    published = published_labels(bag)
+    found = [topic for topic in raw if _may_be_labels(bag, topic)]
+    others = [topic for topic in found if topic.name not in published] or found
+    topics = [topic for topic in others if _is_called_labels(topic)] or others
+    if len(topics) == 1:
+        return topics[0]
+    if not topics:
+        raise SourceError(
+            f"bag {bag.path} holds no label images, expected a topic of 16UC1 or 8UC1 images "
+            "with object ids, such as the tracker's ~/label_image: record it beside the camera"
+        )
     raise SourceError(
-        f"bag {bag.path} holds {held}, expected one with object ids, such as the tracker's "
-        "~/label_image: record it beside the camera"
+        f"bag {bag.path} holds {len(topics)} topics that may be label images, "
+        f"{_listed(topics)}, expected one, or one alone that is called {LABEL_IMAGE}"
+        f"{option and f': say which with {option}'}"
     )
+
+
+def published_labels(bag: Bag) -> set[str]:
+    """Names of the topics on which tracker nodes publish label images."""
+    return {f"{name}/{LABEL_IMAGE}" for name in tracker_names(bag)}
+
+
+def _may_be_labels(bag: Bag, topic: BagTopic) -> bool:
+    encoding = first_encoding(bag, topic)
+    if _is_called_labels(topic):
+        return encoding in LABEL_ENCODINGS
+    return encoding in LABEL_ENCODINGS[:2] and "depth" not in topic.name
+
+
+def _is_called_labels(topic: BagTopic) -> bool:
+    return topic.name.rpartition("/")[2] == LABEL_IMAGE
 
 
 def tracker_names(bag: Bag) -> list[str]:

@@ -23,6 +23,8 @@ _CODECS: Final = {
     "vp8": "vp8", "vp9": "vp9", "mpeg4": "mpeg4", "mjpeg": "mjpeg",
 }  # fmt: skip
 """What messages call a codec -> what FFmpeg calls it."""
+_MOST_PENDING: Final = 64
+"""Packets without a picture that are remembered; no decoder keeps back so many."""
 _LEFT_WITHOUT_KEY_FRAME: Final = ("h264", "hevc")
 
 
@@ -80,6 +82,8 @@ class PacketDecoder(Closing):
         coded.pts = coded.dts = self._number
         self._pending[self._number] = packet
         self._number += 1
+        if len(self._pending) > _MOST_PENDING:
+            del self._pending[next(iter(self._pending))]
         try:
             pictures = self._codec.decode(coded) if packet.data else []
         except FFmpegError as error:
@@ -126,6 +130,7 @@ class PacketDecoder(Closing):
             self._codec = av.CodecContext.create(name, "r")
         except FFmpegError:
             raise ImageError(f"this PyAV cannot decode {name}: pip install -U av") from None
+        self._codec.options = {"max_pixels": str(self._max_pixels)}  # before it takes memory
         self._codec.thread_type = "SLICE"  # threads over frames would keep frames back
         self._name, self._ready = name, False
 

@@ -11,6 +11,7 @@ from etam_ros.errors import SourceError
 from etam_ros.media.bags.definitions import MessageReader, one_line
 from etam_ros.media.bags.parts import ROSBAG1, BagTopic, storage_of
 from etam_ros.media.files import Closing
+from etam_ros.media.unpacking import LARGEST_CHUNK
 
 
 class StoredMessage(NamedTuple):
@@ -61,12 +62,23 @@ class WholePart(Closing):
         except Exception as error:  # whatever rosbags stumbles over in a damaged file
             self.close()
             raise DamagedPartError(f"{path.name}: {one_line(error)}") from error
-        self.in_order = getattr(getattr(self._rosbags, "storage", None), "chunks", None) != []
+        chunks = getattr(getattr(self._rosbags, "storage", None), "chunks", None)
+        self._check_chunks(chunks or [])
+        self.in_order = chunks != []
         counts: dict[tuple[str, str], int] = {}
         for each in connections:
             kind = (each.topic, each.msgtype)
             counts[kind] = counts.get(kind, 0) + each.msgcount
         self.topics = [BagTopic(topic, kind, count) for (topic, kind), count in counts.items()]
+
+    def _check_chunks(self, chunks: Collection[Any]) -> None:
+        """Raise DamagedPartError where one says that it is larger than memory should be."""
+        largest = max((each.uncompressed_size for each in chunks), default=0)
+        if largest > LARGEST_CHUNK:
+            self.close()
+            raise DamagedPartError(
+                f"{self._path.name}: a chunk says that it holds {largest} bytes"
+            )
 
     def messages(self, topics: Collection[str]) -> Iterator[StoredMessage]:
         """The messages of these topics, in the order of receipt.
@@ -81,11 +93,12 @@ class WholePart(Closing):
         while True:
             try:
                 connection, received_ns, data = next(found)
+                content = memoryview(data).tobytes()  # SQLite may hold text or nothing there
             except StopIteration:
                 return
             except Exception as error:
                 raise DamagedPartError(f"{self._path.name}: {one_line(error)}") from error
-            yield StoredMessage(connection.topic, connection.msgtype, received_ns, bytes(data))
+            yield StoredMessage(connection.topic, connection.msgtype, received_ns, content)
 
     def close(self) -> None:
         opened, self._rosbags = self._rosbags, None

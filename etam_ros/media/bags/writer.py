@@ -7,10 +7,12 @@ killed.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
+import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -19,7 +21,7 @@ from etam_ros import __version__
 from etam_ros.errors import SourceError
 from etam_ros.media.bags.definitions import PACKAGE, known_types
 from etam_ros.media.bags.reader import check_installed
-from etam_ros.media.files import Closing, writing
+from etam_ros.media.files import Closing, lock_folder, writing
 
 _METADATA_VERSION: Final = 8
 """Of metadata.yaml: the newest that Humble can read, which expects QoS profiles as text."""
@@ -43,13 +45,21 @@ class BagWriter(Closing):
         from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
         self.path = path
+        if storage == "sqlite3" and set("?#%") & set(str(path)):
+            raise SourceError(
+                f"--out-bag {path} has one of ?, # and % in it, which SQLite does not take for a "
+                "name, expected another path, or --bag-storage mcap"
+            )
+        self._lock: int | None = None
         self._folder = path.with_name(f".{path.name}.part")
         self._topics: dict[str, Any] = {}
         self._open = False
-        with writing(path):
+        with ExitStack() as undo, _appending(path):
+            undo.callback(self._unlock)
             path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder.mkdir()
+            self._lock = self._locked()
+            for left in self._folder.iterdir():
+                shutil.rmtree(left)
             self._writer = Writer(
                 self._folder / path.name,
                 version=_METADATA_VERSION,
@@ -60,6 +70,7 @@ class BagWriter(Closing):
                 self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
             self._writer.open()
             self._open = True
+            undo.pop_all()
 
     def add_topic(self, topic: str, message_type: str) -> None:
         """Have a topic in the bag, though nothing may come on it."""
@@ -95,12 +106,30 @@ class BagWriter(Closing):
             check_new(self.path)  # a folder that is empty would be replaced without a word
             (self._folder / self.path.name).rename(self.path)
             self._folder.rmdir()
+        self._unlock()
 
     def abandon(self) -> None:
         """Leave it unfinished."""
         if self._open:
             self._open = False
             self._writer.abort()
+        self._unlock()
+
+    def _locked(self) -> int:
+        """Make the hidden folder, and keep others from writing there; the lock, to be closed."""
+        self._folder.mkdir(exist_ok=True)
+        lock = lock_folder(self._folder)
+        if lock is None:
+            raise SourceError(
+                f"--out-bag {self.path} is being written by another run, expected a name of its "
+                "own: choose another one"
+            )
+        return lock
+
+    def _unlock(self) -> None:
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            os.close(lock)
 
     def __exit__(
         self,
@@ -127,7 +156,9 @@ def check_new(path: Path, *, beside: Path | None = None) -> None:
             f"--out-bag {path} lies in --out {beside}, which another run would replace, expected "
             "it beside that folder: choose another place"
         )
-    if path.exists():
+    with writing(path):
+        is_there = path.exists()  # raises for a name that is too long
+    if is_there or path.name == "..":
         raise SourceError(
             f"--out-bag {path} is there already, expected a new name: choose another one, or take "
             "it away"
@@ -136,9 +167,14 @@ def check_new(path: Path, *, beside: Path | None = None) -> None:
 
 @contextmanager
 def _appending(path: Path) -> Iterator[None]:
-    """Say in one line what the disk or SQLite does not take."""
+    """Say in one line what the disk, SQLite or a message does not take."""
     with writing(path):
         try:
             yield
+        except struct.error as error:
+            raise SourceError(
+                f"--out-bag {path} cannot hold a message ({error}), expected stamps from 1901 to "
+                "2038, as ROS has them"
+            ) from None
         except sqlite3.Error as error:
             raise OSError(None, str(error), str(path)) from error

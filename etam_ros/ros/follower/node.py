@@ -9,6 +9,7 @@ nothing of its target hears that it is to stand.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -20,19 +21,17 @@ from rclpy.timer import Timer
 from sensor_msgs.msg import CameraInfo
 from std_srvs.srv import SetBool
 
-from etam_ros.errors import ConfigError
 from etam_ros.following.config import SELECTED, FollowerSettings
 from etam_ros.following.control import Command, FollowControl, Phase
-from etam_ros.following.sight import SeenFrame
 from etam_ros.following.speeds import STANDING
 from etam_ros.msg import TrackedObjectArray
-from etam_ros.ros.camera_model import CameraModel
 from etam_ros.ros.endpoints import Endpoints
+from etam_ros.ros.follower.calibration import Calibration
 from etam_ros.ros.follower.diagnostics import FollowerDiagnostics
 from etam_ros.ros.follower.outputs import Outputs
 from etam_ros.ros.follower.selection import Selection
-from etam_ros.ros.follower.sighting import age_of, camera_from, seen_frame, target_pose
-from etam_ros.ros.follower.time_source import TimeSource
+from etam_ros.ros.follower.sighting import StampAges, seen_frame, target_pose
+from etam_ros.ros.follower.time_source import Moment, TimeSource
 from etam_ros.ros.managed_node import ManagedNode, Transitions
 from etam_ros.ros.parameters import NodeParameters
 from etam_ros.ros.qos import CAMERA_INFO, OBJECTS, PROMPTS
@@ -57,9 +56,10 @@ class FollowerNode:
         self._lock = threading.Lock()  # held by whoever decides or publishes
         self._outputs: Outputs | None = None
         self._timer: Timer | None = None
-        self._camera: CameraModel | None = None
-        self._calibration: CameraInfo | None = None
+        self._ages = StampAges()
+        self._trouble = 0  # how often time was not to be trusted
         self._command: Command | None = None
+        self._problem = ""  # of those who listen, as last told
         self._zeros_until_s = 0.0
         self._configured, self._activated = ExitStack(), ExitStack()  # how to undo the two
         self.node = ManagedNode(
@@ -75,6 +75,7 @@ class FollowerNode:
             self._on_settings,
             FollowerSettings,
         )
+        self._calibration = Calibration(self.node.get_logger().warning)
         self._control = FollowControl(self.settings)
         self._time = TimeSource(self.node, lambda: self.settings.node.clock_timeout_s)
         topic = self.node.resolve_topic_name("objects")
@@ -102,43 +103,48 @@ class FollowerNode:
             self._finish(1)
 
     def on_report(self) -> None:
-        """Publish diagnostics."""
+        """Publish diagnostics, and say in the log who cannot hear the commands."""
         command = self._command if self.node.state == "active" else None
         state = self.node.state if command is None else command.state
-        self._diagnostics.publish(state, self.settings.node.target, command)
+        with self._lock:
+            outputs = self._outputs
+        listeners = None if outputs is None else outputs.listeners()
+        problem = "" if listeners is None else listeners.problem
+        if problem and problem != self._problem:
+            self.node.get_logger().warning(problem)
+        self._problem = problem
+        self._diagnostics.publish(state, self.settings.node.target, command, listeners)
 
     def on_objects(self, message: TrackedObjectArray) -> None:
         """Learn a result, and say where the target is."""
         with self._lock:
-            frame = self._learn(message)
-            target = self._control.target_of(frame)
-            if target is None or self._outputs is None:
+            moment, rule = self._look_at_the_clock(), self.settings.node.stamp_age
+            age_s, trouble = self._ages.age_s(message, moment.ros_ns, rule), self._trouble
+        frame = seen_frame(  # commands go out meanwhile, however many objects there are
+            message,
+            arrived_s=moment.now_s,
+            age_s=age_s,
+            camera=self._calibration.camera,
+            rule=rule,
+        )
+        with self._lock:
+            if self._timer is None or self._outputs is None or self._trouble != trouble:
+                return
+            target = self._control.target_of(frame) if self._control.take(frame) else None
+            if target is None:
                 return
             item = next(each for each in message.objects if each.id == target.object_id)
             pose = target_pose(item, target.bearing)
-            if pose is not None:
+            if pose is not None and math.isfinite(target.distance_m):
                 self._outputs.pose(pose)
 
-    def _learn(self, message: TrackedObjectArray) -> SeenFrame:
+    def _look_at_the_clock(self) -> Moment:
         moment = self._time.read()
         if moment.trouble:
             self._control.interrupt(moment.now_s, moment.trouble)
-        age_s = age_of(message, moment.ros_ns, self.settings.node.stamp_age)
-        frame = seen_frame(message, arrived_s=moment.now_s, age_s=age_s, camera=self._camera)
-        self._control.take(frame)
-        return frame
-
-    def on_camera_info(self, info: CameraInfo) -> None:
-        """Learn the calibration, for bearings that results lack."""
-        before, self._calibration = self._calibration, info
-        info.header = type(info.header)()
-        if info == before:
-            return
-        try:
-            self._camera = camera_from(info)
-        except ConfigError as error:
-            self._camera = None
-            self.node.get_logger().warning(str(error))
+            self._ages.forget()
+            self._trouble += 1
+        return moment
 
     def on_selected(self, object_id: int | None) -> None:
         """Learn which object ~/select of the tracker chose."""
@@ -148,29 +154,34 @@ class FollowerNode:
     def on_tick(self) -> None:
         """Decide and tell the robot; the watchdog of everything."""
         with self._lock:
-            if self._ending or self._outputs is None:
+            if self._ending or self._timer is None or self._outputs is None:
                 return
-            moment = self._time.read()
-            if moment.trouble:
-                self._control.interrupt(moment.now_s, moment.trouble)
+            moment = self._look_at_the_clock()
             self._tell(self._outputs, self._control.command(moment.now_s))
 
     def _tell(self, outputs: Outputs, command: Command) -> None:
         self._command = command
         if command.phase is not Phase.DISABLED or time.monotonic() < self._zeros_until_s:
             outputs.command(command.speeds, self.settings.node.base_frame)
-        self._say(outputs, command.state)
+        self._say(outputs, command.state, urgent=command.phase is Phase.LOST)
 
-    def _say(self, outputs: Outputs, state: str) -> None:
-        if outputs.state(state):
+    def _say(self, outputs: Outputs, state: str, *, urgent: bool = False) -> None:
+        if not outputs.state(state):
+            return
+        if urgent:
+            self.node.get_logger().warning(state)
+        else:
             self.node.get_logger().info(state)
 
     def on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         """Serve ~/enable."""
         with self._lock:
-            response.success = self.node.state == "active" and not self._ending
+            state = self.node.state
+            if state == "active" and self._timer is None:  # it is being deactivated
+                state = "inactive"
+            response.success = state == "active" and not self._ending
             if not response.success or self._outputs is None:
-                response.message = f"the follower is {self.node.state}: activate it first"
+                response.message = f"the follower is {state}: activate it first"
             else:
                 self._enable(self._outputs, request.data)
                 response.message = "enabled" if request.data else "disabled"
@@ -209,7 +220,8 @@ class FollowerNode:
             endpoints = undo.enter_context(Endpoints(self.node))
             group, timing = MutuallyExclusiveCallbackGroup(), MutuallyExclusiveCallbackGroup()
             endpoints.subscribe(TrackedObjectArray, "objects", self.on_objects, OBJECTS, group)
-            endpoints.subscribe(CameraInfo, "camera_info", self.on_camera_info, CAMERA_INFO, group)
+            on_info = self._calibration.on_info
+            endpoints.subscribe(CameraInfo, "camera_info", on_info, CAMERA_INFO, group)
             undo.callback(self._selection.listen, False)
             self._selection.listen(self.settings.node.target == SELECTED)
             self._timer = self.node.every(1.0 / self.settings.node.rate_hz, self.on_tick, timing)

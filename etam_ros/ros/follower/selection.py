@@ -9,6 +9,7 @@ from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 
+from etam_ros.following.sight import id_in
 from etam_ros.ros.qos import DIAGNOSTICS
 
 
@@ -55,7 +56,7 @@ class Selection:
                 continue
             for pair in status.values:
                 if pair.key == "selected" and status.hardware_id in self._trackers():
-                    self._on_selected(int(pair.value) if pair.value.isdecimal() else None)
+                    self._on_selected(id_in(pair.value))
 
     def _trackers(self) -> set[str]:
         """Full names of the nodes that publish the objects."""

@@ -104,7 +104,7 @@ class FollowSession:
             moment, message = self.next()
             height, width = moment.view.depth_m.shape
             on_moment(moment, result_from_messages(message, None, (height, width)))
-        self._call(self._enable, SetBool.Request(data=False))
+        self._call(self._enable, SetBool.Request(data=False))  # if stopped, the end will do it
 
     def get_ready(self) -> bool:
         """Wait for everybody, point at the figure, enable the follower; False if stopped."""
@@ -113,11 +113,17 @@ class FollowSession:
         if self._stop():
             return False
         self._on_status("pointing at the figure")
-        moment, _ = self._first_answer()
+        moment = self._first_answer()
+        if moment is None:
+            return False
         answer = self._call(self._add_prompt, AddPrompt.Request(prompt=self._prompt(moment)))
+        if answer is None:
+            return False
         if not answer.success:
             raise PromptError(f"the tracker refused to follow the figure: {answer.message}")
         enabled = self._call(self._enable, SetBool.Request(data=True))
+        if enabled is None:
+            return False
         if not enabled.success:
             raise EtamError(f"the follower refused: {enabled.message}")
         robot.advance()
@@ -143,17 +149,24 @@ class FollowSession:
             and robot.state == "disabled"
         )
 
-    def _first_answer(self) -> tuple[RoomMoment, TrackedObjectArray]:
-        """Of a picture that got through: the first may be lost while subscriptions match."""
+    def _first_answer(self) -> RoomMoment | None:
+        """A picture that got through: the first may be lost while subscriptions match.
+
+        None if the run was stopped before one did.
+        """
         until_s = time.monotonic() + ANSWER_S
         while True:
             self._robot.advance()
             moment = self._robot.look()
             try:
-                return moment, self._robot.answered(5.0)
+                self._robot.answered(5.0)
             except EtamError:
-                if time.monotonic() > until_s or self._stop():
+                if self._stop():
+                    return None
+                if time.monotonic() > until_s:
                     raise
+            else:
+                return moment
 
     def _prompt(self, moment: RoomMoment) -> Prompt:
         """A box around the figure on that picture."""
@@ -168,11 +181,10 @@ class FollowSession:
         )
 
     def _call(self, client: Client, request: Any) -> Any:
+        """The answer of a service; None if the run was stopped before it came."""
         future: Future = client.call_async(request)
         self._wait_until(future.done, ANSWER_S)
-        if not future.done():
-            raise EtamError("stopped before a service answered")
-        return future.result()
+        return future.result() if future.done() else None
 
     def _wait_until(self, done: Callable[[], bool], patience_s: float) -> None:
         until_s = time.monotonic() + patience_s

@@ -24,6 +24,7 @@ from etam_ros.records import Frame
 from etam_ros.ros.camera_info import camera_info_from_file, camera_info_of
 from etam_ros.ros.image_conversion import compressed_message, image_message
 from etam_ros.ros.messages import NS_PER_S
+from etam_ros.ros.parameters import warn_of_unknown
 from etam_ros.ros.qos import played_images
 
 COUNT_PERIOD_S: Final = 0.02
@@ -85,6 +86,7 @@ class PlayerNode(Node):
             declared = self.declare_parameters("", declarations)
         except ParameterException as error:
             raise ConfigError(" ".join(str(error).split())) from error
+        warn_of_unknown(self)
         config = PlayerConfig(**{parameter.name: parameter.value for parameter in declared})
         if not config.source:
             raise ConfigError(

@@ -39,6 +39,7 @@ class Camera:
         self._config = config
         self._warn = warn
         self._lock = threading.Lock()  # guards all that follows
+        self._topic = "camera_info"
         self._info: CameraInfo | None = None
         self._contents: tuple[object, ...] | None = None  # of which the answers were made
         self._answers: dict[tuple[int, int], tuple[CameraModel, str]] = {}
@@ -47,6 +48,7 @@ class Camera:
     def listen(self, endpoints: Endpoints) -> None:
         """Subscribe to `camera_info`; when the subscription ends, all is forgotten."""
         endpoints.at_end(self._forget)
+        self._topic = endpoints.node.resolve_topic_name("camera_info")
         group = MutuallyExclusiveCallbackGroup()
         endpoints.subscribe(CameraInfo, "camera_info", self.on_info, CAMERA_INFO, group)
 
@@ -83,6 +85,8 @@ class Camera:
                 if len(self._answers) >= MOST_SIZES:
                     self._answers.clear()
                 try:
+                    if self._info is None:
+                        raise NotCalibratedError(f"{NO_INFO} on {self._topic}")
                     self._answers[hw] = (_model(self._info, rectified, hw), "")
                 except ConfigError as error:
                     self._answers[hw] = (CameraModel.assumed(hw), str(error))
@@ -106,9 +110,7 @@ class NotCalibratedError(ConfigError):
     """Nobody claims that the camera is calibrated: nothing is wrong."""
 
 
-def _model(info: CameraInfo | None, rectified: bool, hw: tuple[int, int]) -> CameraModel:
-    if info is None:
-        raise NotCalibratedError(NO_INFO)
+def _model(info: CameraInfo, rectified: bool, hw: tuple[int, int]) -> CameraModel:
     if not any(info.p if rectified else info.k):
         raise NotCalibratedError(UNCALIBRATED)
     full = CameraModel.from_message(info, rectified=rectified)

@@ -153,9 +153,9 @@ def _positions_level(report: NodeReport) -> tuple[bytes, str]:
     if report.state != "active":
         return DiagnosticStatus.OK, report.state
     if not found.frames:
-        return DiagnosticStatus.OK, "nobody has asked where a visible object is"
+        return DiagnosticStatus.OK, "no visible object yet whose position anybody asked for"
     if found.no_bearing:
-        is_wrong = found.no_bearing not in (NO_INFO, UNCALIBRATED)
+        is_wrong = not found.no_bearing.startswith((NO_INFO, UNCALIBRATED))
         return _warning_if(is_wrong), f"neither bearings nor positions: {found.no_bearing}"
     if found.no_depth:
         is_wrong, reason = found.no_depth == found.last_refusal, found.no_depth

@@ -20,6 +20,7 @@ from rclpy.topic_endpoint_info import TopicEndpointInfo
 from sensor_msgs.msg import CompressedImage, Image
 
 from etam_ros.config import NodeConfig
+from etam_ros.ros.endpoints import node_of
 from etam_ros.ros.qos import choose_reliability, keep_last
 from etam_ros.ros.transport import VARIABLES
 
@@ -190,10 +191,10 @@ class ImageSubscription:
 
     def _wrong_types(self, publishers: list[TopicEndpointInfo]) -> list[str]:
         return [
-            f"{_name(publisher)} publishes {publisher.topic_type} on {self._topic}, expected "
+            f"{node_of(publisher)} publishes {publisher.topic_type} on {self._topic}, expected "
             f"{self._type_name}: {self._wanted.remedy}"
             for publisher in publishers
-            if publisher.topic_type != self._type_name and _known(publisher)
+            if publisher.topic_type != self._type_name and node_of(publisher)
         ]
 
     def _incompatible(self, publishers: list[TopicEndpointInfo]) -> list[str]:
@@ -201,11 +202,11 @@ class ImageSubscription:
         if self._policy != ReliabilityPolicy.RELIABLE:
             return []
         return [
-            f"{_name(publisher)} on {self._topic} offers best effort and the subscription asks "
+            f"{node_of(publisher)} on {self._topic} offers best effort and the subscription asks "
             "for reliable, so nothing can come from there: set image_reliability to auto"
             for publisher in publishers
             if publisher.qos_profile.reliability != ReliabilityPolicy.RELIABLE
-            and _known(publisher)
+            and node_of(publisher)
         ]
 
     def _silent(self, publishers: list[TopicEndpointInfo]) -> list[str]:
@@ -226,12 +227,3 @@ class ImageSubscription:
             f"transport profile, {VARIABLES[0]}"
         )
         return [problem]
-
-
-def _name(publisher: TopicEndpointInfo) -> str:
-    return f"{publisher.node_namespace.rstrip('/')}/{publisher.node_name}"
-
-
-def _known(publisher: TopicEndpointInfo) -> bool:
-    """Whether its node's name has been discovered; that comes a moment after the publisher."""
-    return "UNKNOWN" not in publisher.node_name

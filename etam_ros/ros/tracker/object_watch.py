@@ -12,7 +12,7 @@ from std_msgs.msg import Header
 
 from etam_ros.config import EventsConfig
 from etam_ros.msg import TrackEvent
-from etam_ros.records import NEW_OBJECT, FrameResult, ObjectState
+from etam_ros.records import NEW_OBJECT, FrameResult, ObjectState, label_in_words
 from etam_ros.ros.messages import NS_PER_S, LastSeen
 from etam_ros.ros.tracker.doubts import Doubts, observe
 
@@ -176,7 +176,8 @@ def _changes(
 
 def name_of(object_id: int, label: str) -> str:
     """An object as people read of it: its id, and its label where it has one."""
-    return f"object {object_id} ({label})" if label else f"object {object_id}"
+    words = label_in_words(label)
+    return f"object {object_id} ({words})" if words else f"object {object_id}"
 
 
 def in_words(event: TrackEvent) -> str:

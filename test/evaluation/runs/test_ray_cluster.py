@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import signal
 import subprocess
 import sys
@@ -22,7 +23,8 @@ ENVIRONMENT = dict(
     os.environ,
     OMP_NUM_THREADS="1",
     RAY_USAGE_STATS_ENABLED="0",
-    RAY_DISABLE_IMPORT_WARNING="1",
+    RAY_AUTH_MODE="token",
+    RAY_AUTH_TOKEN=secrets.token_hex(32),
 )
 
 
@@ -124,11 +126,14 @@ def test_a_cluster_of_this_machine_alone(
     write_sequence(tmp_path / "data/ant/frames", tmp_path / "data/ant/masks")
     write_sequence(tmp_path / "data/bee/frames", tmp_path / "data/bee/masks")
     (tmp_path / "data/bee/frames/00001.jpg").write_bytes(b"no picture")
+    without_token = {key: each for key, each in ENVIRONMENT.items() if "AUTH" not in key}
+    without_token |= {"HOME": str(tmp_path / "home")}
     done = subprocess.run(
         [sys.executable, "-m", "etam_ros.cli.main", "eval", str(tmp_path / "data"), *WORDS,
          "--ray", "local"],
-        capture_output=True, text=True, env=ENVIRONMENT, timeout=DEADLINE_S, check=False,
+        capture_output=True, text=True, env=without_token, timeout=DEADLINE_S, check=False,
     )  # fmt: skip
+    assert not (tmp_path / "home").exists(), "no token is left"
     assert done.returncode == 2
     assert "ant" in done.stdout
     last = done.stderr.splitlines()[-1]
@@ -147,3 +152,26 @@ def test_an_address_without_a_cluster_is_one_line(
     )  # fmt: skip
     assert done.returncode == 2
     assert "no Ray cluster at '127.0.0.1:1'" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+def test_what_is_no_cluster_is_said_at_once(answer: bytes) -> None:
+    """Ray itself would go on asking for minutes."""
+    from socket import create_server
+    from threading import Thread
+
+    from etam_ros.errors import BackendError
+    from etam_ros.evaluation.runs.ray_cluster import _check_answers
+
+    with create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(answer)
+
+        thread = Thread(target=serve)
+        thread.start()
+        with pytest.raises(BackendError, match="no Ray cluster at"):
+            _check_answers(f"127.0.0.1:{server.getsockname()[1]}")
+        thread.join()

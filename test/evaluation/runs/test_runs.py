@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import pytest
 from etam_ros.errors import ConfigError, SourceError
 from etam_ros.evaluation.config import EvaluationConfig
 from etam_ros.evaluation.runs.run import find_videos, run_evaluation
-from etam_ros.evaluation.runs.store import RunFolder, read_run
+from etam_ros.evaluation.runs.store import RunFolder, alone_in, file_name, read_run
 
 NAMES = ("ant", "bee", "cat", "dog")
 TINY = {"model": "tiny_test", "weights": "random:0", "backend": "torch", "threads": 1}
@@ -212,13 +213,17 @@ def test_videos_of_one_name_are_numbered(
 
 
 @pytest.mark.parametrize("lost", ["methods", "settings", "fingerprint"])
-def test_a_result_that_lacks_something_is_none(data: Path, tmp_path: Path, lost: str) -> None:
+def test_a_mean_over_the_rest_is_not_told_where_a_result_lacks_something(
+    data: Path, tmp_path: Path, lost: str
+) -> None:
     run(config_of(data, tmp_path / "report"))
     path = tmp_path / "report/results/bee.json"
     content = json.loads(path.read_text())
     del content[lost]
     path.write_text(json.dumps(content))
-    assert [each["video"] for each in read_run(tmp_path / "report")] == ["ant", "cat", "dog"]
+    with pytest.raises(SourceError, match=r"bee\.json is damaged"):
+        read_run(tmp_path / "report")
+    assert run(config_of(data, tmp_path / "report")).kept == len(NAMES) - 1
 
 
 def test_times_are_kept_apart(data: Path, tmp_path: Path) -> None:
@@ -227,3 +232,86 @@ def test_times_are_kept_apart(data: Path, tmp_path: Path) -> None:
     assert list(times) == list(NAMES)
     assert times["ant"]["frames"] == {"tiny_test": 5}
     assert "seconds" not in (tmp_path / "report/results/ant.json").read_text()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "..",
+        ".",
+        "",
+        "a/b",
+        "../../x",
+        "x" * 500,
+        "é" * 200,
+        "\udce9",
+        "[/b]",
+        "-x",
+        ".x",
+    ],
+)
+def test_a_name_of_a_video_leaves_no_folder(name: str) -> None:
+    plain = file_name(name)
+    assert re.fullmatch(r"(?!\.)[\w.-]+", plain)
+    assert len(plain.encode()) < 200
+
+
+def test_long_names_that_begin_alike_are_told_apart() -> None:
+    assert file_name("x" * 500 + "a") != file_name("x" * 500 + "b")
+
+
+def test_a_video_of_the_folder_above_leaves_the_report_whole(
+    tmp_path: Path, write_sequence: Callable[..., None]
+) -> None:
+    """Pictures that a COCO file names by ../00000.jpg are of a video called .. for short."""
+    write_sequence(tmp_path / "data", tmp_path / "masks")
+    (tmp_path / "data" / "sub").mkdir()
+    images = [{"id": index, "file_name": f"../{index:05d}.jpg"} for index in range(5)]
+    annotations = [
+        {"image_id": index, "track_id": 1, "segmentation": [[5, 10, 25, 10, 25, 30]]}
+        for index in range(5)
+    ]
+    file = tmp_path / "data" / "sub" / "truth.json"
+    file.write_text(json.dumps({"images": images, "annotations": annotations}))
+    report = tmp_path / "report"
+    (report / "results").mkdir(parents=True)
+    (report / "index.html").write_text("of an earlier run")
+    config = EvaluationConfig(
+        sources=(str(file),), report=str(report), no_model=True, baseline="copy"
+    )
+    (result,) = run(config).results
+    assert result["video"] == ".."
+    assert (report / "index.html").exists()
+    assert len(list((report / "pictures").iterdir())) == 1
+    assert read_run(report) == [result]
+
+
+def test_two_runs_do_not_write_into_one_report(data: Path, tmp_path: Path) -> None:
+    with alone_in(tmp_path / "report"):
+        process = etam_eval(data, tmp_path / "report")
+        _, said = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 2
+    assert "is being written by another run" in said
+    assert list((tmp_path / "report").iterdir()) == []
+
+
+def test_what_a_killed_run_was_writing_is_taken_away(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "report").folder
+    (folder / "results" / ".ant.json.4711").write_text("{")
+    (folder / "results" / "ant.json").write_text("{}")
+    (folder / ".times.json.4711").write_text("{")
+    with alone_in(folder):
+        left = {path.name for path in folder.rglob("*") if path.is_file()}
+    assert left == {"ant.json"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 100_000, "[]", '{"format": "etam-eval/1"}'],
+    ids=["brackets", "no object", "bare"],
+)
+def test_a_run_with_a_damaged_result_is_one_line_that_names_it(tmp_path: Path, text: str) -> None:
+    folder = RunFolder(tmp_path / "report").folder
+    (folder / "results" / "ant.json").write_text(text)
+    with pytest.raises(SourceError, match=r"ant\.json is damaged, or of another version"):
+        read_run(folder)

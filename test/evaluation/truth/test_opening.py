@@ -19,6 +19,7 @@ from etam_ros.evaluation.truth.annotations import BoxTruth, MaskTruth
 from etam_ros.evaluation.truth.boxes import BoxTable
 from etam_ros.evaluation.truth.coco import CocoFile
 from etam_ros.evaluation.truth.opening import open_photographs, open_videos
+from etam_ros.media.video_writer import VideoWriter
 from etam_ros.records import Frame
 
 Write = Callable[..., None]
@@ -185,6 +186,51 @@ def test_coco_with_tracks(tmp_path: Path, write_sequence: Write) -> None:
     assert all(each is not None and not each.object_ids for each in truths[2:])
 
 
+def test_coco_beside_frames_goes_by_their_names(tmp_path: Path, write_sequence: Write) -> None:
+    write_sequence(tmp_path / "pictures", tmp_path / "unused")
+    content = tracked(tmp_path)
+    content["images"] = [{"id": 0, "file_name": "00001.jpg"}, {"id": 1, "file_name": "00003.jpg"}]
+    (tmp_path / "labels.json").write_text(json.dumps(content))
+    (video,) = open_videos(str(tmp_path / "pictures"), str(tmp_path / "labels.json"))
+    truths = [truth for _, truth in video]
+    assert [truth is not None for truth in truths] == [False, True, False, True, False]
+    assert [truth.object_ids for truth in truths if truth] == [[1], [1, 2]]
+    assert video.object_names[1] == "cup"
+
+
+def test_coco_of_a_video_file_goes_by_number(tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "clip.mp4", 10) as writer:
+        for _ in range(5):
+            writer.write(np.zeros((64, 96, 3), np.uint8))
+    content = tracked(tmp_path)
+    content["images"] = [{"id": each, "file_name": f"frame_{2 * each:06d}.PNG"} for each in (0, 1)]
+    (tmp_path / "labels.json").write_text(json.dumps(content))
+    (video,) = open_videos(str(tmp_path / "clip.mp4"), str(tmp_path / "labels.json"))
+    found = [truth is not None for _, truth in video]
+    assert found == [True, False, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("names", "track", "words"),
+    [
+        (["gone.jpg", "lost.jpg"], {"track_id": 1}, "holds nothing for a frame of"),
+        (["a/00001.jpg", "a/00001.png"], {"track_id": 1}, "two names for the same frame"),
+        (["00001.jpg", "00003.jpg"], {}, "has annotations without a track_id"),
+    ],
+)
+def test_coco_that_does_not_fit_its_frames_is_refused(
+    tmp_path: Path, write_sequence: Write, names: list[str], track: dict[str, int], words: str
+) -> None:
+    write_sequence(tmp_path / "pictures", tmp_path / "unused")
+    content = {
+        "images": [{"id": each, "file_name": name} for each, name in enumerate(names)],
+        "annotations": [{"image_id": each, "bbox": [5, 10, 20, 20], **track} for each in (0, 1)],
+    }
+    (tmp_path / "labels.json").write_text(json.dumps(content))
+    with pytest.raises(SourceError, match=words):
+        open_videos(str(tmp_path / "pictures"), str(tmp_path / "labels.json"))
+
+
 def test_coco_boxes_alone(tmp_path: Path, write_sequence: Write) -> None:
     write_sequence(tmp_path / "images/cup", tmp_path / "unused")
     content = tracked(tmp_path)
@@ -256,7 +302,7 @@ def test_mistakes_in_coco_files_are_named(tmp_path: Path, content: object, words
         ("", "", "holds no sequence, expected"),
         ("gone", "", "does not exist, expected sequences"),
         ("pictures", "gone.csv", "--truth gone.csv does not exist"),
-        ("pictures", "unfit", "holds no mask for a frame of"),
+        ("pictures", "unfit", "holds nothing for a frame of"),
     ],
 )
 def test_what_is_not_there_is_said(
@@ -290,7 +336,9 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(annotations=st.lists(JSON, max_size=3), images=JSON, videos=JSON, categories=JSON)
 def test_no_json_breaks_the_reader(
     tmp_path: Path, annotations: object, images: object, videos: object, categories: object
@@ -308,7 +356,9 @@ def test_no_json_breaks_the_reader(
         CocoFile(path).photographs()
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(rows=st.lists(st.lists(st.text(st.characters(codec="utf-8"), max_size=6), max_size=8)))
 def test_no_table_breaks_the_reader(tmp_path: Path, rows: list[list[str]]) -> None:
     with (tmp_path / "boxes.csv").open("w", newline="") as file:

@@ -130,9 +130,11 @@ def test_it_is_off_at_start_and_drives_when_enabled_within_its_limits(robot):
 def test_it_stands_when_nothing_comes_any_more_and_waits_to_be_enabled_again(robot):
     robot.enable()
     robot.drive()
-    robot.until_state("stopped: no result came for 0.5 s")
+    why = "no new result came, the last one is older than 0.5 s (result_timeout_s)"
+    robot.until_state(f"stopped: {why}")
     robot.until(robot.stands)
-    robot.until_state("lost: no result came for 0.5 s; call ~/enable to go on")
+    robot.until_state(f"lost: {why}; call ~/enable to go on")
+    robot.process.wait_for_log("[WARN]")
     before = len(robot.heard)
     robot.until(lambda: len(robot.heard) > before + 5, tracked())
     assert robot.speeds == (0, 0), "it was not told to come back"
@@ -145,7 +147,7 @@ def test_it_stands_when_nothing_comes_any_more_and_waits_to_be_enabled_again(rob
     [
         ([tracked(occluded=True)], "cup (1) is hidden"),
         ([tracked(2, occluded=True)], "cup (2) is hidden"),
-        ([TrackedObject(id=1, label="cup", iou_score=0.1)], "cup (1) is doubtful"),
+        ([TrackedObject(id=1, label="cup", iou_score=0.1)], "its iou_score is below 0.4"),
         ([tracked(5, bearing=False)], "direction of cup (5) is unknown"),
     ],
 )
@@ -227,6 +229,9 @@ def test_diagnostics_say_what_it_does(robot):
     status, values = robot.client.status("following", lambda _, v: v["phase"] == "following")
     assert status.message == "following: cup (1)"
     assert float(values["distance_m"]) == pytest.approx(3.04)
+    assert (values["iou_score"], values["visibility"]) == ("0.90", "1.000")
+    assert (values["objects"], values["publishers"]) == ("/objects", "1")
+    assert (values["cmd_vel"], values["listeners"], values["problem"]) == ("/cmd_vel", "1", "")
     robot.until_state("stopped")
     status, _ = robot.client.status("following", lambda _, v: v["phase"] == "stopped")
     assert status.level == status.WARN
@@ -280,6 +285,20 @@ def test_a_run_through_the_lifecycle_with_twists_without_stamps(start_follower, 
     robot.until(lambda: not robot.subscription.get_publisher_count())
     robot.until(robot.stands)
     assert process.end() == 0
+
+
+def test_a_robot_that_expects_the_other_kind_of_twist_is_named(start_follower, make_client):
+    process = start_follower("-r", "__ns:=/mixed", "-p", "diagnostics_period_s:=0.1")
+    client = make_client("/mixed", "follower")
+    client.node.create_subscription(Twist, "/mixed/cmd_vel", print, 1)
+    status, values = client.status("following", lambda _, v: v.get("problem"))
+    words = "expects Twist on /mixed/cmd_vel, and TwistStamped is sent: set stamped to false"
+    assert words in values["problem"]
+    assert words in status.message
+    assert status.level == status.WARN
+    assert values["listeners"] == "0"
+    process.wait_for_log(words)
+    assert "UNKNOWN" not in process.log, "it waits until it knows the name"
 
 
 def test_bearings_that_results_lack_come_from_camera_info(start_follower, make_client):

@@ -9,7 +9,8 @@ from geometry_msgs.msg import Point, Vector3
 from sensor_msgs.msg import CameraInfo
 
 from etam_ros.errors import ConfigError
-from etam_ros.ros.follower.sighting import age_of, camera_from, seen_object, target_pose
+from etam_ros.ros.follower.calibration import MOST_WARNINGS, Calibration
+from etam_ros.ros.follower.sighting import StampAges, camera_from, seen_object, target_pose
 
 NAN = math.nan
 
@@ -67,9 +68,58 @@ def test_without_a_calibration_53_degrees_are_assumed():
     ],
 )  # fmt: skip
 def test_stamps_count_where_clocks_agree(rule, stamp_s, age_s):
+    assert age(StampAges(), stamp_s, rule) == pytest.approx(age_s, nan_ok=True)
+
+
+def age(ages, stamp_s, rule="auto", now_s=100):
     message = TrackedObjectArray()
     message.header.stamp = Time(sec=stamp_s)
-    assert age_of(message, 100 * 10**9, rule) == pytest.approx(age_s, nan_ok=True)
+    return ages.age_s(message, now_s * 10**9, rule)
+
+
+def test_what_is_of_long_ago_is_old_once_clocks_agreed():
+    ages = StampAges()
+    assert age(ages, 99) == pytest.approx(1.0)
+    assert age(ages, 50) == pytest.approx(50.0)
+    assert math.isnan(age(ages, 0)), "a stamp of zero is none"
+    ages.forget()
+    assert math.isnan(age(ages, 50)), "time jumped, it may be of another clock"
+
+
+@pytest.mark.parametrize(
+    "stamp", [Time(), Time(sec=-(2**31)), Time(sec=2**31 - 1, nanosec=2**32 - 1)]
+)
+@pytest.mark.parametrize("rule", ["auto", "always", "never"])
+def test_stamps_at_the_ends_of_their_range_have_an_age_or_none(stamp, rule):
+    message = TrackedObjectArray()
+    message.header.stamp = stamp
+    assert math.isfinite(StampAges().age_s(message, 10**18, rule)) == (rule == "always")
+
+
+def test_a_position_in_another_frame_is_no_distance():
+    seen = item(point=(-1.8, 0.7, 2.4))
+    seen.position.header.frame_id = "map"
+    assert math.isnan(seen_object(seen, None, "camera").distance_m)
+    seen.position.header.frame_id = "camera"
+    assert seen_object(seen, None, "camera").distance_m == pytest.approx(3.0)
+
+
+def test_a_direction_straight_down_is_none():
+    assert math.isnan(seen_object(item(bearing=(0.0, 1.0, 0.0)), None).bearing)
+
+
+def test_a_calibration_that_cannot_be_used_is_told_of_once_and_not_for_ever():
+    told = []
+    calibration = Calibration(told.append)
+    for _ in range(3):
+        calibration.on_info(CameraInfo(width=4, height=3, k=[NAN] * 9))
+    assert len(told) == 1
+    for number in range(100):
+        calibration.on_info(CameraInfo(width=4, height=3, k=[-1.0 - number] * 9))
+    assert len(told) == MOST_WARNINGS
+    assert calibration.camera is None
+    calibration.on_info(info())
+    assert calibration.camera is not None
 
 
 def rotated(q, vector):

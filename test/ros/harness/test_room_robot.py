@@ -69,5 +69,21 @@ def test_the_robot_keeps_up_with_the_figure_and_stands_when_the_tracker_dies(rob
     moving = [command.time_s for command in commands if not command.zero]
     assert max(moving, default=SECONDS) < SECONDS + TIMEOUT_S + 0.3
     assert commands[-1].zero
-    assert "no result came" in robot.state
+    assert "no new result came" in robot.state
     processes.end(FOLLOWER)
+
+
+def test_a_run_that_is_stopped_keeps_what_it_has(robot, processes):
+    start_nodes(processes, "etam_nano", "", {})
+    said, moments = [], []
+
+    def stop():
+        return "pointing at the figure" in said or len(moments) == 3
+
+    session = FollowSession(robot, processes, said.append, stop)
+    session.run(60.0, lambda moment, _: moments.append(moment))
+    assert moments == [], "it was stopped before a service answered"
+    session = FollowSession(robot, processes, lambda _: None, stop)
+    said.clear()
+    session.run(60.0, lambda moment, _: moments.append(moment))
+    assert len(moments) == 3

@@ -275,3 +275,9 @@ def test_what_an_object_on_its_way_from_a_past_frame_looks_like_now_says_nothing
     told.watch.take_events()
     assert [told(*seen, picture=red, coming=[1]) for _ in range(5)] == [[]] * 5
     assert [told(*seen, picture=blue) for _ in range(5)] == [[]] * 5
+
+
+def test_whatever_a_label_is_an_event_is_one_short_line():
+    event = TrackEvent(object_id=3, kind=TrackEvent.ADDED, label="a\n[FATAL]\x1b" + "y" * 10**6)
+    assert in_words(event).isprintable()
+    assert len(in_words(event)) < 200

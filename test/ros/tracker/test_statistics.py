@@ -144,12 +144,12 @@ def test_after_a_restart_the_first_new_error_is_told_again():
 @pytest.mark.parametrize(
     ("found", "depth", "level", "words"),
     [
-        ({}, None, DiagnosticStatus.OK, "nobody has asked"),
+        ({}, None, DiagnosticStatus.OK, "no visible object yet"),
         (
-            {"frames": 1, "no_bearing": "no camera_info has come"},
+            {"frames": 1, "no_bearing": "no camera_info has come on /camera_info"},
             ImageSource("/depth", "reliable", 1),
             DiagnosticStatus.OK,
-            "neither bearings nor positions: no camera_info",
+            "neither bearings nor positions: no camera_info has come on /camera_info",
         ),
         (
             {"frames": 1, "no_depth": "no depth has come"},

@@ -109,6 +109,31 @@ def test_a_piece_in_the_hole_of_another_is_a_piece_of_its_own() -> None:
     assert ring[round(y), round(x)]
 
 
+def shredded(kind: str) -> np.ndarray:
+    """Masks at full size of which a pass for each piece would take many seconds."""
+    y, x = np.mgrid[:1080, :1920]
+    if kind == "noise":
+        return np.random.default_rng(0).random((1080, 1920)) < 0.1
+    if kind == "diagonals":  # the rectangle of each holds hundreds of others
+        return (x + y) % 4 == 0
+    return (np.hypot(x - 960, y - 540) // 4) % 2 == 0
+
+
+@pytest.mark.parametrize(("kind", "count"), [("noise", 65535), ("diagonals", 750), ("rings", 243)])
+def test_a_mask_may_be_shredded_into_thousands(kind: str, count: int) -> None:
+    mask = shredded(kind)
+    pieces = pieces_of(measure(mask), (900.0, 500.0))
+    assert pieces.count == count
+    x, y = pieces.main.centroid
+    assert mask[math.floor(y + 0.5), math.floor(x + 0.5)]
+    assert cv2.connectedComponents(pieces.main.mask.view(np.uint8), connectivity=8)[0] == 2
+    x0, y0, x1, y1 = pieces.main.box
+    grown = mask[max(y0 - 1, 0) : y1 + 1, max(x0 - 1, 0) : x1 + 1]
+    _, labels = cv2.connectedComponents(grown.astype(np.uint8), connectivity=8)
+    row, column = np.argwhere(pieces.main.mask)[0] + (y0 - max(y0 - 1, 0), x0 - max(x0 - 1, 0))
+    assert np.count_nonzero(labels == labels[row, column]) == pieces.main.area
+
+
 def test_nothing_has_no_piece() -> None:
     assert pieces_of(EMPTY_MASK, (3.0, 4.0)) is NO_PIECES
 

@@ -133,12 +133,12 @@ def test_big_endian_ids(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("messages", "words"),
     [
-        ([camera(0)], "holds none, expected one with object ids"),
+        ([camera(0)], "holds no label images, expected a topic of 16UC1 or 8UC1"),
         ([label(0)], "holds no images"),
         ([camera(0), label(5)], "looked at /camera/image"),
         (
             [camera(0), ("/a/ids", label(0)[1]), ("/b/ids", label(0)[1])],
-            r"2 topics of 16UC1 images \(/a/ids, /b/ids\)",
+            r"2 topics that may be label images, /a/ids \(1 Image\), /b/ids \(1 Image\), exp",
         ),
     ],
 )

@@ -17,6 +17,7 @@ from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import InteractiveMarker, InteractiveMarkerControl, Marker, MenuEntry
 
 from etam_ros.drawing.palette import object_colour
+from etam_ros.records import label_in_words
 from etam_ros.ros.camera_model import CameraModel
 
 COLUMNS, ROWS = 16, 9
@@ -150,8 +151,7 @@ def object_mark(
 
 def mark_title(object_id: int, label: str) -> str:
     """Id and label on one line, of a length that can be read on a mark."""
-    words = "".join(letter if letter.isprintable() else " " for letter in label[:LONGEST_LABEL])
-    return f"{object_id} {words}".rstrip()
+    return f"{object_id} {label_in_words(label, LONGEST_LABEL)}".rstrip()
 
 
 def _interactive(

@@ -15,12 +15,25 @@ import torch
 from torch import Tensor
 
 from etam_ros.errors import WeightsError
-from etam_ros.model import MODELS, EfficientTAM, model_config
-from etam_ros.model.checkpoint import load_network, random_seed
-from etam_ros.model.config import ETAM_NANO, TINY_HIERA, TINY_TEST
+from etam_ros.model import (
+    MODELS,
+    PICTURE_MODELS,
+    EfficientSAM,
+    EfficientTAM,
+    any_model_config,
+    model_config,
+)
+from etam_ros.model.checkpoint import load_network, load_picture_network, random_seed
+from etam_ros.model.config import ETAM_NANO, TINY_HIERA, TINY_PICTURES, TINY_TEST
 
 EFFICIENTTAM_REPOSITORY: Final = "yunyangx/efficient-track-anything"
 SAM2_OWNER: Final = "facebook"
+EFFICIENTSAM_REPOSITORY: Final = "https://github.com/yformer/EfficientSAM"
+EFFICIENTSAM_FILES: Final = {
+    "efficientsam_ti": "efficient_sam_vitt.pt",
+    "efficientsam_s": "efficient_sam_vits.pt.zip",
+}
+"""In that repository, which the hub does not have: read as they are, the zip too."""
 PARAMETERS: Final = {
     "etam_nano": 2_866_295,
     "efficienttam_s": 34_055_842,
@@ -33,10 +46,12 @@ PARAMETERS: Final = {
     "sam2_hiera_small": 46_043_842,
     "sam2_hiera_base_plus": 80_833_666,
     "sam2_hiera_large": 224_430_130,
+    "efficientsam_ti": 10_223_204,
+    "efficientsam_s": 26_413_028,
 }
 """By the beginning of the model's name."""
 SHIPPED: Final = ETAM_NANO.name
-UNTRAINED: Final = (TINY_TEST.name, TINY_HIERA.name)
+UNTRAINED: Final = (TINY_TEST.name, TINY_HIERA.name, TINY_PICTURES.name)
 _SHIPPED_FOLDER: Final = Path(__file__).resolve().parents[3] / "weights"
 
 logger = logging.getLogger(__name__)
@@ -60,8 +75,8 @@ class WeightsEntry:
 
 
 def model_names() -> list[str]:
-    """Names that `open_stages` takes."""
-    return list(MODELS)
+    """Names of all models: of those that follow objects, then of those for pictures alone."""
+    return [*MODELS, *PICTURE_MODELS]
 
 
 def list_weights() -> list[WeightsEntry]:
@@ -73,7 +88,7 @@ def list_weights() -> list[WeightsEntry]:
             parameters=next(n for start, n in PARAMETERS.items() if name.startswith(start)),
             local_path=_local(name),
         )
-        for name, config in MODELS.items()
+        for name, config in {**MODELS, **PICTURE_MODELS}.items()
         if not config.weights_of
     ]
 
@@ -85,7 +100,7 @@ def weights_file(name: str) -> Path:
         ConfigError: no model has that name.
         WeightsError: they have not been downloaded.
     """
-    model_config(name)
+    any_model_config(name)
     path = _local(name)
     if path is None and name == SHIPPED:
         raise WeightsError(
@@ -101,7 +116,7 @@ def weights_file(name: str) -> Path:
 
 
 def download_weights(name: str) -> Path:
-    """Download the weights of an official model into huggingface_hub's cache.
+    """Download the weights of an official model into the cache of huggingface_hub or torch.hub.
 
     Returns:
         the file; at once for weights that ship with the package.
@@ -110,14 +125,16 @@ def download_weights(name: str) -> Path:
         ConfigError: no model has that name.
         WeightsError: the download failed.
     """
-    model_config(name)
+    any_model_config(name)
     if name == SHIPPED:
         return weights_file(name)
-    from huggingface_hub import hf_hub_download
-
     try:
+        if name in EFFICIENTSAM_FILES:
+            return _download_from_github(_filename(name))
+        from huggingface_hub import hf_hub_download
+
         return Path(hf_hub_download(repository_of(name), _filename(name)))
-    except Exception as error:  # the hub raises its own, the network's and the disk's types
+    except Exception as error:  # the hubs raise their own, the network's and the disk's types
         reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
         raise WeightsError(
             f"weights of {name} could not be downloaded from {repository_of(name)} ({reason}): "
@@ -126,7 +143,18 @@ def download_weights(name: str) -> Path:
 
 
 def resolve_weights(model: str, weights: str) -> str:
-    """What `load_network` shall read: a given path or seed, or the model's own file."""
+    """What `load_network` shall read: a given path or seed, or the model's own file.
+
+    Raises:
+        ConfigError: no model has that name, or it follows nothing.
+        WeightsError: its own file is not here.
+    """
+    model_config(model)
+    return _resolved(model, weights)
+
+
+def _resolved(model: str, weights: str) -> str:
+    """The same for all models."""
     if not weights:
         return str(weights_file(model))
     if random_seed(weights) is not None and model not in UNTRAINED:
@@ -137,25 +165,56 @@ def resolve_weights(model: str, weights: str) -> str:
 
 
 def repository_of(name: str) -> str:
-    """Where on the Hugging Face hub the weights of an official model lie."""
-    weights = model_config(name).weights_name
+    """Where the weights of an official model lie: on the Hugging Face hub, or a whole address."""
+    weights = any_model_config(name).weights_name
+    if weights in EFFICIENTSAM_FILES:
+        return EFFICIENTSAM_REPOSITORY
     if weights.startswith("sam2"):
         return f"{SAM2_OWNER}/{weights.replace('_', '-')}"
     return EFFICIENTTAM_REPOSITORY
 
 
 def _filename(name: str) -> str:
-    return f"{model_config(name).weights_name}.{'safetensors' if name == SHIPPED else 'pt'}"
+    if name in EFFICIENTSAM_FILES:
+        return EFFICIENTSAM_FILES[name]
+    return f"{any_model_config(name).weights_name}.{'safetensors' if name == SHIPPED else 'pt'}"
 
 
 def _local(name: str) -> Path | None:
     if name == SHIPPED:
         path = _SHIPPED_FOLDER / _filename(name)
         return path if path.is_file() else None
+    if name in EFFICIENTSAM_FILES:
+        path = _github_cache() / _filename(name)
+        return path if path.is_file() else None
     from huggingface_hub import try_to_load_from_cache
 
     found = try_to_load_from_cache(repository_of(name), _filename(name))
     return Path(found) if isinstance(found, str) else None
+
+
+def _github_cache() -> Path:
+    """Where torch.hub keeps checkpoints: under TORCH_HOME, else the user's cache."""
+    return Path(torch.hub.get_dir()) / "checkpoints"
+
+
+def _download_from_github(filename: str) -> Path:
+    """A file of EfficientSAM's repository, which appears under its name once it is whole."""
+    path = _github_cache() / filename
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        address = f"{EFFICIENTSAM_REPOSITORY}/raw/main/weights/{filename}"
+        torch.hub.download_url_to_file(address, str(path), progress=False)
+    return path
+
+
+def open_picture_network(model: str, weights: str) -> EfficientSAM:
+    """A network of EfficientSAM's kind with its weights, in float32 on the CPU.
+
+    Raises:
+        ConfigError, WeightsError: as `open_stages`.
+    """
+    return load_picture_network(any_model_config(model), _resolved(model, weights))
 
 
 class NetworkSource:

@@ -92,7 +92,7 @@ def test_without_a_calibration_nothing_is_known_and_it_is_said(seen):
     seen.send(1000)
     assert seen.at(1000) is None
     report = seen.positions.report()
-    assert report.no_bearing == "no camera_info has come"
+    assert report.no_bearing == "no camera_info has come on camera_info"
     assert (report.visible, report.located) == (1, 0)
 
 

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 import etam_ros
-from etam_ros.config import PlayerConfig
 from etam_ros.paths import share_file
+from etam_ros.ros.player.node import FRAME_ID as PLAYED_FRAME
 from etam_ros.ros.tracker.rviz.click_markers import NAMESPACE
 from etam_ros.ros.tracker.rviz.config_file import FIXED_FRAME, NODE, absolute, with_names
 from etam_ros.ros.tracker.rviz.scene import UNNAMED_FRAME
@@ -69,7 +69,7 @@ def test_every_topic_and_frame_is_one_that_our_node_has():
     assert {"~/overlay", "~/click_plane", "~/markers", NAMESPACE} == names
     assert [name for name in names if f'"{name}"' not in sources] == []
     assert MANAGER["Global Options"]["Fixed Frame"] == FIXED_FRAME == UNNAMED_FRAME
-    assert PlayerConfig(source="0").frame_id == FIXED_FRAME
+    assert PLAYED_FRAME == FIXED_FRAME
 
 
 def test_the_tool_to_begin_with_is_interact_and_publish_point_stays_chosen():

@@ -1,0 +1,1 @@
+"""EfficientSAM: single pictures by clicks and boxes, with its own prompt encoder and decoder."""

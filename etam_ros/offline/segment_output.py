@@ -1,0 +1,168 @@
+"""Everything that `etam segment` leaves behind of a picture.
+
+Letters: H, W height and width of the picture in pixels.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from etam_ros.config import OverlayConfig
+from etam_ros.drawing.overlay import draw_overlay
+from etam_ros.errors import SourceError
+from etam_ros.media.files import writing, writing_whole
+from etam_ros.media.label_png import encode_label_png
+from etam_ros.offline.output_folder import (
+    COLUMNS,
+    LOGITS,
+    OBJECTS,
+    check_place,
+    is_our_table,
+    not_ours,
+)
+from etam_ros.offline.prompts_output import PROMPTS
+from etam_ros.offline.track_output import object_row
+from etam_ros.records import Frame, FrameResult, ObjectState, Prompt
+from etam_ros.segmenting import SegmentedObject
+from etam_ros.tracking.masks.measures import NOWHERE, measure
+from etam_ros.tracking.masks.pieces import pieces_of
+from etam_ros.tracking.objects import sigmoid
+
+MASKS_PNG: Final = "masks.png"
+OVERLAY_PNG: Final = "overlay.png"
+_FILES: Final = (OBJECTS, MASKS_PNG, OVERLAY_PNG, LOGITS, LOGITS + ".part")
+_VISIBILITY: Final = COLUMNS.index("visibility")
+
+
+def check_segment_folder(folder: Path, image: str, prompts: Path | None) -> None:
+    """Raise SourceError unless the folder is new, empty, or holds an earlier run alone.
+
+    Args:
+        folder: where the output shall go.
+        image: what is segmented; it must not lie in the folder.
+        prompts: the prompts file; it may lie in the folder.
+    """
+    check_place(folder, image)
+    if not folder.is_dir():
+        return
+    try:
+        names = sorted(path.name for path in folder.iterdir())
+    except OSError as error:
+        raise SourceError(f"--out {folder} cannot be read: {error.strerror}") from None
+    read_here = prompts is not None and prompts.resolve().parent == folder.resolve()
+    allowed = set(_FILES) if is_our_table(folder / OBJECTS) else set()
+    if read_here and prompts is not None:
+        allowed |= {prompts.name, PROMPTS}
+    foreign = [name for name in names if name not in allowed or not (folder / name).is_file()]
+    if foreign:
+        raise not_ours(folder, foreign[0])
+
+
+def write_segmented(
+    folder: Path,
+    frame: Frame,
+    prompts: Sequence[Prompt],
+    answers: Sequence[SegmentedObject],
+    *,
+    save_logits: bool,
+) -> None:
+    """Write masks.png, objects.csv and overlay.png, and on request logits.npz.
+
+    Masks may overlap: the table and the logits have them whole, and masks.png shows the smaller
+    object over the larger one.
+
+    Args:
+        folder: made if it is not there; files of an earlier run in it are removed.
+        frame: the picture.
+        prompts: with an id each.
+        answers: to them.
+        save_logits: also write logits.npz.
+
+    Raises:
+        SourceError: something cannot be written.
+    """
+    states = [_state(*pair) for pair in zip(prompts, answers, strict=True)]
+    larger_first = sorted(states, key=lambda state: -state.area)
+    result = FrameResult(
+        frame_number=1,
+        stamp_ns=0,
+        frame_id="",
+        image_hw=frame.hw,
+        objects=tuple(larger_first),
+        label_image=_label_image(larger_first, frame.hw),
+    )
+    overlay = draw_overlay(frame.image, result, OverlayConfig())
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in _FILES:
+            (folder / name).unlink(missing_ok=True)
+        with (folder / OBJECTS).open("w", encoding="utf-8", newline="") as file:
+            table = csv.writer(file)
+            table.writerow(COLUMNS)
+            table.writerows(map(_row, states))
+        (folder / MASKS_PNG).write_bytes(encode_label_png(result.label_image))
+        encoded = cv2.imencode(".png", cv2.cvtColor(overlay, cv2.COLOR_RGB2BGR))[1]
+        (folder / OVERLAY_PNG).write_bytes(encoded.tobytes())
+    if save_logits:
+        _write_logits(folder / LOGITS, answers)
+
+
+def _write_logits(path: Path, answers: Sequence[SegmentedObject]) -> None:
+    """q0_mask_logits (K, g, g), q0_iou (K,), q0_mask (H, W) bool, and so on, by prompt."""
+    arrays: dict[str, Any] = {}
+    for index, answer in enumerate(answers):
+        arrays[f"q{index}_mask_logits"] = answer.mask_logits
+        arrays[f"q{index}_iou"] = answer.iou_scores
+        arrays[f"q{index}_mask"] = answer.mask
+    with writing_whole(path) as part, part.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def _state(prompt: Prompt, answer: SegmentedObject) -> ObjectState:
+    """An answer as what is known of a tracked object; visibility NaN where nobody judges it."""
+    whole = measure(answer.mask)
+    pieces = pieces_of(whole, NOWHERE)
+    logit = answer.object_score_logit
+    return ObjectState(
+        object_id=prompt.object_id,
+        label=prompt.label,
+        occluded=whole.area == 0,
+        visibility=math.nan if logit is None else sigmoid(logit),
+        iou_score=answer.iou_score,
+        area=whole.area,
+        box=pieces.main.box,
+        centroid=pieces.main.centroid,
+        mask=whole.mask,
+        extent=whole.box,
+        measured=pieces.main.mask,
+        time_since_seen_ns=0,
+        object_score_logit=math.nan if logit is None else logit,
+        mask_logits=torch.from_numpy(answer.mask_logits),
+        pointer=torch.empty(0),
+        pieces=pieces.count,
+        main_piece_share=pieces.main.area / whole.area if whole.area else 0.0,
+    )
+
+
+def _row(state: ObjectState) -> list[str | int | float]:
+    row = object_row(0, 0, state)
+    if math.isnan(state.visibility):
+        row[_VISIBILITY] = ""
+    return row
+
+
+def _label_image(larger_first: Sequence[ObjectState], hw: tuple[int, int]) -> NDArray[np.uint16]:
+    label_image = np.zeros(hw, np.uint16)
+    for state in larger_first:
+        x0, y0, x1, y1 = state.extent
+        label_image[y0:y1, x0:x1][state.mask] = state.object_id
+    return label_image

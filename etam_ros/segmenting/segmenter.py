@@ -1,0 +1,150 @@
+"""Segment single pictures by clicks and boxes, with whatever model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from etam_ros.config import DEFAULT_MODEL
+from etam_ros.device_memory import memory_errors_in_words
+from etam_ros.errors import PromptError
+from etam_ros.records import Frame, Prompt
+from etam_ros.runtime import Stages
+from etam_ros.runtime.backend import EngineRequest
+from etam_ros.runtime.backends.torch.picture_stages import (
+    PictureStages,
+    is_picture_model,
+    open_picture_stages,
+)
+from etam_ros.runtime.exported import OnStep
+from etam_ros.segmenting.answers import PictureModel, SegmentedObject
+from etam_ros.segmenting.picture_models import EfficientSAMPictures
+from etam_ros.segmenting.video_models import VideoModelPictures
+from etam_ros.tracking import open_stages
+from etam_ros.tracking.prompt_inputs import check_fits
+from etam_ros.transforms import one_thread
+
+
+class Segmenter:
+    """Segment objects in one picture after the other; a context manager that closes its stages.
+
+    All prompts of a picture share its encoding, and no answer depends on another. One thread at a
+    time calls it.
+
+    Args:
+        stages: what the network runs on, from `open_stages`; `open_segmenter` also opens models
+            for single pictures alone.
+
+    Example:
+        with open_segmenter("efficientsam_ti") as segmenter:
+            segmenter.set_image(image)
+            cup, plate = segmenter.segment([
+                Prompt(points=[(320, 240)], point_labels=[1]),
+                Prompt(box=(40, 60, 200, 220)),
+            ])
+    """
+
+    def __init__(self, stages: Stages | PictureStages) -> None:
+        self.stages = stages
+        self._model: PictureModel = (
+            EfficientSAMPictures(stages)
+            if isinstance(stages, PictureStages)
+            else VideoModelPictures(stages)
+        )
+        self._frame: Frame | None = None
+
+    @memory_errors_in_words()
+    @torch.inference_mode()
+    @one_thread()
+    def set_image(self, image: NDArray[np.uint8]) -> None:
+        """Encode the next picture, (H, W, 3) uint8 RGB of any size.
+
+        Raises:
+            ImageError: it is something else.
+        """
+        frame = Frame(image)
+        self._frame = None
+        self._model.set_image(frame)
+        self._frame = frame
+
+    @memory_errors_in_words()
+    @torch.inference_mode()
+    @one_thread()
+    def segment(self, prompts: Sequence[Prompt]) -> list[SegmentedObject]:
+        """Answer prompts about the newest picture.
+
+        Args:
+            prompts: clicks, a box, or both, each for one object, in pixels of the picture. Their
+                ids, labels and stamps change nothing.
+
+        Returns:
+            an answer for each prompt, in their order.
+
+        Raises:
+            PromptError: there is no picture yet, or a prompt does not fit it or the model.
+        """
+        if self._frame is None:
+            raise PromptError("there is no picture to segment: call set_image first")
+        for prompt in prompts:
+            if prompt.mask is not None:
+                raise PromptError(
+                    "prompt is a mask, which single pictures do not take: give clicks or a box"
+                )
+            check_fits(prompt, self._frame)
+        return self._model.segment(prompts) if prompts else []
+
+    def close(self) -> None:
+        """Free what the stages hold."""
+        self.stages.close()
+
+    def __enter__(self) -> Segmenter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def open_segmenter(
+    model: str = DEFAULT_MODEL,
+    *,
+    weights: str = "",
+    backend: str = "auto",
+    precision: str = "auto",
+    device: str = "auto",
+    engine_dir: str = "",
+    build_engines: bool = True,
+    on_step: OnStep | None = None,
+) -> Segmenter:
+    """Load any model for single pictures: those that follow objects, and EfficientSAM.
+
+    Args:
+        model, weights, backend, precision, device, engine_dir, build_engines, on_step: as of
+            `open_stages`; EfficientSAM runs on torch.
+
+    Raises:
+        ConfigError, BackendError, WeightsError: as `open_stages`.
+    """
+    if is_picture_model(model):
+        request = EngineRequest(model, weights, backend, precision, engine_dir, device)
+        return Segmenter(open_picture_stages(request))
+    return Segmenter(
+        open_stages(
+            model,
+            weights=weights,
+            backend=backend,
+            precision=precision,
+            device=device,
+            engine_dir=engine_dir,
+            build_engines=build_engines,
+            on_step=on_step,
+        )
+    )
