@@ -44,8 +44,12 @@ class LabelTopic:
         return sorted(path for path in self.bag.iterdir() if path.is_file())
 
     def at(self, index: int, frame: Frame) -> FrameTruth | None:
-        """Nothing by itself: it comes in step with the frames."""
-        raise NotImplementedError
+        """Never called: `LabelledBag` reads label images in step with the frames.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("label images of a bag come with its frames: iterate over LabelledBag")
 
 
 class LabelledBag(LabelledVideo):

@@ -5,8 +5,7 @@ Letters: Q queries, P points, S image side, h = w feature grid, D hidden dim.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Final
 
@@ -19,7 +18,7 @@ from etam_ros.model.config import segments_pictures_alone
 from etam_ros.model.efficientsam.prompt_encoder import POINTS
 from etam_ros.runtime.backend import EngineRequest
 from etam_ros.runtime.backends.torch.backend import TorchBackend
-from etam_ros.runtime.backends.torch.stages import DTYPES, choose_device, full_float32
+from etam_ros.runtime.backends.torch.stages import DTYPES, choose_device, computing
 from etam_ros.runtime.backends.torch.weights import open_picture_network
 from etam_ros.runtime.stages import check
 
@@ -89,16 +88,9 @@ class PictureStages:
         mask_logits, iou_scores = zip(*parts, strict=True)
         return torch.cat(mask_logits), torch.cat(iou_scores)
 
-    @contextmanager
-    def _computing(self) -> Iterator[None]:
+    def _computing(self) -> AbstractContextManager[None]:
         """On as many threads as when it was opened."""
-        before = torch.get_num_threads()
-        torch.set_num_threads(self._threads)
-        try:
-            with full_float32(self.device):
-                yield
-        finally:
-            torch.set_num_threads(before)
+        return computing(self.device, self._threads)
 
     def close(self) -> None:
         """Free the weights; it can be closed again, but not called."""

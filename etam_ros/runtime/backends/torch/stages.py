@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields
 from typing import Any, TypeVar
 
@@ -192,20 +192,25 @@ class TorchStages(Stages):
         size = 1 if self.device.type == "cpu" else batch
         return [slice(start, start + size) for start in range(0, batch, size)]
 
-    @contextmanager
-    def _computing(self) -> Iterator[None]:
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.threads)
-        try:
-            with full_float32(self.device):
-                yield
-        finally:
-            torch.set_num_threads(before)
+    def _computing(self) -> AbstractContextManager[None]:
+        return computing(self.device, self.threads)
 
     def close(self) -> None:
         vars(self).pop("network", None)
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
+
+
+@contextmanager
+def computing(device: torch.device, threads: int) -> Iterator[None]:
+    """Compute on so many threads, and in float32 what is to be in float32."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with full_float32(device):
+            yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager
