@@ -85,7 +85,8 @@ def _with_centroid_on_it(piece: MeasuredMask) -> MeasuredMask:
     row = min(math.floor(y - y0 + 0.5), y1 - y0 - 1)
     if piece.mask[row, column]:
         return piece
-    points = np.asarray(cv2.findNonZero(piece.mask.view(np.uint8)))[:, 0]  # (P, 2)
+    # (P, 1, 2) in OpenCV 4, (P, 2) in 5
+    points = np.asarray(cv2.findNonZero(piece.mask.view(np.uint8))).reshape(-1, 2)
     away = points - np.array([x - x0, y - y0])
     nearest = points[np.einsum("pc,pc->p", away, away).argmin()]
     return replace(piece, centroid=(float(x0 + nearest[0]), float(y0 + nearest[1])))
