@@ -56,6 +56,7 @@ FASTEST_LR: Final = 2.0
 """Times the recipe's learning rate, at most, however many clips a step has."""
 ENOUGH: Final = 0.9
 """Share of the best rate that is as good as the best."""
+TIMED_STEPS: Final = 2
 FULLEST: Final = 0.6
 """Share of a GPU's memory that a measured step may take: corrections and stills take more."""
 
@@ -196,11 +197,13 @@ def _step_seconds(
 
 
 def _step_s(trainer: Trainer, clips: ClipBatch) -> float:
-    """Seconds of a step; the one before gets memory and tunes."""
-    trainer.step(clips)
+    """Seconds of a step among others; the one before them gets memory and tunes."""
+    feed = trainer.prepared(iter([clips] * (TIMED_STEPS + 1)))
+    trainer.step(next(feed))
     start_s = time.monotonic()
-    trainer.step(clips)
-    return time.monotonic() - start_s
+    for prepared in feed:
+        trainer.step(prepared)
+    return (time.monotonic() - start_s) / TIMED_STEPS
 
 
 def _share_of_memory(device: torch.device) -> float:

@@ -68,15 +68,15 @@ def train(
             processes=processes.count,
         )
         trainer.meter.clear()
-        for batch in feed:
-            seen = trainer.step(batch)
+        for prepared in trainer.prepared(feed):
+            seen = trainer.step(prepared)
             last = trainer.done == config.steps
             if trainer.done % config.log_every == 0 or last:
                 report = trainer.report()
                 if folder is not None:
                     folder.add(report)
             if folder is not None and (trainer.done % config.picture_every == 0 or last):
-                folder.draw(batch, seen)
+                folder.draw(prepared.clips, seen)
             if processes.any(clock.is_over() or stop()):
                 break
             if folder is not None and clock.is_time_to_save() and not last:

@@ -6,24 +6,18 @@ network input size, h = w feature grid, D hidden dim, E memory dim, M masks of a
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from etam_ros.cues.optical_flow import Motion, flow_frame_of
-from etam_ros.cues.proposals import pictured, propose
 from etam_ros.model import EfficientTAM
 from etam_ros.model.network import MEMORY_BIAS, MEMORY_SCALE
 from etam_ros.runtime import DecodedMasks
-from etam_ros.runtime.stages import POINT_BOX_MAX, POINT_BOX_MIN, POINT_NONE
+from etam_ros.runtime.stages import POINT_NONE
 from etam_ros.tracking.frame_steps import as_prompt
 from etam_ros.tracking.mask_selection import (
     ChosenMasks,
@@ -33,6 +27,7 @@ from etam_ros.tracking.mask_selection import (
 )
 from etam_ros.tracking.prompt_inputs import MASK_PROMPT_LOGIT
 from etam_ros.training.data.batches import pictures_to_tensor
+from etam_ros.training.host_cues import HostCues
 from etam_ros.training.mask_corruption import corrupt_masks
 from etam_ros.training.prompt_sampling import (
     BOX,
@@ -41,12 +36,8 @@ from etam_ros.training.prompt_sampling import (
     Click,
     PromptPlan,
     correcting_click,
-    first_click,
-    jittered_box,
 )
 from etam_ros.training.rollout_output import Bank, DecoderOutput, RolloutOutput
-
-BOX_LABELS: Final = (POINT_BOX_MIN, POINT_BOX_MAX)
 
 
 class Rollout:
@@ -58,10 +49,10 @@ class Rollout:
 
     Args:
         masks: (N, T, S, S) bool, on the host.
+        cues: of the batch, first prompts among them.
         truth_clicks: share of correction clicks drawn from the truth.
         teach_presence: memories go by the true presence, not by the predicted one.
         mask_corruption: share of carried masks that are disturbed.
-        threads: for what OpenCV says of pictures, optical flow and proposals; None does it here.
     """
 
     def __init__(
@@ -70,13 +61,12 @@ class Rollout:
         masks: Tensor,
         plan: PromptPlan,
         rngs: Sequence[np.random.Generator],
+        cues: HostCues,
         *,
         truth_clicks: float,
         teach_presence: bool,
         mask_corruption: float = 0.0,
-        threads: ThreadPoolExecutor | None = None,
     ) -> None:
-        self._map: Any = map if threads is None else threads.map
         self.network, self.plan, self.rngs = network, plan, rngs
         self.truth_clicks, self.mask_corruption = truth_clicks, mask_corruption
         self.device = network.no_mem_embed.device
@@ -84,10 +74,9 @@ class Rollout:
         visible = masks.flatten(2).any(dim=2).to(self.device)  # (N, T)
         self.taught = visible if teach_presence else None
         self.decodes: list[DecoderOutput] = []
-        self.prompts: dict[int, list[list[Click]]] = {0: [[] for _ in rngs]}
+        self.cues = cues
+        self.prompts = {0: [list(points) for points in cues.prompts]}
         self.bank = Bank()
-        self.first_images: NDArray[np.uint8] | None = None  # (B, S, S, 3), to propose masks
-        self.motions: list[Motion] = []  # from each frame to the next, where masks are carried
         self.objects = 0  # of each clip
         self.skips: list[Tensor] = []  # (B, T, ...) of the mask decoder, where it sees any
 
@@ -100,8 +89,6 @@ class Rollout:
         batch, frames = images.shape[:2]
         objects = self.objects = len(self.rngs) // batch
         features = self.encode(images)  # (B, T, D, h, w)
-        if self.network.config.proposes_masks:
-            self.first_images = images[:, 0].cpu().numpy()
         seen = self.network.self_attend(features[:, 1:].flatten(0, 1))  # (B * (T - 1), L, D)
         seen = seen.view(batch, frames - 1, *seen.shape[1:])
         outputs: list[Tensor] = []
@@ -131,18 +118,6 @@ class Rollout:
         clips = images.shape[:2]
         features, *skips = self.network.encode_image(pixels)
         self.skips = [skip.view(*clips, *skip.shape[1:]) for skip in skips]
-        config = self.network.config
-        if config.carries_masks:
-            by_frame = images.transpose(0, 1).cpu().numpy()  # (T, B, S, S, 3)
-            side = config.mask_size
-            frames = [
-                list(self._map(lambda image: flow_frame_of(image, len(image), side), frame))
-                for frame in by_frame
-            ]
-            pairs = itertools.pairwise(frames)
-            self.motions = list(
-                self._map(lambda two: Motion(two[0], two[1], side, self.device), pairs)
-            )
         return features.view(*clips, *features.shape[1:])
 
     def prompt_first(self, feature: Tensor) -> ChosenMasks:
@@ -182,34 +157,11 @@ class Rollout:
 
     def prompt_points(self, conditioned: Tensor, rows: list[int], kind: str) -> ChosenMasks:
         """Prompt rows with a click or a box each, then correct them where it is planned."""
-        for row in rows:
-            truth = self.masks[row, 0]
-            if kind == CLICK:
-                self.prompts[0][row].append(first_click(truth, self.rngs[row]))
-            else:
-                corners = jittered_box(truth, self.rngs[row])
-                for corner, label in zip(corners, BOX_LABELS, strict=True):
-                    self.prompts[0][row].append((*corner, label))
-        ambiguous, previous = kind == CLICK, self.propose(rows)
+        ambiguous, previous = kind == CLICK, self.cues.proposals_of(rows, self.device)
         chosen = self.decode(
             conditioned[rows], rows, 0, kind, ambiguous=ambiguous, previous=previous
         )
         return self.correct(conditioned[rows], chosen, rows, 0, self.plan.first_clicks)
-
-    def propose(self, rows: list[int]) -> Tensor | None:
-        """What colours say of the first prompts of n rows: (n, 1, 4h, 4w)."""
-        if self.first_images is None:
-            return None
-        side = self.network.config.mask_size
-        scale = side / self.masks.shape[-1]
-        images = self.first_images
-
-        def proposed(row: int) -> NDArray[np.float32]:
-            points = [((x * scale, y * scale), label) for x, y, label in self.prompts[0][row]]
-            return propose(pictured(images[row // self.objects], side), points)
-
-        proposals = list(self._map(proposed, rows))
-        return torch.from_numpy(np.stack(proposals)).to(self.device)
 
     def correct(
         self, conditioned: Tensor, chosen: ChosenMasks, rows: list[int], frame: int, clicks: int
@@ -235,16 +187,16 @@ class Rollout:
         """Decode all rows without a prompt but, where masks are carried, the ones before."""
         rows = list(range(len(self.rngs)))
         previous = None
-        if self.motions:
+        if self.cues.motions:
             clips = torch.arange(len(rows), device=self.device) // self.objects
-            motion = self.motions[frame - 1].of(clips)
+            motion = self.cues.motions[frame - 1].of(clips)
             moved = motion.move(as_prompt(before.mask_logits))
             moved = corrupt_masks(moved, self.rngs, self.mask_corruption, self.objects)
             previous = motion.settle(moved)
         chosen = self.decode(
             conditioned, rows, frame, "tracked", ambiguous=True, previous=previous
         )
-        if self.motions:
+        if self.cues.motions:
             chosen = replace(chosen, mask_logits=add_tracking_bias(chosen.mask_logits))
         return chosen
 

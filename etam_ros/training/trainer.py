@@ -7,20 +7,25 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from etam_ros.errors import TrainingError
 from etam_ros.model import EfficientTAM
 from etam_ros.training.config import FINE_TUNING_LAYER_DECAY, TrainingConfig
 from etam_ros.training.data.batches import ClipBatch
+from etam_ros.training.host_cues import HostCues, find_cues
 from etam_ros.training.initial_weights import initial_network, resized
 from etam_ros.training.losses import row_losses
 from etam_ros.training.optimization import (
@@ -33,17 +38,38 @@ from etam_ros.training.optimization import (
 from etam_ros.training.outputs.checkpoints import save_checkpoint
 from etam_ros.training.outputs.progress_report import Meter, TrainingReport
 from etam_ros.training.processes import Processes
-from etam_ros.training.prompt_sampling import plan_prompts, row_random
+from etam_ros.training.prompt_sampling import PromptPlan, plan_prompts, row_random
 from etam_ros.training.rollout import Rollout
 from etam_ros.training.rollout_output import RolloutOutput
 
 FADE: Final = 0.05
 """Share of the run over which cross-entropy gives way to focal loss."""
 MAX_BAD_STEPS: Final = 20
-THREADS: Final = 8
-"""For what is computed on the host while a GPU trains; OpenCV lets them run side by side."""
+AHEAD: Final = 2
+"""Batches whose cues are found while a GPU learns from another."""
+ATTENTION: Final = (SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH)
+"""Without cuDNN's, which compiles for every new shape: in a short run that is most of the time."""
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedBatch:
+    """A batch, and all that is decided before the network sees it.
+
+    Attributes:
+        clips: to learn from.
+        step: that they are for.
+        rngs: of the rows, after their first prompts.
+        plan: who is prompted how.
+        cues: what classical vision says.
+    """
+
+    clips: ClipBatch
+    step: int
+    rngs: list[np.random.Generator]
+    plan: PromptPlan
+    cues: HostCues
 
 
 class Trainer:
@@ -76,7 +102,9 @@ class Trainer:
         )
         self.average = AverageWeights(self.network, config.ema)
         self.meter = Meter(processes.device)
-        self.threads = ThreadPoolExecutor(THREADS) if processes.device.type == "cuda" else None
+        self.threads = None
+        if processes.device.type == "cuda":  # OpenCV lets threads run side by side
+            self.threads = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
         self.dtype = training_dtype(config.precision, processes.device)
         self.done, self.samples, self.used, self._bad_steps = 0, 0, 0, 0
 
@@ -100,14 +128,47 @@ class Trainer:
         past = self.done / self.steps - share
         return min(1.0, max(0.0, 1.0 - past / FADE))
 
-    def step(self, batch: ClipBatch) -> RolloutOutput:
+    def prepared(self, feed: Iterator[ClipBatch]) -> Iterator[PreparedBatch]:
+        """The batches of coming steps; on a GPU they are prepared while it learns from others."""
+        if self.threads is None:
+            for batch in feed:
+                yield self.prepare(batch, self.done)
+            return
+        waiting: deque[Future[PreparedBatch]] = deque()
+        with ThreadPoolExecutor(1) as other:
+            for number, batch in enumerate(feed, self.done):
+                waiting.append(other.submit(self.prepare, batch, number))
+                if len(waiting) > AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+    def prepare(self, batch: ClipBatch, step: int) -> PreparedBatch:
+        """Decide the prompts of a step, and find what classical vision says of its clips."""
+        rows, frames = batch.masks.shape[:2]
+        first_row = self.processes.rank * rows
+        rngs = [row_random(self.config, step, first_row + row) for row in range(rows)]
+        plan = plan_prompts(self.config, step, rngs, frames)
+        cues = find_cues(
+            batch.images.numpy(),
+            batch.masks.numpy(),
+            plan,
+            rngs,
+            self.at_side(batch.images.shape[2]).config,
+            device=self.processes.device,
+            threads=self.threads,
+        )
+        return PreparedBatch(batch, step, rngs, plan, cues)
+
+    def step(self, prepared: PreparedBatch) -> RolloutOutput:
         """Learn from one batch.
 
         Raises:
             TrainingError: gradients were not finite for many steps in a row.
         """
         set_learning_rate(self.optimizer, self.lr)
-        loss, seen = self.forward(batch)
+        batch = prepared.clips
+        loss, seen = self.forward(prepared)
         loss.backward()  # type: ignore[no-untyped-call]
         parameters = list(self.network.parameters())
         self.processes.share_gradients(parameters)
@@ -125,24 +186,23 @@ class Trainer:
         self.samples, self.used = batch.after or (self.samples + clips, 0)
         return seen
 
-    def forward(self, batch: ClipBatch) -> tuple[Tensor, RolloutOutput]:
+    def forward(self, prepared: PreparedBatch) -> tuple[Tensor, RolloutOutput]:
         """The loss of a batch, a mean over rows and frames, and what was decoded."""
-        config, device = self.config, self.processes.device
+        config, device, batch = self.config, self.processes.device, prepared.clips
         rows, frames = batch.masks.shape[:2]
-        first_row = self.processes.rank * rows
-        rngs = [row_random(config, self.done, first_row + row) for row in range(rows)]
         network = self.at_side(batch.images.shape[2])
         rollout = Rollout(
             network,
             batch.masks,
-            plan_prompts(config, self.done, rngs, frames),
-            rngs,
+            prepared.plan,
+            prepared.rngs,
+            prepared.cues,
             truth_clicks=config.truth_clicks,
             teach_presence=self._fading(config.taught_presence) > 0.0,
             mask_corruption=config.mask_corruption,
-            threads=self.threads,
         )
-        with torch.autocast(device.type, self.dtype, enabled=self.dtype is not torch.float32):
+        reduced = torch.autocast(device.type, self.dtype, enabled=self.dtype is not torch.float32)
+        with reduced, sdpa_kernel(list(ATTENTION)):
             seen = rollout.run(batch.images.to(device, non_blocking=True))
         masks = batch.masks.to(device, non_blocking=True)
         truth, visible = small_truth(masks, network.config.mask_size)

@@ -15,9 +15,10 @@ from etam_ros.model import model_config
 from etam_ros.records import Frame, Prompt
 from etam_ros.runtime.backends.torch.stages import TorchStages
 from etam_ros.tracking import Tracker, mask_selection
+from etam_ros.training.host_cues import BOX_LABELS, find_cues
 from etam_ros.training.initial_weights import new_network
 from etam_ros.training.prompt_sampling import BOX, CLICK, MASK, PromptPlan
-from etam_ros.training.rollout import BOX_LABELS, Rollout
+from etam_ros.training.rollout import Rollout
 
 sys.path.insert(0, str(Path(__file__).parent))
 from flat_clips import FlatClips
@@ -54,8 +55,12 @@ def roll(network, clip, plan, *, teach_presence=False):
     rows = len(plan.kinds)
     masks = torch.from_numpy(clip.masks)[[index % 2 for index in range(rows)]]
     rngs = [np.random.default_rng(row) for row in range(rows)]
-    rollout = Rollout(network, masks, plan, rngs, truth_clicks=0.1, teach_presence=teach_presence)
-    return rollout.run(torch.from_numpy(clip.images)[None])
+    images, config = clip.images[None], network.config
+    cues = find_cues(images, masks.numpy(), plan, rngs, config, device=torch.device("cpu"))
+    rollout = Rollout(
+        network, masks, plan, rngs, cues, truth_clicks=0.1, teach_presence=teach_presence
+    )
+    return rollout.run(torch.from_numpy(images))
 
 
 def track(network, clip, first, corrections=()):
