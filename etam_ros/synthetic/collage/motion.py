@@ -21,6 +21,8 @@ _NODES: Final = 9
 _WAVES: Final = 3
 _STEP: Final = (0.1, 2.5)  # ticks between frames: from far above a video's rate to far below
 _GAP: Final = 0.1  # share of clips in which frames are missing
+_TURN: Final = (0.003, 0.05)  # that a picture moves between frames where the camera turns
+_FARTHEST_TURN: Final = 0.55  # in all
 
 
 def log_uniform(rng: Rng, low: float, high: float) -> float:
@@ -87,6 +89,20 @@ def camera(rng: Rng, times: Floats, liveliness: float) -> Floats:
         tilt = drift(rng, times, 0.25 * liveliness, slow, 2)
         out[:, 2, 0], out[:, 2, 1] = tilt
     return out
+
+
+def turning(rng: Rng, frames: int) -> Floats:
+    """(T, 3, 3) of a camera that turns steadily, as a robot's does: mostly to one side.
+
+    Pictures move by a few thousandths to a twentieth of their side from frame to frame.
+    """
+    share = np.linspace(0.0, 1.0, frames)
+    far = min(log_uniform(rng, *_TURN) * (frames - 1), _FARTHEST_TURN)
+    angle = rng.normal(0.0, 0.35) + (np.pi if chance(rng, 0.5) else 0.0)
+    eased = share ** rng.uniform(0.7, 1.5)
+    still = np.zeros(frames)
+    zoom = np.full(frames, rng.uniform(1.0, 1.4))
+    return poses(far * eased * np.cos(angle), far * eased * np.sin(angle), still, zoom, zoom)
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,6 +28,7 @@ from etam_ros.synthetic.collage.motion import (
     log_uniform,
     poses,
     squash,
+    turning,
 )
 from etam_ros.synthetic.collage.sprites import Cutout
 from etam_ros.synthetic.collage.trajectories import (
@@ -64,12 +65,15 @@ class Scene:
     order: NDArray[np.int64]
 
 
-def plan_scene(rng: Rng, assets: Assets, frames: int, size: int, *, easy: bool = False) -> Scene:
+def plan_scene(
+    rng: Rng, assets: Assets, frames: int, size: int, *, turns: bool = False, easy: bool = False
+) -> Scene:
     """Plan a clip.
 
     Args:
         frames: T.
         size: S.
+        turns: the camera turns steadily.
         easy: nothing may hide the objects.
     """
     times = frame_times(rng, frames)
@@ -81,7 +85,10 @@ def plan_scene(rng: Rng, assets: Assets, frames: int, size: int, *, easy: bool =
         if chance(rng, 0.7):  # all of it is in the picture
             aspect = width / height * float(np.exp(rng.normal(0.0, 0.2)))
     liveliness = rng.uniform(0.0, 1.2 if photograph else 1.0) ** 1.5
-    shot = Shot(times, aspect, size, camera(rng, times, liveliness))
+    moves = camera(rng, times, liveliness)
+    if turns:
+        moves = turning(rng, frames) @ moves
+    shot = Shot(times, aspect, size, moves)
     lifted = None
     if photograph is not None:
         backdrop, lifted = natural(rng, assets, shot, photograph)

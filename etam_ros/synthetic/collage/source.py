@@ -16,6 +16,7 @@ from etam_ros.synthetic.material.records import Material
 from etam_ros.synthetic.samples import TrainingClip, check_request
 
 _STREAM: Final = 0xC0A6E
+_TURNS: Final = 0x7012
 _ATTEMPTS: Final = 12
 _SMALLEST_SHARE: Final = 0.0008  # of the first frame that an object covers there
 
@@ -27,9 +28,11 @@ class CollageSource:
 
     Args:
         material: photographs and footage to draw from; None: everything is drawn.
+        turning: share of clips in which the camera turns steadily, 0 to 1.
     """
 
-    def __init__(self, material: Material | None = None) -> None:
+    def __init__(self, material: Material | None = None, *, turning: float = 0.0) -> None:
+        self._turning = turning
         self._assets = Assets(material or procedural_material(), textures(), grain_pool())
 
     def clip(self, seed: int, *, frames: int, size: int) -> TrainingClip:
@@ -38,7 +41,8 @@ class CollageSource:
         for attempt in range(_ATTEMPTS):
             rng = np.random.default_rng([_STREAM, seed, attempt])
             easy = attempt > _ATTEMPTS // 2
-            scene = plan_scene(rng, self._assets, frames, size, easy=easy)
+            turns = np.random.default_rng([_TURNS, seed]).random() < self._turning
+            scene = plan_scene(rng, self._assets, frames, size, turns=turns, easy=easy)
             clip = _drawn(scene, frames, size)
             if clip is not None:
                 return clip

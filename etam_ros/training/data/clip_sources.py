@@ -29,6 +29,8 @@ from etam_ros.media.files import is_bag
 from etam_ros.synthetic.samples import ClipSource, MixedSource
 from etam_ros.training.data.labelled_clips import Image, LabelledClips
 
+TURNING: Final = 0.3
+"""Share of generated clips in which the camera turns steadily, as a robot's does."""
 _VIDEO_SUFFIXES: Final = (".mp4", ".mov", ".mkv", ".avi", ".webm")
 _EXPECTED: Final = (
     "sequences in DAVIS layout, images/ with masks/, a bag with a label image, a packed .npz, "
@@ -77,7 +79,7 @@ def _drawn() -> list[tuple[ClipSource, float]]:
     from etam_ros.synthetic.collage import CollageSource
     from etam_ros.synthetic.collage.scene_source import SceneSource
 
-    return [(CollageSource(None), 0.9), (SceneSource(), 0.1)]
+    return [(CollageSource(None, turning=TURNING), 0.9), (SceneSource(), 0.1)]
 
 
 def _open(path: Path, recover: bool) -> list[tuple[ClipSource, float]]:
@@ -144,11 +146,11 @@ def _packed(path: Path) -> ClipSource:
     from etam_ros.synthetic.collage import CollageSource
     from etam_ros.synthetic.material.archive import read_pack
 
-    return CollageSource(read_pack(path))
+    return CollageSource(read_pack(path), turning=TURNING)
 
 
 def _material(path: Path) -> ClipSource:
     from etam_ros.synthetic.collage import CollageSource
     from etam_ros.synthetic.material.loading import load_material
 
-    return CollageSource(load_material([path]))
+    return CollageSource(load_material([path]), turning=TURNING)
