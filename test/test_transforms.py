@@ -23,6 +23,7 @@ from etam_ros.transforms import (
     mask_to_network,
     one_thread,
     points_to_network,
+    reduce_as_bytes,
 )
 
 CPU = torch.device("cpu")
@@ -52,6 +53,21 @@ def test_resizing_is_bilinear_with_antialiasing() -> None:
     )
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (IMAGE_MEAN, IMAGE_STD))
     assert ((tensor * std + mean) * 255 - expected).abs().max() <= 1.0
+
+
+@pytest.mark.parametrize(("hw", "size"), [((480, 854), 224), ((513, 640), 512), ((90, 60), 128)])
+def test_what_resizes_floats_gives_what_resizing_bytes_would(
+    hw: tuple[int, int], size: int
+) -> None:
+    rng = np.random.default_rng(4)
+    coarse = rng.integers(0, 256, (hw[0] // 6, hw[1] // 6, 3), np.uint8)
+    image = cv2.resize(coarse, hw[::-1], interpolation=cv2.INTER_CUBIC)
+    pixels = torch.from_numpy(image).permute(2, 0, 1)[None]
+    expected = functional.interpolate(pixels, size=(size, size), mode="bilinear", antialias=True)
+    given = reduce_as_bytes(pixels, size)
+    assert given.dtype == torch.float32
+    assert (given != expected).float().mean() < 0.05
+    assert (given - expected.float()).abs().max() <= 2.0
 
 
 def test_a_view_with_gaps_is_read_right() -> None:

@@ -1,32 +1,62 @@
-"""Means and maxima over squares about every cell, along one axis after the other.
+"""Means and maxima over squares about every cell.
 
 They reach as many cells to each side as asked, and at the border as far as the picture goes.
+OpenCV is several times faster than PyTorch on a CPU; on a GPU each is one or two kernels.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
+
+import cv2
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+Plane = NDArray[np.float32]
+
 
 def box_mean(values: Tensor, reach: int) -> Tensor:
-    """(N, C, H, W) -> their means over squares of 2 reach + 1."""
-    rows = _sums(values, reach)
-    sums = _sums(rows.transpose(2, 3), reach).transpose(2, 3)
-    height, width = (_sums(values.new_ones(side), reach) for side in values.shape[2:])
-    return sums / (height[:, None] * width)
+    """(N, C, H, W) float32 -> their means over squares of 2 reach + 1; no gradient passes."""
+    side = 2 * reach + 1
+    if values.device.type != "cpu":
+        return functional.avg_pool2d(values, side, 1, reach, count_include_pad=False)
 
+    def summed(plane: Plane, out: Plane) -> None:
+        cv2.boxFilter(
+            plane, -1, (side, side), out, normalize=False, borderType=cv2.BORDER_CONSTANT
+        )
 
-def _sums(values: Tensor, reach: int) -> Tensor:
-    """(..., L) -> sums over 2 reach + 1 along the last axis, as differences of running sums."""
-    padded = functional.pad(values, (reach + 1, reach))
-    running = padded.cumsum(dim=-1, dtype=torch.float64)  # in float32 differences would be rough
-    return (running[..., 2 * reach + 1 :] - running[..., : values.shape[-1]]).to(values.dtype)
+    sums = _by_planes(values, summed)
+    height, width = values.shape[-2:]
+    return sums.div_(_cells(height, reach)[:, None] * _cells(width, reach))
 
 
 def box_max(values: Tensor, reach: int) -> Tensor:
-    """(N, C, H, W) -> their maxima over squares of 2 reach + 1."""
+    """(N, C, H, W) float32 -> their maxima over squares of 2 reach + 1; no gradient passes."""
     side = 2 * reach + 1
-    rows = functional.max_pool2d(values, (side, 1), 1, (reach, 0))
-    return functional.max_pool2d(rows, (1, side), 1, (0, reach))
+    if values.device.type != "cpu":
+        rows = functional.max_pool2d(values, (side, 1), 1, (reach, 0))
+        return functional.max_pool2d(rows, (1, side), 1, (0, reach))
+    square = np.ones((side, side), np.uint8)
+    return _by_planes(values, lambda plane, out: cv2.dilate(plane, square, out))
+
+
+def _by_planes(values: Tensor, filtered: Callable[[Plane, Plane], object]) -> Tensor:
+    """What OpenCV makes of each (H, W), in fresh memory."""
+    planes = values.reshape(-1, *values.shape[-2:]).numpy()
+    out = np.empty_like(planes)
+    for plane, target in zip(planes, out, strict=True):
+        filtered(plane, target)
+    return torch.from_numpy(out).view(values.shape)
+
+
+@lru_cache(maxsize=64)
+def _cells(length: int, reach: int) -> Tensor:
+    """(L,) float32: how many cells of a line are within reach of each."""
+    at = torch.arange(length)
+    last = (at + reach).clamp(max=length - 1)
+    return (last - (at - reach).clamp(min=0) + 1).float()

@@ -37,7 +37,7 @@ class CudaPostprocessor:
 
     def __init__(self, image_size: int, device: torch.device) -> None:
         self._device = device
-        self._loader = ImageLoader(image_size, device, in_float=True)
+        self._loader = ImageLoader(image_size, device, in_float=False)
         self.load = self._loader.load
         self.fill_holes = fill_holes_on_device
 
