@@ -23,10 +23,14 @@ if TYPE_CHECKING:
     from rclpy.executors import Executor
     from rclpy.node import Node
 
+    from etam_ros.ros.guarding import Guarded
+
 PATIENCE_S: Final = 0.7
 """How long the end may wait for a thread that computes or reads."""
 SIGNAL_CHECK_S: Final = 0.2
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+MOST_FAILURES: Final = 100
+"""So many failures in a row, with nothing served between them, and there is no point in going on."""
 
 Finish = Callable[["int | BaseException"], None]
 """Called from any thread with an exit code, or with an error to raise, when the process is to
@@ -71,8 +75,8 @@ def run_node(
         transport_profile: use the profile for large images.
 
     Returns:
-        exit code: 0 after a signal, otherwise what the node finished with, 1 after an exception in
-        a callback. Does not return where a thread computes on in C: then the process exits at once
+        exit code: 0 after a signal, otherwise what the node finished with, 1 where nothing can be
+        served any more. Does not return where a thread computes on in C: then the process exits at once
         with that code.
 
     Raises:
@@ -115,10 +119,11 @@ def _run(
     rclpy = require_rclpy()
     _init(rclpy, ros_arguments)
     try:
-        from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor
+        from etam_ros.ros.guarding import Faults, GuardedThread, GuardedThreads
 
         application = make(endings.put)
-        executor = SingleThreadedExecutor() if threads == 1 else MultiThreadedExecutor(threads)
+        faults = Faults(name)
+        executor = GuardedThread(faults) if threads == 1 else GuardedThreads(faults, threads)
         executor.add_node(application.node)
         spinning = threading.Event()
         spinning.set()
@@ -186,19 +191,29 @@ def _init(rclpy: Any, ros_arguments: Sequence[str]) -> None:
         )
 
 
-def _spin(name: str, executor: Executor, spinning: threading.Event, finish: Finish) -> None:
-    """Serve callbacks until the node ends; an exception in one of them ends the process."""
+def _spin(name: str, executor: Guarded, spinning: threading.Event, finish: Finish) -> None:
+    """Serve callbacks until the node ends; only an executor that fails on and on ends the process.
+
+    What callbacks raise is told by the executor; here comes what rclpy raises around them, for
+    instance where an answer cannot be sent because whoever asked is gone.
+    """
     from rclpy.impl.implementation_singleton import rclpy_implementation
     from rclpy.logging import get_logger
 
+    failures = 0
     while spinning.is_set():
         try:
             executor.spin_once()
+            failures = 0
         except rclpy_implementation.InvalidHandle:  # noqa: PERF203
             continue  # a subscription or service went away between being ready and being served
         except Exception as error:
-            if spinning.is_set():
+            if not spinning.is_set():
+                return
+            executor.faults.tell("serving a callback", error)
+            failures += 1
+            if failures == MOST_FAILURES:
                 get_logger(name).fatal(f"ended by {type(error).__name__}: {error}")
                 get_logger(name).fatal(traceback.format_exc())
                 finish(1)
-            return
+                return

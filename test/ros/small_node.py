@@ -13,6 +13,8 @@ from etam_ros.ros.process import main_exit_code, run_node  # noqa: E402
 
 class SmallNode:
     def __init__(self, finish):
+        from std_srvs.srv import Trigger
+
         from etam_ros.errors import SourceError
         from etam_ros.ros.managed_node import ManagedNode, Transitions
 
@@ -26,6 +28,7 @@ class SmallNode:
         kind = Broken if FAULT == "broken_transition" else ManagedNode
         self.node = kind("small_node", Transitions(nothing, nothing, nothing, nothing))
         self.node.create_timer(0.01, self.on_timer)
+        self.node.create_service(Trigger, "fail", self.on_call)
         self.ticks = 0
         self.node.get_logger().info("made")
         if FAULT == "finishes_with_error":
@@ -39,6 +42,9 @@ class SmallNode:
         self.ticks += 1
         if self.ticks == 50:
             self.node.get_logger().info("has been spinning")
+
+    def on_call(self, request, response):
+        raise ZeroDivisionError("a bug")
 
     def end(self, timeout_s):
         return True

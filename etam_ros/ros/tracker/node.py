@@ -24,11 +24,11 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from etam_ros.errors import EtamError
 from etam_ros.msg import Prompt, TrackEvent
 from etam_ros.ros.endpoints import Endpoints
+from etam_ros.ros.guarding import faults_of
 from etam_ros.ros.managed_node import ManagedNode, Transitions
 from etam_ros.ros.parameters import NodeParameters, Settings
 from etam_ros.ros.tracker.camera import Camera
 from etam_ros.ros.tracker.camera_topics import CameraTopics
-from etam_ros.ros.tracker.diagnostics import DiagnosticsPublisher, NodeReport
 from etam_ros.ros.tracker.displays import Display, Displays
 from etam_ros.ros.tracker.frames import ProcessedFrame
 from etam_ros.ros.tracker.loading import load_tracking
@@ -38,10 +38,11 @@ from etam_ros.ros.tracker.positions.publishers import PositionPublishers
 from etam_ros.ros.tracker.prompts.requests import ask
 from etam_ros.ros.tracker.prompts.services import PromptServices
 from etam_ros.ros.tracker.prompts.topics import PromptTopics
+from etam_ros.ros.tracker.reports.diagnostics import DiagnosticsPublisher, NodeReport
+from etam_ros.ros.tracker.reports.statistics import Statistics
 from etam_ros.ros.tracker.results import OverlayPublisher, ResultPublishers
 from etam_ros.ros.tracker.rviz.click_markers import NAMESPACE, ClickMarkers
 from etam_ros.ros.tracker.rviz.click_plane import ClickPlanePublisher
-from etam_ros.ros.tracker.statistics import Statistics
 from etam_ros.ros.tracker.worker import Worker, WorkerEvents
 
 PUBLISHER_CHECK_PERIOD_S: Final = 0.25
@@ -104,7 +105,10 @@ class TrackerNode:
     def on_start(self) -> None:
         """Bring the node up by itself, once it spins."""
         self._start_timer.cancel()
-        if not self.node.bring_up() and not self._ending:
+        self.node.bring_up_or(self._on_failed_start)
+
+    def _on_failed_start(self) -> None:
+        if not self._ending:
             self._finish(1)
 
     def on_check(self) -> None:
@@ -116,6 +120,7 @@ class TrackerNode:
     def on_report(self) -> None:
         """Publish diagnostics."""
         topics, worker = self._topics, self._worker
+        faults, new_faults = faults_of(self.node).report()
         self._diagnostics.publish(
             NodeReport(
                 state=self._state_in_words(),
@@ -128,6 +133,8 @@ class TrackerNode:
                 new=self.statistics.take_new_errors(),
                 depth=None if topics is None else topics.depth_source,
                 positions=self._positions.report(),
+                faults=faults,
+                new_faults=new_faults,
             )
         )
 

@@ -22,7 +22,7 @@ from etam_ros.ros.messages import objects_message
 from etam_ros.ros.qos import EVENTS, OBJECTS, PROMPTS, RESULT_IMAGES
 from etam_ros.ros.tracker.displays import Display
 from etam_ros.ros.tracker.frames import ProcessedFrame
-from etam_ros.ros.tracker.statistics import NS_PER_MS
+from etam_ros.ros.tracker.reports.statistics import NS_PER_MS
 from etam_ros.ros.tracker.tracked_detections import TrackedDetections
 
 DRAWING_THREAD: Final = "overlay"

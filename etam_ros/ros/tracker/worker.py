@@ -26,7 +26,7 @@ from etam_ros.ros.parameters import Settings
 from etam_ros.ros.tracker.frames import ProcessedFrame, ReceivedImage
 from etam_ros.ros.tracker.loading import Tracking
 from etam_ros.ros.tracker.prompts.requests import Answer, Request
-from etam_ros.ros.tracker.statistics import FrameTimes, Statistics
+from etam_ros.ros.tracker.reports.statistics import FrameTimes, Statistics
 
 MAX_REQUESTS: Final = 64
 REQUESTS_BEFORE_FRAME: Final = 8

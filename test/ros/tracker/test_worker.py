@@ -20,7 +20,7 @@ from etam_ros.ros.parameters import Settings
 from etam_ros.ros.tracker.loading import load_tracking
 from etam_ros.ros.tracker.prompts.actions import Click, apply_click, apply_prompt
 from etam_ros.ros.tracker.prompts.requests import wait_for_answer
-from etam_ros.ros.tracker.statistics import Statistics
+from etam_ros.ros.tracker.reports.statistics import Statistics
 from etam_ros.ros.tracker.worker import (
     MAX_REQUESTS,
     REQUESTS_BEFORE_FRAME,
