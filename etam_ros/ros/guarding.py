@@ -132,7 +132,7 @@ class Guarded(Executor):
         return super().can_execute(entity)
 
     def _make_handler(self, entity: Any, node: Any, take: Callable[[Any], Any], *rest: Any) -> Any:
-        """rclpy counts an entity whose message cannot be taken as busy for ever: none was there."""
+        """To rclpy, what cannot be taken keeps its entity busy for ever: let nothing be there."""
 
         def take_if_possible(entity: Any) -> Any:
             try:

@@ -30,7 +30,7 @@ PATIENCE_S: Final = 0.7
 SIGNAL_CHECK_S: Final = 0.2
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 MOST_FAILURES: Final = 100
-"""So many failures in a row, with nothing served between them, and there is no point in going on."""
+"""So many in a row, with nothing served between them, and there is no point in going on."""
 
 Finish = Callable[["int | BaseException"], None]
 """Called from any thread with an exit code, or with an error to raise, when the process is to
@@ -76,8 +76,8 @@ def run_node(
 
     Returns:
         exit code: 0 after a signal, otherwise what the node finished with, 1 where nothing can be
-        served any more. Does not return where a thread computes on in C: then the process exits at once
-        with that code.
+        served any more. Does not return where a thread computes on in C: then the process exits
+        at once with that code.
 
     Raises:
         EtamError: ROS is missing, an argument or parameter is invalid, or the node finished with

@@ -193,8 +193,12 @@ class TrackerNode:
         self.statistics.on_failed_overlay(str(error))
         self.node.get_logger().error(f"overlay lost: {error}", throttle_duration_sec=THROTTLE_S)
 
+    def on_fault(self, place: str, error: BaseException) -> None:
+        """Report what nobody expected, and go on; called by the worker and by those who draw."""
+        faults_of(self.node).tell(place, error)
+
     def on_crash(self, error: BaseException) -> None:
-        """End the process because of a bug; called by the worker and the thread that draws."""
+        """End the process because nothing works any more; called by the worker."""
         if self._ending:
             return
         self.node.get_logger().fatal(f"tracking ended by {type(error).__name__}: {error}")
@@ -249,6 +253,7 @@ class TrackerNode:
             self.on_failed_frame,
             self.on_crash,
             self.on_applied_prompts,
+            self.on_fault,
         )
         with ExitStack() as undo:
             self._worker = worker = Worker(load, settings, self.statistics, events)
@@ -264,13 +269,13 @@ class TrackerNode:
                 endpoints,
                 lambda: self.settings.overlay,
                 on_failed=self.on_failed_overlay,
-                on_crash=self.on_crash,
+                on_fault=self.on_fault,
             )
             self._plane = plane = ClickPlanePublisher(
-                endpoints, self._camera, lambda: self.settings, on_crash=self.on_crash
+                endpoints, self._camera, lambda: self.settings, on_fault=self.on_fault
             )
             self._shown = shown = PositionPublishers(
-                endpoints, lambda: self.settings, warn=self._warn, on_crash=self.on_crash
+                endpoints, lambda: self.settings, warn=self._warn, on_fault=self.on_fault
             )
             self._add_display(overlays, undo)
             self._add_display(shown.markers, undo)
@@ -341,7 +346,7 @@ class TrackerNode:
             settings=lambda: self.settings,
             ask=partial(ask, worker.submit, on_refused),
             on_refused=on_refused,
-            on_crash=self.on_crash,
+            on_fault=self.on_fault,
         )
         self._add_display(markers, undo)
 
