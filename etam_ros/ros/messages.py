@@ -194,7 +194,7 @@ def prompt_message(prompt: Prompt, object_id: int, header: Header) -> PromptMess
 
 def header_of(stamp_ns: int, frame_id: str) -> Header:
     """The header of a frame, from its stamp in nanoseconds."""
-    seconds, nanoseconds = divmod(stamp_ns, NS_PER_S)
+    seconds, nanoseconds = divmod(max(-LONGEST_NS, min(stamp_ns, LONGEST_NS)), NS_PER_S)
     return Header(stamp=Time(sec=seconds, nanosec=nanoseconds), frame_id=frame_id)
 
 

@@ -23,6 +23,7 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 
 from etam_ros.errors import EtamError
 from etam_ros.msg import Prompt, TrackEvent
+from etam_ros.records import FrameResult
 from etam_ros.ros.endpoints import Endpoints
 from etam_ros.ros.guarding import faults_of
 from etam_ros.ros.managed_node import ManagedNode, Transitions
@@ -146,11 +147,8 @@ class TrackerNode:
     def publish(self, processed: ProcessedFrame) -> None:
         """Give out the results of one frame; called by the worker."""
         result = processed.result
-        if result.time_went_back:
-            self.node.get_logger().warning(
-                f"image stamps went back to {result.stamp_ns / 1e9:.3f} s: objects are kept, "
-                "their recent memories are not"
-            )
+        if result.time_went_back or result.time_leapt:
+            self._on_other_time(result)
         if self._positions_wanted:
             found = self._positions.locate(result.objects, result.image_hw, processed.header)
             processed = replace(processed, positions=found)
@@ -159,6 +157,19 @@ class TrackerNode:
         if self._shown is not None:
             self._shown.publish(processed)
         self._displays.offer(processed)
+
+    def _on_other_time(self, result: FrameResult) -> None:
+        self.statistics.on_time_jump()
+        now = f"{result.stamp_ns / 1e9:.3f} s"
+        what = (
+            f"leapt to {now}, as of another clock: that time is not counted for any object"
+            if result.time_leapt
+            else f"went back to {now}: objects are kept, their recent memories are not"
+        )
+        self.node.get_logger().warning(
+            f"image stamps {what}; where this goes on, look for a second publisher",
+            throttle_duration_sec=THROTTLE_S,
+        )
 
     @property
     def _positions_wanted(self) -> bool:

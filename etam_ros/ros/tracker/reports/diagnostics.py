@@ -120,6 +120,7 @@ def _images_values(report: NodeReport) -> dict[str, str]:
         "dropped": str(numbers.dropped),
         "bad_images": str(numbers.bad_images),
         "last_bad_image": numbers.last_bad_image,
+        "time_jumps": str(numbers.time_jumps),
         "problem": source.problem if source else "",
     }
 
