@@ -12,7 +12,8 @@ import sysconfig
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -56,6 +57,27 @@ class Faults:
         self._traced: set[tuple[str, type[BaseException]]] = set()
         self._quiet_until_s = 0.0
         self._reported = 0
+        self._running = 0
+        self._ended = False
+        self._changed = threading.Condition()
+
+    def end(self, timeout_s: float) -> bool:
+        """Tell nothing more, because all is being taken down; False if a callback still runs."""
+        with self._changed:
+            self._ended = True
+            return self._changed.wait_for(lambda: not self._running, timeout_s)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """As long as a callback runs."""
+        with self._changed:
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
 
     def report(self) -> tuple[dict[str, str], bool]:
         """What diagnostics say: values by their names, and whether something is new in them."""
@@ -86,7 +108,7 @@ class Faults:
                 self._traced.add(kind)
             if not quiet:
                 self._quiet_until_s = now_s + THROTTLE_S
-        if not quiet:
+        if not quiet and not self._ended:
             logger = get_logger(self._name)
             logger.error(f"{place} failed and was given up: {reason}")
             if is_new and _is_ours(error):  # else it is what rclpy has against a message
@@ -174,13 +196,14 @@ def _guarded(callback: Callable[..., Any], entity: Any, faults: Faults) -> Calla
 
     @functools.wraps(callback)  # rclpy asks how many arguments it takes
     def guarded(*arguments: Any) -> Any:
-        try:
-            return callback(*arguments)
-        except _GONE:
-            return None
-        except Exception as error:
-            faults.tell(place, error)
-            return None
+        with faults.running():
+            try:
+                return callback(*arguments)
+            except _GONE:
+                return None
+            except Exception as error:
+                faults.tell(place, error)
+                return None
 
     guarded.guarded_for = faults  # type: ignore[attr-defined]
     return guarded
@@ -194,7 +217,8 @@ def _guarded_service(
 
     def answered(request: Any, response: Any) -> Any:
         try:
-            answer = callback(request, response)
+            with faults.running():
+                answer = callback(request, response)
             if not isinstance(answer, kind.Response):
                 raise TypeError(f"{kind.__name__} was answered by {type(answer).__name__}")
         except _GONE:

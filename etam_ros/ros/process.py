@@ -1,8 +1,9 @@
 """The process around a node: how every executable starts, spins and ends.
 
-SIGINT and SIGTERM end it cleanly with exit code 0, whenever they come and however often: the main
-thread does nothing but wait for them, everything else runs in other threads. Nothing heavy is
-imported here, so that signals are served almost from the start.
+SIGINT, SIGTERM and SIGHUP, which a terminal that closes sends, end it cleanly with exit code 0,
+whenever they come and however often: the main thread does nothing but wait for them, everything
+else runs in other threads. Nothing heavy is imported here, so that signals are served almost from
+the start.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from etam_ros.errors import ConfigError, EtamError
+from etam_ros.errors import EtamError
+from etam_ros.ros.startup import init, node_refusal, require_rclpy
 from etam_ros.ros.transport import apply_profile
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 PATIENCE_S: Final = 0.7
 """How long the end may wait for a thread that computes or reads."""
 SIGNAL_CHECK_S: Final = 0.2
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 MOST_FAILURES: Final = 100
 """So many in a row, with nothing served between them, and there is no point in going on."""
 
@@ -97,18 +99,6 @@ def run_node(
             signal.signal(number, signal.SIG_IGN)
 
 
-def require_rclpy() -> Any:
-    """The module rclpy; EtamError that says how to get it where it is missing."""
-    try:
-        import rclpy
-    except ImportError as error:
-        raise EtamError(
-            f"rclpy cannot be imported ({error}): source a ROS 2 workspace, or install "
-            "ros-jazzy-rclpy and ros-jazzy-rmw-fastrtps-cpp from PyPI"
-        ) from error
-    return rclpy
-
-
 def _run(
     name: str,
     make: Callable[[Finish], Application],
@@ -117,11 +107,11 @@ def _run(
     endings: queue.SimpleQueue[int | BaseException],
 ) -> int:
     rclpy = require_rclpy()
-    _init(rclpy, ros_arguments)
+    init(rclpy, ros_arguments)
     try:
         from etam_ros.ros.guarding import Faults, GuardedThread, GuardedThreads
 
-        application = make(endings.put)
+        application = _made(make, endings.put)
         faults = Faults(name)
         executor = GuardedThread(faults) if threads == 1 else GuardedThreads(faults, threads)
         executor.add_node(application.node)
@@ -136,7 +126,7 @@ def _run(
         ended = application.end(PATIENCE_S)
         executor.shutdown()
         spinner.join(PATIENCE_S)
-        ended = ended and not spinner.is_alive()
+        ended = faults.end(PATIENCE_S) and ended and not spinner.is_alive()
         _take_errors(executor)
         application.node.destroy_node()
     finally:
@@ -150,6 +140,16 @@ def _run(
         sys.stderr.flush()
         os._exit(ending)
     return ending
+
+
+def _made(make: Callable[[Finish], Application], finish: Finish) -> Application:
+    try:
+        return make(finish)
+    except Exception as error:
+        refused = node_refusal(error)
+        if refused is None:
+            raise
+        raise refused from error
 
 
 def _take_errors(executor: Executor) -> None:
@@ -170,25 +170,6 @@ def _wait_for(endings: queue.SimpleQueue[int | BaseException]) -> int | BaseExce
             return endings.get(timeout=SIGNAL_CHECK_S)
         except queue.Empty:  # noqa: PERF203
             continue
-
-
-def _init(rclpy: Any, ros_arguments: Sequence[str]) -> None:
-    from rclpy.signals import SignalHandlerOptions
-    from rclpy.utilities import remove_ros_args
-
-    try:
-        strangers = remove_ros_args(list(ros_arguments))
-        if not strangers:
-            options = SignalHandlerOptions.NO
-            rclpy.init(args=list(ros_arguments), signal_handler_options=options)
-    except Exception as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"ROS arguments are refused: {reason}") from error
-    if strangers:
-        raise ConfigError(
-            f"arguments are {' '.join(strangers)!r}, expected ROS's own alone: parameters and "
-            "topics go behind --ros-args, as -p NAME:=VALUE and -r NAME:=TOPIC"
-        )
 
 
 def _spin(name: str, executor: Guarded, spinning: threading.Event, finish: Finish) -> None:

@@ -3,6 +3,7 @@
 import signal
 import sys
 import threading
+import time
 
 FAULT = sys.argv[1]
 if FAULT == "no_rclpy":
@@ -25,11 +26,20 @@ class SmallNode:
         def nothing():
             pass
 
+        def load():
+            """Takes its time, and cannot be interrupted."""
+            time.sleep(3.0)
+
+        if FAULT == "slow_start":
+            print("making", flush=True)
+        configure = load if FAULT == "slow_start" else nothing
         kind = Broken if FAULT == "broken_transition" else ManagedNode
-        self.node = kind("small_node", Transitions(nothing, nothing, nothing, nothing))
+        self.node = kind("small_node", Transitions(configure, nothing, nothing, nothing))
         self.node.create_timer(0.01, self.on_timer)
         self.node.create_service(Trigger, "fail", self.on_call)
         self.ticks = 0
+        if FAULT == "slow_start":
+            self.node.create_timer(0.0, lambda: self.node.bring_up_or(lambda: finish(1)))
         self.node.get_logger().info("made")
         if FAULT == "finishes_with_error":
             finish(SourceError("the source is damaged: play another"))
