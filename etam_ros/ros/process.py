@@ -18,8 +18,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 from etam_ros.errors import EtamError
+from etam_ros.paths import share_file
+from etam_ros.ros.shared_memory import FOLDER, reclaim
 from etam_ros.ros.startup import init, node_refusal, require_rclpy
-from etam_ros.ros.transport import apply_profile
+from etam_ros.ros.transport import PROFILE, apply_profile, in_words, is_fast_dds
 
 if TYPE_CHECKING:
     from rclpy.executors import Executor
@@ -90,9 +92,8 @@ def run_node(
     for number in SIGNALS:
         signal.signal(number, lambda *_: endings.put(0))
     try:
-        if transport_profile:
-            apply_profile()
-        return _run(name, make, ros_arguments, threads, endings)
+        notes = _prepare_shared_memory(transport_profile)
+        return _run(name, make, ros_arguments, threads, endings, notes)
     finally:
         # While Python takes itself down, a second signal would kill it with another exit code.
         for number in SIGNALS:
@@ -105,6 +106,7 @@ def _run(
     ros_arguments: Sequence[str],
     threads: int,
     endings: queue.SimpleQueue[int | BaseException],
+    notes: Sequence[str],
 ) -> int:
     rclpy = require_rclpy()
     init(rclpy, ros_arguments)
@@ -112,6 +114,8 @@ def _run(
         from etam_ros.ros.guarding import Faults, GuardedThread, GuardedThreads
 
         application = _made(make, endings.put)
+        for note in notes:
+            application.node.get_logger().info(note)
         faults = Faults(name)
         executor = GuardedThread(faults) if threads == 1 else GuardedThreads(faults, threads)
         executor.add_node(application.node)
@@ -140,6 +144,17 @@ def _run(
         sys.stderr.flush()
         os._exit(ending)
     return ending
+
+
+def _prepare_shared_memory(transport_profile: bool) -> list[str]:
+    """Make room for images before ROS starts; what was done, for the log."""
+    if not is_fast_dds():
+        return []
+    taken = reclaim()
+    notes = [str(taken)] if taken.segments else []
+    if transport_profile and apply_profile() not in (None, share_file(PROFILE)):
+        notes.append(f"{FOLDER} has little room: {in_words()}")
+    return notes
 
 
 def _made(make: Callable[[Finish], Application], finish: Finish) -> Application:

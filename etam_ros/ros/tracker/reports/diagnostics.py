@@ -16,6 +16,7 @@ from etam_ros.ros.tracker.camera import NO_INFO, UNCALIBRATED
 from etam_ros.ros.tracker.image_subscription import ImageSource
 from etam_ros.ros.tracker.positions.locating import PositionsReport
 from etam_ros.ros.tracker.reports.statistics import NewErrors, Snapshot
+from etam_ros.ros.transport import in_words
 
 TOPIC = "/diagnostics"
 
@@ -81,6 +82,7 @@ def statuses(node_name: str, report: NodeReport) -> list[DiagnosticStatus]:
                 "state": report.state,
                 "engine": report.engine or "none",
                 "memory_mb": f"{resident_mb():.0f}",
+                "transport": in_words(),
                 **report.faults,
             },
         ),
