@@ -207,7 +207,10 @@ class FrameResult:
         image_hw: height and width of the source frame.
         objects: in the order in which they were added.
         label_image: (H, W) uint16, object id per pixel, 0 background.
-        time_went_back: the stamp is older than the frame before; recent memories were dropped.
+        time_went_back: the stamp is older than those of the last frames, and recent memories were
+            dropped; frames that only overtook each other are no such case.
+        time_leapt: the stamp is of another clock than the frame before, far ahead; for no object
+            does the time between them count.
         forgotten_ids: objects dropped on this frame by `tracker.forget_after_s`.
     """
 
@@ -218,6 +221,7 @@ class FrameResult:
     objects: tuple[ObjectState, ...]
     label_image: NDArray[np.uint16] = field(repr=False)
     time_went_back: bool = False
+    time_leapt: bool = False
     forgotten_ids: tuple[int, ...] = ()
 
     def object(self, object_id: int) -> ObjectState | None:

@@ -37,7 +37,7 @@ def demo(config: DemoConfig) -> None:
     from etam_ros.demo.clip import make_clip, open_clip
     from etam_ros.demo.options import settled
     from etam_ros.demo.run import run_demo, start_folder
-    from etam_ros.ros.process import require_rclpy
+    from etam_ros.ros.startup import require_rclpy
 
     require_rclpy()
     options = settled(config)

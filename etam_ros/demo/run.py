@@ -14,7 +14,7 @@ from etam_ros.demo.report import DemoReport
 from etam_ros.media.files import writing
 from etam_ros.ros.harness.isolation import isolated_domain
 from etam_ros.ros.harness.process_group import ProcessGroup
-from etam_ros.ros.process import require_rclpy
+from etam_ros.ros.startup import require_rclpy
 
 REPORT: Final = "report.md"
 _FILES: Final = ("overlay.mp4", "overlay.mp4.part", "overlay.jpg", REPORT)

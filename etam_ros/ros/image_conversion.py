@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from array import array
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Final
 
@@ -55,6 +56,35 @@ def image_from_message(
 def image_from_compressed(message: CompressedImage, *, max_pixels: int) -> NDArray[np.uint8]:
     """Read a compressed image message; arguments and errors as for `decode_compressed`."""
     return decode_compressed(message, max_pixels=max_pixels)
+
+
+def take_plain_data(message: Image | CompressedImage) -> None:
+    """Let the bytes of a message lie in this machine's memory, wherever they are.
+
+    From Lyrical on `data` may be a `rosidl_buffer.Buffer`, of a GPU for instance, which gives its
+    bytes only when asked, and none to whoever reads memory in Python before 3.12.
+
+    Args:
+        message: is changed where its data is something else than bytes.
+
+    Raises:
+        ImageError: nobody can say what its bytes are.
+    """
+    data = message.data
+    with suppress(TypeError):
+        memoryview(data)
+        return
+    try:
+        plain = array("B")
+        plain.frombytes(data.to_bytes() if hasattr(data, "to_bytes") else data.tobytes())
+    except Exception as error:
+        kind = getattr(data, "backend_type", type(data).__name__)
+        reason = " ".join(str(error).split())
+        raise ImageError(
+            f"image has its data in {quoted(str(kind))}, which gives no bytes ({reason:.200}), "
+            "expected an array of bytes: let the camera publish from ordinary memory"
+        ) from error
+    message.data = plain
 
 
 def image_message(pixels: NDArray[Any], encoding: str, header: Header) -> Image:

@@ -1,7 +1,7 @@
 """A lifecycle node whose transitions are plain functions that may raise.
 
-rclpy swallows what a transition raises, and lets a request for an impossible transition end the
-process: both become one log line and an answer here. Any other error ends the process.
+rclpy swallows what a transition raises, and raises itself where an impossible transition is asked
+for: both become one log line and an answer here.
 """
 
 from __future__ import annotations
@@ -78,12 +78,22 @@ class ManagedNode(LifecycleNodeMixin, Node):
         # rclpy forgets it, and it keeps the node alive.
         self._state_machine.destroy_when_not_in_use()
 
-    def bring_up(self) -> bool:
-        """Configure and activate, unless somebody began already; False when a step failed."""
-        with self._one_at_a_time:
-            if self.state != "unconfigured":
-                return True
-            return self.trigger_configure() == SUCCESS and self.trigger_activate() == SUCCESS
+    def bring_up_or(self, on_failed: Callable[[], None]) -> None:
+        """Configure and activate, unless somebody began already.
+
+        Args:
+            on_failed: called when a step failed, whether by its answer or by an error, which then
+                goes on.
+        """
+        up = False
+        try:
+            with self._one_at_a_time:
+                up = self.state != "unconfigured" or (
+                    self.trigger_configure() == SUCCESS and self.trigger_activate() == SUCCESS
+                )
+        finally:
+            if not up:
+                on_failed()
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Called by rclpy."""

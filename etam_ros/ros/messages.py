@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import Image, RegionOfInterest
 from std_msgs.msg import Header
 
-from etam_ros.errors import PromptError
+from etam_ros.errors import ImageError, PromptError
 from etam_ros.media.prompt_messages import prompt_of_message
 from etam_ros.msg import Prompt as PromptMessage
 from etam_ros.msg import TrackedObject, TrackedObjectArray
 from etam_ros.records import FrameResult, ObjectState, Prompt
-from etam_ros.ros.image_conversion import image_message
+from etam_ros.ros.image_conversion import image_message, take_plain_data
 
 NS_PER_S: Final = 1_000_000_000
 LONGEST_NS: Final = 2**31 * NS_PER_S - 1
@@ -162,6 +162,10 @@ def prompt_from_message(message: PromptMessage) -> Prompt:
     Raises:
         PromptError: it says nothing, contradicts itself, or its mask cannot be read.
     """
+    try:
+        take_plain_data(message.mask)
+    except ImageError as error:
+        raise PromptError(f"prompt mask: {error}") from error
     return prompt_of_message(message, stamp_ns(message.header.stamp))
 
 
@@ -190,7 +194,7 @@ def prompt_message(prompt: Prompt, object_id: int, header: Header) -> PromptMess
 
 def header_of(stamp_ns: int, frame_id: str) -> Header:
     """The header of a frame, from its stamp in nanoseconds."""
-    seconds, nanoseconds = divmod(stamp_ns, NS_PER_S)
+    seconds, nanoseconds = divmod(max(-LONGEST_NS, min(stamp_ns, LONGEST_NS)), NS_PER_S)
     return Header(stamp=Time(sec=seconds, nanosec=nanoseconds), frame_id=frame_id)
 
 

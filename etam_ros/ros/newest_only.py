@@ -14,18 +14,18 @@ class NewestOnlyThread(Generic[Item]):
 
     Args:
         name: of the thread.
-        work: called in the thread with one item after the other. What it raises ends the thread.
-        on_crash: told of it, in the thread.
+        work: called in the thread with one item after the other. What it raises costs that item.
+        on_fault: told of it and of the thread's name, in the thread.
     """
 
     def __init__(
         self,
         name: str,
         work: Callable[[Item], None],
-        on_crash: Callable[[BaseException], None],
+        on_fault: Callable[[str, BaseException], None],
     ) -> None:
         self._work = work
-        self._on_crash = on_crash
+        self._on_fault = on_fault
         self._changed = threading.Condition()  # guards all that follows
         self._slot: Item | None = None
         self._busy = False
@@ -60,9 +60,10 @@ class NewestOnlyThread(Generic[Item]):
     def _run(self) -> None:
         try:
             while (item := self._next()) is not None:
-                self._work(item)
-        except BaseException as error:
-            self._on_crash(error)
+                try:
+                    self._work(item)
+                except Exception as error:  # noqa: PERF203
+                    self._on_fault(self._thread.name, error)
         finally:
             with self._changed:
                 self._slot, self._busy, self._ended = None, False, True

@@ -1,8 +1,9 @@
 """The process around a node: how every executable starts, spins and ends.
 
-SIGINT and SIGTERM end it cleanly with exit code 0, whenever they come and however often: the main
-thread does nothing but wait for them, everything else runs in other threads. Nothing heavy is
-imported here, so that signals are served almost from the start.
+SIGINT, SIGTERM and SIGHUP, which a terminal that closes sends, end it cleanly with exit code 0,
+whenever they come and however often: the main thread does nothing but wait for them, everything
+else runs in other threads. Nothing heavy is imported here, so that signals are served almost from
+the start.
 """
 
 from __future__ import annotations
@@ -14,19 +15,26 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from etam_ros.errors import ConfigError, EtamError
-from etam_ros.ros.transport import apply_profile
+from etam_ros.errors import EtamError
+from etam_ros.paths import share_file
+from etam_ros.ros.shared_memory import FOLDER, reclaim
+from etam_ros.ros.startup import init, node_refusal, require_rclpy
+from etam_ros.ros.transport import PROFILE, apply_profile, in_words, is_fast_dds
 
 if TYPE_CHECKING:
     from rclpy.executors import Executor
     from rclpy.node import Node
 
+    from etam_ros.ros.guarding import Guarded
+
 PATIENCE_S: Final = 0.7
 """How long the end may wait for a thread that computes or reads."""
 SIGNAL_CHECK_S: Final = 0.2
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+MOST_FAILURES: Final = 100
+"""So many in a row, with nothing served between them, and there is no point in going on."""
 
 Finish = Callable[["int | BaseException"], None]
 """Called from any thread with an exit code, or with an error to raise, when the process is to
@@ -71,9 +79,9 @@ def run_node(
         transport_profile: use the profile for large images.
 
     Returns:
-        exit code: 0 after a signal, otherwise what the node finished with, 1 after an exception in
-        a callback. Does not return where a thread computes on in C: then the process exits at once
-        with that code.
+        exit code: 0 after a signal, otherwise what the node finished with, 1 where nothing can be
+        served any more. Does not return where a thread computes on in C: then the process exits
+        at once with that code.
 
     Raises:
         EtamError: ROS is missing, an argument or parameter is invalid, or the node finished with
@@ -84,25 +92,12 @@ def run_node(
     for number in SIGNALS:
         signal.signal(number, lambda *_: endings.put(0))
     try:
-        if transport_profile:
-            apply_profile()
-        return _run(name, make, ros_arguments, threads, endings)
+        notes = _prepare_shared_memory(transport_profile)
+        return _run(name, make, ros_arguments, threads, endings, notes)
     finally:
         # While Python takes itself down, a second signal would kill it with another exit code.
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
-
-
-def require_rclpy() -> Any:
-    """The module rclpy; EtamError that says how to get it where it is missing."""
-    try:
-        import rclpy
-    except ImportError as error:
-        raise EtamError(
-            f"rclpy cannot be imported ({error}): source a ROS 2 workspace, or install "
-            "ros-jazzy-rclpy and ros-jazzy-rmw-fastrtps-cpp from PyPI"
-        ) from error
-    return rclpy
 
 
 def _run(
@@ -111,14 +106,18 @@ def _run(
     ros_arguments: Sequence[str],
     threads: int,
     endings: queue.SimpleQueue[int | BaseException],
+    notes: Sequence[str],
 ) -> int:
     rclpy = require_rclpy()
-    _init(rclpy, ros_arguments)
+    init(rclpy, ros_arguments)
     try:
-        from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor
+        from etam_ros.ros.guarding import Faults, GuardedThread, GuardedThreads
 
-        application = make(endings.put)
-        executor = SingleThreadedExecutor() if threads == 1 else MultiThreadedExecutor(threads)
+        application = _made(make, endings.put)
+        for note in notes:
+            application.node.get_logger().info(note)
+        faults = Faults(name)
+        executor = GuardedThread(faults) if threads == 1 else GuardedThreads(faults, threads)
         executor.add_node(application.node)
         spinning = threading.Event()
         spinning.set()
@@ -131,7 +130,7 @@ def _run(
         ended = application.end(PATIENCE_S)
         executor.shutdown()
         spinner.join(PATIENCE_S)
-        ended = ended and not spinner.is_alive()
+        ended = faults.end(PATIENCE_S) and ended and not spinner.is_alive()
         _take_errors(executor)
         application.node.destroy_node()
     finally:
@@ -145,6 +144,27 @@ def _run(
         sys.stderr.flush()
         os._exit(ending)
     return ending
+
+
+def _prepare_shared_memory(transport_profile: bool) -> list[str]:
+    """Make room for images before ROS starts; what was done, for the log."""
+    if not is_fast_dds():
+        return []
+    taken = reclaim()
+    notes = [str(taken)] if taken.segments else []
+    if transport_profile and apply_profile() not in (None, share_file(PROFILE)):
+        notes.append(f"{FOLDER} has little room: {in_words()}")
+    return notes
+
+
+def _made(make: Callable[[Finish], Application], finish: Finish) -> Application:
+    try:
+        return make(finish)
+    except Exception as error:
+        refused = node_refusal(error)
+        if refused is None:
+            raise
+        raise refused from error
 
 
 def _take_errors(executor: Executor) -> None:
@@ -167,38 +187,29 @@ def _wait_for(endings: queue.SimpleQueue[int | BaseException]) -> int | BaseExce
             continue
 
 
-def _init(rclpy: Any, ros_arguments: Sequence[str]) -> None:
-    from rclpy.signals import SignalHandlerOptions
-    from rclpy.utilities import remove_ros_args
+def _spin(name: str, executor: Guarded, spinning: threading.Event, finish: Finish) -> None:
+    """Serve callbacks until the node ends; only an executor that fails on and on ends the process.
 
-    try:
-        strangers = remove_ros_args(list(ros_arguments))
-        if not strangers:
-            options = SignalHandlerOptions.NO
-            rclpy.init(args=list(ros_arguments), signal_handler_options=options)
-    except Exception as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"ROS arguments are refused: {reason}") from error
-    if strangers:
-        raise ConfigError(
-            f"arguments are {' '.join(strangers)!r}, expected ROS's own alone: parameters and "
-            "topics go behind --ros-args, as -p NAME:=VALUE and -r NAME:=TOPIC"
-        )
-
-
-def _spin(name: str, executor: Executor, spinning: threading.Event, finish: Finish) -> None:
-    """Serve callbacks until the node ends; an exception in one of them ends the process."""
+    What callbacks raise is told by the executor; here comes what rclpy raises around them, for
+    instance where an answer cannot be sent because whoever asked is gone.
+    """
     from rclpy.impl.implementation_singleton import rclpy_implementation
     from rclpy.logging import get_logger
 
+    failures = 0
     while spinning.is_set():
         try:
             executor.spin_once()
+            failures = 0
         except rclpy_implementation.InvalidHandle:  # noqa: PERF203
             continue  # a subscription or service went away between being ready and being served
         except Exception as error:
-            if spinning.is_set():
+            if not spinning.is_set():
+                return
+            executor.faults.tell("serving a callback", error)
+            failures += 1
+            if failures == MOST_FAILURES:
                 get_logger(name).fatal(f"ended by {type(error).__name__}: {error}")
                 get_logger(name).fatal(traceback.format_exc())
                 finish(1)
-            return
+                return

@@ -1,21 +1,32 @@
 """The Fast DDS profile without which camera images get lost between processes.
 
 The default shared-memory segment holds less than one 720p picture, so that best-effort images
-vanish. The profile widens it. It must be in the environment before the first ROS context exists.
+vanish. The profile widens it, as far as /dev/shm has room: a container has 64 MB by default. It
+must be in the environment before the first ROS context exists.
 """
 
 from __future__ import annotations
 
 import os
+import re
+import tempfile
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Final
 
 from etam_ros.paths import share_file
+from etam_ros.ros.shared_memory import FOLDER, MIB, free_bytes, other_users
 
 PROFILE: Final = "config/fastdds_large_images.xml"
 VARIABLES: Final = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 """Fast DDS 2 (up to Jazzy) reads the first, Fast DDS 3 (from Kilted) the second."""
+WHOLE_MIB: Final = 64
+SHARE: Final = 4
+"""A segment takes at most one part in so many of what is free: camera, node and viewers have one
+each."""
+LEAST_MIB: Final = 2
+"""Below it Fast DDS's own default is as good, and needs no file."""
+_SIZE: Final = re.compile(r"(?<=<segment_size>)\d+(?=</segment_size>)")
 
 
 def apply_profile(environment: MutableMapping[str, str] = os.environ) -> Path | None:
@@ -25,11 +36,84 @@ def apply_profile(environment: MutableMapping[str, str] = os.environ) -> Path | 
         environment: changed in place; by default this process's own.
 
     Returns:
-        The profile, or None when the user's own stays.
+        The profile; None when the user's own stays, the middleware is another one, or /dev/shm
+        has no room for any.
     """
-    if any(environment.get(name) for name in VARIABLES):
+    if not is_fast_dds(environment) or any(environment.get(name) for name in VARIABLES):
+        return None
+    size_mib = segment_mib(free_bytes())
+    if size_mib < LEAST_MIB:
         return None
     path = share_file(PROFILE)
+    if size_mib < WHOLE_MIB:
+        path = _smaller(path, size_mib)
     for name in VARIABLES:
         environment[name] = str(path)
+    return path
+
+
+def is_fast_dds(environment: MutableMapping[str, str] = os.environ) -> bool:
+    """Whether a process with this environment speaks through Fast DDS, ROS's default."""
+    return "fastrtps" in (environment.get("RMW_IMPLEMENTATION") or "rmw_fastrtps_cpp")
+
+
+def segment_mib(free: int | None) -> int:
+    """The mebibytes of the segment to ask for.
+
+    Args:
+        free: bytes in /dev/shm; None where nobody knows.
+    """
+    return WHOLE_MIB if free is None else min(WHOLE_MIB, free // MIB // SHARE)
+
+
+def in_words(environment: MutableMapping[str, str] = os.environ) -> str:
+    """How images reach a process with this environment: for diagnostics and `etam doctor`."""
+    if not is_fast_dds(environment):
+        return environment["RMW_IMPLEMENTATION"]
+    free = free_bytes()
+    room = "" if free is None else f", {free // MIB} MiB free in {FOLDER}"
+    chosen = next((environment[name] for name in VARIABLES if environment.get(name)), "")
+    if not chosen:
+        return f"Fast DDS with its own defaults{room}"
+    try:
+        size = _SIZE.search(Path(chosen).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        return f"Fast DDS, and its profile {chosen} cannot be read ({error})"
+    segment = f", {int(size[0]) // MIB} MiB of shared memory a process" if size else ""
+    return f"Fast DDS with {chosen}{segment}{room}"
+
+
+def why_nothing_comes(environment: MutableMapping[str, str] = os.environ) -> str:
+    """What to do where publishers are known and no image comes from them."""
+    if not is_fast_dds(environment):
+        return (
+            f"look at {environment['RMW_IMPLEMENTATION']}: which network interfaces it uses, and "
+            "whether the kernel's buffers hold an image (net.core.rmem_max)"
+        )
+    others = other_users()
+    if others:
+        names = ", ".join(others)
+        return (
+            f"user {names} runs ROS on this machine too, and processes of two users share no "
+            "memory: run camera and node as one user, or both with "
+            "FASTDDS_BUILTIN_TRANSPORTS=UDPv4"
+        )
+    free = free_bytes()
+    if free is not None and segment_mib(free) < WHOLE_MIB:
+        return (
+            f"{FOLDER} has {free // MIB} MiB free, expected {WHOLE_MIB * SHARE}: give the "
+            "container more (--shm-size=512m or --ipc=host)"
+        )
+    return f"start them with the large-image transport profile, {VARIABLES[0]}"
+
+
+def _smaller(profile: Path, size_mib: int) -> Path:
+    """A copy of the profile with a smaller segment, in a temporary folder; the same for all."""
+    text = _SIZE.sub(str(size_mib * MIB), profile.read_text(encoding="utf-8"))
+    folder = Path(tempfile.gettempdir()) / f"etam_ros_{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / f"fastdds_{size_mib}_mib.xml"
+    unfinished = path.with_suffix(f".{os.getpid()}")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(path)
     return path

@@ -14,8 +14,9 @@ from etam_ros.errors import ImageError, PromptError
 from etam_ros.records import Frame
 from etam_ros.runtime import StageSizes
 from etam_ros.tracking.current_frame import CurrentFrame, FrameMark
-from etam_ros.tracking.history import MIB, NS_PER_S, History, in_s
+from etam_ros.tracking.history import MIB, History, in_s
 from etam_ros.tracking.objects import ObjectTable, PastState, TrackedObject
+from etam_ros.tracking.stream_time import NS_PER_S
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +106,7 @@ def moved_on(
         limits: of what is kept of what it was.
     """
     tracked = replace(tracked, past=_put_by(tracked, before, limits))
-    return tracked.renumbered(there.number - 1 - before.number).after_jump(there.jump_ns)
+    return tracked.renumbered(there.number - 1 - before.number).after_step(there.step)
 
 
 def _put_by(tracked: TrackedObject, mark: FrameMark, limits: PastLimits) -> tuple[PastState, ...]:

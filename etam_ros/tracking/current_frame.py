@@ -5,7 +5,7 @@ Letters: D hidden dim, h = w feature grid.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
@@ -13,6 +13,7 @@ from etam_ros.cues.frame_cues import FrameCues
 from etam_ros.cues.optical_flow import FlowFrame
 from etam_ros.records import Frame
 from etam_ros.runtime import EncodedImage
+from etam_ros.tracking.stream_time import StreamTime, TimeStep
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,11 +24,13 @@ class FrameMark:
         number: as in `CurrentFrame`.
         stamp_ns: of the frame.
         flow_frame: where masks are carried from, if they are.
+        time: with this frame the newest one.
     """
 
     number: int
     stamp_ns: int
     flow_frame: FlowFrame | None
+    time: StreamTime
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,14 +43,16 @@ class CurrentFrame:
         frame: as it came.
         encoded: what the image encoder made of it.
         cues: what classical vision says of it.
-        jump_ns: by how much time went back since the frame before, negative; 0 if it did not.
+        time: with this frame the newest one; empty where none came before it.
+        step: of time, since the frame before.
     """
 
     number: int
     frame: Frame
     encoded: EncodedImage
     cues: FrameCues
-    jump_ns: int = 0
+    time: StreamTime = field(default_factory=StreamTime)
+    step: TimeStep = field(default_factory=TimeStep)
 
     @property
     def feature(self) -> Tensor:
@@ -57,15 +62,14 @@ class CurrentFrame:
     @property
     def mark(self) -> FrameMark:
         """What is kept of it for the next frame."""
-        return FrameMark(self.number, self.frame.stamp_ns, self.cues.flow_frame)
+        stamp_ns = self.frame.stamp_ns
+        time = self.time if self.time.stamps_ns else self.time.after(stamp_ns)[0]
+        return FrameMark(self.number, stamp_ns, self.cues.flow_frame, time)
 
     def after(self, before: FrameMark | None) -> CurrentFrame:
         """The same frame as what comes after another, or as the first."""
         if before is None:
             return self
-        stamp_ns = self.frame.stamp_ns
-        return replace(
-            self,
-            cues=self.cues.carried_from(before.flow_frame),
-            jump_ns=min(0, stamp_ns - before.stamp_ns) if stamp_ns else 0,
-        )
+        time, step = before.time.after(self.frame.stamp_ns)
+        cues = self.cues.carried_from(before.flow_frame)
+        return replace(self, cues=cues, time=time, step=step)

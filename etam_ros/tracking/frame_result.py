@@ -55,6 +55,7 @@ def publish(
         image_hw=frame.hw,
         objects=tuple(state for state in states if state.object_id not in lost),
         label_image=drawing.label_image,
-        time_went_back=current.jump_ns < 0,
+        time_went_back=current.step.went_back,
+        time_leapt=current.step.leapt,
         forgotten_ids=tuple(lost),
     )

@@ -11,11 +11,9 @@ from typing import Final
 from etam_ros.config import HistoryConfig
 from etam_ros.errors import PromptError
 from etam_ros.records import Frame
+from etam_ros.tracking.stream_time import NS_PER_S, OTHER_CLOCK_NS, StreamTime
 
 MIB: Final = 2**20
-NS_PER_S: Final = 1_000_000_000
-OTHER_CLOCK_NS: Final = 60 * NS_PER_S
-"""Stamps that lie further apart than this come from different clocks: no operator is so late."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +38,9 @@ class History:
     to see; the frames that are stepped are found among them by their stamps. Where nobody adds
     any, `Tracker.step` keeps its frames, without copying them. Any thread may call.
 
-    A frame that is older than ones before it, as in a bag that loops, or that repeats a stamp,
-    takes the place of all that are not older than itself. Frames without stamps are not kept.
+    A frame that comes late finds its place among the others, and one that repeats a stamp takes
+    the place of that one. Where time goes back, as in a bag that loops, the first frame takes the
+    place of all that are not older than itself. Frames without stamps are not kept.
 
     Args:
         config: how much is kept; may be replaced at any time, and counts from the next frame on.
@@ -57,6 +56,7 @@ class History:
         self._lock = threading.Lock()
         self._entries: deque[HistoryEntry] = deque()  # the oldest first
         self._size_bytes = 0
+        self._time = StreamTime()
         self._is_fed = False
 
     def __len__(self) -> int:
@@ -88,6 +88,7 @@ class History:
         with self._lock:
             self._entries.clear()
             self._size_bytes = 0
+            self._time = StreamTime()
 
     def holds(self, stamp_ns: int) -> bool:
         """Whether the frame of exactly this stamp is kept."""
@@ -124,12 +125,19 @@ class History:
         if entry.stamp_ns == 0:
             return
         entries, config = self._entries, self.config
-        oldest_ns = entry.stamp_ns - int(config.seconds * NS_PER_S)
+        later: list[HistoryEntry] = []
         with self._lock:
+            self._time, step = self._time.after(entry.stamp_ns)
             while entries and entries[-1].stamp_ns >= entry.stamp_ns:
-                self._size_bytes -= entries.pop().size_bytes
+                last = entries.pop()
+                if last.stamp_ns == entry.stamp_ns or step.went_back:
+                    self._size_bytes -= last.size_bytes
+                else:
+                    later.append(last)
             entries.append(entry)
+            entries.extend(reversed(later))
             self._size_bytes += entry.size_bytes
+            oldest_ns = entries[-1].stamp_ns - int(config.seconds * NS_PER_S)
             while entries and (
                 entries[0].stamp_ns < oldest_ns or self._size_bytes > config.max_mib * MIB
             ):

@@ -22,6 +22,7 @@ from etam_ros.tracking.current_frame import FrameMark
 from etam_ros.tracking.masks.measures import NOWHERE, MeasuredMask
 from etam_ros.tracking.masks.pieces import pieces_of
 from etam_ros.tracking.prompt_inputs import PointPrompt
+from etam_ros.tracking.stream_time import TimeStep
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -82,19 +83,22 @@ class TrackedObject(PromptedObject):
     scores: Tensor
     pointer: Tensor
 
-    def after_jump(self, jump_ns: int) -> TrackedObject:
-        """As of a time that went back: seen that much earlier, without recent memories.
+    def after_step(self, step: TimeStep) -> TrackedObject:
+        """As of the next frame's time.
 
-        Args:
-            jump_ns: negative; 0 where time did not go back.
+        Where it went back, recent memories are of another picture; where stamps jumped, nobody
+        can ask any more what was before.
         """
-        if jump_ns == 0:
+        if step == TimeStep():
             return self
+        last_seen_ns = self.last_seen_ns
+        if last_seen_ns:
+            last_seen_ns = last_seen_ns + step.shift_ns or 1  # 0 would say that nobody knows
         return replace(
             self,
-            bank=self.bank.without_recent(),
-            last_seen_ns=self.last_seen_ns + jump_ns,
-            past=(),
+            bank=self.bank.without_recent() if step.went_back else self.bank,
+            last_seen_ns=last_seen_ns,
+            past=() if step.went_back or step.leapt else self.past,
         )
 
     def renumbered(self, by: int) -> TrackedObject:

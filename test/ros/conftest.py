@@ -99,12 +99,14 @@ class Client:
         self.camera = self.node.create_publisher(Image, f"{namespace}/image", 1)
         self.objects: list[TrackedObjectArray] = []
         self.diagnostics: dict[str, object] = {}
+        self.diagnostics_stamp: Time | None = None
         self.sent = 0
         self._clients: dict[str, object] = {}
         self.listen(TrackedObjectArray, "objects", self.objects)
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        self.diagnostics_stamp = message.header.stamp
         for status in message.status:
             if status.hardware_id == self.tracker:
                 values = {value.key: value.value for value in status.values}

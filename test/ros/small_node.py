@@ -3,6 +3,7 @@
 import signal
 import sys
 import threading
+import time
 
 FAULT = sys.argv[1]
 if FAULT == "no_rclpy":
@@ -13,6 +14,8 @@ from etam_ros.ros.process import main_exit_code, run_node  # noqa: E402
 
 class SmallNode:
     def __init__(self, finish):
+        from std_srvs.srv import Trigger
+
         from etam_ros.errors import SourceError
         from etam_ros.ros.managed_node import ManagedNode, Transitions
 
@@ -23,10 +26,20 @@ class SmallNode:
         def nothing():
             pass
 
+        def load():
+            """Takes its time, and cannot be interrupted."""
+            time.sleep(3.0)
+
+        if FAULT == "slow_start":
+            print("making", flush=True)
+        configure = load if FAULT == "slow_start" else nothing
         kind = Broken if FAULT == "broken_transition" else ManagedNode
-        self.node = kind("small_node", Transitions(nothing, nothing, nothing, nothing))
+        self.node = kind("small_node", Transitions(configure, nothing, nothing, nothing))
         self.node.create_timer(0.01, self.on_timer)
+        self.node.create_service(Trigger, "fail", self.on_call)
         self.ticks = 0
+        if FAULT == "slow_start":
+            self.node.create_timer(0.0, lambda: self.node.bring_up_or(lambda: finish(1)))
         self.node.get_logger().info("made")
         if FAULT == "finishes_with_error":
             finish(SourceError("the source is damaged: play another"))
@@ -39,6 +52,9 @@ class SmallNode:
         self.ticks += 1
         if self.ticks == 50:
             self.node.get_logger().info("has been spinning")
+
+    def on_call(self, request, response):
+        raise ZeroDivisionError("a bug")
 
     def end(self, timeout_s):
         return True

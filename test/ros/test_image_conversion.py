@@ -7,18 +7,22 @@ from array import array
 
 import numpy as np
 import pytest
+from etam_ros.msg import Prompt
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from etam_ros.errors import ImageError
+from etam_ros.errors import ImageError, PromptError
 from etam_ros.media.image_encodings import ENCODINGS, LAYOUTS
 from etam_ros.ros.image_conversion import (
     ReusedImageMessage,
     image_from_message,
     image_message,
+    take_plain_data,
 )
+from etam_ros.ros.messages import prompt_from_message
+from etam_ros.ros.tracker.positions.depth_picture import DepthPicture
 
 MAX_PIXELS = 10_000
 QUICK = settings(
@@ -253,6 +257,61 @@ def test_a_cv_bridge_that_cannot_be_imported_is_not_used(tmp_path, file, failure
         check=True,
     )
     assert done.stdout == "[[[3, 2, 1]]]\n"
+
+
+class DeviceBuffer:
+    """As rosidl_buffer hands it to Python: bytes on request, and no memory to look at.
+
+    Args:
+        data: its bytes; None where the device does not give them.
+        kind: of the memory.
+    """
+
+    def __init__(self, data, kind="cuda"):
+        self._data, self.backend_type = data, kind
+
+    def __len__(self):
+        return len(self._data or b"")
+
+    def to_bytes(self):
+        if self._data is None:
+            raise RuntimeError("no CPU\nimplementation")
+        return self._data
+
+
+@pytest.mark.parametrize("kind", [Image, CompressedImage])
+def test_data_on_a_device_is_taken_where_it_gives_its_bytes(kind):
+    message = kind()
+    message._data = DeviceBuffer(b"\x01\x02\x03")
+    take_plain_data(message)
+    assert message.data == array("B", [1, 2, 3])
+    plain = message.data
+    take_plain_data(message)
+    assert message.data is plain, "what can be read is left where it is"
+
+
+@pytest.mark.parametrize("data", [DeviceBuffer(None), 7.0, None, "text"])
+def test_data_that_gives_no_bytes_is_refused_in_one_line(data):
+    message = Image(height=1, width=1, encoding="mono8", step=1)
+    message._data = data
+    with pytest.raises(ImageError, match="expected an array of bytes") as refusal:
+        take_plain_data(message)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_mask_and_depth_on_a_device_are_taken_too():
+    mask = Image(height=1, width=3, encoding="mono8", step=3)
+    mask._data = DeviceBuffer(b"\x00\x01\x00")
+    prompt = prompt_from_message(Prompt(mask=mask))
+    np.testing.assert_array_equal(prompt.mask, [[False, True, False]])
+    broken = Image(height=1, width=3, encoding="mono8", step=3)
+    broken._data = DeviceBuffer(None, "npu")
+    with pytest.raises(PromptError, match="'npu'"):
+        prompt_from_message(Prompt(mask=broken))
+    depth = Image(height=1, width=2, encoding="16UC1", step=4)
+    depth._data = DeviceBuffer(b"\xe8\x03\xd0\x07")
+    metres = DepthPicture(depth, (1, 2), "").read(np.array([0]), np.array([0, 1]))
+    np.testing.assert_array_equal(metres, [[1.0, 2.0]])
 
 
 def test_rgb8_is_not_copied():

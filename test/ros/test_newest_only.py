@@ -16,7 +16,7 @@ class Work:
     def __init__(self):
         self.items, self.crashes = [], []
         self.begun, self.release = threading.Semaphore(0), threading.Semaphore(0)
-        self.thread = NewestOnlyThread(NAME, self._work, self.crashes.append)
+        self.thread = NewestOnlyThread(NAME, self._work, lambda *fault: self.crashes.append(fault))
 
     def _work(self, item):
         self.begun.release()
@@ -93,12 +93,13 @@ def test_stop_ends_it_after_the_item_it_works_on(work):
     assert work.items == ["first"]
 
 
-def test_a_bug_ends_it_and_is_told_and_nobody_waits_for_it(work):
+def test_a_bug_costs_the_item_and_is_told_and_the_next_one_is_worked_on(work):
     work.thread.offer("a bug")
     work.wait_for_begin()
-    work.release.release()
-    assert work.thread.join(DEADLINE_S)
-    assert [type(error) for error in work.crashes] == [ZeroDivisionError]
-    work.thread.offer("ignored")
+    work.thread.offer("the next")
+    work.release.release(2)
+    work.wait_for_begin()
     work.thread.drain()
-    assert work.items == ["a bug"]
+    ((place, error),) = work.crashes
+    assert (place, type(error)) == (NAME, ZeroDivisionError)
+    assert work.items == ["a bug", "the next"]

@@ -51,9 +51,9 @@ class Process:
 def start(ros_environment, tmp_path):
     running = []
 
-    def start(fault, *ros_arguments):
+    def start(fault, *ros_arguments, environment=ros_environment):
         log = tmp_path / f"{len(running)}.log"
-        running.append(Process(ros_environment, log, fault, *ros_arguments))
+        running.append(Process(environment, log, fault, *ros_arguments))
         return running[-1]
 
     yield start
@@ -62,7 +62,7 @@ def start(ros_environment, tmp_path):
         each.process.wait()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_with_exit_0(start, number):
     process = start("none")
     process.wait_for_log("made")
@@ -77,12 +77,6 @@ def test_a_signal_that_does_not_wake_the_main_thread_ends_it_too(start):
     assert process.exit_code() == 0, process.log
 
 
-def test_an_exception_in_a_callback_ends_it_with_exit_1_and_says_what(start):
-    process = start("broken_callback")
-    assert process.exit_code() == 1
-    assert "ended by ZeroDivisionError: a bug" in process.log
-
-
 def test_the_node_says_how_it_ends(start):
     process = start("finishes_with_code")
     assert process.exit_code() == 3
@@ -95,15 +89,50 @@ def test_the_node_says_how_it_ends(start):
     ("arguments", "words"),
     [
         (["--gpu"], "arguments are '--gpu', expected ROS's own alone"),
-        (["--ros-args", "--no-such-argument"], "ROS arguments are refused"),
+        (["--ros-args", "--no-such-argument"], "ROS cannot start"),
+        (["--ros-args", "--params-file", "/nope.yaml"], "expected a YAML file of parameters"),
+        (["--ros-args", "-r", "image:=bad topic"], "'-r image:=bad topic' is refused, expected"),
+        (["--ros-args", "-r", "__ns:="], "expected / or names behind a / each"),
+        (["--ros-args", "-r", "__node:="], "expected a name of letters, digits and underscores"),
+        (["--ros-args", "-r", f"__node:={'a' * 300}"], "the node cannot be made: "),
+        (["--ros-args", "--log-level", "nope"], "expected debug, info, warn, error or fatal"),
+        (["--ros-args", "-p", "use_sim_time:=maybe"], "'use_sim_time' to 'maybe'"),
     ],
 )
 def test_arguments_that_are_not_for_ros_are_one_line_and_exit_2(start, arguments, words):
     process = start("none", *arguments)
     assert process.exit_code() == 2
-    (line,) = process.log.splitlines()
+    *of_rcl, line = process.log.splitlines()
+    assert "Traceback" not in "".join(of_rcl)
     assert line.startswith("small_node: ")
     assert words in line
+    assert ".c:" not in line
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"HOME": "", "ROS_HOME": "", "ROS_LOG_DIR": ""}, "there is no HOME"),
+        ({"ROS_LOG_DIR": "/proc/no_log"}, "cannot be written to /proc/no_log"),
+        ({"ROS_LOG_DIR": "/dev/null"}, "cannot be written to /dev/null"),
+    ],
+)
+def test_a_log_that_cannot_be_written_is_called_that(start, ros_environment, changed, words):
+    process = start("none", environment={**ros_environment, **changed})
+    assert process.exit_code() == 2
+    (line,) = process.log.splitlines()
+    assert words in line
+    assert "set ROS_LOG_DIR" in line
+
+
+@pytest.mark.parametrize("words", ["made", "making"])
+def test_a_signal_during_the_start_leaves_no_word_of_an_exception(start, words):
+    process = start("slow_start")
+    process.wait_for_log(words)
+    process.process.send_signal(signal.SIGINT)
+    assert process.exit_code() == 0
+    assert "Traceback" not in process.log
+    assert "never retrieved" not in process.log
 
 
 def test_without_rclpy_it_says_how_to_get_it(start):
@@ -165,9 +194,8 @@ def test_an_impossible_transition_is_refused_and_the_process_goes_on(
 
 def test_an_error_in_a_transition_is_not_taken_for_an_impossible_one(start, change_state):
     process = start("broken_transition", "--ros-args", "-r", "__ns:=/broken")
-    ended = lambda _: process.process.poll() is not None  # noqa: E731
     configure = Transition.TRANSITION_CONFIGURE
-    assert change_state("/broken", ended, id=configure) == [], "nothing was answered"
-    assert process.exit_code() == 1
+    assert change_state("/broken", first, id=configure) == [False]
     assert "impossible" not in process.log
-    assert "ended by AttributeError" in process.log
+    assert "change_state failed and was given up: AttributeError" in process.log
+    assert process.process.poll() is None

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 import xml.etree.ElementTree as ElementTree
 from dataclasses import fields
 from importlib.util import module_from_spec, spec_from_file_location
@@ -12,8 +13,17 @@ from rclpy.qos import ReliabilityPolicy
 
 from etam_ros.config import NodeConfig
 from etam_ros.paths import share_file
+from etam_ros.ros import transport
 from etam_ros.ros.qos import choose_reliability
-from etam_ros.ros.transport import PROFILE, VARIABLES, apply_profile
+from etam_ros.ros.shared_memory import MIB
+from etam_ros.ros.transport import (
+    PROFILE,
+    VARIABLES,
+    apply_profile,
+    in_words,
+    segment_mib,
+    why_nothing_comes,
+)
 
 RELIABLE, BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
 
@@ -37,6 +47,45 @@ def test_the_profile_holds_many_large_images():
     root = ElementTree.parse(share_file(PROFILE)).getroot()
     assert int(root.find(f".//{space}segment_size").text) >= 10 * 1920 * 1080 * 3
     assert {kind.text for kind in root.iter(f"{space}type")} == {"SHM", "UDPv4"}
+
+
+@pytest.mark.parametrize(
+    ("free", "mib"),
+    [(None, 64), (2**34, 64), (256 * MIB, 64), (64 * MIB, 16), (48 * MIB, 12), (0, 0)],
+)
+def test_a_segment_leaves_room_for_those_of_others(free, mib):
+    assert segment_mib(free) == mib
+
+
+def test_where_there_is_little_room_the_profile_is_a_smaller_copy(monkeypatch, tmp_path):
+    monkeypatch.setattr(transport, "free_bytes", lambda: 64 * MIB)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    environment = {}
+    path = apply_profile(environment)
+    assert environment == dict.fromkeys(VARIABLES, str(path))
+    whole, smaller = share_file(PROFILE).read_text(), path.read_text()
+    assert smaller == whole.replace("67108864", str(16 * MIB))
+    assert "16 MiB of shared memory a process, 64 MiB free" in in_words(environment)
+    assert "--shm-size" in why_nothing_comes(environment)
+    monkeypatch.setattr(transport, "free_bytes", lambda: 3 * MIB)
+    assert apply_profile(empty := {}) is None
+    assert empty == {}
+
+
+@pytest.mark.parametrize("name", ["rmw_cyclonedds_cpp", "rmw_zenoh_cpp"])
+def test_other_middleware_hears_nothing_of_fast_dds(name):
+    environment = {"RMW_IMPLEMENTATION": name}
+    assert apply_profile(environment) is None
+    assert environment == {"RMW_IMPLEMENTATION": name}
+    for words in (why_nothing_comes(environment), in_words(environment)):
+        assert name in words
+        assert "FAST" not in words.upper()
+
+
+def test_segments_of_other_users_are_named_as_the_cause(monkeypatch):
+    monkeypatch.setattr(transport, "other_users", lambda: ["camera"])
+    assert "user camera runs ROS" in why_nothing_comes({})
+    assert "UDPv4" in why_nothing_comes({})
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from etam_ros import Frame, History, HistoryConfig
 from etam_ros.errors import PromptError
-from etam_ros.tracking.history import MIB, NS_PER_S
+from etam_ros.tracking.history import MIB
+from etam_ros.tracking.stream_time import NS_PER_S
 
 MS = 1_000_000
 SECONDS = st.sampled_from([0, 1, 2, -1, 2**31 - 1, -(2**31)]) | st.integers(-(2**31), 2**31 - 1)
@@ -70,9 +71,21 @@ def test_a_full_hd_camera_stays_within_the_bound() -> None:
 
 
 def test_time_that_goes_back_takes_the_place_of_what_was_later() -> None:
-    assert stamps(filled([10, 20, 30, 15])) == [10, 15]
-    assert stamps(filled([10, 20, 30, 20])) == [10, 20]
+    assert stamps(filled([10, 20, 30, 5])) == [5]
+    assert stamps(filled([*range(10, 50), 25, 30])) == [*range(10, 26), 30]
     assert stamps(filled([100 * NS_PER_S, 5])) == [5]
+
+
+def test_a_frame_that_comes_late_finds_its_place() -> None:
+    assert stamps(filled([10, 20, 30, 15])) == [10, 15, 20, 30]
+    assert stamps(filled([10, 20, 30, 20])) == [10, 20, 30]
+    assert filled([10, 20, 30, 20, 15]).size_bytes == 4 * 48
+
+
+def test_a_clock_that_is_set_leaves_no_frames_of_the_other() -> None:
+    wall = 1_790_000_000 * NS_PER_S
+    assert stamps(filled([10 * NS_PER_S, wall])) == [wall]
+    assert stamps(filled([wall, 10 * NS_PER_S, wall + 5])) == [wall + 5], "two publishers"
 
 
 def test_frames_without_a_stamp_are_not_kept() -> None:

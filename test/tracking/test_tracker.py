@@ -9,12 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from etam_ros import Frame, Prompt, Tracker, TrackerConfig
 from etam_ros.errors import ObjectError, PromptError
 from etam_ros.records import MAX_OBJECT_ID, NEW_OBJECT
 from etam_ros.tracking.mask_selection import TRACKING_BIAS
 from etam_ros.tracking.objects import ObjectTable
+from etam_ros.tracking.stream_time import OTHER_CLOCK_NS, REMEMBERED, StreamTime
 
 sys.path.insert(0, str(Path(__file__).parent))
 from fake_stages import SIZE, FakeStages, square
@@ -412,6 +415,60 @@ def test_time_going_back_keeps_objects_and_drops_recent_memories(
     assert stages.banks[-1].temporal_index.tolist() == [[6]]
     assert stages.banks[-1].pointer_count.tolist() == [1]
     assert not tracker.step(frame(2)).time_went_back
+
+
+WALL = 1_790_000_000
+"""Seconds: what the clock of a robot without a battery jumps to once it hears of the time."""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "unseen_s"),
+    [
+        pytest.param([3, WALL, WALL + 1, WALL + 2], [2, 2, 3, 4], id="a clock that is set"),
+        pytest.param([3, 5, 4, 6, 7], [2, 4, 4, 5, 6], id="frames that overtook each other"),
+        pytest.param([13, 4, 14, 5, 15], [12, 12, 13, 13, 14], id="saw teeth"),
+        pytest.param([3, WALL, 4, WALL + 1, 5], [2, 2, 2, 3, 3], id="two clocks"),
+        pytest.param([3, 2**31 - 1, -(2**31), 1 - 2**31], [2, 2, 2, 3], id="a stamp that wraps"),
+        pytest.param([3, 33], [2, 32], id="a camera that paused"),
+    ],
+)
+def test_time_unseen_counts_what_passed_whatever_the_stamps_say(
+    tracker: Tracker, stages: FakeStages, seconds: list[int], unseen_s: list[int]
+) -> None:
+    stages.score_for = lambda frame, row: -2.0 if frame > 1 else 3.0
+    tracker.config = TrackerConfig(forget_after_s=40.0)
+    tracker.step(frame(1))
+    tracker.add_prompt(click())
+    unseen = [tracker.step(frame(stamp)).objects[0].time_since_seen_ns for stamp in seconds]
+    assert [each / SECOND for each in unseen] == pytest.approx(unseen_s)
+
+
+def test_recent_memories_are_dropped_where_time_goes_back_and_not_where_frames_are_swapped(
+    tracker: Tracker, stages: FakeStages
+) -> None:
+    tracker.step(frame(1))
+    tracker.add_prompt(click())
+    results = [tracker.step(frame(stamp)) for stamp in (2, 3, 5, 4, 6)]
+    assert not any(result.time_went_back or result.time_leapt for result in results)
+    assert stages.banks[-1].temporal_index.tolist() == [[6, 3, 2, 1, 0]]
+    assert tracker.step(frame(WALL)).time_leapt
+    assert stages.banks[-1].temporal_index.tolist() == [[6, 4, 3, 2, 1, 0]]
+    went_back = [tracker.step(frame(stamp)).time_went_back for stamp in (7, WALL + 1, 8)]
+    assert went_back == [False] * 3, "two publishers: after the first leap both clocks are known"
+
+
+@given(st.lists(st.integers(-(2**31), 2**31 - 1) | st.integers(0, 40), max_size=60))
+def test_time_passes_in_one_direction_and_no_faster_than_stamps(stamps_s: list[int]) -> None:
+    time, elapsed_ns, before_ns = StreamTime(), 0, 0
+    for stamp_ns in (stamp * SECOND for stamp in stamps_s):
+        time, step = time.after(stamp_ns)
+        passed_ns = stamp_ns - before_ns - step.shift_ns if before_ns and stamp_ns else 0
+        assert 0 <= passed_ns <= OTHER_CLOCK_NS
+        assert not (step.went_back and passed_ns)
+        elapsed_ns += passed_ns
+        before_ns = stamp_ns or before_ns
+        assert len(time.stamps_ns) <= REMEMBERED
+    assert elapsed_ns <= len(stamps_s) * OTHER_CLOCK_NS
 
 
 def test_background_points_alone_start_no_object(tracker: Tracker) -> None:

@@ -145,16 +145,17 @@ def _cv_bridge(_: Any) -> str:
 
 
 def _profile(_: Any) -> str:
-    from etam_ros.paths import share_file
-    from etam_ros.ros.transport import PROFILE, VARIABLES
+    from etam_ros.ros.transport import VARIABLES, apply_profile, in_words
 
     for variable in VARIABLES:
         chosen = os.environ.get(variable)
         if chosen and not Path(chosen).is_file():
             raise LookupError(f"{variable} names {chosen}, which is not a file")
         if chosen:
-            return f"yours, {chosen}"
-    return f"ours, in what `etam` and our launch files start: {share_file(PROFILE)}"
+            return f"yours: {in_words()}"
+    environment = dict(os.environ)
+    apply_profile(environment)
+    return f"in what `etam` and our launch files start: {in_words(environment)}"
 
 
 def _weights(_: Any) -> str:

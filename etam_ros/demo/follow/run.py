@@ -19,7 +19,7 @@ from etam_ros.media.files import writing
 from etam_ros.records import FrameResult
 from etam_ros.ros.harness.isolation import isolated_domain
 from etam_ros.ros.harness.process_group import ProcessGroup
-from etam_ros.ros.process import require_rclpy
+from etam_ros.ros.startup import require_rclpy
 from etam_ros.synthetic.room.rendering import RoomCamera
 from etam_ros.synthetic.room.room import Room
 from etam_ros.synthetic.room.walk import WAY

@@ -10,6 +10,7 @@ from rclpy.node import Node
 
 from etam_ros.following.control import Command, Phase
 from etam_ros.ros.follower.outputs import Listeners
+from etam_ros.ros.guarding import faults_of
 from etam_ros.ros.qos import DIAGNOSTICS
 
 WORRYING: Final = (Phase.STOPPED, Phase.LOST)
@@ -36,7 +37,10 @@ class FollowerDiagnostics:
         """
         name = self._node.get_fully_qualified_name()
         problem = "" if listeners is None else listeners.problem
-        worrying = bool(problem) or (command is not None and command.phase in WORRYING)
+        faults, new_faults = faults_of(self._node).report()
+        worrying = (
+            bool(problem) or new_faults or (command is not None and command.phase in WORRYING)
+        )
         status = DiagnosticStatus(
             level=DiagnosticStatus.WARN if worrying else DiagnosticStatus.OK,
             name=f"{name}: following",
@@ -49,6 +53,7 @@ class FollowerDiagnostics:
             "objects": self._objects,
             "publishers": str(self._node.count_publishers(self._objects)),
             **_heard(listeners),
+            **faults,
         }
         status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
         message = DiagnosticArray(status=[status])

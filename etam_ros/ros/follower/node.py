@@ -99,7 +99,10 @@ class FollowerNode:
     def on_start(self) -> None:
         """Bring the node up by itself, once it spins."""
         self._start_timer.cancel()
-        if not self.node.bring_up() and not self._ending:
+        self.node.bring_up_or(self._on_failed_start)
+
+    def _on_failed_start(self) -> None:
+        if not self._ending:
             self._finish(1)
 
     def on_report(self) -> None:
@@ -156,8 +159,12 @@ class FollowerNode:
         with self._lock:
             if self._ending or self._timer is None or self._outputs is None:
                 return
-            moment = self._look_at_the_clock()
-            self._tell(self._outputs, self._control.command(moment.now_s))
+            try:
+                moment = self._look_at_the_clock()
+                self._tell(self._outputs, self._control.command(moment.now_s))
+            except Exception:  # whatever went wrong, no robot drives on
+                self._outputs.command(STANDING, self.settings.node.base_frame)
+                raise
 
     def _tell(self, outputs: Outputs, command: Command) -> None:
         self._command = command

@@ -19,13 +19,16 @@ class Display(ABC, Generic[Item]):
     Args:
         name: of the thread.
         show: called in the thread with what it is to show.
-        on_crash: told, in the thread, of an error that nobody expected; it ends the thread.
+        on_fault: told, in the thread, what failed and by which error that nobody expected.
     """
 
     def __init__(
-        self, name: str, show: Callable[[Item], None], on_crash: Callable[[BaseException], None]
+        self,
+        name: str,
+        show: Callable[[Item], None],
+        on_fault: Callable[[str, BaseException], None],
     ) -> None:
-        self._thread = NewestOnlyThread(name, show, on_crash)
+        self._thread = NewestOnlyThread(name, show, on_fault)
 
     @abstractmethod
     def offer(self, processed: ProcessedFrame) -> None:

@@ -11,7 +11,11 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from etam_ros.records import Frame, FrameResult
-from etam_ros.ros.image_conversion import image_from_compressed, image_from_message
+from etam_ros.ros.image_conversion import (
+    image_from_compressed,
+    image_from_message,
+    take_plain_data,
+)
 from etam_ros.ros.messages import LastSeen, ObjectPosition, stamp_ns
 
 
@@ -33,6 +37,7 @@ class ReceivedImage:
         Raises:
             ImageError: it cannot be read, or has more pixels than that.
         """
+        take_plain_data(self.message)
         if isinstance(self.message, CompressedImage):
             image = image_from_compressed(self.message, max_pixels=max_pixels)
         else:

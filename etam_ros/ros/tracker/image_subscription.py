@@ -22,7 +22,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from etam_ros.config import NodeConfig
 from etam_ros.ros.endpoints import node_of
 from etam_ros.ros.qos import choose_reliability, keep_last
-from etam_ros.ros.transport import VARIABLES
+from etam_ros.ros.transport import why_nothing_comes
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
@@ -223,7 +223,6 @@ class ImageSubscription:
         problem = (
             f"{len(publishers)} publisher(s) on {self._topic} but no {self._wanted.noun} for "
             f"{SILENCE_S:g} s: they offer QoS {', '.join(offers)}, subscribed as "
-            f"{self._policy.name.lower()}; if they do publish, start them with the large-image "
-            f"transport profile, {VARIABLES[0]}"
+            f"{self._policy.name.lower()}; if they do publish, {why_nothing_comes()}"
         )
         return [problem]

@@ -23,12 +23,13 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 
 from etam_ros.errors import EtamError
 from etam_ros.msg import Prompt, TrackEvent
+from etam_ros.records import FrameResult
 from etam_ros.ros.endpoints import Endpoints
+from etam_ros.ros.guarding import faults_of
 from etam_ros.ros.managed_node import ManagedNode, Transitions
 from etam_ros.ros.parameters import NodeParameters, Settings
 from etam_ros.ros.tracker.camera import Camera
 from etam_ros.ros.tracker.camera_topics import CameraTopics
-from etam_ros.ros.tracker.diagnostics import DiagnosticsPublisher, NodeReport
 from etam_ros.ros.tracker.displays import Display, Displays
 from etam_ros.ros.tracker.frames import ProcessedFrame
 from etam_ros.ros.tracker.loading import load_tracking
@@ -38,10 +39,11 @@ from etam_ros.ros.tracker.positions.publishers import PositionPublishers
 from etam_ros.ros.tracker.prompts.requests import ask
 from etam_ros.ros.tracker.prompts.services import PromptServices
 from etam_ros.ros.tracker.prompts.topics import PromptTopics
+from etam_ros.ros.tracker.reports.diagnostics import DiagnosticsPublisher, NodeReport
+from etam_ros.ros.tracker.reports.statistics import Statistics
 from etam_ros.ros.tracker.results import OverlayPublisher, ResultPublishers
 from etam_ros.ros.tracker.rviz.click_markers import NAMESPACE, ClickMarkers
 from etam_ros.ros.tracker.rviz.click_plane import ClickPlanePublisher
-from etam_ros.ros.tracker.statistics import Statistics
 from etam_ros.ros.tracker.worker import Worker, WorkerEvents
 
 PUBLISHER_CHECK_PERIOD_S: Final = 0.25
@@ -104,7 +106,10 @@ class TrackerNode:
     def on_start(self) -> None:
         """Bring the node up by itself, once it spins."""
         self._start_timer.cancel()
-        if not self.node.bring_up() and not self._ending:
+        self.node.bring_up_or(self._on_failed_start)
+
+    def _on_failed_start(self) -> None:
+        if not self._ending:
             self._finish(1)
 
     def on_check(self) -> None:
@@ -116,6 +121,7 @@ class TrackerNode:
     def on_report(self) -> None:
         """Publish diagnostics."""
         topics, worker = self._topics, self._worker
+        faults, new_faults = faults_of(self.node).report()
         self._diagnostics.publish(
             NodeReport(
                 state=self._state_in_words(),
@@ -128,6 +134,8 @@ class TrackerNode:
                 new=self.statistics.take_new_errors(),
                 depth=None if topics is None else topics.depth_source,
                 positions=self._positions.report(),
+                faults=faults,
+                new_faults=new_faults,
             )
         )
 
@@ -139,11 +147,8 @@ class TrackerNode:
     def publish(self, processed: ProcessedFrame) -> None:
         """Give out the results of one frame; called by the worker."""
         result = processed.result
-        if result.time_went_back:
-            self.node.get_logger().warning(
-                f"image stamps went back to {result.stamp_ns / 1e9:.3f} s: objects are kept, "
-                "their recent memories are not"
-            )
+        if result.time_went_back or result.time_leapt:
+            self._on_other_time(result)
         if self._positions_wanted:
             found = self._positions.locate(result.objects, result.image_hw, processed.header)
             processed = replace(processed, positions=found)
@@ -152,6 +157,19 @@ class TrackerNode:
         if self._shown is not None:
             self._shown.publish(processed)
         self._displays.offer(processed)
+
+    def _on_other_time(self, result: FrameResult) -> None:
+        self.statistics.on_time_jump()
+        now = f"{result.stamp_ns / 1e9:.3f} s"
+        what = (
+            f"leapt to {now}, as of another clock: that time is not counted for any object"
+            if result.time_leapt
+            else f"went back to {now}: objects are kept, their recent memories are not"
+        )
+        self.node.get_logger().warning(
+            f"image stamps {what}; where this goes on, look for a second publisher",
+            throttle_duration_sec=THROTTLE_S,
+        )
 
     @property
     def _positions_wanted(self) -> bool:
@@ -186,8 +204,12 @@ class TrackerNode:
         self.statistics.on_failed_overlay(str(error))
         self.node.get_logger().error(f"overlay lost: {error}", throttle_duration_sec=THROTTLE_S)
 
+    def on_fault(self, place: str, error: BaseException) -> None:
+        """Report what nobody expected, and go on; called by the worker and by those who draw."""
+        faults_of(self.node).tell(place, error)
+
     def on_crash(self, error: BaseException) -> None:
-        """End the process because of a bug; called by the worker and the thread that draws."""
+        """End the process because nothing works any more; called by the worker."""
         if self._ending:
             return
         self.node.get_logger().fatal(f"tracking ended by {type(error).__name__}: {error}")
@@ -242,6 +264,7 @@ class TrackerNode:
             self.on_failed_frame,
             self.on_crash,
             self.on_applied_prompts,
+            self.on_fault,
         )
         with ExitStack() as undo:
             self._worker = worker = Worker(load, settings, self.statistics, events)
@@ -257,13 +280,13 @@ class TrackerNode:
                 endpoints,
                 lambda: self.settings.overlay,
                 on_failed=self.on_failed_overlay,
-                on_crash=self.on_crash,
+                on_fault=self.on_fault,
             )
             self._plane = plane = ClickPlanePublisher(
-                endpoints, self._camera, lambda: self.settings, on_crash=self.on_crash
+                endpoints, self._camera, lambda: self.settings, on_fault=self.on_fault
             )
             self._shown = shown = PositionPublishers(
-                endpoints, lambda: self.settings, warn=self._warn, on_crash=self.on_crash
+                endpoints, lambda: self.settings, warn=self._warn, on_fault=self.on_fault
             )
             self._add_display(overlays, undo)
             self._add_display(shown.markers, undo)
@@ -334,7 +357,7 @@ class TrackerNode:
             settings=lambda: self.settings,
             ask=partial(ask, worker.submit, on_refused),
             on_refused=on_refused,
-            on_crash=self.on_crash,
+            on_fault=self.on_fault,
         )
         self._add_display(markers, undo)
 

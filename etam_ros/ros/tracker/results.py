@@ -22,7 +22,7 @@ from etam_ros.ros.messages import objects_message
 from etam_ros.ros.qos import EVENTS, OBJECTS, PROMPTS, RESULT_IMAGES
 from etam_ros.ros.tracker.displays import Display
 from etam_ros.ros.tracker.frames import ProcessedFrame
-from etam_ros.ros.tracker.statistics import NS_PER_MS
+from etam_ros.ros.tracker.reports.statistics import NS_PER_MS
 from etam_ros.ros.tracker.tracked_detections import TrackedDetections
 
 DRAWING_THREAD: Final = "overlay"
@@ -88,7 +88,7 @@ class OverlayPublisher(Display[ProcessedFrame]):
         endpoints: get the publishers.
         config: asked for the present look of the overlay.
         on_failed: told, in the thread, of a frame that could not be drawn or compressed.
-        on_crash: told, in the thread, of an error that nobody expected; it ends the thread.
+        on_fault: told, in the thread, what failed and by which error that nobody expected.
     """
 
     def __init__(
@@ -97,14 +97,14 @@ class OverlayPublisher(Display[ProcessedFrame]):
         config: Callable[[], OverlayConfig],
         *,
         on_failed: Callable[[EtamError], None],
-        on_crash: Callable[[BaseException], None],
+        on_fault: Callable[[str, BaseException], None],
     ) -> None:
         self._config = config
         self._on_failed = on_failed
         compressed_topic = endpoints.node.resolve_topic_name("~/overlay") + "/compressed"
         self._raw = endpoints.publisher(Image, "~/overlay", RESULT_IMAGES)
         self._compressed = endpoints.publisher(CompressedImage, compressed_topic, RESULT_IMAGES)
-        super().__init__(DRAWING_THREAD, self._draw, on_crash)
+        super().__init__(DRAWING_THREAD, self._draw, on_fault)
 
     def offer(self, processed: ProcessedFrame) -> None:
         """Have a frame drawn if somebody subscribes; returns at once."""

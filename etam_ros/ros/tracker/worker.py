@@ -22,13 +22,17 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from etam_ros.errors import EtamError, PromptError
 from etam_ros.msg import Prompt, TrackEvent
+from etam_ros.ros.guarding import in_words
 from etam_ros.ros.parameters import Settings
 from etam_ros.ros.tracker.frames import ProcessedFrame, ReceivedImage
 from etam_ros.ros.tracker.loading import Tracking
 from etam_ros.ros.tracker.prompts.requests import Answer, Request
-from etam_ros.ros.tracker.statistics import FrameTimes, Statistics
+from etam_ros.ros.tracker.reports.statistics import FrameTimes, Statistics
 
 MAX_REQUESTS: Final = 64
+MOST_FAILURES: Final = 10
+"""So many frames in a row that fail unexpectedly end the process: a device may have been lost, and
+whoever started it can start it again."""
 REQUESTS_BEFORE_FRAME: Final = 8
 """While a frame waits, so many requests at most go before it: a flood of them stops no frames."""
 
@@ -42,8 +46,10 @@ class WorkerEvents:
         on_track_events: something became of objects; likewise, later where it must be.
         on_bad_image: an image could not be read; the next one may be good.
         on_failed_frame: a good image could not be processed; the next one may be.
-        on_crash: the worker ended because of something nobody expected.
+        on_crash: the worker ended, because frame after frame something failed.
         on_applied_prompts: prompts were applied; called as `on_track_events`, and before it.
+        on_fault: told where something failed that nobody expected, and what; a frame or a
+            request was lost with it, and the next one may be served.
     """
 
     on_result: Callable[[ProcessedFrame], None]
@@ -52,6 +58,7 @@ class WorkerEvents:
     on_failed_frame: Callable[[EtamError], None]
     on_crash: Callable[[BaseException], None]
     on_applied_prompts: Callable[[Sequence[Prompt]], None] = lambda _: None
+    on_fault: Callable[[str, BaseException], None] = lambda _, __: None
 
 
 class Worker:
@@ -93,6 +100,7 @@ class Worker:
         self._activation = 0  # another number after each activation and deactivation
         self._paused = False
         self._stopping = False
+        self._failures = 0  # frames in a row that failed unexpectedly; of the thread alone
         self._publishing = threading.Lock()  # held while results go out
         self._ready: Future[str] = Future()
         # A daemon: a library that loads or computes in C cannot be interrupted, and the process
@@ -254,12 +262,12 @@ class Worker:
             tracking.use(settings)
             catches_up = True
             if request is not None:
-                request.serve(tracking)
+                self._serve_request(request, tracking)
             elif received is not None:
                 self._process(received, settings.images.max_pixels, activation, tracking)
             else:
                 catches_up = self._catch_up(tracking)
-            self._tell(activation, tracking)
+            self._tell_if_possible(activation, tracking)
             tracking.unselect_what_is_gone()
             self.object_count = len(tracking.tracker.object_ids)
             self.selected = tracking.selected
@@ -274,12 +282,28 @@ class Worker:
         """
         try:
             tracking.tracker.catch_up()
+            tracking.look()
         except EtamError as error:
             self._events.on_failed_frame(error)
             return False
-        tracking.look()
+        except Exception as error:
+            self._lose_frame(error)
+            return False
         with self._wake:
             return self._slot is None
+
+    def _serve_request(self, request: Request, tracking: Tracking) -> None:
+        error = request.serve(tracking)
+        if error is not None:
+            self._events.on_fault("a request", error)
+
+    def _lose_frame(self, error: Exception) -> None:
+        """Tell of what nobody expected; go on unless no frame gets through any more."""
+        self._events.on_failed_frame(EtamError(in_words(error)))
+        self._events.on_fault("a frame", error)
+        self._failures += 1
+        if self._failures >= MOST_FAILURES:
+            raise error
 
     def _process(
         self, received: ReceivedImage, max_pixels: int, activation: int, tracking: Tracking
@@ -292,6 +316,10 @@ class Worker:
         except EtamError as error:
             self._events.on_bad_image(error)
             return
+        except Exception as error:  # whatever a camera sends, the next image may be good
+            self._events.on_bad_image(EtamError(in_words(error)))
+            self._events.on_fault("reading an image", error)
+            return
         header = received.message.header
         try:
             result = tracking.tracker.step(frame, catch_up=False)
@@ -301,8 +329,11 @@ class Worker:
                 result, tracking.watch.last_seen, frame.image, header, received.received_ns
             )
             self._give_out(processed, taken_ns, activation, tracking)
+            self._failures = 0
         except EtamError as error:
             self._events.on_failed_frame(error)
+        except Exception as error:
+            self._lose_frame(error)
 
     def _give_out(
         self, processed: ProcessedFrame, taken_ns: int, activation: int, tracking: Tracking
@@ -317,6 +348,12 @@ class Worker:
             self._statistics.on_processed(
                 FrameTimes(processed.received_ns, taken_ns, published_ns, stages_ms)
             )
+
+    def _tell_if_possible(self, activation: int, tracking: Tracking) -> None:
+        try:
+            self._tell(activation, tracking)
+        except Exception as error:
+            self._events.on_fault("telling what became of objects", error)
 
     def _tell(self, activation: int, tracking: Tracking) -> None:
         """Hand on what was applied and what became of it; what nobody may be told now waits."""

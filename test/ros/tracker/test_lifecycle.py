@@ -6,7 +6,7 @@ import pytest
 from geometry_msgs.msg import PointStamped
 from std_srvs.srv import Trigger
 
-from etam_ros.ros.tracker.diagnostics import resident_mb
+from etam_ros.ros.tracker.reports.diagnostics import resident_mb
 
 
 def test_a_run_through_all_states(start_tracker, make_client, ros):

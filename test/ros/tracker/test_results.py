@@ -46,7 +46,7 @@ class Overlays:
             self.endpoints,
             OverlayConfig,
             on_failed=self.failures.append,
-            on_crash=self.crashes.append,
+            on_fault=lambda *fault: self.crashes.append(fault),
         )
         self.topic = "/draws_overlays/overlay"
 

@@ -3,6 +3,7 @@
 import threading
 from array import array
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -20,9 +21,10 @@ from etam_ros.ros.parameters import Settings
 from etam_ros.ros.tracker.loading import load_tracking
 from etam_ros.ros.tracker.prompts.actions import Click, apply_click, apply_prompt
 from etam_ros.ros.tracker.prompts.requests import wait_for_answer
-from etam_ros.ros.tracker.statistics import Statistics
+from etam_ros.ros.tracker.reports.statistics import Statistics
 from etam_ros.ros.tracker.worker import (
     MAX_REQUESTS,
+    MOST_FAILURES,
     REQUESTS_BEFORE_FRAME,
     Worker,
     WorkerEvents,
@@ -38,6 +40,7 @@ class Listener:
     def __init__(self):
         self.statistics = Statistics(10, 0)
         self.published, self.bad, self.failed, self.crashes = [], [], [], []
+        self.faults = []
         self.track_events = []
         self.happened = threading.Condition()
         self.publish = partial(self._note, self.published)  # a test may put another in its place
@@ -50,6 +53,7 @@ class Listener:
             on_bad_image=partial(self._note, self.bad),
             on_failed_frame=partial(self._note, self.failed),
             on_crash=partial(self._note, self.crashes),
+            on_fault=lambda *fault: self._note(self.faults, fault),
         )
         return Worker(load, settings, self.statistics, events)
 
@@ -353,15 +357,85 @@ def test_new_settings_are_in_force_for_the_next_request_and_frame(worker, listen
     assert "160x120" in str(listener.bad[0])
 
 
-def test_a_bug_ends_the_worker_and_is_told(listener):
+def test_a_request_that_fails_unexpectedly_is_answered_and_the_next_one_served(worker, listener):
+    with pytest.raises(PromptError, match=r"ZeroDivisionError: .*: try another"):
+        worker.submit(lambda _: 1 / 0).result(DEADLINE_S)
+    for _ in range(2 * MOST_FAILURES):  # prompts come from outside: no number of them is too many
+        with suppress(PromptError):
+            worker.submit(lambda _: 1 / 0).result(DEADLINE_S)
+    assert worker.submit(lambda _: "served").result(DEADLINE_S) == "served"
+    listener.wait_for(lambda: len(listener.faults) == 1 + 2 * MOST_FAILURES)
+    place, error = listener.faults[0]
+    assert (place, type(error)) == ("a request", ZeroDivisionError)
+    assert listener.crashes == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("Unable to allocate 9 GiB"),
+        RuntimeError("DefaultCPUAllocator: can't\nallocate memory"),
+        TypeError("a bytes-like object is required"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_frame_that_fails_unexpectedly_is_lost_and_the_next_one_followed(
+    worker, listener, error
+):
+    encode = break_the_network(worker, error)
+    worker.offer(image("lost"))
+    listener.wait_for(lambda: listener.failed)
+    worker.submit(lambda tracking: mend_the_network(tracking, encode)).result(DEADLINE_S)
+    worker.offer(image("followed"))
+    listener.wait_for(lambda: listener.published)
+    assert [p.header.frame_id for p in listener.published] == ["followed"]
+    assert str(listener.failed[0]).startswith(type(error).__name__)
+    assert "\n" not in str(listener.failed[0])
+    assert [place for place, _ in listener.faults] == ["a frame"]
+    assert listener.crashes == []
+
+
+def test_only_frame_after_frame_that_fails_ends_the_worker(listener):
     worker = listener.worker(partial(load_tracking, TINY))
     worker.start()
     worker.wait_until_loaded()
-    request = worker.submit(lambda _: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        request.result(DEADLINE_S)
+    worker.activate()
+    break_the_network(worker, RuntimeError("device lost"))
+    for number in range(MOST_FAILURES):
+        worker.offer(image("lost"))
+        listener.wait_for(lambda number=number: len(listener.failed) == number + 1)
     assert worker.join(DEADLINE_S)
-    assert [type(error) for error in listener.crashes] == [ZeroDivisionError]
+    assert [str(error) for error in listener.crashes] == ["device lost"]
+
+
+def test_images_that_cannot_be_read_for_any_reason_never_end_the_worker(worker, listener):
+    for number in range(2 * MOST_FAILURES):
+        odd = image("odd")
+        odd._data = array("d", [0.0])  # a length that says nothing of its bytes
+        odd._encoding = None
+        worker.offer(odd)
+        listener.wait_for(lambda number=number: len(listener.bad) == number + 1)
+    worker.offer(image("good"))
+    listener.wait_for(lambda: listener.published)
+    assert listener.crashes == []
+
+
+def break_the_network(worker, error):
+    """Let each frame fail by an error that nobody expects; how to mend it."""
+
+    def fail(*_):
+        raise error
+
+    def break_it(tracking):
+        steps = tracking.tracker._steps
+        whole, steps.encode_image = steps.encode_image, fail
+        return whole
+
+    return worker.submit(break_it).result(DEADLINE_S)
+
+
+def mend_the_network(tracking, encode_image):
+    tracking.tracker._steps.encode_image = encode_image
 
 
 def test_stop_takes_back_what_waits_and_refuses_more(listener):

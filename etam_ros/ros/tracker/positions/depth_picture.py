@@ -11,6 +11,7 @@ from sensor_msgs.msg import Image
 from etam_ros.errors import ImageError
 from etam_ros.media.image_encodings import quoted
 from etam_ros.ros.camera_model import same_view
+from etam_ros.ros.image_conversion import take_plain_data
 
 MM_PER_M: Final = 1000.0
 TYPES: Final = {"16UC1": "u2", "mono16": "u2", "32FC1": "f4"}
@@ -30,6 +31,7 @@ class DepthPicture:
     """
 
     def __init__(self, message: Image, image_hw: tuple[int, int], frame_id: str) -> None:
+        take_plain_data(message)
         kind = TYPES.get(message.encoding)
         if kind is None:
             raise ImageError(

@@ -8,7 +8,8 @@ from typing import Final
 
 from sensor_msgs.msg import Image
 
-from etam_ros.ros.messages import NS_PER_S, stamp_ns
+from etam_ros.ros.messages import stamp_ns
+from etam_ros.tracking.stream_time import StreamTime
 
 MOST_MESSAGES: Final = 64
 """Two seconds at 30 Hz."""
@@ -26,12 +27,14 @@ class DepthRing:
         self._lock = threading.Lock()  # guards all that follows
         self._kept: deque[tuple[int, Image]] = deque()
         self._bytes = 0
+        self._time = StreamTime()
 
     def add(self, message: Image) -> None:
-        """Keep a message; where its stamp went back by more than a second, it alone."""
+        """Keep a message; where time went back, it alone."""
         arrived_ns = stamp_ns(message.header.stamp)
         with self._lock:
-            if self._kept and arrived_ns < self._kept[-1][0] - NS_PER_S:
+            self._time, step = self._time.after(arrived_ns)
+            if step.went_back:
                 self._clear()
             self._kept.append((arrived_ns, message))
             self._bytes += len(message.data)
@@ -57,6 +60,7 @@ class DepthRing:
         """Forget everything."""
         with self._lock:
             self._clear()
+            self._time = StreamTime()
 
     def _clear(self) -> None:
         self._kept.clear()

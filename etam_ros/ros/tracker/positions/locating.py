@@ -22,7 +22,7 @@ from etam_ros.ros.messages import ObjectPosition, stamp_ns
 from etam_ros.ros.tracker.camera import Camera
 from etam_ros.ros.tracker.positions.depth_picture import DepthPicture
 from etam_ros.ros.tracker.positions.depth_ring import DepthRing
-from etam_ros.ros.tracker.statistics import NS_PER_MS, percentile
+from etam_ros.ros.tracker.reports.statistics import NS_PER_MS, percentile
 
 BYTES_PER_MIB: Final = 2**20
 REMEMBERED: Final = 300

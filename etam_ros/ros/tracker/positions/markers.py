@@ -32,7 +32,7 @@ class ObjectMarkers(Display[ProcessedFrame]):
     Args:
         endpoints: get the publisher.
         config: asked for the present look of the markers.
-        on_crash: told, in the thread, of an error that nobody expected; it ends the thread.
+        on_fault: told, in the thread, what failed and by which error that nobody expected.
     """
 
     def __init__(
@@ -40,12 +40,12 @@ class ObjectMarkers(Display[ProcessedFrame]):
         endpoints: Endpoints,
         config: Callable[[], ObjectMarkersConfig],
         *,
-        on_crash: Callable[[BaseException], None],
+        on_fault: Callable[[str, BaseException], None],
     ) -> None:
         self._config = config
         self._publisher = endpoints.publisher(MarkerArray, "~/markers", OBJECTS)
         self._shown: frozenset[int] = frozenset()
-        super().__init__(THREAD, self._show, on_crash)
+        super().__init__(THREAD, self._show, on_fault)
 
     @property
     def wanted(self) -> bool:

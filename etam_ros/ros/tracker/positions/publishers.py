@@ -18,7 +18,7 @@ class PositionPublishers:
         endpoints: get the publishers.
         settings: asked for the present ones.
         warn: told in words what cannot be published.
-        on_crash: told of an error that nobody expected, in the thread that it ends.
+        on_fault: told what failed and by which error that nobody expected.
 
     Attributes:
         markers: to be offered every frame, and ended.
@@ -30,10 +30,10 @@ class PositionPublishers:
         settings: Callable[[], Settings],
         *,
         warn: Callable[[str], None],
-        on_crash: Callable[[BaseException], None],
+        on_fault: Callable[[str, BaseException], None],
     ) -> None:
         self.markers = ObjectMarkers(
-            endpoints, lambda: settings().object_markers, on_crash=on_crash
+            endpoints, lambda: settings().object_markers, on_fault=on_fault
         )
         self._frames = ObjectFrames(endpoints, warn) if settings().tf.objects else None
 

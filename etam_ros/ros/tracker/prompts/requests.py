@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from etam_ros.errors import EtamError, PromptError
+from etam_ros.ros.guarding import in_words
 from etam_ros.ros.tracker.loading import Tracking
 
 Answer = TypeVar("Answer")
@@ -27,20 +28,24 @@ class Request:
     action: Callable[[Tracking], Any]
     future: Future[Any] = field(default_factory=Future)
 
-    def serve(self, tracking: Tracking) -> None:
+    def serve(self, tracking: Tracking) -> Exception | None:
         """Do what was asked, unless it was withdrawn; whoever asked gets what went wrong.
 
-        Raises:
-            BaseException: what nobody expects of a request, which is no EtamError.
+        Returns:
+            what nobody expects of a request, which is no EtamError; None where all is well.
         """
         if not self.future.set_running_or_notify_cancel():
-            return
+            return None
         try:
             self.future.set_result(self.action(tracking))
-        except BaseException as error:
+        except EtamError as error:
             self.future.set_exception(error)
-            if not isinstance(error, EtamError):
-                raise
+        except Exception as error:
+            self.future.set_exception(
+                PromptError(f"it failed and nothing was changed ({in_words(error)}): try another")
+            )
+            return error
+        return None
 
 
 def ask(

@@ -56,7 +56,7 @@ class ClickMarkers(Display[Shown]):
         settings: asked for the present ones.
         ask: hands a request to the worker.
         on_refused: told in words what was not applied, in any thread.
-        on_crash: told, in the thread, of an error that nobody expected; it ends the thread.
+        on_fault: told, in the thread, what failed and by which error that nobody expected.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class ClickMarkers(Display[Shown]):
         settings: Callable[[], Settings],
         ask: Callable[[Action], None],
         on_refused: Callable[[str], None],
-        on_crash: Callable[[BaseException], None],
+        on_fault: Callable[[str, BaseException], None],
     ) -> None:
         self._camera = camera
         self._settings = settings
@@ -78,7 +78,7 @@ class ClickMarkers(Display[Shown]):
         self._pane: Pane | None = None
         self._scene: MarkerScene | None = None  # that was shown last
         self._ending = threading.Event()
-        super().__init__(THREAD, self._show, on_crash)
+        super().__init__(THREAD, self._show, on_fault)
         self._server = MarkerServer(endpoints, NAMESPACE, self._markers_now, self.on_feedback)
 
     def offer(self, processed: ProcessedFrame) -> None:

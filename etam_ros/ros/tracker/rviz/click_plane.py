@@ -121,7 +121,7 @@ class ClickPlanePublisher(Display[ProcessedFrame]):
         endpoints: get the publisher.
         camera: has the models.
         settings: asked for the present ones.
-        on_crash: told, in the thread, of an error that nobody expected; it ends the thread.
+        on_fault: told, in the thread, what failed and by which error that nobody expected.
 
     """
 
@@ -131,7 +131,7 @@ class ClickPlanePublisher(Display[ProcessedFrame]):
         camera: Camera,
         settings: Callable[[], Settings],
         *,
-        on_crash: Callable[[BaseException], None],
+        on_fault: Callable[[str, BaseException], None],
     ) -> None:
         self._node = endpoints.node
         self._camera = camera
@@ -142,7 +142,7 @@ class ClickPlanePublisher(Display[ProcessedFrame]):
         self._cloud_of: tuple[CameraModel, ClickPlaneConfig] | None = None
         self._lock = threading.Lock()  # guards what follows
         self._shown: deque[ShownPlane] = deque(maxlen=REMEMBERED)
-        super().__init__(PLANE_THREAD, self._publish, on_crash)
+        super().__init__(PLANE_THREAD, self._publish, on_fault)
 
     def offer(self, processed: ProcessedFrame) -> None:
         """Have a frame shown if somebody subscribes and it is time; returns at once."""

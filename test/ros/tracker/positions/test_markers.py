@@ -54,7 +54,9 @@ def listener(ros_context):
 def shown(listener):
     """Markers of a frame, as they are heard."""
     config = ObjectMarkersConfig(diameter_m=0.2, lifetime_s=1.5)
-    markers = ObjectMarkers(listener.endpoints, lambda: config, on_crash=listener.crashes.append)
+    markers = ObjectMarkers(
+        listener.endpoints, lambda: config, on_fault=lambda *fault: listener.crashes.append(fault)
+    )
     assert not markers.wanted
     listener.subscribe(MarkerArray, "/publishes/markers", OBJECTS)
     listener.wait_until(lambda: markers.wanted)

@@ -81,7 +81,7 @@ def test_markers_that_wait_for_their_time_hold_nothing_up(ros_context, make_clie
     with Endpoints(node) as endpoints:
         markers = ClickMarkers(
             endpoints, camera=Camera(lambda: rare.camera, print), settings=lambda: rare,
-            ask=print, on_refused=print, on_crash=print,
+            ask=print, on_refused=print, on_fault=print,
         )  # fmt: skip
         client.node.create_subscription(
             InteractiveMarkerUpdate, "/rare/clicks/update", updates.append, 10

@@ -146,7 +146,10 @@ class Plane:
         self.endpoints = Endpoints(self.node)
         self.camera = Camera(CameraConfig, print)
         self.publisher = ClickPlanePublisher(
-            self.endpoints, self.camera, lambda: self.settings, on_crash=self.crashes.append
+            self.endpoints,
+            self.camera,
+            lambda: self.settings,
+            on_fault=lambda *fault: self.crashes.append(fault),
         )
 
     def subscribe(self):

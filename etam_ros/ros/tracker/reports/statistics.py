@@ -48,6 +48,7 @@ class Counts:
         dropped: frames that a newer one replaced before their turn.
         bad_images, failed_frames, failed_overlays, refused_prompts: each with the last reason in
             words, empty if there is none.
+        time_jumps: how often image stamps went back, or leapt ahead.
     """
 
     received: int = 0
@@ -57,6 +58,7 @@ class Counts:
     failed_frames: int = 0
     failed_overlays: int = 0
     refused_prompts: int = 0
+    time_jumps: int = 0
     last_bad_image: str = ""
     last_failure: str = ""
     last_failed_overlay: str = ""
@@ -159,6 +161,11 @@ class Statistics:
         with self._lock:
             self._counts.failed_overlays += 1
             self._counts.last_failed_overlay = reason
+
+    def on_time_jump(self) -> None:
+        """Image stamps went back, or leapt ahead."""
+        with self._lock:
+            self._counts.time_jumps += 1
 
     def on_refused_prompt(self, reason: str) -> None:
         """A prompt was not applied."""

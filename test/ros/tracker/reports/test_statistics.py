@@ -5,10 +5,10 @@ import math
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from etam_ros.ros.tracker.diagnostics import NodeReport, statuses
 from etam_ros.ros.tracker.image_subscription import ImageSource
 from etam_ros.ros.tracker.positions.locating import PositionsReport
-from etam_ros.ros.tracker.statistics import FrameTimes, NewErrors, Statistics, percentile
+from etam_ros.ros.tracker.reports.diagnostics import NodeReport, statuses
+from etam_ros.ros.tracker.reports.statistics import FrameTimes, NewErrors, Statistics, percentile
 
 MS = 1_000_000
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import resource
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from etam_ros.ros.qos import DIAGNOSTICS
 from etam_ros.ros.tracker.camera import NO_INFO, UNCALIBRATED
 from etam_ros.ros.tracker.image_subscription import ImageSource
 from etam_ros.ros.tracker.positions.locating import PositionsReport
-from etam_ros.ros.tracker.statistics import NewErrors, Snapshot
+from etam_ros.ros.tracker.reports.statistics import NewErrors, Snapshot
+from etam_ros.ros.transport import in_words
 
 TOPIC = "/diagnostics"
 
@@ -34,6 +36,8 @@ class NodeReport:
         new: errors since the report before.
         depth: the publisher of depth, None while nothing is subscribed.
         positions: what came of the positions of objects.
+        faults: of callbacks, as `Faults.report` gives them.
+        new_faults: whether there are some since the report before.
     """
 
     state: str
@@ -46,6 +50,8 @@ class NodeReport:
     new: NewErrors
     depth: ImageSource | None = None
     positions: PositionsReport = field(default_factory=PositionsReport)
+    faults: Mapping[str, str] = field(default_factory=dict)
+    new_faults: bool = False
 
 
 class DiagnosticsPublisher:
@@ -71,14 +77,22 @@ def statuses(node_name: str, report: NodeReport) -> list[DiagnosticStatus]:
         _status(
             node_name,
             "engine",
-            (DiagnosticStatus.OK, report.state),
+            _engine_level(report),
             {
                 "state": report.state,
                 "engine": report.engine or "none",
                 "memory_mb": f"{resident_mb():.0f}",
+                "transport": in_words(),
+                **report.faults,
             },
         ),
     ]
+
+
+def _engine_level(report: NodeReport) -> tuple[bytes, str]:
+    if report.new_faults:
+        return DiagnosticStatus.WARN, f"callback failed: {report.faults['last_failed_callback']}"
+    return DiagnosticStatus.OK, report.state
 
 
 def _images_level(report: NodeReport) -> tuple[bytes, str]:
@@ -108,6 +122,7 @@ def _images_values(report: NodeReport) -> dict[str, str]:
         "dropped": str(numbers.dropped),
         "bad_images": str(numbers.bad_images),
         "last_bad_image": numbers.last_bad_image,
+        "time_jumps": str(numbers.time_jumps),
         "problem": source.problem if source else "",
     }
 

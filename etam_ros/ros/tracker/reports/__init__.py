@@ -1,0 +1,1 @@
+"""What the node counts, logs and says of itself on /diagnostics."""
