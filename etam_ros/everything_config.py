@@ -32,8 +32,8 @@ class EverythingConfig(Checked):
     )
     min_stability: float = option(
         0.0,
-        "Masks that are less stable are left out, 0..1: the area with the threshold a logit higher "
-        "over that with it a logit lower.",
+        "Masks that are less stable are left out, 0..1: the area with the threshold a logit "
+        "higher over that with it a logit lower.",
         unset="the model's own",
         minimum=0.0,
         maximum=1.0,

@@ -119,20 +119,21 @@ def cleaned(mask: Mask, min_area_px: int) -> Mask:
     if width == 0 or min_area_px <= 1:
         return mask
     inside = np.s_[y : y + height, x : x + width]
-    crop = np.pad(mask[inside], 1)  # so that what is open to the outside is no hole
-    crop |= _small_pieces(~crop, min_area_px)
-    crop &= ~_small_pieces(crop, min_area_px)
+    crop = np.pad(mask[inside], 1)  # so that all that is no hole is one piece with the corner
+    holes, outside = _pieces(~crop, min_area_px)
+    crop |= holes & ~outside
+    crop &= ~_pieces(crop, min_area_px)[0]
     result = np.zeros_like(mask)
     result[inside] = crop[1:-1, 1:-1]
     return result
 
 
-def _small_pieces(mask: Mask, min_area_px: int) -> Mask:
-    """The connected pieces of a mask that have fewer pixels, together."""
+def _pieces(mask: Mask, min_area_px: int) -> tuple[Mask, Mask]:
+    """The connected pieces of a mask that have fewer pixels, and that of its top-left pixel."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
     small = np.asarray(stats)[:, cv2.CC_STAT_AREA] < min_area_px
     small[0] = False  # label 0 is what is not in the mask
-    return np.asarray(small[labels])
+    return np.asarray(small[labels]), np.equal(labels, labels[0, 0])
 
 
 def each_once(found: Iterable[FoundMask], max_overlap: float) -> list[FoundMask]:

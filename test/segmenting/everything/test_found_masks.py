@@ -70,6 +70,7 @@ def test_small_holes_are_filled_and_small_pieces_dropped() -> None:
     assert whole[15:20, 15:20].all()
     assert not whole[2:6, 35:41].any()
     assert not cleaned(box(3, 3, 6, 6), 10).any()
+    assert not cleaned(box(3, 3, 6, 6), 10_000).any()
     assert not cleaned(box(0, 0, 0, 0), 10).any()
 
 
