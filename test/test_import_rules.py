@@ -34,8 +34,8 @@ ALLOWED = {
         "synthetic", "evaluation", "media", "drawing", "tracking", "cues", "runtime", "model",
     },
     "ros": {
-        "benchmark", "synthetic", "following", "media", "drawing", "tracking", "runtime", "msg",
-        "srv",
+        "benchmark", "synthetic", "following", "media", "drawing", "segmenting", "tracking",
+        "runtime", "msg", "srv",
     },
     "demo": {"ros", "synthetic", "following", "media", "drawing", "tracking", "runtime"},
     "cli": {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -58,6 +59,7 @@ class History:
         self._entries: deque[HistoryEntry] = deque()  # the oldest first
         self._size_bytes = 0
         self._is_fed = False
+        self._held_ns: int | None = None
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -82,6 +84,21 @@ class History:
         """Keep a frame that was stepped, unless frames are added as they are received."""
         if not self._is_fed:
             self._keep(HistoryEntry(frame.stamp_ns, frame.image.nbytes, lambda: frame))
+
+    @contextmanager
+    def holding(self, stamp_ns: int) -> Iterator[None]:
+        """Keep the frame of a stamp and those after it longer than usual, within the same bytes.
+
+        Where these are too few, frames that came after it go before it does.
+
+        Args:
+            stamp_ns: of a frame that will be prompted later; 0 holds none.
+        """
+        self._held_ns = stamp_ns or None
+        try:
+            yield
+        finally:
+            self._held_ns = None
 
     def clear(self) -> None:
         """Forget all frames, for instance when the camera is another one from now on."""
@@ -125,15 +142,19 @@ class History:
             return
         entries, config = self._entries, self.config
         oldest_ns = entry.stamp_ns - int(config.seconds * NS_PER_S)
+        if self._held_ns is not None:
+            oldest_ns = min(oldest_ns, self._held_ns)
         with self._lock:
             while entries and entries[-1].stamp_ns >= entry.stamp_ns:
                 self._size_bytes -= entries.pop().size_bytes
             entries.append(entry)
             self._size_bytes += entry.size_bytes
-            while entries and (
-                entries[0].stamp_ns < oldest_ns or self._size_bytes > config.max_mib * MIB
-            ):
+            while entries and entries[0].stamp_ns < oldest_ns:
                 self._size_bytes -= entries.popleft().size_bytes
+            while entries and self._size_bytes > config.max_mib * MIB:
+                spared = len(entries) > 2 and entries[0].stamp_ns == self._held_ns
+                self._size_bytes -= entries[spared].size_bytes
+                del entries[spared]
 
     def _refusal(self, stamp_ns: int, known: list[int], nearest: int) -> str:
         """Why there is no frame for a prompt.

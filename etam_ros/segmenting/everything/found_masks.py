@@ -57,7 +57,8 @@ class FoundMask:
         first, end = x // 8, -(-(x + width) // 8)
         bits = np.packbits(mask[y : y + height, first * 8 : end * 8], axis=1)
         area = int(_ONES[bits].sum(dtype=np.int64))
-        return cls(iou_score, stability, area, (y, y + height), (first, end), mask.shape, bits)
+        hw = mask.shape[0], mask.shape[1]
+        return cls(iou_score, stability, area, (y, y + height), (first, end), hw, bits)
 
     @property
     def mask(self) -> Mask:
