@@ -78,3 +78,34 @@ class EverythingServiceConfig(EverythingConfig):
         maximum=3600.0,
         live=True,
     )
+
+
+@dataclass(frozen=True)
+class MaskletsConfig(Checked):
+    """What of everything in a video is followed."""
+
+    every: int = option(
+        0,
+        "Look for new objects on every so many frames, where nothing is followed yet.",
+        unset="on the first frame alone",
+        minimum=0,
+        maximum=1_000_000,
+        panel=_PANEL,
+    )
+    min_new_share: float = option(
+        0.5,
+        "What is found is new where at least this share of it is of no object followed, 0..1.",
+        minimum=0.01,
+        maximum=1.0,
+        panel=_PANEL,
+    )
+    merge_iou: float = option(
+        0.7,
+        "Two objects are one when the IoU of their masks is at least this on several frames.",
+        minimum=0.01,
+        maximum=1.0,
+        panel=_PANEL,
+    )
+    merge_frames: int = option(
+        3, "On so many frames in a row.", minimum=1, maximum=1000, panel=_PANEL
+    )

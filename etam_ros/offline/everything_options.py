@@ -5,26 +5,32 @@ from __future__ import annotations
 from dataclasses import fields
 
 from etam_ros.errors import ConfigError
-from etam_ros.everything_config import EverythingConfig
-from etam_ros.offline.config import SegmentConfig
+from etam_ros.offline.config import SegmentConfig, TrackConfig
 from etam_ros.options import Checked, flag_of
 
 
-def check_everything(config: SegmentConfig, *grids: EverythingConfig) -> None:
+def check_everything(config: SegmentConfig | TrackConfig, *of_everything: Checked) -> None:
     """Hold what a command was told to find everything against what else it was told.
+
+    Args:
+        config: of the command.
+        of_everything: configurations that only --everything reads.
 
     Raises:
         ConfigError: a prompt beside --everything, or an option that is for it without it.
     """
     if not config.everything:
-        _check_unused(grids)
+        _check_unused(of_everything)
         return
     if config.prompts or config.click or config.background or config.box:
         raise ConfigError(
             "--everything takes no prompts, got some beside it: leave out --prompts, --click, "
             "--background and --box, or --everything"
         )
-    if config.save_logits:
+    if isinstance(config, TrackConfig):
+        if config.pick:
+            raise ConfigError("--pick and --everything both say what to follow: leave one out")
+    elif config.save_logits:
         raise ConfigError(
             "--save-logits is for prompts: --everything keeps no logits of its many clicks; leave "
             "out one of the two"

@@ -77,7 +77,7 @@ def test_everything_in_the_newest_frame_is_found_while_frames_go_on(tracker):
     answer, asked_on, results = segmented(tracker)
     assert answer.success, answer.message
     assert answer.message == f"found {len(answer.objects)} objects"
-    assert answer.frame.stamp >= asked_on.stamp
+    assert answer.frame.stamp.sec >= asked_on.stamp.sec
     assert results > 1
     assert {each.id for each in answer.objects} == {0}
     areas = [each.area for each in answer.objects]
@@ -141,7 +141,10 @@ def test_an_image_of_ones_own_is_looked_at(tracker):
     [
         ({"points_per_side": 65}, "points_per_side is 65, expected 1..64"),
         ({"min_iou_score": 1.5}, "min_iou_score is 1.5, expected 0..1"),
-        ({"image": Image(height=4000, width=9, encoding="rgb8", data=[1])}, "4000"),
+        (
+            {"image": Image(height=4, width=9, encoding="rgb8", data=[1])},
+            "step 0, expected at least 27",
+        ),
     ],
 )
 def test_a_wrong_request_is_refused_in_words(tracker, fields, words):
