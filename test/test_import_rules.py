@@ -27,7 +27,7 @@ ALLOWED = {
     "drawing": set(),
     "media": {"drawing"},
     "offline": {"media", "drawing", "segmenting", "tracking", "runtime"},
-    "evaluation": {"media", "drawing", "tracking", "cues", "runtime"},
+    "evaluation": {"media", "drawing", "segmenting", "tracking", "cues", "runtime"},
     "synthetic": {"media", "drawing"},
     "benchmark": {"synthetic", "evaluation", "drawing", "tracking", "runtime"},
     "training": {

@@ -44,6 +44,7 @@ class Masklets:
         config: when, and what.
         grid: how everything is found on a frame.
         largest_id: no object gets a higher one, as long as nobody else chooses ids.
+        segmenter: what finds; by default the network of the tracker.
 
     Example:
         masklets = Masklets(Tracker(stages), MaskletsConfig(every=30))
@@ -57,6 +58,7 @@ class Masklets:
     config: MaskletsConfig = field(default_factory=MaskletsConfig)
     grid: EverythingConfig = field(default_factory=EverythingConfig)
     largest_id: int = MAX_OBJECT_ID
+    segmenter: Segmenter | None = None
     _same_for: dict[tuple[int, int], int] = field(default_factory=dict, init=False, repr=False)
     _known: set[int] = field(default_factory=set, init=False, repr=False)
 
@@ -94,15 +96,15 @@ class Masklets:
     def _start(self, frame: Frame) -> tuple[Prompt, ...]:
         """Follow what was found on the frame, the surest first, as far as it is new."""
         tracker, result = self.tracker, self.tracker.result
-        if result is None or not self._has_room:
+        if result is None or not self._has_room():
             return ()
-        segmenter = Segmenter(tracker.stages)
+        segmenter = self.segmenter or Segmenter(tracker.stages)
         segmenter.set_image(frame.image)
         found = sorted(segmenter.everything(self.grid), key=lambda each: -each.sureness)
         started: list[Prompt] = []
         followed = result.label_image > 0  # (H, W) bool
         for each in found:
-            if not self._has_room:
+            if not self._has_room():
                 break
             if _new_share(each, followed) >= self.config.min_new_share:
                 mask = each.mask
@@ -111,7 +113,6 @@ class Masklets:
                 followed |= mask
         return tuple(started)
 
-    @property
     def _has_room(self) -> bool:
         """Whether one more object may be started."""
         tracker = self.tracker
