@@ -59,7 +59,7 @@ class History:
         self._entries: deque[HistoryEntry] = deque()  # the oldest first
         self._size_bytes = 0
         self._is_fed = False
-        self._held_ns: int | None = None
+        self._held: HistoryEntry | None = None
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -86,19 +86,17 @@ class History:
             self._keep(HistoryEntry(frame.stamp_ns, frame.image.nbytes, lambda: frame))
 
     @contextmanager
-    def holding(self, stamp_ns: int) -> Iterator[None]:
-        """Keep the frame of a stamp and those after it longer than usual, within the same bytes.
-
-        Where these are too few, frames that came after it go before it does.
+    def holding(self, frame: Frame) -> Iterator[None]:
+        """Keep a frame whatever comes, and those after it longer, within the same bytes.
 
         Args:
-            stamp_ns: of a frame that will be prompted later; 0 holds none.
+            frame: that will be prompted later; it has a stamp.
         """
-        self._held_ns = stamp_ns or None
+        self._held = HistoryEntry(frame.stamp_ns, frame.image.nbytes, lambda: frame)
         try:
             yield
         finally:
-            self._held_ns = None
+            self._held = None
 
     def clear(self) -> None:
         """Forget all frames, for instance when the camera is another one from now on."""
@@ -135,26 +133,27 @@ class History:
 
     def _kept(self) -> list[HistoryEntry]:
         with self._lock:
-            return list(self._entries)
+            kept = {entry.stamp_ns: entry for entry in self._entries}
+        if (held := self._held) is not None:
+            kept.setdefault(held.stamp_ns, held)
+        return sorted(kept.values(), key=lambda entry: entry.stamp_ns)
 
     def _keep(self, entry: HistoryEntry) -> None:
         if entry.stamp_ns == 0:
             return
         entries, config = self._entries, self.config
         oldest_ns = entry.stamp_ns - int(config.seconds * NS_PER_S)
-        if self._held_ns is not None:
-            oldest_ns = min(oldest_ns, self._held_ns)
+        if (held := self._held) is not None:
+            oldest_ns = min(oldest_ns, held.stamp_ns)
         with self._lock:
             while entries and entries[-1].stamp_ns >= entry.stamp_ns:
                 self._size_bytes -= entries.pop().size_bytes
             entries.append(entry)
             self._size_bytes += entry.size_bytes
-            while entries and entries[0].stamp_ns < oldest_ns:
+            while entries and (
+                entries[0].stamp_ns < oldest_ns or self._size_bytes > config.max_mib * MIB
+            ):
                 self._size_bytes -= entries.popleft().size_bytes
-            while entries and self._size_bytes > config.max_mib * MIB:
-                spared = len(entries) > 2 and entries[0].stamp_ns == self._held_ns
-                self._size_bytes -= entries[spared].size_bytes
-                del entries[spared]
 
     def _refusal(self, stamp_ns: int, known: list[int], nearest: int) -> str:
         """Why there is no frame for a prompt.

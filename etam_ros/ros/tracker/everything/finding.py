@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -80,7 +81,7 @@ def find_everything(asked: Asked, source: str, tracking: Tracking) -> Steps[Ever
 
     frame, header = _picture(asked, tracking)
     before = _result_to_follow_on(frame, header, tracking) if asked.track else None
-    with tracking.history.holding(frame.stamp_ns if asked.track else 0):
+    with tracking.history.holding(frame) if asked.track else nullcontext():
         search = Segmenter(tracking.stages).search(frame.image, asked.config)
         while search.advance():
             yield False
