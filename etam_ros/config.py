@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from etam_ros.everything_config import EverythingServiceConfig
 from etam_ros.options import Checked, option
 from etam_ros.positions_config import DepthConfig, ObjectMarkersConfig, TransformsConfig
 
@@ -365,6 +366,7 @@ GROUPS: Final[Mapping[str, type[Checked]]] = {
     "object_markers": ObjectMarkersConfig,
     "tf": TransformsConfig,
     "sources": SourcesConfig,
+    "everything": EverythingServiceConfig,
 }
 """Parameter groups of the node beside its top level: prefix -> configuration class."""
 

@@ -27,15 +27,15 @@ ALLOWED = {
     "drawing": set(),
     "media": {"drawing"},
     "offline": {"media", "drawing", "segmenting", "tracking", "runtime"},
-    "evaluation": {"media", "drawing", "tracking", "cues", "runtime"},
+    "evaluation": {"media", "drawing", "segmenting", "tracking", "cues", "runtime"},
     "synthetic": {"media", "drawing"},
     "benchmark": {"synthetic", "evaluation", "drawing", "tracking", "runtime"},
     "training": {
         "synthetic", "evaluation", "media", "drawing", "tracking", "cues", "runtime", "model",
     },
     "ros": {
-        "benchmark", "synthetic", "following", "media", "drawing", "tracking", "runtime", "msg",
-        "srv",
+        "benchmark", "synthetic", "following", "media", "drawing", "segmenting", "tracking",
+        "runtime", "msg", "srv",
     },
     "demo": {"ros", "synthetic", "following", "media", "drawing", "tracking", "runtime"},
     "cli": {
@@ -66,7 +66,7 @@ CLI_AT_ONCE = {"typer", "rich", "etam_ros", *sys.stdlib_module_names}
 CLI_AT_ONCE_OURS = {
     "etam_ros", "etam_ros.benchmark.config", "etam_ros.config", "etam_ros.errors",
     "etam_ros.demo.config", "etam_ros.evaluation.config", "etam_ros.offline.config",
-    "etam_ros.options",
+    "etam_ros.everything_config", "etam_ros.options",
     "etam_ros.paths", "etam_ros.positions_config", "etam_ros.training.config",
     "etam_ros.training.pretraining.config",
 }  # fmt: skip

@@ -1,21 +1,28 @@
-"""`etam segment`: masks of one picture, by clicks and boxes."""
+"""`etam segment`: masks of one picture, by clicks and boxes, or of everything."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from etam_ros.cli.terminal.options import options_of
 from etam_ros.config import NetworkConfig
 from etam_ros.errors import SourceError
+from etam_ros.everything_config import EverythingConfig
 from etam_ros.offline.config import SegmentConfig
+
+if TYPE_CHECKING:
+    from etam_ros.records import Frame
+    from etam_ros.segmenting import Segmenter
 
 
 @options_of(SegmentConfig, positional="image")
 @options_of(NetworkConfig)
-def segment(config: SegmentConfig, network: NetworkConfig) -> None:
-    """Segment objects in one picture, by clicks and boxes.
+@options_of(EverythingConfig)
+def segment(config: SegmentConfig, network: NetworkConfig, grid: EverythingConfig) -> None:
+    """Segment objects in one picture, by clicks and boxes, or everything in it.
 
     Every model does so: EfficientSAM, which is made for it, and those that follow objects, as
     they answer a first prompt.
@@ -27,14 +34,19 @@ def segment(config: SegmentConfig, network: NetworkConfig) -> None:
     object, 0 off it), a box, or both:
 
     [ {"points": [ [320, 240] ], "labels": [1], "label": "cup"}, {"box": [40, 60, 200, 220]} ]
+
+    With --everything nothing has to be said: the picture is clicked on all over, and each thing
+    that the model is sure of is listed once, the largest first.
     """
     # Everything heavy comes now, so that help is quick.
     from etam_ros.media.sources import read_image
+    from etam_ros.offline.everything_options import check_everything
     from etam_ros.offline.picture_prompts import picture_prompts
-    from etam_ros.offline.segment_output import check_segment_folder, write_segmented
+    from etam_ros.offline.segment_output import answered, check_segment_folder, write_segmented
     from etam_ros.records import Frame
     from etam_ros.segmenting import open_segmenter
 
+    check_everything(config, grid)
     path = Path(config.image)
     if not path.is_file():
         raise SourceError(
@@ -42,15 +54,39 @@ def segment(config: SegmentConfig, network: NetworkConfig) -> None:
             "are for `etam track`"
         )
     frame = Frame(read_image(path))
-    said = picture_prompts(config, frame)
+    said = [] if config.everything else picture_prompts(config, frame)
     listing = Path(config.prompts) if config.prompts else None
     check_segment_folder(config.folder, config.image, listing)
     prompts = [item.prompt for item in said]
     with open_segmenter(**vars(network)) as segmenter:
         segmenter.set_image(frame.image)
+        if config.everything:
+            _everything(segmenter, frame, config, grid)
+            return
         answers = segmenter.segment(prompts)
-    write_segmented(config.folder, frame, prompts, answers, save_logits=config.save_logits)
-    unseen = [str(p.object_id) for p, a in zip(prompts, answers, strict=True) if not a.mask.any()]
+    states = answered(prompts, answers)
+    write_segmented(config.folder, frame, states, answers if config.save_logits else ())
+    unseen = [str(state.object_id) for state in states if state.occluded]
     without = f"; nothing seen of {', '.join(unseen)}" if unseen else ""
-    objects = "1 object" if len(prompts) == 1 else f"{len(prompts)} objects"
-    typer.echo(f"segmented {objects}{without}; results in {config.folder}")
+    _report(len(prompts), f"{without}; results in {config.folder}")
+
+
+def _everything(
+    segmenter: Segmenter, frame: Frame, config: SegmentConfig, grid: EverythingConfig
+) -> None:
+    """Write all that is found in the picture."""
+    from etam_ros.cli.terminal.progress import count_progress
+    from etam_ros.media.label_png import LARGEST_ID
+    from etam_ros.offline.segment_output import listed, write_segmented
+
+    with count_progress("looking for everything") as progress:
+        found = segmenter.everything(grid, on_progress=progress)
+    states = listed(found[:LARGEST_ID])
+    write_segmented(config.folder, frame, states)
+    left = len(found) - len(states)
+    without = f", without the {left} smallest, for which a mask picture has no ids" if left else ""
+    _report(len(states), f"{without}; results in {config.folder}")
+
+
+def _report(count: int, more: str) -> None:
+    typer.echo(f"segmented {count} object{'' if count == 1 else 's'}{more}")

@@ -14,6 +14,7 @@ from etam_ros.cli.terminal.errors import EXIT_INTERRUPTED
 from etam_ros.cli.terminal.options import options_of
 from etam_ros.config import NetworkConfig, OverlayConfig, TrackerConfig
 from etam_ros.errors import PromptError
+from etam_ros.everything_config import EverythingConfig, MaskletsConfig
 from etam_ros.offline.config import PROCESSED, BagOutputConfig, ReplayConfig, TrackConfig
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from etam_ros.offline.track_run import RunSummary, TrackRun
     from etam_ros.records import Frame
     from etam_ros.runtime import Stages
+    from etam_ros.segmenting.masklets import Masklets
+    from etam_ros.tracking import Tracker
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class _TrackJob:
     tracking: TrackerConfig
     bag: BagOutputConfig
     tracker: str
+    grid: EverythingConfig
+    masklets: MaskletsConfig
 
 
 @options_of(TrackConfig, positional="source")
@@ -40,12 +45,16 @@ class _TrackJob:
 @options_of(NetworkConfig)
 @options_of(ReplayConfig)
 @options_of(BagOutputConfig)
+@options_of(MaskletsConfig)
+@options_of(EverythingConfig)
 def track(
     config: TrackConfig,
     tracking: TrackerConfig,
     network: NetworkConfig,
     replay: ReplayConfig,
     bag: BagOutputConfig,
+    masklets: MaskletsConfig,
+    grid: EverythingConfig,
 ) -> None:
     """Follow objects through a video, a folder of images, a bag or a camera.
 
@@ -54,6 +63,10 @@ def track(
 
     With --pick the first frame opens in a window: click on what to follow, see its mask, correct
     it, and press Enter. Prompts of the other options are there already.
+
+    With --everything nothing has to be said: the first frame is clicked on all over, and what is
+    found is followed, the surest first, up to --max-objects; with --every 30 each 30th frame is
+    looked at again, where nothing is followed yet.
 
     A bag that holds prompts brings its own, on their frames, where none are given here.
 
@@ -68,18 +81,21 @@ def track(
     """
     # Everything heavy comes now, so that help is quick.
     from etam_ros.media.sources import open_source
+    from etam_ros.offline.everything_options import check_everything
     from etam_ros.offline.output_folder import check_output_folder
     from etam_ros.offline.prompt_options import prompts_from_options
     from etam_ros.offline.prompts_file import read_prompts
     from etam_ros.offline.track_run import TrackRun, with_ids
 
+    check_everything(config, grid, masklets)
     listed = read_prompts(Path(config.prompts)) if config.prompts else []
     given = prompts_from_options(config.click, config.background, config.box, known=listed)
     said = with_ids([*listed, *given])
     if config.save_logits:  # to be compared: nothing filled in, nothing forgotten
         tracking = replace(tracking, fill_hole_area=0, conditioning_memories=0)
-    job = _TrackJob(config, tracking, bag, replay.tracker)
-    if not said and not config.pick:
+    job = _TrackJob(config, tracking, bag, replay.tracker, grid, masklets)
+    needs_prompts = not said and not config.pick and not config.everything
+    if needs_prompts:
         _check_brings_prompts(config.source)
     if bag.out_bag:
         from etam_ros.media.bags.writer import check_new
@@ -90,7 +106,7 @@ def track(
         _tell(frames, told)
         listing = Path(config.prompts) if config.prompts else None
         check_output_folder(config.folder, config.source, listing)
-        to_do, to_follow = _replayed(said, frames, replay, config.pick)
+        to_do, to_follow = _replayed(said, frames, replay, needs_prompts)
         if config.pick:
             from etam_ros.offline.picking.window import check_window
 
@@ -120,19 +136,20 @@ def _check_brings_prompts(source: str) -> None:
 
 def _no_prompts(why: str) -> PromptError:
     return PromptError(
-        f"{why}: add --click X,Y, --box X0,Y0,X1,Y1, --prompts FILE or --pick (see --help)"
+        f"{why}: add --click X,Y, --box X0,Y0,X1,Y1, --prompts FILE, --pick or --everything (see "
+        "--help)"
     )
 
 
 def _replayed(
-    said: list[TimedPrompt], frames: FrameSource, replay: ReplayConfig, pick: bool
+    said: list[TimedPrompt], frames: FrameSource, replay: ReplayConfig, needs_prompts: bool
 ) -> tuple[Sequence[TimedPrompt | TimedRemoval], FrameSource]:
     """The prompts, from the bag where none are given; and those frames that are followed."""
     from etam_ros.offline.prompts_file import TimedPrompt
     from etam_ros.offline.replay import ProcessedFrames, prompts_in
 
     to_do: Sequence[TimedPrompt | TimedRemoval] = said
-    if not said and not pick:
+    if needs_prompts:
         to_do = prompts_in(frames, replay.tracker)
         if not any(isinstance(item, TimedPrompt) for item in to_do):
             raise _no_prompts(f"no prompts given, and {frames.name} holds none")
@@ -184,6 +201,7 @@ def _run(
     from etam_ros.tracking import Tracker
 
     tracker = Tracker(stages, job.tracking)
+    masklets = _masklets(tracker, job) if job.config.everything else None
     with ExitStack() as stack:
         bag = stack.enter_context(_bag(job)) if job.bag.out_bag else None
         advance = stack.enter_context(
@@ -199,7 +217,14 @@ def _run(
                 bag=bag,
             )
         )
-        return run.run(frames, tracker, output, on_frame=advance, stop=stop)
+        return run.run(frames, tracker, output, masklets=masklets, on_frame=advance, stop=stop)
+
+
+def _masklets(tracker: Tracker, job: _TrackJob) -> Masklets:
+    from etam_ros.media.label_png import LARGEST_ID
+    from etam_ros.segmenting.masklets import Masklets
+
+    return Masklets(tracker, job.masklets, job.grid, LARGEST_ID)
 
 
 def _bag(job: _TrackJob) -> TrackBag:
@@ -217,7 +242,9 @@ def _bag(job: _TrackJob) -> TrackBag:
 def _report(summary: RunSummary, out: Path, bag: str) -> None:
     ids = ", ".join(str(object_id) for object_id in summary.object_ids) or "none"
     how = "stopped after" if summary.stopped else "tracked"
+    merged = ", ".join(str(object_id) for object_id in summary.merged_ids)
+    same = f"; the same as another, and ended: {merged}" if merged else ""
     typer.echo(
-        f"{how} {summary.frames} frames at {summary.fps:.1f} frames/s; objects: {ids}; "
+        f"{how} {summary.frames} frames at {summary.fps:.1f} frames/s; objects: {ids}{same}; "
         f"results in {out}{bag and f' and {bag}'}"
     )

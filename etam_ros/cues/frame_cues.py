@@ -16,6 +16,7 @@ import torch
 from numpy import uint8
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from etam_ros.cues.grabcut import Click
 from etam_ros.cues.guided_filter import follow_edges
@@ -100,19 +101,25 @@ class FrameCues:
         )
         return motion.carry(mask_logits)
 
-    def propose(self, clicks: Sequence[Click]) -> Tensor | None:
+    def propose(self, clicks: Sequence[Click], *, coarseness: int = 1) -> Tensor | None:
         """Propose the mask of an object that is prompted for the first time.
 
         Args:
             clicks: and box corners, (x, y) in the pixels of a picture of G x G, and label.
+            coarseness: colours are looked at in a picture that is smaller by so much, which is
+                faster.
 
         Returns:
             (1, 1, G, G) float32 logits; None where the model is shown none.
         """
         if not self.cues.proposes_masks:
             return None
-        logits = propose(pictured(self.image, self.cues.mask_size), clicks)
-        return torch.from_numpy(logits)[None].to(self.cues.device)
+        side = self.cues.mask_size
+        smaller = [((x / coarseness, y / coarseness), label) for (x, y), label in clicks]
+        logits = torch.from_numpy(propose(pictured(self.image, side // coarseness), smaller))[None]
+        if coarseness > 1:
+            logits = functional.interpolate(logits, (side, side), mode="bilinear")
+        return logits.to(self.cues.device)
 
     def follow_edges(self, mask_logits: Sequence[Tensor], threshold: float) -> Sequence[Tensor]:
         """Draw masks finer, along the edges of the picture.

@@ -36,6 +36,9 @@ class TrackConfig(Checked):
     )
     background: tuple[str, ...] = option((), "Beside an object, to correct it.", metavar=_POINT)
     box: tuple[str, ...] = option((), "Around an object.", metavar="[ID:]X0,Y0,X1,Y1[@FRAME]")
+    everything: bool = option(
+        False, "Find everything and follow it, without a prompt.", panel="Everything"
+    )
     pick: bool = option(
         False, "First click on what to follow, in a window; writes prompts.json too."
     )
@@ -65,6 +68,7 @@ class SegmentConfig(Checked):
     click: tuple[str, ...] = option((), "On an object.", metavar="[ID:]X,Y")
     background: tuple[str, ...] = option((), "Beside an object.", metavar="[ID:]X,Y")
     box: tuple[str, ...] = option((), "Around an object.", metavar="[ID:]X0,Y0,X1,Y1")
+    everything: bool = option(False, "Find everything, without a prompt.", panel="Everything")
     save_logits: bool = option(False, "Also write logits.npz: what the network said.")
 
     @property

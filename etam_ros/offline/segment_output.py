@@ -13,7 +13,6 @@ from typing import Any, Final
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from etam_ros.config import OverlayConfig
@@ -32,10 +31,9 @@ from etam_ros.offline.output_folder import (
 from etam_ros.offline.prompts_output import PROMPTS
 from etam_ros.offline.track_output import object_row
 from etam_ros.records import Frame, FrameResult, ObjectState, Prompt
-from etam_ros.segmenting import SegmentedObject
-from etam_ros.tracking.masks.measures import NOWHERE, measure
-from etam_ros.tracking.masks.pieces import pieces_of
-from etam_ros.tracking.objects import sigmoid
+from etam_ros.segmenting import FoundMask, SegmentedObject
+from etam_ros.segmenting.states import state_of
+from etam_ros.tracking.masks.measures import measure
 
 MASKS_PNG: Final = "masks.png"
 OVERLAY_PNG: Final = "overlay.png"
@@ -70,10 +68,8 @@ def check_segment_folder(folder: Path, image: str, prompts: Path | None) -> None
 def write_segmented(
     folder: Path,
     frame: Frame,
-    prompts: Sequence[Prompt],
-    answers: Sequence[SegmentedObject],
-    *,
-    save_logits: bool,
+    states: Sequence[ObjectState],
+    answers: Sequence[SegmentedObject] = (),
 ) -> None:
     """Write masks.png, objects.csv and overlay.png, and on request logits.npz.
 
@@ -83,14 +79,12 @@ def write_segmented(
     Args:
         folder: made if it is not there; files of an earlier run in it are removed.
         frame: the picture.
-        prompts: with an id each.
-        answers: to them.
-        save_logits: also write logits.npz.
+        states: its objects, in the order of the table, from `answered` or `listed`.
+        answers: whose logits are written, too; none: no logits.npz.
 
     Raises:
         SourceError: something cannot be written.
     """
-    states = [_state(*pair) for pair in zip(prompts, answers, strict=True)]
     larger_first = sorted(states, key=lambda state: -state.area)
     result = FrameResult(
         frame_number=1,
@@ -112,8 +106,30 @@ def write_segmented(
         (folder / MASKS_PNG).write_bytes(encode_label_png(result.label_image))
         encoded = cv2.imencode(".png", cv2.cvtColor(overlay, cv2.COLOR_RGB2BGR))[1]
         (folder / OVERLAY_PNG).write_bytes(encoded.tobytes())
-    if save_logits:
+    if answers:
         _write_logits(folder / LOGITS, answers)
+
+
+def answered(prompts: Sequence[Prompt], answers: Sequence[SegmentedObject]) -> list[ObjectState]:
+    """What was prompted, each with the id of its prompt."""
+    return [
+        state_of(
+            measure(answer.mask),
+            object_id=prompt.object_id,
+            label=prompt.label,
+            iou_score=answer.iou_score,
+            object_score_logit=answer.object_score_logit,
+        )
+        for prompt, answer in zip(prompts, answers, strict=True)
+    ]
+
+
+def listed(found: Sequence[FoundMask]) -> list[ObjectState]:
+    """What was found without a prompt, with ids from 1 in that order."""
+    return [
+        state_of(each.measured(), object_id=number, iou_score=each.iou_score)
+        for number, each in enumerate(found, start=1)
+    ]
 
 
 def _write_logits(path: Path, answers: Sequence[SegmentedObject]) -> None:
@@ -125,32 +141,6 @@ def _write_logits(path: Path, answers: Sequence[SegmentedObject]) -> None:
         arrays[f"q{index}_mask"] = answer.mask
     with writing_whole(path) as part, part.open("wb") as file:
         np.savez(file, **arrays)
-
-
-def _state(prompt: Prompt, answer: SegmentedObject) -> ObjectState:
-    """An answer as what is known of a tracked object; visibility NaN where nobody judges it."""
-    whole = measure(answer.mask)
-    pieces = pieces_of(whole, NOWHERE)
-    logit = answer.object_score_logit
-    return ObjectState(
-        object_id=prompt.object_id,
-        label=prompt.label,
-        occluded=whole.area == 0,
-        visibility=math.nan if logit is None else sigmoid(logit),
-        iou_score=answer.iou_score,
-        area=whole.area,
-        box=pieces.main.box,
-        centroid=pieces.main.centroid,
-        mask=whole.mask,
-        extent=whole.box,
-        measured=pieces.main.mask,
-        time_since_seen_ns=0,
-        object_score_logit=math.nan if logit is None else logit,
-        mask_logits=torch.from_numpy(answer.mask_logits),
-        pointer=torch.empty(0),
-        pieces=pieces.count,
-        main_piece_share=pieces.main.area / whole.area if whole.area else 0.0,
-    )
 
 
 def _row(state: ObjectState) -> list[str | int | float]:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from etam_ros.errors import PromptError
 from etam_ros.media.label_png import LARGEST_ID
 from etam_ros.offline.prompts_file import PromptSchedule, TimedPrompt, TimedRemoval
 from etam_ros.offline.track_output import TrackOutput
 from etam_ros.records import NEW_OBJECT, Frame
+from etam_ros.segmenting.masklets import Masklets
 from etam_ros.tracking import Tracker
+
+FOUND: Final = "--everything"
+"""Who says what nobody had to."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +28,14 @@ class RunSummary:
         object_ids: every object that was followed, in the order in which they appeared.
         seconds: from the first frame to the last.
         stopped: it was asked to stop before the source ended.
+        merged_ids: of those objects that turned out to be another one.
     """
 
     frames: int
     object_ids: tuple[int, ...]
     seconds: float
     stopped: bool
+    merged_ids: tuple[int, ...] = ()
 
     @property
     def fps(self) -> float:
@@ -52,6 +59,7 @@ class TrackRun:
             [next(numbered) if isinstance(item, TimedPrompt) else item for item in prompts]
         )
         self._removed: set[int] = set()
+        self._merged: list[int] = []
 
     def run(
         self,
@@ -59,6 +67,7 @@ class TrackRun:
         tracker: Tracker,
         output: TrackOutput,
         *,
+        masklets: Masklets | None = None,
         on_frame: Callable[[], None] = lambda: None,
         stop: Callable[[], bool] = lambda: False,
     ) -> RunSummary:
@@ -66,6 +75,7 @@ class TrackRun:
 
         Args:
             tracker: fresh or reset.
+            masklets: also finds what to follow, with that tracker.
             on_frame: called after each frame, for progress.
             stop: asked after each frame; true ends the run.
 
@@ -76,14 +86,15 @@ class TrackRun:
         seen: dict[int, None] = {}  # an ordered set
         frames, stopped, started = 0, False, time.perf_counter()
         for index, frame in enumerate(source):
-            self._track(index, frame, tracker, output)
+            self._track(index, frame, tracker, output, masklets)
             seen.update(dict.fromkeys(tracker.object_ids))
             frames = index + 1
             on_frame()
             if stop():
                 stopped = True
                 break
-        return RunSummary(frames, tuple(seen), time.perf_counter() - started, stopped)
+        seconds = time.perf_counter() - started
+        return RunSummary(frames, tuple(seen), seconds, stopped, tuple(self._merged))
 
     def check_all_prompted(self, frames: int) -> None:
         """Raise PromptError if a prompt's frame never came; the output is whole without it."""
@@ -97,7 +108,14 @@ class TrackRun:
             f"the source, {had}: the output is complete, but without it"
         )
 
-    def _track(self, index: int, frame: Frame, tracker: Tracker, output: TrackOutput) -> None:
+    def _track(
+        self,
+        index: int,
+        frame: Frame,
+        tracker: Tracker,
+        output: TrackOutput,
+        masklets: Masklets | None,
+    ) -> None:
         """One frame: step, then its prompts in order, then write what stands after them."""
         stepped = tracker.step(frame)
         said = self._schedule.take(index, frame)
@@ -106,7 +124,20 @@ class TrackRun:
                 self._prompt(item, tracker)
             else:
                 self._remove(item.object_id, tracker)
+        if masklets is not None:
+            said += self._look(index, frame, masklets)
         output.write(index, frame, tracker.result or stepped, said)
+
+    def _look(
+        self, index: int, frame: Frame, masklets: Masklets
+    ) -> list[TimedPrompt | TimedRemoval]:
+        """What is found and merged on a frame, as if somebody had said it."""
+        changes = masklets.look(index, frame)
+        self._merged += [object_id for object_id, _ in changes.merged]
+        removals = [
+            TimedRemoval(FOUND, frame.stamp_ns, object_id) for object_id, _ in changes.merged
+        ]
+        return [*removals, *(TimedPrompt(FOUND, index, None, each) for each in changes.started)]
 
     def _prompt(self, item: TimedPrompt, tracker: Tracker) -> None:
         if item.prompt.object_id in self._removed and not tracker.object_ids:

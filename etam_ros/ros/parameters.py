@@ -36,6 +36,7 @@ from etam_ros.config import (
     TrackerConfig,
 )
 from etam_ros.errors import ConfigError
+from etam_ros.everything_config import EverythingServiceConfig
 from etam_ros.options import Checked, Option, option_of
 from etam_ros.positions_config import DepthConfig, ObjectMarkersConfig, TransformsConfig
 
@@ -67,6 +68,7 @@ class Settings:
     object_markers: ObjectMarkersConfig = field(default_factory=ObjectMarkersConfig)
     tf: TransformsConfig = field(default_factory=TransformsConfig)
     sources: SourcesConfig = field(default_factory=SourcesConfig)
+    everything: EverythingServiceConfig = field(default_factory=EverythingServiceConfig)
 
 
 def parameter_options(kind: type[Any] = Settings) -> dict[str, tuple[Any, Option]]:

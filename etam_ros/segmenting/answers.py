@@ -1,6 +1,7 @@
 """What a model says of single pictures, whichever it is.
 
-Letters: H, W height and width of the picture in pixels; K masks of a prompt, g their side.
+Letters: H, W height and width of the picture in pixels; K masks of a prompt, g their side; M masks
+of several clicks.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from etam_ros.records import Frame, Prompt
 
@@ -38,8 +40,29 @@ class SegmentedObject:
     iou_scores: NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class MaskLimits:
+    """Which masks of a model are good enough where nobody points at anything.
+
+    Attributes:
+        min_iou_score: of the model's own estimate.
+        min_stability: of `stability_of`.
+    """
+
+    min_iou_score: float
+    min_stability: float
+
+
 class PictureModel(Protocol):
-    """A model that was opened, as `Segmenter` asks it."""
+    """A model that was opened, as `Segmenter` asks it.
+
+    Attributes:
+        clicks_at_once: how many clicks it answers as fast as one.
+        limits: for masks of clicks that nobody made.
+    """
+
+    clicks_at_once: int
+    limits: MaskLimits
 
     def set_image(self, frame: Frame) -> None:
         """Encode the picture that the next prompts are for."""
@@ -51,4 +74,19 @@ class PictureModel(Protocol):
         Raises:
             PromptError: the model cannot answer one of them.
         """
+        ...
+
+    def click(self, points: Sequence[tuple[float, float]]) -> tuple[Tensor, Tensor]:
+        """All masks that clicks may mean, each click by itself; those that show nothing left out.
+
+        Args:
+            points: (x, y) in pixels of the picture.
+
+        Returns:
+            mask logits (M, g, g) and estimates of their IoU (M,) on the device, by clicks.
+        """
+        ...
+
+    def draw(self, mask_logits: Tensor) -> NDArray[np.bool_]:
+        """One of these masks, (g, g), at the size of the picture: (H, W) bool."""
         ...

@@ -10,15 +10,16 @@ import logging
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
-from etam_ros.records import BACKGROUND, Frame, Prompt
-from etam_ros.runtime.backends.torch.picture_stages import PictureStages
+from etam_ros.records import BACKGROUND, FOREGROUND, Frame, Prompt
+from etam_ros.runtime.backends.torch.picture_stages import QUERIES_AT_ONCE, PictureStages
 from etam_ros.runtime.stages import POINT_NONE
-from etam_ros.segmenting.answers import SegmentedObject
+from etam_ros.segmenting.answers import MaskLimits, SegmentedObject
 from etam_ros.tracking.prompt_inputs import PointPrompt
 from etam_ros.transforms import ImageLoader
 
@@ -31,7 +32,10 @@ class EfficientSAMPictures:
     Source: yformer/EfficientSAM and its example scripts (Apache-2.0).
     """
 
+    limits = MaskLimits(min_iou_score=0.7, min_stability=0.9)
+
     def __init__(self, stages: PictureStages) -> None:
+        self.clicks_at_once = 1 if stages.device.type == "cpu" else QUERIES_AT_ONCE
         self._stages = stages
         self._loader = ImageLoader(
             stages.image_size, stages.device, in_float=True, antialias=False
@@ -46,14 +50,29 @@ class EfficientSAMPictures:
 
     def segment(self, prompts: Sequence[Prompt]) -> list[SegmentedObject]:
         """Answer prompts; see `PictureModel`."""
-        assert self._feature is not None  # the segmenter has asked for a picture
         self._tell_of_limits(prompts)
-        points, labels = self._queries(prompts)
-        mask_logits, iou_scores = self._stages.answer(self._feature, points, labels)
+        mask_logits, iou_scores = self._answer(prompts)
         return [
             self._answered(logits, scores)
             for logits, scores in zip(mask_logits, iou_scores, strict=True)
         ]
+
+    def click(self, points: Sequence[tuple[float, float]]) -> tuple[Tensor, Tensor]:
+        """The best mask of each click, as its authors have it; see `PictureModel`."""
+        clicks = [Prompt(points=[point], point_labels=[FOREGROUND]) for point in points]
+        mask_logits, iou_scores = self._answer(clicks)  # (Q, 3, 4h, 4w), (Q, 3)
+        best = iou_scores.argmax(dim=1)
+        rows = torch.arange(len(best), device=best.device)
+        return mask_logits[rows, best], iou_scores[rows, best]
+
+    def draw(self, mask_logits: Tensor) -> NDArray[np.bool_]:
+        """A mask at the size of the picture; see `PictureModel`."""
+        return _to_source(mask_logits, self._hw)
+
+    def _answer(self, prompts: Sequence[Prompt]) -> tuple[Tensor, Tensor]:
+        """Mask logits (Q, 3, 4h, 4w) and estimates (Q, 3)."""
+        assert self._feature is not None  # the segmenter has asked for a picture
+        return self._stages.answer(self._feature, *self._queries(prompts))
 
     def _queries(self, prompts: Sequence[Prompt]) -> tuple[Tensor, Tensor]:
         """Points (Q, P, 2) in network pixels and labels (Q, P), the shorter ones filled up."""

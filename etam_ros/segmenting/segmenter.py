@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from etam_ros.config import DEFAULT_MODEL
 from etam_ros.device_memory import memory_errors_in_words
 from etam_ros.errors import PromptError
+from etam_ros.everything_config import EverythingConfig
 from etam_ros.records import Frame, Prompt
 from etam_ros.runtime import Stages
 from etam_ros.runtime.backend import EngineRequest
@@ -22,6 +23,8 @@ from etam_ros.runtime.backends.torch.picture_stages import (
 )
 from etam_ros.runtime.exported import OnStep
 from etam_ros.segmenting.answers import PictureModel, SegmentedObject
+from etam_ros.segmenting.everything.found_masks import FoundMask
+from etam_ros.segmenting.everything.search import Search
 from etam_ros.segmenting.picture_models import EfficientSAMPictures
 from etam_ros.segmenting.video_models import VideoModelPictures
 from etam_ros.tracking import open_stages
@@ -87,15 +90,63 @@ class Segmenter:
         Raises:
             PromptError: there is no picture yet, or a prompt does not fit it or the model.
         """
-        if self._frame is None:
-            raise PromptError("there is no picture to segment: call set_image first")
+        frame = self._picture()
         for prompt in prompts:
             if prompt.mask is not None:
                 raise PromptError(
                     "prompt is a mask, which single pictures do not take: give clicks or a box"
                 )
-            check_fits(prompt, self._frame)
+            check_fits(prompt, frame)
         return self._model.segment(prompts) if prompts else []
+
+    def everything(
+        self,
+        config: EverythingConfig | None = None,
+        *,
+        on_progress: Callable[[int, int | None], None] = lambda *_: None,
+    ) -> list[FoundMask]:
+        """Find everything in the newest picture, by a grid of clicks that share its encoding.
+
+        Args:
+            config: the grid, and which masks are kept.
+            on_progress: told how many clicks are answered, and how many there are.
+
+        Returns:
+            each thing once, the largest first; parts of things are things, too.
+
+        Raises:
+            PromptError: there is no picture yet.
+        """
+        frame = self._picture()
+        self._frame = None  # until the model has all of it again
+        search = Search(self._model, frame, config or EverythingConfig(), encoded=True)
+        while search.advance():
+            on_progress(search.answered, search.clicks)
+        self._frame = frame
+        return search.found()
+
+    def search(self, image: NDArray[np.uint8], config: EverythingConfig) -> Search:
+        """Begin to find everything in a picture, which becomes the newest one.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            config: the grid, and which masks are kept.
+
+        Returns:
+            what is advanced step by step; meanwhile nothing else may be asked of the segmenter.
+        """
+        self._frame = None
+        return Search(self._model, Frame(image), config, encoded=False)
+
+    def _picture(self) -> Frame:
+        """The newest picture.
+
+        Raises:
+            PromptError: there is none.
+        """
+        if self._frame is None:
+            raise PromptError("there is no picture to segment: call set_image first")
+        return self._frame
 
     def close(self) -> None:
         """Free what the stages hold."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -58,6 +59,7 @@ class History:
         self._size_bytes = 0
         self._time = StreamTime()
         self._is_fed = False
+        self._held: HistoryEntry | None = None
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -82,6 +84,19 @@ class History:
         """Keep a frame that was stepped, unless frames are added as they are received."""
         if not self._is_fed:
             self._keep(HistoryEntry(frame.stamp_ns, frame.image.nbytes, lambda: frame))
+
+    @contextmanager
+    def holding(self, frame: Frame) -> Iterator[None]:
+        """Keep a frame whatever comes, and those after it longer, within the same bytes.
+
+        Args:
+            frame: that will be prompted later; it has a stamp.
+        """
+        self._held = HistoryEntry(frame.stamp_ns, frame.image.nbytes, lambda: frame)
+        try:
+            yield
+        finally:
+            self._held = None
 
     def clear(self) -> None:
         """Forget all frames, for instance when the camera is another one from now on."""
@@ -119,7 +134,10 @@ class History:
 
     def _kept(self) -> list[HistoryEntry]:
         with self._lock:
-            return list(self._entries)
+            kept = {entry.stamp_ns: entry for entry in self._entries}
+        if (held := self._held) is not None:
+            kept.setdefault(held.stamp_ns, held)
+        return sorted(kept.values(), key=lambda entry: entry.stamp_ns)
 
     def _keep(self, entry: HistoryEntry) -> None:
         if entry.stamp_ns == 0:
@@ -138,6 +156,8 @@ class History:
             entries.extend(reversed(later))
             self._size_bytes += entry.size_bytes
             oldest_ns = entries[-1].stamp_ns - int(config.seconds * NS_PER_S)
+            if (held := self._held) is not None:
+                oldest_ns = min(oldest_ns, held.stamp_ns)
             while entries and (
                 entries[0].stamp_ns < oldest_ns or self._size_bytes > config.max_mib * MIB
             ):

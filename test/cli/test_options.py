@@ -15,6 +15,7 @@ from etam_ros.config import NetworkConfig, PlayerConfig
 from etam_ros.demo.config import DemoConfig
 from etam_ros.errors import ConfigError
 from etam_ros.evaluation.config import EvaluationConfig
+from etam_ros.everything_config import EverythingConfig, MaskletsConfig
 from etam_ros.offline.config import BagOutputConfig, ReplayConfig, SegmentConfig, TrackConfig
 from etam_ros.options import Checked, flag_of, option, option_of
 from etam_ros.training.config import TrainingConfig
@@ -119,8 +120,18 @@ KEPT = {"bench": {"engine_dir"}, "demo": {"backend", "precision", "device", "eng
         ("bench", [BenchConfig]),
         ("demo", [DemoConfig]),
         ("eval", [EvaluationConfig]),
-        ("segment", [SegmentConfig, NetworkConfig]),
-        ("track", [TrackConfig, NetworkConfig, ReplayConfig, BagOutputConfig]),
+        ("segment", [SegmentConfig, NetworkConfig, EverythingConfig]),
+        (
+            "track",
+            [
+                TrackConfig,
+                NetworkConfig,
+                ReplayConfig,
+                BagOutputConfig,
+                EverythingConfig,
+                MaskletsConfig,
+            ],
+        ),
     ],
 )
 def test_every_field_is_an_option_of_its_verb_and_nothing_else_is(verb, configs):

@@ -114,6 +114,37 @@ def test_the_same_twice_over_and_nothing_of_before_is_left(segment, tmp_path, mo
     assert not (tmp_path / "out" / "logits.npz").exists()
 
 
+def test_everything_is_listed_the_largest_first(segment, tmp_path):
+    code, said, errors = segment(
+        "--everything", "--points-per-side", "4", model="etam_nano", weights=""
+    )
+    assert code == 0, errors
+    rows = rows_of(tmp_path / "out")
+    assert said == f"segmented {len(rows)} objects; results in {tmp_path / 'out'}\n"
+    assert [int(row["id"]) for row in rows] == list(range(1, len(rows) + 1))
+    areas = [int(row["area"]) for row in rows]
+    assert areas == sorted(areas, reverse=True)
+    truth = np.zeros(HW, bool)
+    truth[20:70, 30:90] = True
+    ids = read_mask_values(tmp_path / "out" / "masks.png")
+    masks = [ids == each for each in np.unique(ids)]
+    overlaps = [(mask & truth).sum() / (mask | truth).sum() for mask in masks]
+    assert max(overlaps) > 0.9
+    first = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    assert set(first) == {"masks.png", "objects.csv", "overlay.png"}
+    again = segment("--everything", "--points-per-side", "4", model="etam_nano", weights="")
+    assert again[0] == 0
+    assert first == {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+
+
+def test_what_does_not_go_with_everything_is_said(segment, tmp_path):
+    refused(segment("--everything", "--click", "5,5"), "--everything takes no prompts")
+    refused(segment("--everything", "--save-logits"), "--save-logits is for prompts")
+    refused(segment("--click", "5,5", "--crop-layers", "1"), "--crop-layers is for --everything")
+    refused(segment("--everything", "--points-per-side", "0"), "points_per_side is 0", "1..64")
+    assert not (tmp_path / "out").exists()
+
+
 def refused(ended, *words):
     code, _, said = ended
     assert code == 2, said

@@ -64,6 +64,23 @@ def test_frames_go_when_they_are_too_old_or_too_many() -> None:
     assert len(history) == history.size_bytes == 0, "a frame larger than the bound"
 
 
+def test_a_frame_that_is_held_stays_and_those_after_it_as_far_as_there_is_room() -> None:
+    history = filled([1 * MS, 500 * MS, 1001 * MS])
+    with history.holding(picture(500 * MS)):
+        for stamp_ns in (3001 * MS, 9001 * MS):
+            history.add(stamp_ns, 48, lambda stamp_ns=stamp_ns: picture(stamp_ns))
+        assert stamps(history) == [500 * MS, 1001 * MS, 3001 * MS, 9001 * MS]
+    history.add(9002 * MS, 48, lambda: picture(9002 * MS))
+    assert stamps(history) == [9001 * MS, 9002 * MS]
+    history = filled(range(2, 9), HistoryConfig(max_mib=1), size=MIB // 3)
+    with history.holding(picture(1)):  # which was gone before
+        assert stamps(history) == [1, 6, 7, 8]
+        assert history.find(1, newest_ns=9).read().stamp_ns == 1
+        history.add(9, MIB // 3, lambda: picture(9))
+        assert stamps(history) == [1, 7, 8, 9]
+    assert stamps(history) == [7, 8, 9]
+
+
 def test_a_full_hd_camera_stays_within_the_bound() -> None:
     size = 1920 * 1080 * 3
     history = filled([1 + k * 33 * MS for k in range(200)], size=size)

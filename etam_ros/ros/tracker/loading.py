@@ -40,6 +40,7 @@ class Tracking:
         stages: the network it runs on, with a clock for each stage.
         history: the frames that the tracker can go back to; any thread may add to it.
         newest: header of the newest processed frame, None before the first.
+        newest_frame: that frame, whose picture may be a view of its message.
         selected: id of the object that was chosen for bare clicks, None without one.
         watch: notices what becomes of the objects.
         locate: says where objects are in space.
@@ -52,6 +53,7 @@ class Tracking:
     stages: TimedStages
     history: History
     newest: Header | None = None
+    newest_frame: Frame | None = None
     selected: int | None = None
     watch: ObjectWatch = field(default_factory=ObjectWatch)
     locate: Locate | None = None

@@ -31,6 +31,7 @@ from etam_ros.ros.parameters import NodeParameters, Settings
 from etam_ros.ros.tracker.camera import Camera
 from etam_ros.ros.tracker.camera_topics import CameraTopics
 from etam_ros.ros.tracker.displays import Display, Displays
+from etam_ros.ros.tracker.everything.service import SegmentService
 from etam_ros.ros.tracker.frames import ProcessedFrame
 from etam_ros.ros.tracker.loading import load_tracking
 from etam_ros.ros.tracker.object_watch import in_words
@@ -297,6 +298,12 @@ class TrackerNode:
                 timeout_s=lambda: self.settings.node.prompt_timeout_s,
                 is_active=lambda: self.node.state == "active",
                 set_paused=self._set_paused,
+            )
+            SegmentService(
+                endpoints,
+                worker,
+                settings=lambda: self.settings,
+                is_active=lambda: self.node.state == "active",
             )
             self._configured.push(undo.pop_all())
         logger.info(f"loaded {self._engine}")

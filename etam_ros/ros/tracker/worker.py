@@ -24,6 +24,7 @@ from etam_ros.errors import EtamError, PromptError
 from etam_ros.msg import Prompt, TrackEvent
 from etam_ros.ros.guarding import in_words
 from etam_ros.ros.parameters import Settings
+from etam_ros.ros.tracker.everything.long_requests import LongRequests, Steps
 from etam_ros.ros.tracker.frames import ProcessedFrame, ReceivedImage
 from etam_ros.ros.tracker.loading import Tracking
 from etam_ros.ros.tracker.prompts.requests import Answer, Request
@@ -96,6 +97,7 @@ class Worker:
         self._tracking: Tracking | None = None
         self._slot: ReceivedImage | None = None
         self._requests: deque[Request] = deque()
+        self._long_requests = LongRequests()
         self._active = False
         self._activation = 0  # another number after each activation and deactivation
         self._paused = False
@@ -146,6 +148,7 @@ class Worker:
         with self._wake:
             self._active, self._slot = False, None
             self._activation += 1
+            self._long_requests.clear()
             if self._tracking is not None:
                 self._tracking.history.clear()
         with self._publishing:  # what was going out is out
@@ -185,8 +188,7 @@ class Worker:
         """
         request = Request(action)
         with self._wake:
-            if self._stopping:
-                raise PromptError("the node ends: nothing more can be asked of it")
+            self._refuse_at_end()
             if len(self._requests) >= MAX_REQUESTS:
                 raise PromptError(
                     f"{MAX_REQUESTS} requests wait already, expected fewer: send them more slowly"
@@ -194,6 +196,26 @@ class Worker:
             self._requests.append(request)
             self._wake.notify()
         return request.future
+
+    def submit_long(self, action: Callable[[Tracking], Steps[Answer]]) -> Future[Answer]:
+        """Have something done with the tracker that takes many steps, with frames between them.
+
+        Returns:
+            the answer to come; cancel it to withdraw the request at any time. Deactivation and
+            the end of the node withdraw it, too.
+
+        Raises:
+            PromptError: the node ends.
+        """
+        with self._wake:
+            self._refuse_at_end()
+            future = self._long_requests.add(action)
+            self._wake.notify()
+        return future
+
+    def _refuse_at_end(self) -> None:
+        if self._stopping:
+            raise PromptError("the node ends: nothing more can be asked of it")
 
     def stop(self) -> None:
         """Ask the thread to end, and take back all that waits; returns at once."""
@@ -203,6 +225,7 @@ class Worker:
             self._activation += 1
             waiting = [request.future for request in self._requests]
             self._requests.clear()
+            self._long_requests.clear()
             self._wake.notify()
         for future in waiting:
             future.cancel()
@@ -245,10 +268,14 @@ class Worker:
     def _serve(self, tracking: Tracking) -> None:
         catches_up = False  # before the next frame
         served = 0  # requests while a frame waits
+        long_requests = self._long_requests
         while True:
             with self._wake:
+                catches_up = catches_up and not long_requests.holding
                 if not catches_up:
-                    self._wake.wait_for(lambda: self._stopping or self._requests or self._slot)
+                    self._wake.wait_for(
+                        lambda: self._stopping or self._requests or self._slot or long_requests
+                    )
                 if self._stopping:
                     return
                 settings, activation = self._settings, self._activation
@@ -256,15 +283,21 @@ class Worker:
                 if self._requests and (self._slot is None or served < REQUESTS_BEFORE_FRAME):
                     request = self._requests.popleft()
                     served = 0 if self._slot is None else served + 1
-                if request is None and not catches_up:
+                goes_on = request is None and long_requests.is_next(
+                    frame_waits=self._slot is not None, catching_up=catches_up
+                )
+                if request is None and not goes_on and not catches_up:
                     received, self._slot, served = self._slot, None, 0
             self.busy_since_s = time.monotonic()
             tracking.use(settings)
             catches_up = True
             if request is not None:
-                self._serve_request(request, tracking)
+                self._tell_of_fault(request.serve(tracking))
+            elif goes_on:
+                self._tell_of_fault(long_requests.advance(tracking))
             elif received is not None:
                 self._process(received, settings.images.max_pixels, activation, tracking)
+                long_requests.take_turns(time.monotonic() - self.busy_since_s)
             else:
                 catches_up = self._catch_up(tracking)
             self._tell_if_possible(activation, tracking)
@@ -292,8 +325,8 @@ class Worker:
         with self._wake:
             return self._slot is None
 
-    def _serve_request(self, request: Request, tracking: Tracking) -> None:
-        error = request.serve(tracking)
+    def _tell_of_fault(self, error: Exception | None) -> None:
+        """Report what nobody expected of a request; whoever asked knows already."""
         if error is not None:
             self._events.on_fault("a request", error)
 
@@ -323,7 +356,7 @@ class Worker:
         header = received.message.header
         try:
             result = tracking.tracker.step(frame, catch_up=False)
-            tracking.newest = header
+            tracking.newest, tracking.newest_frame = header, frame
             tracking.look(frame.image)
             processed = ProcessedFrame(
                 result, tracking.watch.last_seen, frame.image, header, received.received_ns

@@ -65,7 +65,7 @@ def apply_prompt(
         the object on the frame that was prompted, and that frame's header.
     """
     check_prompt_frame(message.header, tracking.newest)
-    return _add_prompt(prompt_from_message(message), source, tracking)
+    return add_prompt(prompt_from_message(message), source, tracking)
 
 
 def apply_click(click: Click, meaning: str, tracking: Tracking) -> None:
@@ -92,7 +92,7 @@ def apply_click(click: Click, meaning: str, tracking: Tracking) -> None:
         keep_previous=True,
         stamp_ns=clicked_ns,
     )
-    _add_prompt(prompt, click.source, tracking)
+    add_prompt(prompt, click.source, tracking)
 
 
 def apply_detections(
@@ -125,7 +125,7 @@ def apply_detections(
                 box=each.box,
                 stamp_ns=detected_ns,
             )
-            done.add(_add_prompt(prompt, source, tracking)[0].id)
+            done.add(add_prompt(prompt, source, tracking)[0].id)
         except PromptError as error:
             refusal = refusal or error
     if refusal is not None:
@@ -163,7 +163,7 @@ def select_object(object_id: int, tracking: Tracking) -> None:
     tracking.selected = object_id or None
 
 
-def _add_prompt(prompt: Prompt, source: str, tracking: Tracking) -> tuple[TrackedObject, Header]:
+def add_prompt(prompt: Prompt, source: str, tracking: Tracking) -> tuple[TrackedObject, Header]:
     """Give the tracker a prompt: the object on the frame it is for, and that frame's header."""
     tracker, newest = tracking.tracker, tracking.newest
     assert newest is not None

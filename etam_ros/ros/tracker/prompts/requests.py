@@ -41,11 +41,14 @@ class Request:
         except EtamError as error:
             self.future.set_exception(error)
         except Exception as error:
-            self.future.set_exception(
-                PromptError(f"it failed and nothing was changed ({in_words(error)}): try another")
-            )
+            self.future.set_exception(failed(error))
             return error
         return None
+
+
+def failed(error: Exception) -> PromptError:
+    """What whoever asked is told of an error that nobody expects."""
+    return PromptError(f"it failed and nothing was changed ({in_words(error)}): try another")
 
 
 def ask(

@@ -1,0 +1,1 @@
+"""`~/segment`: everything in one picture, found between the frames that stream."""

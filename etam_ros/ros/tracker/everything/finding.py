@@ -1,0 +1,171 @@
+"""Finding everything in one picture, and following it; all of it runs in the worker's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from etam_ros.errors import PromptError
+from etam_ros.everything_config import EverythingConfig
+from etam_ros.msg import TrackedObject
+from etam_ros.records import Frame, FrameResult, ObjectState, Prompt
+from etam_ros.ros.messages import LastSeen, check_prompt_frame, stamp_ns, tracked_object
+from etam_ros.ros.tracker.everything.long_requests import Steps
+from etam_ros.ros.tracker.frames import ReceivedImage
+from etam_ros.ros.tracker.loading import Tracking
+from etam_ros.ros.tracker.prompts.actions import add_prompt
+
+if TYPE_CHECKING:
+    from etam_ros.segmenting import FoundMask
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What somebody wants to know.
+
+    Attributes:
+        image: where to look; without data: in the newest frame.
+        config: the grid, and which masks are kept.
+        most: so many at most, the largest; 0: as many as the node follows.
+        track: follow what is found.
+        max_pixels: images of more are refused.
+    """
+
+    image: Image
+    config: EverythingConfig
+    most: int
+    track: bool
+    max_pixels: int
+
+
+@dataclass(frozen=True)
+class Everything:
+    """What was found.
+
+    Attributes:
+        header: of the picture.
+        objects: the largest first; of those that are not followed the id is 0.
+        followed: how many of them are followed since this request.
+        known: how many were followed before.
+        refused: how many were not followed, because tracker.max_objects are.
+    """
+
+    header: Header
+    objects: list[TrackedObject]
+    followed: int = 0
+    known: int = 0
+    refused: int = 0
+
+
+def find_everything(asked: Asked, source: str, tracking: Tracking) -> Steps[Everything]:
+    """Find everything in a picture, and follow it if that is wanted.
+
+    Args:
+        asked: what is wanted.
+        source: the service that it was asked of.
+        tracking: whose network answers.
+
+    Returns:
+        steps; see `long_requests`.
+
+    Raises:
+        PromptError: there is no frame yet, or what is found could not be followed.
+        ImageError: the image cannot be read.
+    """
+    from etam_ros.segmenting import Segmenter  # torch
+
+    frame, header = _picture(asked, tracking)
+    before = _result_to_follow_on(frame, header, tracking) if asked.track else None
+    with tracking.history.holding(frame) if asked.track else nullcontext():
+        search = Segmenter(tracking.stages).search(frame.image, asked.config)
+        while search.advance():
+            yield False
+        found = search.found()[: asked.most or tracking.tracker.config.max_objects]
+        if before is None:
+            return Everything(header, [_as_found(each, header) for each in found])
+        return (yield from _follow(found, before, header, source, tracking))
+
+
+def _picture(asked: Asked, tracking: Tracking) -> tuple[Frame, Header]:
+    """Where to look, and its header."""
+    if asked.image.data:
+        received = ReceivedImage(asked.image, 0)
+        return received.read(asked.max_pixels), asked.image.header
+    if tracking.newest_frame is None or tracking.newest is None:
+        raise PromptError(
+            "no image has been processed yet, and none was sent: ask after the first one, or send "
+            "an image"
+        )
+    return tracking.newest_frame, tracking.newest
+
+
+def _result_to_follow_on(frame: Frame, header: Header, tracking: Tracking) -> FrameResult:
+    """The objects that are followed already, as they are on the picture.
+
+    Raises:
+        PromptError: what is found there could not be followed to the newest frame.
+    """
+    check_prompt_frame(header, tracking.newest)
+    if frame.stamp_ns == 0:
+        raise PromptError(
+            "track is true, but the image has no stamp, by which what is found on it could catch "
+            "up with the frames that come meanwhile: let the camera give stamps, or ask with "
+            "track false and prompt for what you want"
+        )
+    result = tracking.tracker.result_at(frame.stamp_ns)
+    if result.image_hw != frame.hw:
+        raise PromptError(
+            f"track is true, but the image is {frame.hw[1]} x {frame.hw[0]} pixels, expected "
+            f"{result.image_hw[1]} x {result.image_hw[0]} as the frame of its stamp: send that, "
+            "or an empty image for the newest frame"
+        )
+    return result
+
+
+def _follow(
+    found: Sequence[FoundMask],
+    before: FrameResult,
+    header: Header,
+    source: str,
+    tracking: Tracking,
+) -> Steps[Everything]:
+    """Follow what was found and is not followed yet, the largest first."""
+    from etam_ros.segmenting.everything.overlaps import shown_by  # torch
+
+    tracker = tracking.tracker
+    objects, followed, known, refused = [], 0, 0, 0
+    for each in found:
+        state = shown_by(each, before.objects)
+        if state is not None:
+            known += 1
+            objects.append(_as_found(each, header, state))
+        elif len(tracker.object_ids) < tracker.config.max_objects:
+            prompt = Prompt(mask=each.mask, stamp_ns=stamp_ns(header.stamp))
+            objects.append(add_prompt(prompt, source, tracking)[0])
+            followed += 1
+            yield True
+        else:
+            refused += 1
+            objects.append(_as_found(each, header))
+    return Everything(header, objects, followed, known, refused)
+
+
+def _as_found(
+    found: FoundMask, header: Header, followed: ObjectState | None = None
+) -> TrackedObject:
+    """What was found as a message; of what is followed by its id and label."""
+    from etam_ros.segmenting.states import state_of  # torch
+
+    state = state_of(
+        found.measured(),
+        object_id=0 if followed is None else followed.object_id,
+        label="" if followed is None else followed.label,
+        iou_score=found.iou_score,
+        stamp_ns=stamp_ns(header.stamp),
+    )
+    return tracked_object(state, header, LastSeen(state.box, state.centroid))
