@@ -29,9 +29,12 @@ def segment(config: SegmentConfig, network: NetworkConfig) -> None:
     [ {"points": [ [320, 240] ], "labels": [1], "label": "cup"}, {"box": [40, 60, 200, 220]} ]
     """
     # Everything heavy comes now, so that help is quick.
+    from etam_ros.media.result_folder import ResultFolder
+    from etam_ros.media.run_record import RunRecord
     from etam_ros.media.sources import read_image
+    from etam_ros.offline.output_folder import SEGMENTED, check_output_folder, kept_names
     from etam_ros.offline.picture_prompts import picture_prompts
-    from etam_ros.offline.segment_output import check_segment_folder, write_segmented
+    from etam_ros.offline.segment_output import write_segmented
     from etam_ros.records import Frame
     from etam_ros.segmenting import open_segmenter
 
@@ -44,12 +47,17 @@ def segment(config: SegmentConfig, network: NetworkConfig) -> None:
     frame = Frame(read_image(path))
     said = picture_prompts(config, frame)
     listing = Path(config.prompts) if config.prompts else None
-    check_segment_folder(config.folder, config.image, listing)
+    check_output_folder(config.folder, config.image, listing, SEGMENTED)
     prompts = [item.prompt for item in said]
     with open_segmenter(**vars(network)) as segmenter:
         segmenter.set_image(frame.image)
         answers = segmenter.segment(prompts)
-    write_segmented(config.folder, frame, prompts, answers, save_logits=config.save_logits)
+    files = SEGMENTED.files if config.save_logits else SEGMENTED.files[:-1]
+    record = RunRecord("segment", config.image, network.model, frames_in_source=1, files=files)
+    kept = kept_names(config.folder, listing, SEGMENTED)
+    with ResultFolder(config.folder, SEGMENTED, record, kept=kept) as folder:
+        write_segmented(folder.place, frame, prompts, answers, save_logits=config.save_logits)
+        folder.frames = 1
     unseen = [str(p.object_id) for p, a in zip(prompts, answers, strict=True) if not a.mask.any()]
     without = f"; nothing seen of {', '.join(unseen)}" if unseen else ""
     objects = "1 object" if len(prompts) == 1 else f"{len(prompts)} objects"

@@ -18,6 +18,8 @@ from etam_ros.offline.config import PROCESSED, BagOutputConfig, ReplayConfig, Tr
 
 if TYPE_CHECKING:
     from etam_ros.media.frame_source import FrameSource
+    from etam_ros.media.result_folder import ResultFolder
+    from etam_ros.media.run_record import RunRecord
     from etam_ros.offline.prompts_file import TimedPrompt, TimedRemoval
     from etam_ros.offline.track_bag import TrackBag
     from etam_ros.offline.track_run import RunSummary, TrackRun
@@ -67,8 +69,10 @@ def track(
     {"frame": 9, "object_id": 3, "mask": "mask.png", "mask_value": 1} ]
     """
     # Everything heavy comes now, so that help is quick.
+    from etam_ros.media.result_folder import ResultFolder
+    from etam_ros.media.run_record import FAILED
     from etam_ros.media.sources import open_source
-    from etam_ros.offline.output_folder import check_output_folder
+    from etam_ros.offline.output_folder import TRACKED, check_output_folder, kept_names
     from etam_ros.offline.prompt_options import prompts_from_options
     from etam_ros.offline.prompts_file import read_prompts
     from etam_ros.offline.track_run import TrackRun, with_ids
@@ -102,12 +106,20 @@ def track(
             if config.pick:
                 to_do, to_track = _pick(said, to_follow, stages, job)
             run = TrackRun(to_do)
-            summary = _run(run, to_follow, to_track, stages, job)
+            record, kept = _record(to_follow, stages, job), kept_names(config.folder, listing)
+            with ResultFolder(config.folder, TRACKED, record, kept=kept) as folder:
+                if config.pick:
+                    _keep_picked(to_do, config.folder)
+                summary = _run(run, to_follow, to_track, stages, job, folder)
+                left = "" if summary.stopped else run.unprompted(summary.frames)
+                if left:
+                    folder.end(FAILED, left)
         _tell(frames, told)
-    _report(summary, config.folder, bag.out_bag)
+    _report(summary, folder, bag.out_bag)
     if summary.stopped:
         raise typer.Exit(EXIT_INTERRUPTED)
-    run.check_all_prompted(summary.frames)
+    if left:
+        raise PromptError(left)
 
 
 def _check_brings_prompts(source: str) -> None:
@@ -161,7 +173,6 @@ def _pick(
     from etam_ros.cli.terminal.interrupts import stop_on_interrupt
     from etam_ros.offline.picking.session import PickSession
     from etam_ros.offline.picking.window import pick_in_window
-    from etam_ros.offline.prompts_output import write_prompts
     from etam_ros.tracking import Tracker
 
     session = PickSession(source, Tracker(stages, job.tracking), said)
@@ -170,16 +181,45 @@ def _pick(
     if not picked:
         typer.echo("left without tracking: nothing was written", err=True)
         raise typer.Exit(EXIT_INTERRUPTED)
-    path = write_prompts(job.config.folder, session.prompts)
-    typer.echo(f"{len(session.prompts)} prompts in {path}")
     return list(session.prompts), session.frames_to_track()
 
 
+def _keep_picked(said: Sequence[TimedPrompt | TimedRemoval], folder: Path) -> None:
+    """Keep what was clicked on, whatever becomes of the run."""
+    from etam_ros.offline.prompts_file import TimedPrompt
+    from etam_ros.offline.prompts_output import write_prompts
+
+    picked = [item for item in said if isinstance(item, TimedPrompt)]
+    typer.echo(f"{len(picked)} prompts in {write_prompts(folder, picked)}")
+
+
+def _record(source: FrameSource, stages: Stages, job: _TrackJob) -> RunRecord:
+    """What is known of a run before it begins."""
+    from etam_ros.media.run_record import RunRecord
+    from etam_ros.offline.output_folder import LOGITS, MASKS, OBJECTS, OVERLAY
+
+    overlay = () if job.config.no_overlay else (OVERLAY,)
+    logits = (LOGITS,) if job.config.save_logits else ()
+    return RunRecord(
+        "track",
+        job.config.source,
+        stages.name,
+        frames_in_source=source.frame_count,
+        files=(MASKS, OBJECTS, *overlay, *logits),
+    )
+
+
 def _run(
-    run: TrackRun, source: FrameSource, frames: Iterable[Frame], stages: Stages, job: _TrackJob
+    run: TrackRun,
+    source: FrameSource,
+    frames: Iterable[Frame],
+    stages: Stages,
+    job: _TrackJob,
+    folder: ResultFolder,
 ) -> RunSummary:
     from etam_ros.cli.terminal.interrupts import stop_on_interrupt
     from etam_ros.cli.terminal.progress import frame_progress
+    from etam_ros.media.run_record import INTERRUPTED
     from etam_ros.offline.track_output import TrackOutput
     from etam_ros.tracking import Tracker
 
@@ -192,14 +232,24 @@ def _run(
         stop = stack.enter_context(stop_on_interrupt())
         output = stack.enter_context(
             TrackOutput(
-                job.config.folder,
+                folder.place,
                 fps=source.fps,
                 overlay=None if job.config.no_overlay else OverlayConfig(),
                 save_logits=job.config.save_logits,
                 bag=bag,
             )
         )
-        return run.run(frames, tracker, output, on_frame=advance, stop=stop)
+
+        def on_frame() -> None:
+            folder.frames += 1
+            advance()
+
+        summary = run.run(frames, tracker, output, on_frame=on_frame, stop=stop)
+        if summary.stopped and not source.live:  # to stop it is how a camera ends
+            folder.end(INTERRUPTED)
+        if bag is not None:
+            bag.record = folder.record
+        return summary
 
 
 def _bag(job: _TrackJob) -> TrackBag:
@@ -214,10 +264,11 @@ def _bag(job: _TrackJob) -> TrackBag:
     )
 
 
-def _report(summary: RunSummary, out: Path, bag: str) -> None:
+def _report(summary: RunSummary, folder: ResultFolder, bag: str) -> None:
     ids = ", ".join(str(object_id) for object_id in summary.object_ids) or "none"
     how = "stopped after" if summary.stopped else "tracked"
+    kept = f"; {folder.folder} keeps an earlier run's, which are whole" * folder.keeps_earlier
     typer.echo(
         f"{how} {summary.frames} frames at {summary.fps:.1f} frames/s; objects: {ids}; "
-        f"results in {out}{bag and f' and {bag}'}"
+        f"results in {folder.place}{bag and f' and {bag}'}{kept}"
     )

@@ -85,16 +85,16 @@ class TrackRun:
                 break
         return RunSummary(frames, tuple(seen), time.perf_counter() - started, stopped)
 
-    def check_all_prompted(self, frames: int) -> None:
-        """Raise PromptError if a prompt's frame never came; the output is whole without it."""
+    def unprompted(self, frames: int) -> str:
+        """What to say of prompts whose frame never came; empty: all were given."""
         left = [item for item in self._schedule.left if isinstance(item, TimedPrompt)]
         if not left:
-            return
+            return ""
         others = f" (and {len(left) - 1} more)" if len(left) > 1 else ""
         had = f"which had frames 0 to {frames - 1}" if frames else "which had none"
-        raise PromptError(
+        return (
             f"{left[0].place}{others} is for {left[0].when}, which is not in "
-            f"the source, {had}: the output is complete, but without it"
+            f"the source, {had}: the output has every frame, but is without it"
         )
 
     def _track(self, index: int, frame: Frame, tracker: Tracker, output: TrackOutput) -> None:
