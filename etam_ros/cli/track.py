@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from etam_ros.cli.terminal.errors import EXIT_INTERRUPTED
+from etam_ros.cli.terminal.errors import EXIT_CUT, EXIT_INTERRUPTED, say_error
 from etam_ros.cli.terminal.options import options_of
 from etam_ros.config import NetworkConfig, OverlayConfig, TrackerConfig
 from etam_ros.errors import PromptError
@@ -35,6 +35,7 @@ class _TrackJob:
     tracking: TrackerConfig
     bag: BagOutputConfig
     tracker: str
+    largest_id: int
 
 
 @options_of(TrackConfig, positional="source")
@@ -73,16 +74,13 @@ def track(
     from etam_ros.media.run_record import FAILED
     from etam_ros.media.sources import open_source
     from etam_ros.offline.output_folder import TRACKED, check_output_folder, kept_names
-    from etam_ros.offline.prompt_options import prompts_from_options
-    from etam_ros.offline.prompts_file import read_prompts
-    from etam_ros.offline.track_run import TrackRun, with_ids
+    from etam_ros.offline.prompt_checks import check_prompts
+    from etam_ros.offline.track_run import TrackRun
 
-    listed = read_prompts(Path(config.prompts)) if config.prompts else []
-    given = prompts_from_options(config.click, config.background, config.box, known=listed)
-    said = with_ids([*listed, *given])
+    said, largest = _said(config)
     if config.save_logits:  # to be compared: nothing filled in, nothing forgotten
         tracking = replace(tracking, fill_hole_area=0, conditioning_memories=0)
-    job = _TrackJob(config, tracking, bag, replay.tracker)
+    job = _TrackJob(config, tracking, bag, replay.tracker, largest)
     if not said and not config.pick:
         _check_brings_prompts(config.source)
     if bag.out_bag:
@@ -95,6 +93,8 @@ def track(
         listing = Path(config.prompts) if config.prompts else None
         check_output_folder(config.folder, config.source, listing)
         to_do, to_follow = _replayed(said, frames, replay, config.pick)
+        if not config.pick:  # else what does not fit is left out, in words
+            check_prompts(to_do, to_follow, tracking.max_objects)
         if config.pick:
             from etam_ros.offline.picking.window import check_window
 
@@ -105,21 +105,40 @@ def track(
             to_track: Iterable[Frame] = to_follow
             if config.pick:
                 to_do, to_track = _pick(said, to_follow, stages, job)
-            run = TrackRun(to_do)
+            run = TrackRun(to_do, largest)
             record, kept = _record(to_follow, stages, job), kept_names(config.folder, listing)
             with ResultFolder(config.folder, TRACKED, record, kept=kept) as folder:
                 if config.pick:
                     _keep_picked(to_do, config.folder)
                 summary = _run(run, to_follow, to_track, stages, job, folder)
-                left = "" if summary.stopped else run.unprompted(summary.frames)
+                left = "" if summary.stopped or summary.cut else run.unprompted(summary.frames)
                 if left:
                     folder.end(FAILED, left)
         _tell(frames, told)
     _report(summary, folder, bag.out_bag)
     if summary.stopped:
         raise typer.Exit(EXIT_INTERRUPTED)
+    if summary.cut:
+        say_error(summary.cut)
+        raise typer.Exit(EXIT_CUT)
     if left:
         raise PromptError(left)
+
+
+def _said(config: TrackConfig) -> tuple[list[TimedPrompt], int]:
+    """The prompts of file and options, all with ids; and the largest id that masks hold."""
+    from etam_ros.media.label_png import LARGEST_ID, LARGEST_WIDE_ID
+    from etam_ros.offline.prompt_options import prompts_from_options
+    from etam_ros.offline.prompts_file import read_prompts
+    from etam_ros.offline.track_run import with_ids
+
+    listed = read_prompts(Path(config.prompts)) if config.prompts else []
+    largest = LARGEST_WIDE_ID if config.wide_ids else LARGEST_ID
+    given = prompts_from_options(
+        config.click, config.background, config.box, known=listed, largest_id=largest
+    )
+    remedy = "" if config.wide_ids else ", or add --wide-ids"
+    return with_ids([*listed, *given], largest, remedy), largest
 
 
 def _check_brings_prompts(source: str) -> None:
@@ -175,7 +194,7 @@ def _pick(
     from etam_ros.offline.picking.window import pick_in_window
     from etam_ros.tracking import Tracker
 
-    session = PickSession(source, Tracker(stages, job.tracking), said)
+    session = PickSession(source, Tracker(stages, job.tracking), said, job.largest_id)
     with stop_on_interrupt(words=b"\n") as stop:
         picked = pick_in_window(session, stop=stop)
     if not picked:
@@ -219,7 +238,7 @@ def _run(
 ) -> RunSummary:
     from etam_ros.cli.terminal.interrupts import stop_on_interrupt
     from etam_ros.cli.terminal.progress import frame_progress
-    from etam_ros.media.run_record import INTERRUPTED
+    from etam_ros.media.run_record import CUT, INTERRUPTED
     from etam_ros.offline.track_output import TrackOutput
     from etam_ros.tracking import Tracker
 
@@ -236,6 +255,7 @@ def _run(
                 fps=source.fps,
                 overlay=None if job.config.no_overlay else OverlayConfig(),
                 save_logits=job.config.save_logits,
+                wide_ids=job.config.wide_ids,
                 bag=bag,
             )
         )
@@ -247,6 +267,8 @@ def _run(
         summary = run.run(frames, tracker, output, on_frame=on_frame, stop=stop)
         if summary.stopped and not source.live:  # to stop it is how a camera ends
             folder.end(INTERRUPTED)
+        elif summary.cut:
+            folder.end(CUT, summary.cut)
         if bag is not None:
             bag.record = folder.record
         return summary

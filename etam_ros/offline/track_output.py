@@ -36,6 +36,7 @@ class TrackOutput(Closing):
         fps: of the overlay video.
         overlay: how it is drawn, or None for no video.
         save_logits: also write logits.npz.
+        wide_ids: masks hold ids up to 65535, without colours.
         bag: is given every frame as well; whoever made it finishes it.
 
     Raises:
@@ -49,9 +50,10 @@ class TrackOutput(Closing):
         fps: float,
         overlay: OverlayConfig | None,
         save_logits: bool,
+        wide_ids: bool = False,
         bag: TrackBag | None = None,
     ) -> None:
-        self._folder = folder
+        self._folder, self._wide_ids = folder, wide_ids
         self._bag = bag
         self._overlay = overlay
         self._video = VideoWriter(folder / OVERLAY, fps) if overlay is not None else None
@@ -78,11 +80,11 @@ class TrackOutput(Closing):
 
         Raises:
             SourceError: something cannot be written.
-            ImageError: an object id is over 255.
+            ImageError: an object id is larger than masks hold.
         """
         with writing(self._folder):
             with writing_whole(self._folder / MASKS / f"{frame_index:05d}.png") as part:
-                part.write_bytes(encode_label_png(result.label_image))
+                part.write_bytes(encode_label_png(result.label_image, wide=self._wide_ids))
             for state in result.objects:
                 self._table.writerow(object_row(frame_index, result.stamp_ns, state))
             self._table_file.flush()

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from etam_ros.errors import PromptError
+from etam_ros.errors import CutSourceError, PromptError
 from etam_ros.media.label_png import LARGEST_ID
 from etam_ros.offline.prompts_file import PromptSchedule, TimedPrompt, TimedRemoval
 from etam_ros.offline.track_output import TrackOutput
@@ -23,12 +23,14 @@ class RunSummary:
         object_ids: every object that was followed, in the order in which they appeared.
         seconds: from the first frame to the last.
         stopped: it was asked to stop before the source ended.
+        cut: why the source ended before its time; empty: it did not.
     """
 
     frames: int
     object_ids: tuple[int, ...]
     seconds: float
     stopped: bool
+    cut: str = ""
 
     @property
     def fps(self) -> float:
@@ -41,13 +43,17 @@ class TrackRun:
 
     Args:
         prompts: in the order in which they are given on a frame, with removals among them.
+        largest_id: that mask pictures hold.
 
     Raises:
         PromptError: they ask for ids that mask pictures cannot hold.
     """
 
-    def __init__(self, prompts: Sequence[TimedPrompt | TimedRemoval]) -> None:
-        numbered = iter(with_ids([item for item in prompts if isinstance(item, TimedPrompt)]))
+    def __init__(
+        self, prompts: Sequence[TimedPrompt | TimedRemoval], largest_id: int = LARGEST_ID
+    ) -> None:
+        only = [item for item in prompts if isinstance(item, TimedPrompt)]
+        numbered = iter(with_ids(only, largest_id))
         self._schedule = PromptSchedule(
             [next(numbered) if isinstance(item, TimedPrompt) else item for item in prompts]
         )
@@ -75,15 +81,22 @@ class TrackRun:
         """
         seen: dict[int, None] = {}  # an ordered set
         frames, stopped, started = 0, False, time.perf_counter()
-        for index, frame in enumerate(source):
-            self._track(index, frame, tracker, output)
-            seen.update(dict.fromkeys(tracker.object_ids))
-            frames = index + 1
-            on_frame()
-            if stop():
-                stopped = True
+        cut = ""
+        coming = iter(source)
+        while not stopped:
+            try:
+                frame = next(coming)
+            except StopIteration:
                 break
-        return RunSummary(frames, tuple(seen), time.perf_counter() - started, stopped)
+            except CutSourceError as error:
+                cut = str(error)
+                break
+            self._track(frames, frame, tracker, output)
+            seen.update(dict.fromkeys(tracker.object_ids))
+            frames += 1
+            on_frame()
+            stopped = stop()
+        return RunSummary(frames, tuple(seen), time.perf_counter() - started, stopped, cut)
 
     def unprompted(self, frames: int) -> str:
         """What to say of prompts whose frame never came; empty: all were given."""
@@ -123,23 +136,29 @@ class TrackRun:
         self._removed.add(object_id)
 
 
-def with_ids(prompts: Sequence[TimedPrompt]) -> list[TimedPrompt]:
+def with_ids(
+    prompts: Sequence[TimedPrompt], largest_id: int = LARGEST_ID, remedy: str = ""
+) -> list[TimedPrompt]:
     """Give each new object the lowest id that no prompt has.
+
+    Args:
+        largest_id: that mask pictures hold.
+        remedy: what else there is to do about larger ones.
 
     Raises:
         PromptError: an id is one that mask pictures cannot hold.
     """
     named = {item.prompt.object_id for item in prompts}
-    unused = (object_id for object_id in range(1, LARGEST_ID + 1) if object_id not in named)
+    unused = (object_id for object_id in range(1, largest_id + 1) if object_id not in named)
     numbered = []
     for item in prompts:
         object_id = item.prompt.object_id
         if object_id == NEW_OBJECT:
-            object_id = next(unused, LARGEST_ID + 1)
-        if object_id > LARGEST_ID:
+            object_id = next(unused, largest_id + 1)
+        if object_id > largest_id:
             raise PromptError(
                 f"{item.place}, field object_id: {object_id}, but mask pictures "
-                f"hold ids up to {LARGEST_ID}: use lower ids, or fewer"
+                f"hold ids up to {largest_id}: use lower ids, or fewer{remedy}"
             )
         numbered.append(replace(item, prompt=replace(item.prompt, object_id=object_id)))
     return numbered
