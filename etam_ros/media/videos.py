@@ -57,7 +57,7 @@ class VideoSource(FrameSource):
 
     def _read(self) -> Generator[Frame, None, None]:
         number, first_pts, stamp_ns = 0, None, -1
-        period_ns = round(_NS_PER_S / self.fps)
+        period_ns = longest_ns = round(_NS_PER_S / self.fps)
         with _opened(self._path) as container:
             stream = container.streams[self._stream]
             stream.thread_type = "AUTO"
@@ -70,11 +70,13 @@ class VideoSource(FrameSource):
                         stamp_ns = round((picture.pts - first_pts) * picture.time_base * _NS_PER_S)
                     if stamp_ns <= earliest_ns:  # time stands still in some files
                         stamp_ns = earliest_ns + period_ns
+                    if number:
+                        longest_ns = max(longest_ns, stamp_ns - earliest_ns)
                     yield Frame(_upright(picture), stamp_ns)
                     number += 1
             except (FFmpegError, OSError) as error:
                 raise self._broken(number, reason_of(error)) from error
-            missing = seen.missing(period_ns / _NS_PER_S)
+            missing = seen.missing(longest_ns / _NS_PER_S)
         if missing:
             raise self._broken(number, missing)
         if not number:
@@ -110,11 +112,15 @@ class _Seen:
                 self._last_is_damaged = packet.is_corrupt if packet.size else self._last_is_damaged
                 yield from packet.decode()
 
-    def missing(self, period_s: float) -> str:
-        """What there is less than the file says, in words; empty: nothing."""
+    def missing(self, longest_s: float) -> str:
+        """What there is less than the file says, in words; empty: nothing.
+
+        Args:
+            longest_s: that a picture was shown; the last one may be as long, and not say so.
+        """
         container, name = self._container, self._container.format.name
         told_s = (container.duration or 0) / av.time_base
-        slack_s = 1.5 * period_s
+        slack_s = 0.9 * longest_s
         if "mp4" in name:  # of edits and fragments the header may say too much
             slack_s = max(slack_s, 0.02 * told_s)
         if ("mp4" in name or "matroska" in name) and self._end_s < told_s - slack_s:
