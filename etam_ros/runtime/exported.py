@@ -134,12 +134,14 @@ def engine_folder(engine_dir: str) -> Path:
     Raises:
         BackendError: it cannot be made.
     """
-    folder = Path(engine_dir).expanduser() if engine_dir else default_engine_dir()
+    folder = Path(engine_dir) if engine_dir else default_engine_dir()
     try:
+        folder = folder.expanduser()
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: ~ of no such user
         raise BackendError(
-            f"engine_dir {folder} cannot be made ({error.strerror}): name a folder that can be "
+            f"engine_dir {folder!s:.200} cannot be made "
+            f"({getattr(error, 'strerror', None) or error}): name a folder that can be "
             "written with --engine-dir (parameter `engine_dir` of the node)"
         ) from error
     return folder

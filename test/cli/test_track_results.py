@@ -135,6 +135,19 @@ def test_a_full_disk_is_one_line_and_is_told_apart(tmp_path, clicked):
     assert not (out / "logits.npz").exists()
 
 
+@pytest.mark.parametrize("stdout", ["full", "closed"])
+def test_results_are_complete_though_nobody_hears_of_them(tmp_path, clicked, stdout):
+    out = tmp_path / "out"
+    process = start(
+        *tiny(write_frames(tmp_path / "frames", 2), out, clicked, "--no-overlay"),
+        redirect="> /dev/full" if stdout == "full" else ">&-",
+    )
+    _, stderr = process.communicate(timeout=300)
+    assert (process.returncode, stderr) == (0, "")
+    assert told(out)["state"] == "complete"
+    assert masks_in(out) == ["00000.png", "00001.png"]
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_is_not_ours_to_write_is_one_line(tmp_path, clicked, capsys):
     frames, out = write_frames(tmp_path / "frames"), tmp_path / "out"

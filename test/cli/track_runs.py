@@ -25,9 +25,15 @@ class Run:
     stderr: str
 
 
-def start(*arguments, **options):
-    """Start `etam track` as a process of its own."""
+def start(*arguments, redirect="", **options):
+    """Start `etam track` as a process of its own.
+
+    Args:
+        redirect: what a shell is to do with its streams.
+    """
     command = [sys.executable, "-m", "etam_ros.cli.main", "track", *map(str, arguments)]
+    if redirect:
+        command = ["sh", "-c", f'exec "$@" {redirect}', "sh", *command]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, text=True, env=environment, **pipes, **options)
