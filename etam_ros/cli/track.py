@@ -271,6 +271,8 @@ def _run(
             folder.end(CUT, summary.cut)
         if bag is not None:
             bag.record = folder.record
+        if output.note:
+            typer.echo(f"note: {output.note}", err=True)
         return summary
 
 

@@ -64,6 +64,11 @@ class TrackOutput(Closing):
             self._table.writerow(COLUMNS)
             self._logits = LogitsFile(folder / LOGITS) if save_logits else None
 
+    @property
+    def note(self) -> str:
+        """What is odd about the overlay, in words; empty: nothing."""
+        return self._video.note if self._video is not None else ""
+
     def write(
         self,
         frame_index: int,
