@@ -18,7 +18,8 @@ from etam_ros.demo.config import DemoConfig
 if TYPE_CHECKING:
     from etam_ros.demo.options import DemoOptions
     from etam_ros.demo.report import DemoReport
-    from etam_ros.media.result_folder import ResultFolder, ResultKind
+    from etam_ros.media.result_folder import ResultFolder
+    from etam_ros.media.result_kind import ResultKind
 
 
 @options_of(
@@ -51,7 +52,7 @@ def _play(options: DemoOptions, config: DemoConfig) -> None:
     from etam_ros.cli.terminal.progress import frame_progress, working
     from etam_ros.demo.clip import make_clip, open_clip
     from etam_ros.demo.run import LEFT, run_demo
-    from etam_ros.media.result_folder import check_result_folder
+    from etam_ros.media.result_kind import check_result_folder
 
     check_result_folder(options.out, LEFT, config.source)
     clip = open_clip(config.source) if config.source else None

@@ -12,7 +12,7 @@ from etam_ros.demo.options import DemoOptions
 from etam_ros.demo.processes import DemoSession, process_environment, start_processes
 from etam_ros.demo.report import DemoReport
 from etam_ros.media.files import writing
-from etam_ros.media.result_folder import ResultKind
+from etam_ros.media.result_kind import ResultKind
 from etam_ros.ros.harness.isolation import isolated_domain
 from etam_ros.ros.harness.process_group import ProcessGroup
 from etam_ros.ros.process import require_rclpy

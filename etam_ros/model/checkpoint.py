@@ -107,7 +107,9 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             f"weights file {path} cannot be read ({reason}): it is damaged or no checkpoint, "
             "download it again"
         ) from error
-    state = content.get("model", content) if isinstance(content, dict) else content
+    state: dict[str, Tensor] = content
+    if isinstance(content, dict):
+        state = content.get("model", content)
     named = isinstance(state, dict) and all(
         isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
     )

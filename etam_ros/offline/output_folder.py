@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from etam_ros.media.result_folder import ResultKind, check_result_folder, is_marked
+from etam_ros.media.result_kind import ResultKind, check_result_folder, is_marked
 
 MASKS: Final = "masks"
 OBJECTS: Final = "objects.csv"

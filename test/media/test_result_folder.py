@@ -10,7 +10,8 @@ import pytest
 
 from etam_ros.errors import SourceError
 from etam_ros.media import result_folder
-from etam_ros.media.result_folder import ResultFolder, ResultKind, check_result_folder
+from etam_ros.media.result_folder import ResultFolder
+from etam_ros.media.result_kind import ResultKind, check_result_folder
 from etam_ros.media.run_record import (
     COMPLETE,
     CUT,

@@ -16,7 +16,7 @@ from etam_ros.demo.follow.pictures import FollowPictures
 from etam_ros.demo.follow.report import FollowReport
 from etam_ros.demo.processes import process_environment
 from etam_ros.following.config import FollowerSettings
-from etam_ros.media.result_folder import ResultKind
+from etam_ros.media.result_kind import ResultKind
 from etam_ros.media.run_record import RECORD
 from etam_ros.records import FrameResult
 from etam_ros.ros.harness.isolation import isolated_domain

@@ -21,7 +21,8 @@ from etam_ros.errors import ConfigError, SourceError
 from etam_ros.evaluation.runs.one_video import FORMAT, Outcome
 from etam_ros.evaluation.runs.settings import RunSettings
 from etam_ros.media.files import read_json, writing
-from etam_ros.media.result_folder import ResultFolder, ResultKind, is_marked
+from etam_ros.media.result_folder import ResultFolder
+from etam_ros.media.result_kind import ResultKind, is_marked
 from etam_ros.media.run_record import RunRecord
 from etam_ros.runtime.atomic import write_file
 
