@@ -10,6 +10,7 @@
     ├── BackendError         a backend, device or precision is not available here
     ├── DeviceMemoryError    a device has too little memory left
     ├── SourceError          a video, folder, camera or bag cannot be read
+    │   └── CutSourceError   ... any further: it has ended before its time
     └── TrainingError        a training run cannot begin or go on
 
 A message is one line: what was received, what was expected, what to do.
@@ -54,6 +55,10 @@ class DeviceMemoryError(EtamError):
 
 class SourceError(EtamError):
     """A video file, image folder, camera or bag cannot be read or written."""
+
+
+class CutSourceError(SourceError):
+    """A source has given the frames that can be read of it, and ends before its time."""
 
 
 class TrainingError(EtamError):

@@ -149,5 +149,5 @@ def _received_ns(message: Any) -> int:
 
 def part_of(bag: Path) -> Path:
     """The one file of a bag beside its metadata.yaml."""
-    (file,) = (each for each in bag.iterdir() if each.name != "metadata.yaml")
+    (file,) = (each for each in bag.iterdir() if each.suffix not in (".yaml", ".json"))
     return file

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,8 @@ from etam_ros.demo.config import DemoConfig
 if TYPE_CHECKING:
     from etam_ros.demo.options import DemoOptions
     from etam_ros.demo.report import DemoReport
+    from etam_ros.media.result_folder import ResultFolder
+    from etam_ros.media.result_kind import ResultKind
 
 
 @options_of(
@@ -32,34 +36,45 @@ def demo(config: DemoConfig) -> None:
     follow.mp4, follow.jpg, follow.png and follow.md, which says whether it kept up; exit code 1 if
     it did not.
     """
-    from etam_ros.cli.terminal.interrupts import stop_on_interrupt
-    from etam_ros.cli.terminal.progress import frame_progress, working
-    from etam_ros.demo.clip import make_clip, open_clip
     from etam_ros.demo.options import settled
-    from etam_ros.demo.run import run_demo, start_folder
     from etam_ros.ros.startup import require_rclpy
 
     require_rclpy()
     options = settled(config)
     if config.follow:
         _follow(options, config.seed, config.seconds)
-        return
+    else:
+        _play(options, config)
+
+
+def _play(options: DemoOptions, config: DemoConfig) -> None:
+    from etam_ros.cli.terminal.interrupts import stop_on_interrupt
+    from etam_ros.cli.terminal.progress import frame_progress, working
+    from etam_ros.demo.clip import make_clip, open_clip
+    from etam_ros.demo.run import LEFT, run_demo
+    from etam_ros.media.result_kind import check_result_folder
+
+    check_result_folder(options.out, LEFT, config.source)
+    clip = open_clip(config.source) if config.source else None
     if not options.trained:
         typer.echo(f"Weights are untrained ({options.weights}): masks and IoU mean nothing yet.")
-    with stop_on_interrupt() as stop:
-        start_folder(options.out)
-        if config.source:
-            clip = open_clip(config.source)
-        else:
+    names = LEFT.files if clip is None else [name for name in LEFT.files if name != "clip"]
+    with (
+        stop_on_interrupt() as stop,
+        _results(options, LEFT, config.source or "a made-up clip", names) as folder,
+    ):
+        placed = replace(options, out=folder.place)
+        if clip is None:
             with frame_progress("making up a clip", config.frames) as advance:
-                clip = make_clip(config.seed, config.frames, options.out / "clip", advance)
+                clip = make_clip(config.seed, config.frames, folder.place / "clip", advance)
         with working("demo") as status:
-            report = run_demo(options, clip, on_status=status, stop=stop)
-        if report.counts.results:
-            _show(report, options.out)
-        if stop():
-            typer.echo(f"stopped after {report.counts.results} results", err=True)
-            raise typer.Exit(EXIT_INTERRUPTED)
+            report = run_demo(placed, clip, on_status=status, stop=stop)
+        stopped = _end(folder, report.counts.results, stop=stop())
+    if report.counts.results:
+        _show(report, folder.place)
+    if stopped:
+        typer.echo(f"stopped after {report.counts.results} results", err=True)
+        raise typer.Exit(EXIT_INTERRUPTED)
 
 
 def _follow(options: DemoOptions, seed: int, seconds: float) -> None:
@@ -67,12 +82,18 @@ def _follow(options: DemoOptions, seed: int, seconds: float) -> None:
     from etam_ros.cli.terminal.progress import working
     from etam_ros.demo.follow.plot import require_matplotlib
     from etam_ros.demo.follow.report import COLUMNS
-    from etam_ros.demo.follow.run import FollowOptions, run_follow_demo
+    from etam_ros.demo.follow.run import LEFT, FollowOptions, run_follow_demo
 
     require_matplotlib()
-    wanted = FollowOptions(options.out, options.model, options.weights, seed, seconds)
-    with stop_on_interrupt() as stop, working("demo") as status:
+    source = f"the simulated room, seed {seed}"
+    with (
+        stop_on_interrupt() as stop,
+        _results(options, LEFT, source, LEFT.files) as folder,
+        working("demo") as status,
+    ):
+        wanted = FollowOptions(folder.place, options.model, options.weights, seed, seconds)
         report = run_follow_demo(wanted, on_status=status, stop=stop)
+        stopped = _end(folder, len(report.rows), stop=stop())
     if report.rows:
         numbers, table = Table(show_header=False), Table(*COLUMNS)
         for pair in report.numbers().items():
@@ -80,12 +101,35 @@ def _follow(options: DemoOptions, seed: int, seconds: float) -> None:
         for row in report.table():
             table.add_row(*row)
         Console().print(numbers, table)
-        typer.echo(f"Look at {options.out / 'follow.mp4'} and {options.out / 'follow.png'}")
-    if stop():
+        typer.echo(f"Look at {folder.place / 'follow.mp4'} and {folder.place / 'follow.png'}")
+    if stopped:
         typer.echo(f"stopped after {len(report.rows)} pictures", err=True)
         raise typer.Exit(EXIT_INTERRUPTED)
     if not report.passed:
         raise typer.Exit(1)
+
+
+def _results(
+    options: DemoOptions, kind: ResultKind, source: str, names: Sequence[str]
+) -> ResultFolder:
+    """Where a demo leaves what it leaves."""
+    from etam_ros.media.result_folder import ResultFolder
+    from etam_ros.media.run_record import RunRecord
+
+    runs_on = f"{options.model}, weights {options.weights}"
+    return ResultFolder(options.out, kind, RunRecord("demo", source, runs_on, files=tuple(names)))
+
+
+def _end(folder: ResultFolder, results: int, *, stop: bool) -> bool:
+    """Say how a demo has ended; whether it was stopped."""
+    from etam_ros.media.run_record import FAILED, INTERRUPTED
+
+    folder.frames = results
+    if stop:
+        folder.end(INTERRUPTED)
+    elif not results:
+        folder.end(FAILED, "there was no result")
+    return stop
 
 
 def _show(report: DemoReport, out: Path) -> None:

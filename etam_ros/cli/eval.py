@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from etam_ros.evaluation.image_folders import LabelledPhotograph
+    from etam_ros.evaluation.runs.one_video import Outcome
     from etam_ros.evaluation.runs.run import Run
     from etam_ros.evaluation.runs.store import Result
     from etam_ros.evaluation.truth.videos import LabelledVideo
+    from etam_ros.media.result_folder import ResultFolder
 
 EXIT_UNDER: Final = 3
 """The mean is below what --fail-under asks for."""
@@ -71,7 +74,7 @@ def _check_paths(config: EvaluationConfig) -> None:
 
 def _judge_and_tell(config: EvaluationConfig, console: Console) -> float:
     """Do what is asked for; the mean J&F of the first method, or IoU of photographs, 0..1."""
-    from etam_ros.evaluation.runs.store import is_run, read_run
+    from etam_ros.evaluation.runs.store import is_run
     from etam_ros.evaluation.truth.opening import open_photographs
 
     runs = [each for each in config.sources if is_run(Path(each))]
@@ -85,9 +88,9 @@ def _judge_and_tell(config: EvaluationConfig, console: Console) -> float:
                 "nothing to judge, expected a SOURCE with ground truth, or report folders of "
                 "earlier runs: see `etam eval --help`"
             )
-        results = read_run(Path(earlier[-1]))
+        results = _read_run(earlier[-1])
         mean = _tell_videos(results, earlier[-1], console)
-        _tell_comparisons(earlier[:-1], results, console)
+        _tell_comparisons({each: _read_run(each) for each in earlier[:-1]}, results, console)
         return mean
     photographs = [open_photographs(each, config.truth) for each in sources]
     if photographs[0] is not None:
@@ -118,55 +121,87 @@ def _recorded(config: EvaluationConfig, sources: list[str], console: Console) ->
 def _videos(
     config: EvaluationConfig, sources: list[str], runs: list[str], console: Console
 ) -> float:
-    """Judge every method on every video."""
+    """Judge every method on every video; everything is told once it is on disk."""
+    from rich.text import Text
+
     from etam_ros.evaluation.runs.run import find_videos
-    from etam_ros.evaluation.runs.store import alone_in, read_run
+    from etam_ros.evaluation.runs.store import open_report
 
     earlier = [*config.compare, *runs]
-    before = {each: read_run(Path(each)) for each in earlier}  # missing ones are said at once
+    before = {each: _read_run(each) for each in earlier}  # missing ones are said at once
     videos = find_videos(config, sources)
-    with alone_in(Path(config.report)) if config.report else nullcontext():
-        return _judged_videos(config, videos, before, console)
+    if config.report:
+        runs_on = "" if config.no_model else config.model
+        source = " ".join(sources)
+        with open_report(Path(config.report), source, runs_on, fresh=config.fresh) as folder:
+            placed = replace(config, report=str(folder.place))
+            run, report = _judged_videos(placed, videos, before, folder)
+    else:
+        run, report = _judged_videos(config, videos, before, None)
+    results = list(run.results)
+    if run.kept:
+        console.print(f"{run.kept} of {len(videos)} videos were judged before")
+    mean = _tell_videos(results, _title(results), console)
+    if config.out:
+        _write(Path(config.out), report)
+    if config.report:
+        console.print(Text(f"report: {folder.place / 'index.html'}"), soft_wrap=True)
+    _tell_comparisons(before, results, console)
+    if run.failures:
+        raise SourceError(_failures(run))
+    return mean
 
 
 def _judged_videos(
     config: EvaluationConfig,
     videos: list[LabelledVideo],
     before: dict[str, list[Result]],
-    console: Console,
-) -> float:
-    from rich.text import Text
-
+    folder: ResultFolder | None,
+) -> tuple[Run, dict[str, Any]]:
+    """Judge, and leave the report; the run, and all its means."""
     from etam_ros.cli.terminal.progress import frame_progress
     from etam_ros.evaluation.report.summary import judged_results, report_of
     from etam_ros.evaluation.runs.run import frames_to_step, run_evaluation
+    from etam_ros.media.run_record import FAILED
+
+    def count(_name: str, outcome: Outcome) -> None:
+        if folder is not None:
+            folder.frames += outcome.result["frames"]
 
     with frame_progress("evaluating", frames_to_step(config, videos)) as advance:
         try:
-            run = run_evaluation(config, videos, advance)
+            run = run_evaluation(config, videos, advance, count)
         except KeyboardInterrupt:
-            if config.report:
+            if folder is not None and not folder.keeps_earlier:
                 typer.echo(f"stopped: the same command goes on in {config.report}", err=True)
             raise
     results = list(run.results)
     for result in results:
         _tell_notes(result.get("notes", ()), f"{result['video']}: ")
-    if run.kept:
-        console.print(f"{run.kept} of {len(videos)} videos were judged before")
     if not judged_results(results):
-        _raise_failures(run)
+        if run.failures:
+            raise SourceError(_failures(run))
         names = ", ".join(video.name for video in videos)
         raise SourceError(f"{names[:160]} has no annotated frame after the first to judge")
     report = report_of(results)
-    mean = _tell_videos(results, _title(results), console)
-    if config.out:
-        _write(Path(config.out), report)
-    if run.folder is not None:
+    if folder is not None:
         _leave_report(run, report, before)
-        console.print(Text(f"report: {run.folder.folder / 'index.html'}"), soft_wrap=True)
-    _tell_comparisons(list(before), results, console)
-    _raise_failures(run)
-    return mean
+        folder.frames = sum(result["frames"] for result in results)
+        if run.failures:
+            folder.end(FAILED, _failures(run))
+    return run, report
+
+
+def _read_run(name: str) -> list[Result]:
+    """The results of an earlier run; says where it is not whole."""
+    from etam_ros.evaluation.runs.store import REPORT, read_run
+    from etam_ros.media.run_record import COMPLETE, read_record
+
+    results = read_run(Path(name))
+    record = read_record(Path(name) / REPORT.record)
+    if record is not None and record.state != COMPLETE:
+        _tell_notes([f"{name} is not whole, its run.json says {record.state}"])
+    return results
 
 
 def _tell_notes(notes: Iterable[str], of: str = "") -> None:
@@ -203,13 +238,14 @@ def _tell_videos(results: list[Result], title: str, console: Console) -> float:
     return float(summary["mean"]["j_and_f"])
 
 
-def _tell_comparisons(earlier: list[str], results: list[Result], console: Console) -> None:
+def _tell_comparisons(
+    earlier: dict[str, list[Result]], results: list[Result], console: Console
+) -> None:
     from etam_ros.cli.terminal.tables import comparison_table
     from etam_ros.evaluation.report.comparison import compare
-    from etam_ros.evaluation.runs.store import read_run
 
-    for each in earlier:
-        comparison = compare(read_run(Path(each)), results)
+    for each, before in earlier.items():
+        comparison = compare(before, results)
         console.print(comparison_table(f"J&F against {each}", comparison))
 
 
@@ -220,14 +256,12 @@ def _leave_report(run: Run, report: dict[str, Any], before: dict[str, list[Resul
     write_report(run.folder, list(run.results), report, before)
 
 
-def _raise_failures(run: Run) -> None:
-    """Say what could not be judged, once everything else is told."""
-    if not run.failures:
-        return
+def _failures(run: Run) -> str:
+    """What could not be judged."""
     name, reason = next(iter(run.failures.items()))
     others = f" (and {len(run.failures) - 1} more)" if len(run.failures) > 1 else ""
     rest = ", the rest is complete" if run.results else ""
-    raise SourceError(f"{name} could not be judged{others}{rest}: {reason}")
+    return f"{name} could not be judged{others}{rest}: {reason}"
 
 
 def _photographs(
@@ -280,7 +314,8 @@ _NETWORK: Final = ("model", "weights", "backend", "precision", "device", "engine
 
 
 def _write(path: Path, report: dict[str, Any]) -> None:
-    try:
-        path.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise SourceError(f"{path} cannot be written: {error.strerror}") from error
+    from etam_ros.media.files import writing
+    from etam_ros.runtime.atomic import write_file
+
+    with writing(path):
+        write_file(path, (json.dumps(report, indent=1, allow_nan=False) + "\n").encode())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Annotated, Any, Final
@@ -14,6 +14,11 @@ from typer.core import TyperCommand, TyperGroup
 
 from etam_ros import __version__
 from etam_ros.cli.terminal.errors import EXIT_BUG, exit_code
+from etam_ros.cli.terminal.speaking import (
+    open_standard_streams,
+    silence_stdout,
+    whoever_listens,
+)
 
 _FOLLOW: Final = "Follow objects"
 _TRAIN: Final = "Train"
@@ -22,12 +27,17 @@ _MACHINE: Final = "This machine"
 
 @dataclass(frozen=True)
 class Verb:
-    """What `etam --help` says of a verb without importing its file."""
+    """What `etam --help` says of a verb without importing its file.
+
+    Attributes:
+        leaves_files: its work is files; what it prints beside them nobody has to hear.
+    """
 
     help: str
     example: str
     panel: str
     ros_arguments: bool = False
+    leaves_files: bool = False
 
 
 # A verb `name` lives in etam_ros/cli/name.py, as a function `name` or a typer app called `app`.
@@ -36,11 +46,13 @@ VERBS: Final = {
         "Follow objects through a video, a folder of images, a bag or a camera.",
         "etam track clip.mp4 --prompts prompts.json --out followed",
         _FOLLOW,
+        leaves_files=True,
     ),
     "segment": Verb(
         "Segment objects in one picture, by clicks and boxes.",
         "etam segment photo.jpg --click 320,240 --out segmented",
         _FOLLOW,
+        leaves_files=True,
     ),
     "node": Verb(
         "Run the ROS 2 tracker node.",
@@ -58,22 +70,26 @@ VERBS: Final = {
         "See it work: node, player and clicks on a made-up clip, or on yours.",
         "etam demo",
         _FOLLOW,
+        leaves_files=True,
     ),
     "eval": Verb(
         "Judge the masks on videos, bags or photographs with ground truth.",
         "etam eval DAVIS --prompt 1-click --baseline all --report scores",
         _MACHINE,
+        leaves_files=True,
     ),
     "train": Verb(
         "Train a model on made-up clips, or fine-tune one on your own recordings.",
         "etam train --init etam_nano --data recordings --bce-share 0 --taught-presence 0 "
         "--lr 1e-4 --out tuned",
         _TRAIN,
+        leaves_files=True,
     ),
     "pretrain": Verb(
         "Teach a light image encoder the features of a better one.",
         "etam pretrain --teacher efficienttam_s_512x512 --data photographs --out pretraining",
         _TRAIN,
+        leaves_files=True,
     ),
     "doctor": Verb(
         "Say what is installed, what runs here, and how to get the rest.",
@@ -89,11 +105,13 @@ VERBS: Final = {
         "Write a model as ONNX files.",
         "etam export efficienttam_ti_512x512 --precision fp16 --engine-dir engines",
         _MACHINE,
+        leaves_files=True,
     ),
     "build": Verb(
         "Build a faster engine of a model for this machine, and judge it.",
         "etam build etam_nano --backend openvino",
         _MACHINE,
+        leaves_files=True,
     ),
     "verify": Verb(
         "Hold an engine against PyTorch again.",
@@ -219,7 +237,9 @@ def run(args: Sequence[str]) -> int:
     own, debug = _take_debug(args)
     try:
         command = typer.main.get_command(app)
-        result = command.main(own or ["--help"], prog_name="etam", standalone_mode=False)
+        verb = VERBS.get(own[0]) if own else None
+        with whoever_listens() if verb and verb.leaves_files else nullcontext():
+            result = command.main(own or ["--help"], prog_name="etam", standalone_mode=False)
     except (Exception, KeyboardInterrupt) as error:
         return exit_code(error, debug=debug)
     return result if isinstance(result, int) else 0
@@ -235,12 +255,13 @@ def _take_debug(args: Sequence[str]) -> tuple[list[str], bool]:
 
 def main() -> None:
     """Run `etam` with the arguments of this process."""
+    open_standard_streams()
     code = run(sys.argv[1:])
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Python flushes once more on its way out, and would complain there.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        silence_stdout()
         code = code or EXIT_BUG
     sys.exit(code)
 

@@ -14,8 +14,10 @@ from etam_ros.everything_config import EverythingConfig
 from etam_ros.offline.config import SegmentConfig
 
 if TYPE_CHECKING:
-    from etam_ros.records import Frame
-    from etam_ros.segmenting import Segmenter
+    from collections.abc import Sequence
+
+    from etam_ros.records import Frame, ObjectState
+    from etam_ros.segmenting import SegmentedObject, Segmenter
 
 
 @options_of(SegmentConfig, positional="image")
@@ -41,8 +43,9 @@ def segment(config: SegmentConfig, network: NetworkConfig, grid: EverythingConfi
     # Everything heavy comes now, so that help is quick.
     from etam_ros.media.sources import read_image
     from etam_ros.offline.everything_options import check_everything
+    from etam_ros.offline.output_folder import SEGMENTED, check_output_folder
     from etam_ros.offline.picture_prompts import picture_prompts
-    from etam_ros.offline.segment_output import answered, check_segment_folder, write_segmented
+    from etam_ros.offline.segment_output import answered
     from etam_ros.records import Frame
     from etam_ros.segmenting import open_segmenter
 
@@ -56,36 +59,58 @@ def segment(config: SegmentConfig, network: NetworkConfig, grid: EverythingConfi
     frame = Frame(read_image(path))
     said = [] if config.everything else picture_prompts(config, frame)
     listing = Path(config.prompts) if config.prompts else None
-    check_segment_folder(config.folder, config.image, listing)
+    check_output_folder(config.folder, config.image, listing, SEGMENTED)
     prompts = [item.prompt for item in said]
     with open_segmenter(**vars(network)) as segmenter:
         segmenter.set_image(frame.image)
         if config.everything:
-            _everything(segmenter, frame, config, grid)
+            _everything(segmenter, frame, config, grid, network.model)
             return
         answers = segmenter.segment(prompts)
     states = answered(prompts, answers)
-    write_segmented(config.folder, frame, states, answers if config.save_logits else ())
+    _write(config, frame, states, network.model, answers if config.save_logits else ())
     unseen = [str(state.object_id) for state in states if state.occluded]
     without = f"; nothing seen of {', '.join(unseen)}" if unseen else ""
     _report(len(prompts), f"{without}; results in {config.folder}")
 
 
 def _everything(
-    segmenter: Segmenter, frame: Frame, config: SegmentConfig, grid: EverythingConfig
+    segmenter: Segmenter, frame: Frame, config: SegmentConfig, grid: EverythingConfig, model: str
 ) -> None:
     """Write all that is found in the picture."""
     from etam_ros.cli.terminal.progress import count_progress
     from etam_ros.media.label_png import LARGEST_ID
-    from etam_ros.offline.segment_output import listed, write_segmented
+    from etam_ros.offline.segment_output import listed
 
     with count_progress("looking for everything") as progress:
         found = segmenter.everything(grid, on_progress=progress)
     states = listed(found[:LARGEST_ID])
-    write_segmented(config.folder, frame, states)
+    _write(config, frame, states, model)
     left = len(found) - len(states)
     without = f", without the {left} smallest, for which a mask picture has no ids" if left else ""
     _report(len(states), f"{without}; results in {config.folder}")
+
+
+def _write(
+    config: SegmentConfig,
+    frame: Frame,
+    states: Sequence[ObjectState],
+    model: str,
+    answers: Sequence[SegmentedObject] = (),
+) -> None:
+    """Leave the results, whole or not at all."""
+    from etam_ros.media.result_folder import ResultFolder
+    from etam_ros.media.run_record import RunRecord
+    from etam_ros.offline.output_folder import SEGMENTED, kept_names
+    from etam_ros.offline.segment_output import write_segmented
+
+    listing = Path(config.prompts) if config.prompts else None
+    files = SEGMENTED.files if answers else SEGMENTED.files[:-1]
+    record = RunRecord("segment", config.image, model, frames_in_source=1, files=files)
+    kept = kept_names(config.folder, listing, SEGMENTED)
+    with ResultFolder(config.folder, SEGMENTED, record, kept=kept) as folder:
+        write_segmented(folder.place, frame, states, answers)
+        folder.frames = 1
 
 
 def _report(count: int, more: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from etam_ros.cli.terminal.errors import EXIT_INTERRUPTED
+from etam_ros.cli.terminal.errors import EXIT_CUT, EXIT_INTERRUPTED, say_error
 from etam_ros.cli.terminal.options import options_of
 from etam_ros.config import NetworkConfig, OverlayConfig, TrackerConfig
 from etam_ros.errors import PromptError
@@ -19,6 +19,8 @@ from etam_ros.offline.config import PROCESSED, BagOutputConfig, ReplayConfig, Tr
 
 if TYPE_CHECKING:
     from etam_ros.media.frame_source import FrameSource
+    from etam_ros.media.result_folder import ResultFolder
+    from etam_ros.media.run_record import RunRecord
     from etam_ros.offline.prompts_file import TimedPrompt, TimedRemoval
     from etam_ros.offline.track_bag import TrackBag
     from etam_ros.offline.track_run import RunSummary, TrackRun
@@ -38,6 +40,7 @@ class _TrackJob:
     tracker: str
     grid: EverythingConfig
     masklets: MaskletsConfig
+    largest_id: int
 
 
 @options_of(TrackConfig, positional="source")
@@ -80,20 +83,19 @@ def track(
     {"frame": 9, "object_id": 3, "mask": "mask.png", "mask_value": 1} ]
     """
     # Everything heavy comes now, so that help is quick.
+    from etam_ros.media.result_folder import ResultFolder
+    from etam_ros.media.run_record import FAILED
     from etam_ros.media.sources import open_source
     from etam_ros.offline.everything_options import check_everything
-    from etam_ros.offline.output_folder import check_output_folder
-    from etam_ros.offline.prompt_options import prompts_from_options
-    from etam_ros.offline.prompts_file import read_prompts
-    from etam_ros.offline.track_run import TrackRun, with_ids
+    from etam_ros.offline.output_folder import TRACKED, check_output_folder, kept_names
+    from etam_ros.offline.prompt_checks import check_prompts
+    from etam_ros.offline.track_run import TrackRun
 
     check_everything(config, grid, masklets)
-    listed = read_prompts(Path(config.prompts)) if config.prompts else []
-    given = prompts_from_options(config.click, config.background, config.box, known=listed)
-    said = with_ids([*listed, *given])
+    said, largest = _said(config)
     if config.save_logits:  # to be compared: nothing filled in, nothing forgotten
         tracking = replace(tracking, fill_hole_area=0, conditioning_memories=0)
-    job = _TrackJob(config, tracking, bag, replay.tracker, grid, masklets)
+    job = _TrackJob(config, tracking, bag, replay.tracker, grid, masklets, largest)
     needs_prompts = not said and not config.pick and not config.everything
     if needs_prompts:
         _check_brings_prompts(config.source)
@@ -107,6 +109,8 @@ def track(
         listing = Path(config.prompts) if config.prompts else None
         check_output_folder(config.folder, config.source, listing)
         to_do, to_follow = _replayed(said, frames, replay, needs_prompts)
+        if not config.pick:  # else what does not fit is left out, in words
+            check_prompts(to_do, to_follow, tracking.max_objects)
         if config.pick:
             from etam_ros.offline.picking.window import check_window
 
@@ -117,13 +121,45 @@ def track(
             to_track: Iterable[Frame] = to_follow
             if config.pick:
                 to_do, to_track = _pick(said, to_follow, stages, job)
-            run = TrackRun(to_do)
-            summary = _run(run, to_follow, to_track, stages, job)
+            run = TrackRun(to_do, largest)
+            record, kept = _record(to_follow, stages, job), kept_names(config.folder, listing)
+            with ResultFolder(config.folder, TRACKED, record, kept=kept) as folder:
+                if config.pick:
+                    _keep_picked(to_do, config.folder)
+                summary = _run(run, to_follow, to_track, stages, job, folder)
+                left = "" if summary.stopped or summary.cut else run.unprompted(summary.frames)
+                if left:
+                    folder.end(FAILED, left)
         _tell(frames, told)
-    _report(summary, config.folder, bag.out_bag)
+    _report(summary, folder, bag.out_bag)
+    _exit_unless_whole(summary, left)
+
+
+def _exit_unless_whole(summary: RunSummary, left: str) -> None:
+    """Say by the exit code what the results lack; `left` are prompts that were not given."""
     if summary.stopped:
         raise typer.Exit(EXIT_INTERRUPTED)
-    run.check_all_prompted(summary.frames)
+    if summary.cut:
+        say_error(summary.cut)
+        raise typer.Exit(EXIT_CUT)
+    if left:
+        raise PromptError(left)
+
+
+def _said(config: TrackConfig) -> tuple[list[TimedPrompt], int]:
+    """The prompts of file and options, all with ids; and the largest id that masks hold."""
+    from etam_ros.media.label_png import LARGEST_ID, LARGEST_WIDE_ID
+    from etam_ros.offline.prompt_options import prompts_from_options
+    from etam_ros.offline.prompts_file import read_prompts
+    from etam_ros.offline.track_run import with_ids
+
+    listed = read_prompts(Path(config.prompts)) if config.prompts else []
+    largest = LARGEST_WIDE_ID if config.wide_ids else LARGEST_ID
+    given = prompts_from_options(
+        config.click, config.background, config.box, known=listed, largest_id=largest
+    )
+    remedy = "" if config.wide_ids else ", or add --wide-ids"
+    return with_ids([*listed, *given], largest, remedy), largest
 
 
 def _check_brings_prompts(source: str) -> None:
@@ -178,25 +214,53 @@ def _pick(
     from etam_ros.cli.terminal.interrupts import stop_on_interrupt
     from etam_ros.offline.picking.session import PickSession
     from etam_ros.offline.picking.window import pick_in_window
-    from etam_ros.offline.prompts_output import write_prompts
     from etam_ros.tracking import Tracker
 
-    session = PickSession(source, Tracker(stages, job.tracking), said)
+    session = PickSession(source, Tracker(stages, job.tracking), said, job.largest_id)
     with stop_on_interrupt(words=b"\n") as stop:
         picked = pick_in_window(session, stop=stop)
     if not picked:
         typer.echo("left without tracking: nothing was written", err=True)
         raise typer.Exit(EXIT_INTERRUPTED)
-    path = write_prompts(job.config.folder, session.prompts)
-    typer.echo(f"{len(session.prompts)} prompts in {path}")
     return list(session.prompts), session.frames_to_track()
 
 
+def _keep_picked(said: Sequence[TimedPrompt | TimedRemoval], folder: Path) -> None:
+    """Keep what was clicked on, whatever becomes of the run."""
+    from etam_ros.offline.prompts_file import TimedPrompt
+    from etam_ros.offline.prompts_output import write_prompts
+
+    picked = [item for item in said if isinstance(item, TimedPrompt)]
+    typer.echo(f"{len(picked)} prompts in {write_prompts(folder, picked)}")
+
+
+def _record(source: FrameSource, stages: Stages, job: _TrackJob) -> RunRecord:
+    """What is known of a run before it begins."""
+    from etam_ros.media.run_record import RunRecord
+    from etam_ros.offline.output_folder import LOGITS, MASKS, OBJECTS, OVERLAY
+
+    overlay = () if job.config.no_overlay else (OVERLAY,)
+    logits = (LOGITS,) if job.config.save_logits else ()
+    return RunRecord(
+        "track",
+        job.config.source,
+        stages.name,
+        frames_in_source=source.frame_count,
+        files=(MASKS, OBJECTS, *overlay, *logits),
+    )
+
+
 def _run(
-    run: TrackRun, source: FrameSource, frames: Iterable[Frame], stages: Stages, job: _TrackJob
+    run: TrackRun,
+    source: FrameSource,
+    frames: Iterable[Frame],
+    stages: Stages,
+    job: _TrackJob,
+    folder: ResultFolder,
 ) -> RunSummary:
     from etam_ros.cli.terminal.interrupts import stop_on_interrupt
     from etam_ros.cli.terminal.progress import frame_progress
+    from etam_ros.media.run_record import CUT, INTERRUPTED
     from etam_ros.offline.track_output import TrackOutput
     from etam_ros.tracking import Tracker
 
@@ -210,21 +274,35 @@ def _run(
         stop = stack.enter_context(stop_on_interrupt())
         output = stack.enter_context(
             TrackOutput(
-                job.config.folder,
+                folder.place,
                 fps=source.fps,
                 overlay=None if job.config.no_overlay else OverlayConfig(),
                 save_logits=job.config.save_logits,
+                wide_ids=job.config.wide_ids,
                 bag=bag,
             )
         )
-        return run.run(frames, tracker, output, masklets=masklets, on_frame=advance, stop=stop)
+
+        def on_frame() -> None:
+            folder.frames += 1
+            advance()
+
+        summary = run.run(frames, tracker, output, masklets=masklets, on_frame=on_frame, stop=stop)
+        if summary.stopped and not source.live:  # to stop it is how a camera ends
+            folder.end(INTERRUPTED)
+        elif summary.cut:
+            folder.end(CUT, summary.cut)
+        if bag is not None:
+            bag.record = folder.record
+        if output.note:
+            typer.echo(f"note: {output.note}", err=True)
+        return summary
 
 
 def _masklets(tracker: Tracker, job: _TrackJob) -> Masklets:
-    from etam_ros.media.label_png import LARGEST_ID
     from etam_ros.segmenting.masklets import Masklets
 
-    return Masklets(tracker, job.masklets, job.grid, LARGEST_ID)
+    return Masklets(tracker, job.masklets, job.grid, job.largest_id)
 
 
 def _bag(job: _TrackJob) -> TrackBag:
@@ -239,12 +317,13 @@ def _bag(job: _TrackJob) -> TrackBag:
     )
 
 
-def _report(summary: RunSummary, out: Path, bag: str) -> None:
+def _report(summary: RunSummary, folder: ResultFolder, bag: str) -> None:
     ids = ", ".join(str(object_id) for object_id in summary.object_ids) or "none"
     how = "stopped after" if summary.stopped else "tracked"
     merged = ", ".join(str(object_id) for object_id in summary.merged_ids)
     same = f"; the same as another, and ended: {merged}" if merged else ""
+    kept = f"; {folder.folder} keeps an earlier run's, which are whole" * folder.keeps_earlier
     typer.echo(
         f"{how} {summary.frames} frames at {summary.fps:.1f} frames/s; objects: {ids}{same}; "
-        f"results in {out}{bag and f' and {bag}'}"
+        f"results in {folder.place}{bag and f' and {bag}'}{kept}"
     )

@@ -22,12 +22,13 @@ def train(config: TrainingConfig) -> None:
     """
     from etam_ros.cli.terminal.interrupts import stop_on_interrupt
     from etam_ros.cli.terminal.progress import step_progress
-    from etam_ros.training.loop import train as run_training
 
     with (
         stop_on_interrupt() as stop,
         step_progress("training", config.steps, lines=True) as reached,
     ):
+        from etam_ros.training.loop import train as run_training  # said first: this takes seconds
+
         weights = run_training(
             config,
             on_report=lambda report: reached(report.step, _numbers(report)),

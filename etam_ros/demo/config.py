@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from etam_ros.config import NetworkConfig
 from etam_ros.errors import PromptError
 from etam_ros.options import option
 
+LOGS: Final = "logs"
+FOLLOW_RECORD: Final = "follow.json"
+"""What run.json is to a demo, of one that follows: both may lie in one folder."""
 UNTRAINED: Final = "random:0"
 SLOW_HZ: Final = 5.0
 """Images per second without a GPU: about what the default model keeps up with on a CPU."""
@@ -61,3 +65,16 @@ class DemoConfig(NetworkConfig):
             raise PromptError(
                 "--click and --box need a SOURCE: the made-up clip is clicked for you"
             )
+
+
+def is_older_demo(folder: Path) -> bool:
+    """Whether a folder is that of a demo from before there were records."""
+    return any(_begins_as_ours(folder / name) for name in ("report.md", "follow.md"))
+
+
+def _begins_as_ours(report: Path) -> bool:
+    try:
+        with report.open("rb") as file:
+            return file.readline().startswith(b"# etam demo")
+    except OSError:
+        return False

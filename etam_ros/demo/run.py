@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 from etam_ros.demo.clip import DemoClip
+from etam_ros.demo.config import FOLLOW_RECORD, LOGS, is_older_demo
 from etam_ros.demo.listener import DemoListener
 from etam_ros.demo.options import DemoOptions
 from etam_ros.demo.processes import DemoSession, process_environment, start_processes
 from etam_ros.demo.report import DemoReport
 from etam_ros.media.files import writing
+from etam_ros.media.result_kind import ResultKind
 from etam_ros.ros.harness.isolation import isolated_domain
 from etam_ros.ros.harness.process_group import ProcessGroup
 from etam_ros.ros.startup import require_rclpy
 
 REPORT: Final = "report.md"
-_FILES: Final = ("overlay.mp4", "overlay.mp4.part", "overlay.jpg", REPORT)
-
-
-def start_folder(out: Path) -> None:
-    """Make the folder; take away what an earlier demo left.
-
-    Raises:
-        SourceError: it cannot be written.
-    """
-    with writing(out):
-        out.mkdir(parents=True, exist_ok=True)
-        for name in _FILES:
-            (out / name).unlink(missing_ok=True)
+LEFT: Final = ResultKind(
+    "demo",
+    ("overlay.mp4", "overlay.jpg", REPORT, "clip", LOGS),
+    inside={"clip": r"frames|masks|frames/\d+\.jpg|masks/\d+\.png", LOGS: r"[^/]+\.log"},
+    beside=(FOLLOW_RECORD,),
+    is_older=is_older_demo,
+    is_shared=True,
+)
 
 
 def run_demo(
@@ -42,6 +38,7 @@ def run_demo(
     """Play, click and listen, and leave overlay.mp4, overlay.jpg and, with results, report.md.
 
     Args:
+        options: their folder holds nothing of an earlier demo.
         on_status: called with what is being done, in words.
         stop: asked again and again; true ends the run.
 
@@ -53,7 +50,7 @@ def run_demo(
     with (
         DemoListener(options.out, clip.fps, prompts=options.prompts, truth=clip.truth) as listener,
         isolated_domain() as environment,
-        ProcessGroup(environment, options.out / "logs") as processes,
+        ProcessGroup(environment, options.out / LOGS) as processes,
         process_environment(environment),
     ):
         # They start before this process has threads of its own.

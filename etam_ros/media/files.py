@@ -153,5 +153,9 @@ def writing_whole(path: Path) -> Iterator[Path]:
     """
     part = path.with_name(path.name + ".part")
     with writing(path):
+        part.touch()
+        usual = part.stat().st_mode  # some libraries leave files that nobody else may read
         yield part
+        if part.stat().st_mode != usual:
+            part.chmod(stat.S_IMODE(usual))
         part.replace(path)

@@ -37,16 +37,33 @@ class FrameSource(Closing):
         self.recorded = False
         self.notes: list[str] = []
         self._running: Generator[Frame, None, None] | None = None
+        self._first: Frame | None = None
 
     def __iter__(self) -> Iterator[Frame]:
         """Start over.
 
         Raises:
             SourceError: a frame cannot be read; the message says which.
+            CutSourceError: there are no more, though there should be.
         """
         self._end_iteration()
         self._running = self._read()
         return self._running
+
+    def peek(self, index: int) -> Frame | None:
+        """A frame of the size that the `index`-th has; None where nobody can know beforehand.
+
+        Ends an iteration.
+
+        Raises:
+            SourceError: it cannot be read.
+        """
+        if self.live:
+            return None
+        if self._first is None:
+            self._first = next(iter(self), None)
+            self._end_iteration()
+        return self._first
 
     def close(self) -> None:
         self._end_iteration()

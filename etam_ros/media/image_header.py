@@ -9,11 +9,14 @@ for a PNG of 720p where this takes 0.6 ms.
 
 from __future__ import annotations
 
+import io
 import re
 import struct
 import zlib
 from dataclasses import dataclass
 from typing import Final
+
+from PIL import Image
 
 from etam_ros.errors import ImageError
 
@@ -63,6 +66,24 @@ def read_header(data: bytes) -> CompressedHeader:
             "expected at least 1x1: look at the program that made it"
         )
     return header
+
+
+def check_is_one(data: bytes) -> None:
+    """Raise ImageError where a file holds several pictures, of which readers give the first.
+
+    Animations in WebP and PNG, and TIFFs with several pages; a JPEG's others are previews.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=("PNG", "WEBP", "TIFF")) as picture:
+            count = int(getattr(picture, "n_frames", 1))
+            kind = str(picture.format)
+    except Exception:  # whatever Pillow raises for what it does not read: others may
+        return
+    if count > 1:
+        raise ImageError(
+            f"it holds {count} pictures ({kind}), expected one: make a video of it, or a folder "
+            "of images"
+        )
 
 
 def _jpeg_header(data: bytes) -> CompressedHeader:

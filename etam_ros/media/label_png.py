@@ -7,6 +7,7 @@ it is OpenCV, since Pillow cuts 16-bit colour to 8 bits.
 from __future__ import annotations
 
 import io
+import warnings
 import zlib
 from pathlib import Path
 from typing import Any, Final
@@ -22,16 +23,26 @@ from etam_ros.media.files import read_ordinary
 from etam_ros.media.image_header import PNG_START, is_jpeg_or_png, read_header
 
 LARGEST_ID: Final = 255
+LARGEST_WIDE_ID: Final = 65535
+_LARGEST_SIDE: Final = 20_000
+"""Pixels of a mask on a side at most; a few kilobytes can claim far more."""
 
 
-def encode_label_png(label_image: NDArray[np.integer]) -> bytes:
-    """Encode object ids, (H, W) integers 0..255 with 0 the background, as an 8-bit palette PNG.
+def encode_label_png(label_image: NDArray[np.integer], *, wide: bool = False) -> bytes:
+    """Encode object ids, (H, W) integers with 0 the background, as an 8-bit palette PNG.
+
+    Args:
+        wide: as 16-bit grey, which takes ids up to 65535.
 
     Raises:
         ImageError: an id is over 255, or the array is not (H, W) with at least one pixel.
     """
     if label_image.ndim != 2 or label_image.size == 0:
         raise ImageError(f"label image has shape {label_image.shape}, expected (H, W)")
+    if wide:
+        settings = (cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE)
+        grey = np.ascontiguousarray(label_image, dtype=np.uint16)
+        return cv2.imencode(".png", grey, settings)[1].tobytes()
     highest = int(label_image.max())
     if highest > LARGEST_ID:
         raise ImageError(
@@ -57,6 +68,7 @@ def read_mask_values(path: Path) -> NDArray[np.integer]:
     except OSError as error:
         raise ImageError(f"mask {path} cannot be read: {error.strerror}") from None
     try:
+        _check_size(data)
         if is_jpeg_or_png(data):
             read_header(data)  # Pillow reads other ids from some damaged files and says nothing
         values = _decoded(data)
@@ -67,6 +79,24 @@ def read_mask_values(path: Path) -> NDArray[np.integer]:
     if values.ndim == 3:
         values = values[..., :3].max(axis=2)  # alpha says nothing about the object
     return np.asarray(values)
+
+
+def _check_size(data: bytes) -> None:
+    """Raise ImageError where a picture claims more pixels than any that is taken."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data)) as picture:
+                width, height = picture.size
+    except Image.DecompressionBombError:
+        width = height = _LARGEST_SIDE + 1
+    except Exception:  # whatever Pillow raises for what is no picture: OpenCV may know more
+        return
+    if max(width, height) > _LARGEST_SIDE:
+        raise ImageError(
+            f"it says that it has {width} x {height} pixels, expected up to {_LARGEST_SIDE} on a "
+            "side: give a mask of the frame's size"
+        )
 
 
 def _decoded(data: bytes) -> NDArray[Any] | None:

@@ -17,91 +17,20 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any, Final
 
-import av
 import cv2
 import numpy as np
-from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from etam_ros.errors import ImageError, SourceError
 from etam_ros.media.files import bag_files_in, is_bag, read_ordinary
 from etam_ros.media.frame_source import DEFAULT_FPS, FrameSource
-from etam_ros.media.image_header import is_jpeg_or_png, read_header
+from etam_ros.media.image_header import check_is_one, is_jpeg_or_png, read_header
+from etam_ros.media.videos import EXPECTED, VideoSource, reason_of
 from etam_ros.records import Frame
 
 IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _CAMERA: Final = re.compile(r"(?:/dev/video)?([0-9]+)", re.ASCII)
-_EXPECTED: Final = "a video file, a folder of images, a bag, or the index of a camera"
 _NS_PER_S: Final = 1_000_000_000
-
-
-class VideoSource(FrameSource):
-    """A video file, turned upright by its metadata. Stamps count from its first frame."""
-
-    def __init__(self, path: Path, fps: float | None) -> None:
-        self._path = path
-        try:
-            with _opened(path) as container:
-                stream = _video_stream(container, path)
-                rate = stream.average_rate or stream.guessed_rate
-                count = stream.frames or None
-        except (FFmpegError, OSError) as error:
-            raise SourceError(
-                f"{path} cannot be opened ({_reason(error)}), expected {_EXPECTED}"
-            ) from error
-        super().__init__(path.name, float(fps or rate or DEFAULT_FPS), count)
-
-    def _read(self) -> Generator[Frame, None, None]:
-        number = 0
-        try:
-            with _opened(self._path) as container:
-                stream = _video_stream(container, self._path)
-                stream.thread_type = "AUTO"
-                first_pts, stamp_ns = None, -1
-                period_ns = round(_NS_PER_S / self.fps)
-                for picture in container.decode(stream):
-                    first_pts = picture.pts if first_pts is None else first_pts
-                    earliest_ns, stamp_ns = stamp_ns, number * period_ns
-                    if picture.pts is not None and picture.time_base is not None:
-                        stamp_ns = round((picture.pts - first_pts) * picture.time_base * _NS_PER_S)
-                    if stamp_ns <= earliest_ns:  # time stands still in some files
-                        stamp_ns = earliest_ns + period_ns
-                    yield Frame(_upright(picture), stamp_ns)
-                    number += 1
-        except (FFmpegError, OSError) as error:
-            raise SourceError(
-                f"video {self._path} cannot be decoded behind frame {number} ({_reason(error)}), "
-                "expected a whole file: repair it, or cut it there"
-            ) from error
-        if not number:
-            raise SourceError(f"video {self._path} has no frames, expected at least one")
-
-
-def _opened(path: Path) -> Any:
-    return av.open(str(path), metadata_errors="replace")  # titles in any encoding
-
-
-def _video_stream(container: Any, path: Path) -> Any:
-    if not container.streams.video:
-        raise SourceError(f"{path} has no pictures in it, expected {_EXPECTED}")
-    stream = container.streams.video[0]
-    if stream.codec_context is None:  # decoding would end the process
-        raise SourceError(
-            f"video {path} is in a codec that PyAV cannot decode, or damaged, expected H.264 or "
-            "another common one: convert it"
-        )
-    return stream
-
-
-def _upright(picture: Any) -> NDArray[np.uint8]:
-    """RGB of a decoded picture, turned as its file asks for."""
-    image: NDArray[np.uint8] = picture.to_ndarray(format="rgb24")
-    quarters = round(picture.rotation / 90) % 4  # counter-clockwise, as numpy's
-    return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else image
-
-
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error)
 
 
 class FolderSource(FrameSource):
@@ -110,6 +39,11 @@ class FolderSource(FrameSource):
     def __init__(self, path: Path, fps: float | None) -> None:
         self._paths = [path] if path.is_file() else images_in(path)
         super().__init__(path.name or str(path), fps or DEFAULT_FPS, len(self._paths))
+
+    def peek(self, index: int) -> Frame | None:
+        if not 0 <= index < len(self._paths):
+            return None
+        return Frame(read_image(self._paths[index]))  # they may differ in size
 
     def _read(self) -> Generator[Frame, None, None]:
         for number, path in enumerate(self._paths):
@@ -125,7 +59,7 @@ def images_in(folder: Path) -> list[Path]:
     try:
         paths = [path for path in folder.iterdir() if not path.name.startswith(".")]
     except OSError as error:
-        raise SourceError(f"folder {folder} cannot be listed: {_reason(error)}") from error
+        raise SourceError(f"folder {folder} cannot be listed: {reason_of(error)}") from error
     images = [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES]
     if not images:
         raise SourceError(
@@ -162,10 +96,11 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         data = read_ordinary(path)
         if is_jpeg_or_png(data):
             read_header(data)  # OpenCV gives half a picture for half a file, depending on its age
+        check_is_one(data)
         if data:
             decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except OSError as error:
-        reason = _reason(error)
+        reason = reason_of(error)
     except (ImageError, cv2.error) as error:
         reason = str(error).partition(", expected")[0].strip()
     if decoded is None:
@@ -238,19 +173,19 @@ def open_source(
         raise SourceError(f"rate is {fps} frames a second, expected a number above 0")
     path = Path(source if isinstance(source, Path) else str(source))
     if not str(source).strip() or (isinstance(source, int) and source < 0):
-        raise SourceError(f"source is {source!r}, expected {_EXPECTED}")
+        raise SourceError(f"source is {source!r}, expected {EXPECTED}")
     try:
         is_there, is_ordinary = path.exists(), path.is_file() or path.is_dir()
     except (OSError, ValueError) as error:  # no rights, too long, or a zero byte
-        raise SourceError(f"{str(path)!r} cannot be opened: {_reason(error)}") from error
+        raise SourceError(f"{str(path)!r} cannot be opened: {reason_of(error)}") from error
     camera = _CAMERA.fullmatch(str(source))
     if camera and (isinstance(source, int) or not is_ordinary):
         _check_no_topic(topic, f"camera {camera[1]}")
         return CameraSource(int(camera[1]), fps)
     if not is_there:
-        raise SourceError(f"{path} does not exist, expected {_EXPECTED}")
+        raise SourceError(f"{path} does not exist, expected {EXPECTED}")
     if not is_ordinary:
-        raise SourceError(f"{path} is a pipe or a device, expected {_EXPECTED}")
+        raise SourceError(f"{path} is a pipe or a device, expected {EXPECTED}")
     if is_bag(path):
         from etam_ros.media.bags.source import BagSource
 

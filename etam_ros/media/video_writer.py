@@ -23,6 +23,8 @@ from etam_ros.media.files import Closing, writing
 
 _CODEC: Final = "libx264"
 _TICKS = 90_000  # per second; fine enough for any frame rate and for real time stamps
+_LARGEST_SIDE = 4096
+"""Pixels of a side at most, of what browsers play; larger frames are reduced."""
 _BT709 = 1  # of primaries and transfer, in the numbers of H.273
 
 
@@ -38,6 +40,10 @@ class VideoWriter(Closing):
         fps: frames per second of frames that come without a time.
         quality: x264's constant rate factor, 0 (lossless) to 51.
 
+    Attributes:
+        frames: written so far.
+        note: what is odd about it, in words; empty: nothing.
+
     Raises:
         SourceError: the file cannot be written, or this PyAV has no H.264 encoder.
     """
@@ -45,6 +51,7 @@ class VideoWriter(Closing):
     def __init__(self, path: Path, fps: float, *, quality: int = 20) -> None:
         self.path = path
         self.frames = 0
+        self.note = ""
         self._part = path.with_name(path.name + ".part")
         self._step = max(1, round(_TICKS / fps))
         self._quality = quality
@@ -105,9 +112,13 @@ class VideoWriter(Closing):
             ) from None
         with writing(self.path):
             container = av.open(
-                str(self._part), "w", format="mp4", options={"movflags": "+faststart"}
+                str(self._part.absolute()), "w", format="mp4", options={"movflags": "+faststart"}
             )
             stream = container.add_stream(_CODEC, rate=Fraction(_TICKS, self._step))
+            scale = min(1.0, _LARGEST_SIDE / max(width, height))
+            if scale < 1:
+                width, height = max(1, int(width * scale)), max(1, int(height * scale))
+                self.note = f"{self.path} is reduced to {width} x {height} pixels"
             stream.width, stream.height = width + width % 2, height + height % 2
             stream.pix_fmt = "yuv420p"
             context = stream.codec_context

@@ -20,6 +20,8 @@ from etam_ros.model.efficientsam.network import EfficientSAM
 from etam_ros.model.network import EfficientTAM
 
 SHOWN_KEYS = 3
+LARGEST_WEIGHT = 1e5
+"""Of a network that was trained; those of all official ones stay below a hundred."""
 OBJECT_SCORE_BIAS = "sam_mask_decoder.pred_obj_score_head.layers.2.bias"
 
 Network = TypeVar("Network", EfficientTAM, EfficientSAM)
@@ -53,7 +55,7 @@ def _filled(network: Network, weights: str) -> Network:
     if seed is not None:
         state = random_state_dict(network, seed)
     else:
-        state = read_state_dict(Path(weights).expanduser())
+        state = read_state_dict(Path(weights))
         check_state_dict(state, expected, source=weights, model=network.config.name)
     own = zip(network.state_dict(), expected, strict=True)
     network.load_state_dict({name: state[official] for name, official in own})
@@ -91,8 +93,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     Raises:
         WeightsError: there is no such file, or it is not a checkpoint.
     """
-    if not path.is_file():
-        raise WeightsError(f"weights file {path} does not exist: check the path")
+    path = _existing(path)
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file  # training goes without it
@@ -106,12 +107,33 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             f"weights file {path} cannot be read ({reason}): it is damaged or no checkpoint, "
             "download it again"
         ) from error
-    state = content.get("model", content) if isinstance(content, dict) else content
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+    state: dict[str, Tensor] = content
+    if isinstance(content, dict):
+        state = content.get("model", content)
+    named = isinstance(state, dict) and all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
+    )
+    if not named:
         raise WeightsError(
             f"weights file {path} holds no state dict, expected tensors by name under 'model'"
         )
     return state
+
+
+def _existing(path: Path) -> Path:
+    """The path of a file, with ~ filled in.
+
+    Raises:
+        WeightsError: there is no such file.
+    """
+    reason = "does not exist"
+    try:
+        found = path.expanduser()
+        if found.is_file():
+            return found
+    except (OSError, RuntimeError, ValueError) as error:  # too long, no rights; no such user
+        reason = f"cannot be opened ({getattr(error, 'strerror', None) or error})"
+    raise WeightsError(f"weights file {path!s:.200} {reason}: check the path")
 
 
 def _unpacked(path: Path) -> io.BytesIO:
@@ -144,8 +166,15 @@ def check_state_dict(
             for key in common
             if state[key].shape != expected[key].shape
         ],
-        "not finite": [key for key in common if not torch.isfinite(state[key]).all()],
+        "not of plain numbers": [key for key in common if not _is_plain(state[key])],
     }
+    plain = [key for key in common if _is_plain(state[key])]
+    problems["not finite"] = [key for key in plain if not torch.isfinite(state[key]).all()]
+    problems[f"beyond {LARGEST_WEIGHT:g}"] = [
+        key
+        for key in plain
+        if key not in problems["not finite"] and bool((state[key].abs() > LARGEST_WEIGHT).any())
+    ]
     found = [f"{len(keys)} {what} ({_shorten(keys)})" for what, keys in problems.items() if keys]
     if found:
         whose = whose_layout(state)
@@ -153,6 +182,11 @@ def check_state_dict(
         raise WeightsError(
             f"weights file {source} does not fit {model}: keys {'; '.join(found)}: {hint}"
         )
+
+
+def _is_plain(value: Tensor) -> bool:
+    """Whether it is a tensor of numbers that lie one behind the other, in memory."""
+    return value.layout is torch.strided and value.is_floating_point() and not value.is_meta
 
 
 def whose_layout(state: Mapping[str, Tensor]) -> str:

@@ -44,6 +44,9 @@ class TrackConfig(Checked):
     )
     save_logits: bool = option(False, "Also write logits.npz, unfilled and complete.")
     no_overlay: bool = option(False, "Write no overlay.mp4.")
+    wide_ids: bool = option(
+        False, "Write masks as 16-bit PNGs without colours, for ids up to 65535."
+    )
 
     @property
     def folder(self) -> Path:

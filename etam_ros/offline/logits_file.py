@@ -21,7 +21,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip file knows: the same run, t
 class LogitsFile:
     """Appends arrays to an .npz; memory stays constant however long the stream.
 
-    The file appears under its name when closed; until then it is `<name>.part`.
+    The file appears under its name when it is whole; until then it is `<name>.part`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -35,14 +35,15 @@ class LogitsFile:
             for name, array in _arrays(state).items():
                 self._append(f"f{frame_index}_o{state.object_id}_{name}", array)
 
-    def close(self) -> None:
-        """Finish the file and give it its name."""
-        try:
-            self._archive.close()
-        except OSError:
-            self._part.unlink(missing_ok=True)
-            raise
-        self._part.replace(self._path)
+    def close(self, *, is_whole: bool = True) -> None:
+        """Finish the file.
+
+        Args:
+            is_whole: it gets its name; else it stays a part, which can be read under that name.
+        """
+        self._archive.close()
+        if is_whole:
+            self._part.replace(self._path)
 
     def _append(self, key: str, array: NDArray[np.float32]) -> None:
         content = io.BytesIO()

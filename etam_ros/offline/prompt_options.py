@@ -52,12 +52,14 @@ def prompts_from_options(
     backgrounds: Sequence[str],
     boxes: Sequence[str],
     known: Sequence[TimedPrompt] = (),
+    largest_id: int = LARGEST_ID,
 ) -> list[TimedPrompt]:
     """The prompts that options say.
 
     Args:
         clicks, backgrounds, boxes: as FORMS says.
         known: prompts of a file, whose objects keep their ids.
+        largest_id: that mask pictures hold.
 
     Returns:
         prompts by frame. An option without an id starts an object, which gets the lowest id that
@@ -66,11 +68,11 @@ def prompts_from_options(
     Raises:
         PromptError: an option is malformed, or does not say which object it means.
     """
-    said = [_read(CLICK, text) for text in clicks]
-    said += [_read(BOX, text) for text in boxes]
-    off = [_read(BACKGROUND_CLICK, text) for text in backgrounds]
+    said = [_read(CLICK, text, largest_id) for text in clicks]
+    said += [_read(BOX, text, largest_id) for text in boxes]
+    off = [_read(BACKGROUND_CLICK, text, largest_id) for text in backgrounds]
     named = {item.prompt.object_id for item in known} | {each.object_id for each in said + off}
-    unused = (number for number in range(1, LARGEST_ID + 2) if number not in named)
+    unused = (number for number in range(1, largest_id + 2) if number not in named)
     owned = [(each.object_id or next(unused), each) for each in said]
     objects = ({number for number, _ in owned} | named) - {0}
     for each in off:
@@ -92,7 +94,7 @@ def prompts_from_options(
     ]
 
 
-def _read(option: str, text: str) -> _Said:
+def _read(option: str, text: str, largest_id: int) -> _Said:
     found = _PATTERN.fullmatch(text)
     numbers = _numbers(found[2]) if found else ()
     if found is None or len(numbers) != (4 if option == BOX else 2):
@@ -102,8 +104,8 @@ def _read(option: str, text: str) -> _Said:
     if option == BOX and not (numbers[0] < numbers[2] and numbers[1] < numbers[3]):
         raise PromptError(f"{option} is {text!r}, expected x0 < x1 and y0 < y1")
     object_id = int(found[1] or 0)
-    if found[1] and not 1 <= object_id <= LARGEST_ID:
-        raise PromptError(f"{option} is {text!r}, expected an ID from 1 to {LARGEST_ID}")
+    if found[1] and not 1 <= object_id <= largest_id:
+        raise PromptError(f"{option} is {text!r}, expected an ID from 1 to {largest_id}")
     return _Said(option, text, object_id, numbers, int(found[3] or 0))
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etam_ros.errors import ImageError, PromptError
+from etam_ros.media.files import read_ordinary
 from etam_ros.media.label_png import read_mask_values
 from etam_ros.records import MAX_OBJECT_ID, NEW_OBJECT, Frame, Prompt
 
@@ -103,7 +104,7 @@ def read_prompts(path: Path, absent: Mapping[str, int] = _NOTHING) -> list[Timed
 
 def _load_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return json.loads(read_ordinary(path).decode("utf-8-sig"))
     except OSError as error:
         raise PromptError(f"prompts file {path} cannot be read: {error.strerror}") from None
     except json.JSONDecodeError as error:
@@ -121,7 +122,7 @@ def _read_entry(index: int, entry: Any, path: Path, absent: Mapping[str, int]) -
     try:
         prompt = Prompt(
             object_id=reader.integer("object_id", NEW_OBJECT, MAX_OBJECT_ID),
-            label=reader.typed("label", "", "text"),
+            label=reader.text("label"),
             points=points,
             point_labels=labels,
             box=reader.box(),
@@ -179,6 +180,15 @@ class _EntryReader:
             raise self._error(name, f"{_show(value)}, expected {expected}")
         return value
 
+    def text(self, name: str) -> str:
+        """Text that every file takes; empty when absent."""
+        value = self.typed(name, "", "text")
+        try:
+            value.encode()
+        except UnicodeEncodeError:  # half of a surrogate pair
+            raise self._error(name, f"{_show(value)}, which is no text") from None
+        return value
+
     def points(self) -> tuple[list[tuple[float, float]], list[int]]:
         """Clicks and their labels, both empty when absent."""
         nothing: list[Any] = []
@@ -209,7 +219,7 @@ class _EntryReader:
             if "mask_value" in self._entry:
                 raise self._error("mask_value", "given without mask, expected a mask picture")
             return None
-        name = self.typed("mask", "", "text")
+        name = self.text("mask")
         try:
             values = read_mask_values(self._folder / name)
         except (ImageError, ValueError) as error:  # ValueError: a name with a null character

@@ -17,52 +17,16 @@ from numpy.typing import NDArray
 
 from etam_ros.config import OverlayConfig
 from etam_ros.drawing.overlay import draw_overlay
-from etam_ros.errors import SourceError
 from etam_ros.media.files import writing, writing_whole
 from etam_ros.media.label_png import encode_label_png
-from etam_ros.offline.output_folder import (
-    COLUMNS,
-    LOGITS,
-    OBJECTS,
-    check_place,
-    is_our_table,
-    not_ours,
-)
-from etam_ros.offline.prompts_output import PROMPTS
+from etam_ros.offline.output_folder import COLUMNS, LOGITS, MASKS_PNG, OBJECTS, OVERLAY_PNG
 from etam_ros.offline.track_output import object_row
 from etam_ros.records import Frame, FrameResult, ObjectState, Prompt
 from etam_ros.segmenting import FoundMask, SegmentedObject
 from etam_ros.segmenting.states import state_of
 from etam_ros.tracking.masks.measures import measure
 
-MASKS_PNG: Final = "masks.png"
-OVERLAY_PNG: Final = "overlay.png"
-_FILES: Final = (OBJECTS, MASKS_PNG, OVERLAY_PNG, LOGITS, LOGITS + ".part")
 _VISIBILITY: Final = COLUMNS.index("visibility")
-
-
-def check_segment_folder(folder: Path, image: str, prompts: Path | None) -> None:
-    """Raise SourceError unless the folder is new, empty, or holds an earlier run alone.
-
-    Args:
-        folder: where the output shall go.
-        image: what is segmented; it must not lie in the folder.
-        prompts: the prompts file; it may lie in the folder.
-    """
-    check_place(folder, image)
-    if not folder.is_dir():
-        return
-    try:
-        names = sorted(path.name for path in folder.iterdir())
-    except OSError as error:
-        raise SourceError(f"--out {folder} cannot be read: {error.strerror}") from None
-    read_here = prompts is not None and prompts.resolve().parent == folder.resolve()
-    allowed = set(_FILES) if is_our_table(folder / OBJECTS) else set()
-    if read_here and prompts is not None:
-        allowed |= {prompts.name, PROMPTS}
-    foreign = [name for name in names if name not in allowed or not (folder / name).is_file()]
-    if foreign:
-        raise not_ours(folder, foreign[0])
 
 
 def write_segmented(
@@ -77,7 +41,7 @@ def write_segmented(
     object over the larger one.
 
     Args:
-        folder: made if it is not there; files of an earlier run in it are removed.
+        folder: in which nothing of an earlier run lies.
         frame: the picture.
         states: its objects, in the order of the table, from `answered` or `listed`.
         answers: whose logits are written, too; none: no logits.npz.
@@ -96,9 +60,6 @@ def write_segmented(
     )
     overlay = draw_overlay(frame.image, result, OverlayConfig())
     with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in _FILES:
-            (folder / name).unlink(missing_ok=True)
         with (folder / OBJECTS).open("w", encoding="utf-8", newline="") as file:
             table = csv.writer(file)
             table.writerow(COLUMNS)

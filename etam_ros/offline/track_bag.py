@@ -15,6 +15,7 @@ from etam_ros.media.bags.definitions import PROMPT, TRACK_EVENT, TRACKED_OBJECT_
 from etam_ros.media.bags.topics import APPLIED_PROMPTS, COMPRESSED_IMAGE, IMAGE, LABEL_IMAGE
 from etam_ros.media.bags.writer import BagWriter
 from etam_ros.media.files import Closing
+from etam_ros.media.run_record import RECORD, RunRecord
 from etam_ros.offline.prompts_file import TimedPrompt, TimedRemoval
 from etam_ros.records import Frame, FrameResult
 
@@ -32,6 +33,9 @@ class TrackBag(Closing):
         tracker: name of the node whose topics they are.
         overlay_quality: of the JPEGs of overlays, 1..100; None: they are not for the bag.
 
+    Attributes:
+        record: of the run, which is put into the bag.
+
     Raises:
         SourceError: it cannot be written, or rosbags is not installed.
     """
@@ -45,6 +49,7 @@ class TrackBag(Closing):
         overlay_quality: int | None = None,
     ) -> None:
         self.overlay_quality = overlay_quality
+        self.record: RunRecord | None = None
         self._tracker = tracker
         self._last_seen: dict[int, messages.Place] = {}
         self._writer = BagWriter(path, storage)
@@ -96,7 +101,7 @@ class TrackBag(Closing):
         self._writer.write(f"{self._tracker}/{name}", message, frame.stamp_ns)
 
     def close(self) -> None:
-        self._writer.close()
+        self.__exit__(None, None, None)
 
     def __exit__(
         self,
@@ -104,4 +109,6 @@ class TrackBag(Closing):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self.record is not None:
+            self._writer.beside[RECORD] = self.record.as_bytes()
         self._writer.__exit__(kind, error, trace)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from etam_ros.errors import PromptError
+from etam_ros.errors import CutSourceError, PromptError
 from etam_ros.media.label_png import LARGEST_ID
 from etam_ros.offline.prompts_file import PromptSchedule, TimedPrompt, TimedRemoval
 from etam_ros.offline.track_output import TrackOutput
@@ -29,6 +29,7 @@ class RunSummary:
         seconds: from the first frame to the last.
         stopped: it was asked to stop before the source ended.
         merged_ids: of those objects that turned out to be another one.
+        cut: why the source ended before its time; empty: it did not.
     """
 
     frames: int
@@ -36,6 +37,7 @@ class RunSummary:
     seconds: float
     stopped: bool
     merged_ids: tuple[int, ...] = ()
+    cut: str = ""
 
     @property
     def fps(self) -> float:
@@ -48,13 +50,17 @@ class TrackRun:
 
     Args:
         prompts: in the order in which they are given on a frame, with removals among them.
+        largest_id: that mask pictures hold.
 
     Raises:
         PromptError: they ask for ids that mask pictures cannot hold.
     """
 
-    def __init__(self, prompts: Sequence[TimedPrompt | TimedRemoval]) -> None:
-        numbered = iter(with_ids([item for item in prompts if isinstance(item, TimedPrompt)]))
+    def __init__(
+        self, prompts: Sequence[TimedPrompt | TimedRemoval], largest_id: int = LARGEST_ID
+    ) -> None:
+        only = [item for item in prompts if isinstance(item, TimedPrompt)]
+        numbered = iter(with_ids(only, largest_id))
         self._schedule = PromptSchedule(
             [next(numbered) if isinstance(item, TimedPrompt) else item for item in prompts]
         )
@@ -85,27 +91,34 @@ class TrackRun:
         """
         seen: dict[int, None] = {}  # an ordered set
         frames, stopped, started = 0, False, time.perf_counter()
-        for index, frame in enumerate(source):
-            self._track(index, frame, tracker, output, masklets)
-            seen.update(dict.fromkeys(tracker.object_ids))
-            frames = index + 1
-            on_frame()
-            if stop():
-                stopped = True
+        cut = ""
+        coming = iter(source)
+        while not stopped:
+            try:
+                frame = next(coming)
+            except StopIteration:
                 break
+            except CutSourceError as error:
+                cut = str(error)
+                break
+            self._track(frames, frame, tracker, output, masklets)
+            seen.update(dict.fromkeys(tracker.object_ids))
+            frames += 1
+            on_frame()
+            stopped = stop()
         seconds = time.perf_counter() - started
-        return RunSummary(frames, tuple(seen), seconds, stopped, tuple(self._merged))
+        return RunSummary(frames, tuple(seen), seconds, stopped, tuple(self._merged), cut)
 
-    def check_all_prompted(self, frames: int) -> None:
-        """Raise PromptError if a prompt's frame never came; the output is whole without it."""
+    def unprompted(self, frames: int) -> str:
+        """What to say of prompts whose frame never came; empty: all were given."""
         left = [item for item in self._schedule.left if isinstance(item, TimedPrompt)]
         if not left:
-            return
+            return ""
         others = f" (and {len(left) - 1} more)" if len(left) > 1 else ""
         had = f"which had frames 0 to {frames - 1}" if frames else "which had none"
-        raise PromptError(
+        return (
             f"{left[0].place}{others} is for {left[0].when}, which is not in "
-            f"the source, {had}: the output is complete, but without it"
+            f"the source, {had}: the output has every frame, but is without it"
         )
 
     def _track(
@@ -154,23 +167,29 @@ class TrackRun:
         self._removed.add(object_id)
 
 
-def with_ids(prompts: Sequence[TimedPrompt]) -> list[TimedPrompt]:
+def with_ids(
+    prompts: Sequence[TimedPrompt], largest_id: int = LARGEST_ID, remedy: str = ""
+) -> list[TimedPrompt]:
     """Give each new object the lowest id that no prompt has.
+
+    Args:
+        largest_id: that mask pictures hold.
+        remedy: what else there is to do about larger ones.
 
     Raises:
         PromptError: an id is one that mask pictures cannot hold.
     """
     named = {item.prompt.object_id for item in prompts}
-    unused = (object_id for object_id in range(1, LARGEST_ID + 1) if object_id not in named)
+    unused = (object_id for object_id in range(1, largest_id + 1) if object_id not in named)
     numbered = []
     for item in prompts:
         object_id = item.prompt.object_id
         if object_id == NEW_OBJECT:
-            object_id = next(unused, LARGEST_ID + 1)
-        if object_id > LARGEST_ID:
+            object_id = next(unused, largest_id + 1)
+        if object_id > largest_id:
             raise PromptError(
                 f"{item.place}, field object_id: {object_id}, but mask pictures "
-                f"hold ids up to {LARGEST_ID}: use lower ids, or fewer"
+                f"hold ids up to {largest_id}: use lower ids, or fewer{remedy}"
             )
         numbered.append(replace(item, prompt=replace(item.prompt, object_id=object_id)))
     return numbered

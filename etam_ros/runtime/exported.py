@@ -1,7 +1,7 @@
 """Exported models on disk: a folder of ONNX files, and the manifest that says what they are.
 
     ENGINE_DIR/etam_nano-fp32-1a2b3c4d5e6f/
-        manifest.json            ExportKey and StageSizes; written last
+        manifest.json            ExportKey, StageSizes and the hash of every file; written last
         constants.safetensors    StageConstants, those that the model has
         encode_image.onnx, self_attend.onnx, cross_attend.onnx, ...
 
@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,9 +27,10 @@ from etam_ros.errors import BackendError
 from etam_ros.model import model_config
 from etam_ros.paths import checkout_folder
 from etam_ros.runtime.atomic import lock_of, make_folder
+from etam_ros.runtime.sealed import hash_of, hashes_of, read_sealed, sealed
 from etam_ros.runtime.stages import ModelTraits, StageConstants, StageSizes
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 """Of the folder; raised whenever what an export holds changes."""
 BY_LENGTH: Final = "by_length"
 PADDED: Final = "padded"
@@ -38,6 +40,7 @@ DECODED: Final = ("mask_logits_out", "iou_scores", "pointers", "object_score_log
 """What the graph decode_mask gives, in the order of `DecodedMasks`."""
 MANIFEST: Final = "manifest.json"
 CONSTANTS: Final = "constants.safetensors"
+logger = logging.getLogger(__name__)
 OnStep = Callable[[str], None]
 """Is told what is being done, for people who wait."""
 
@@ -78,12 +81,14 @@ class ExportedModel:
         key: what it was made from.
         sizes: of the model.
         graphs: names of its graphs; each lies in NAME.onnx.
+        hashes: SHA-256 of its files by name.
     """
 
     folder: Path
     key: ExportKey
     sizes: StageSizes
     graphs: tuple[str, ...]
+    hashes: dict[str, str]
 
     def file(self, graph: str) -> Path:
         """The ONNX file of a graph."""
@@ -97,19 +102,10 @@ class ExportedModel:
         return traits_of(model_config(self.key.model))
 
     @property
-    def state(self) -> str:
-        """Changes when one of the files does."""
-        files = [self.file(graph).stat() for graph in self.graphs]
-        described = ",".join(f"{file.st_size}:{file.st_mtime_ns}" for file in files)
-        return hashlib.sha256(described.encode()).hexdigest()[:12]
-
-    @cached_property
     def content(self) -> str:
-        """Tells what is in the files, as they are first asked for, wherever the folder lies."""
-        digest = hashlib.sha256()
-        for graph in self.graphs:
-            digest.update(hashlib.sha256(self.file(graph).read_bytes()).digest())
-        return digest.hexdigest()[:12]
+        """Tells what is in the files, wherever the folder lies and whenever it was copied."""
+        text = json.dumps(self.hashes, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def constants(self, device: torch.device) -> StageConstants:
         """The values that the tracker applies."""
@@ -138,32 +134,53 @@ def engine_folder(engine_dir: str) -> Path:
     Raises:
         BackendError: it cannot be made.
     """
-    folder = Path(engine_dir).expanduser() if engine_dir else default_engine_dir()
+    folder = Path(engine_dir) if engine_dir else default_engine_dir()
     try:
+        folder = folder.expanduser()
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: ~ of no such user
         raise BackendError(
-            f"engine_dir {folder} cannot be made ({error.strerror}): name a folder that can be "
+            f"engine_dir {folder!s:.200} cannot be made "
+            f"({getattr(error, 'strerror', None) or error}): name a folder that can be "
             "written with --engine-dir (parameter `engine_dir` of the node)"
         ) from error
     return folder
 
 
 def find_export(engine_dir: Path, key: ExportKey) -> ExportedModel | None:
-    """The export of a key, or None where there is none that is whole."""
+    """The export of a key, or None where there is none that is whole; says what is damaged."""
     folder = engine_dir / key.folder
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text())
-        if manifest["key"] != asdict(key):
-            return None
-        sizes = StageSizes(**manifest["sizes"])
-        graphs = {name: int(size) for name, size in manifest["graphs"].items()}
-        whole = all(
-            (folder / f"{name}.onnx").stat().st_size == size for name, size in graphs.items()
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    if not folder.exists():
         return None
-    return ExportedModel(folder, key, sizes, tuple(graphs)) if whole else None
+    manifest = read_sealed(folder / MANIFEST)
+    damaged = MANIFEST
+    if manifest is not None and manifest["key"] == asdict(key):
+        hashes: dict[str, str] = manifest["files"]
+        changed = (name for name, digest in hashes.items() if not _is(folder / name, digest))
+        damaged = next(changed, "")
+        if not damaged:
+            sizes = StageSizes(**manifest["sizes"])
+            return ExportedModel(folder, key, sizes, tuple(manifest["graphs"]), hashes)
+    _tell_damage(folder, damaged)
+    return None
+
+
+@lru_cache(maxsize=64)
+def _tell_damage(folder: Path, name: str) -> None:
+    """Say so once, however many backends look."""
+    logger.warning(
+        "the engine in %s is damaged, %s is not what was written: it is not used until it is "
+        "built again",
+        folder,
+        name,
+    )
+
+
+def _is(path: Path, digest: str) -> bool:
+    try:
+        return hash_of(path) == digest
+    except OSError:
+        return False
 
 
 def write_export(
@@ -202,7 +219,13 @@ def write_export(
             f"export of {key.model} cannot be written to {folder} ({error.strerror or error}): "
             "free space there, or name another folder with --engine-dir"
         ) from error
-    return ExportedModel(folder, key, sizes, tuple(names))
+    made = find_export(engine_dir, key)
+    if made is None:
+        raise BackendError(
+            f"export of {key.model} in {folder} is not what was written a moment ago: look after "
+            "that disk, or name another folder with --engine-dir"
+        )
+    return made
 
 
 def _write_manifest(
@@ -219,8 +242,9 @@ def _write_manifest(
     manifest: dict[str, Any] = {
         "key": asdict(key),
         "sizes": asdict(sizes),
-        "graphs": {name: (folder / f"{name}.onnx").stat().st_size for name in names},
+        "graphs": names,
+        "files": hashes_of(folder, [CONSTANTS, *(f"{name}.onnx" for name in names)]),
         "etam_ros": __version__,
         "torch": torch.__version__,
     }
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+    (folder / MANIFEST).write_text(json.dumps(sealed(manifest), indent=1) + "\n")

@@ -127,8 +127,15 @@ def read_initial_weights(init: str) -> InitialWeights:
         WeightsError: it cannot be read.
         TrainingError: it is a run whose states are damaged.
     """
-    path = Path(init).expanduser()
-    if path.is_dir():
+    try:
+        path = Path(init).expanduser()
+        is_folder = path.is_dir()
+    except (OSError, RuntimeError, ValueError) as error:  # too long; ~ of no such user
+        raise WeightsError(
+            f"--init {init:.200} cannot be opened ({getattr(error, 'strerror', None) or error}): "
+            "check the path"
+        ) from None
+    if is_folder:
         found = load_checkpoint(path)
         if found is None:
             raise WeightsError(

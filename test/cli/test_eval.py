@@ -128,7 +128,7 @@ def test_a_report_is_a_page_and_tables(here, dataset: Path, tmp_path: Path) -> N
     names = {path.name for path in report.iterdir()}
     assert names == {
         "frames.csv", "index.html", "objects.csv", "pictures", "report.json", "results",
-        "times.json",
+        "run.json", "times.json",
     }  # fmt: skip
     rows = list(csv.DictReader((report / "objects.csv").open()))
     assert [(row["video"], row["id"], row["frames"]) for row in rows] == [

@@ -65,7 +65,7 @@ def test_the_model_that_ships_finds_what_is_clicked_on(segment, tmp_path):
     assert int(row["area"]) == mask.sum()
     assert abs(float(row["cx"]) - 59.5) < 3
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "masks.png", "objects.csv", "overlay.png",
+        "masks.png", "objects.csv", "overlay.png", "run.json",
     }  # fmt: skip
 
 

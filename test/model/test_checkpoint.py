@@ -105,6 +105,35 @@ def test_weights_that_are_not_finite_are_refused(state: State, tmp_path: Path) -
     assert f"1 not finite ({SOME_KEY})" in refusal(saved(state, tmp_path / "w.pt"))
 
 
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (torch.zeros(64).to_sparse(), f"1 not of plain numbers ({SOME_KEY})"),
+        (torch.zeros(64, dtype=torch.int64), f"1 not of plain numbers ({SOME_KEY})"),
+        (torch.zeros(64, dtype=torch.complex64), f"1 not of plain numbers ({SOME_KEY})"),
+        (torch.zeros(64, device="meta"), f"1 not of plain numbers ({SOME_KEY})"),
+        (torch.full((64,), 1e30), f"1 beyond 100000 ({SOME_KEY})"),
+    ],
+)
+def test_values_that_no_training_gives_are_refused(
+    state: State, tmp_path: Path, value: torch.Tensor, words: str
+) -> None:
+    state[SOME_KEY] = value
+    assert words in refusal(saved({"model": state}, tmp_path / "w.pt"))
+
+
+def test_keys_that_are_no_names_are_refused(state: State, tmp_path: Path) -> None:
+    message = refusal(saved({"model": {**state, 7: torch.zeros(1)}}, tmp_path / "w.pt"))
+    assert "holds no state dict, expected tensors by name" in message
+
+
+@pytest.mark.parametrize("name", ["~nouser/w.pt", "a" * 300 + ".pt", "a\0b.pt"])
+def test_a_path_that_cannot_be_is_one_line(name: str) -> None:
+    message = refusal(Path(name))
+    assert "check the path" in message
+    assert len(message) < 400
+
+
 def test_a_file_that_would_run_code_is_refused_unread(tmp_path: Path) -> None:
     class Payload:
         def __reduce__(self) -> tuple[object, tuple[str]]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 
 from etam_ros.errors import SourceError
-from etam_ros.offline.output_folder import COLUMNS, check_output_folder, start_output_folder
+from etam_ros.media.result_folder import ResultFolder
+from etam_ros.media.run_record import RunRecord
+from etam_ros.offline.output_folder import COLUMNS, TRACKED, check_output_folder, kept_names
 
 
 @pytest.fixture
 def out(tmp_path):
-    """The folder of an earlier run, on which somebody clicked first."""
+    """The folder of a run from before there were records, on which somebody clicked first."""
     folder = tmp_path / "out"
     (folder / "masks").mkdir(parents=True)
     (folder / "masks" / "00000.png").write_bytes(b"")
@@ -22,13 +24,19 @@ def out(tmp_path):
 
 def test_what_was_clicked_survives_the_next_run(out):
     check_output_folder(out, "clip.mp4")
-    start_output_folder(out)
-    assert {path.name for path in out.iterdir()} == {"masks", "prompts.json", "prompts_2.png"}
+    kept = kept_names(out, None)
+    assert kept == {"prompts.json", "prompts_2.png"}
+    record = RunRecord("track", "clip.mp4", files=("masks",))
+    with ResultFolder(out, TRACKED, record, kept=kept) as run:
+        (run.place / "masks").mkdir()
+    assert {path.name for path in out.iterdir()} == {"run.json", "masks", *kept}
     assert list((out / "masks").iterdir()) == []
 
 
 def test_prompts_alone_are_someone_elses_unless_they_are_read(out):
-    start_output_folder(out)
+    for path in (out / "masks" / "00000.png", out / "objects.csv"):
+        path.unlink()
+    (out / "masks").rmdir()
     with pytest.raises(SourceError, match=r"holds prompts\.json, which no earlier run wrote"):
         check_output_folder(out, "clip.mp4")
     with pytest.raises(SourceError, match=r"holds prompts\.json"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
+import math
 import os
 import re
 import shutil
@@ -17,6 +19,7 @@ import onnx
 import pytest
 import torch
 from onnx import numpy_helper
+from safetensors.torch import load_file, save_file
 
 from etam_ros import Frame, Prompt, Tracker, open_stages
 from etam_ros.errors import BackendError
@@ -38,6 +41,7 @@ from etam_ros.runtime.engines import BY_NAME, verify_engine
 from etam_ros.runtime.export import export_model
 from etam_ros.runtime.exported import MANIFEST, ExportedModel
 from etam_ros.runtime.parity import ParityReport
+from etam_ros.runtime.sealed import hashes_of, sealed
 from etam_ros.runtime.stages import IN_FLOAT32, StageSizes
 from etam_ros.runtime.verdicts import VERDICTS
 from etam_ros.tracking.parity_clip import RADIUS, clip_frame, follow_clip
@@ -69,6 +73,13 @@ def judged(request: EngineRequest) -> ParityReport:
 def export_folder(engine_dir: Path) -> Path:
     (manifest,) = engine_dir.glob(f"*/{MANIFEST}")
     return manifest.parent
+
+
+def reseal(folder: Path) -> None:
+    """Say of what is in an export now that it is what was written."""
+    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest["files"] = hashes_of(folder, manifest["files"])
+    (folder / MANIFEST).write_text(json.dumps(sealed(manifest)))
 
 
 @pytest.mark.parametrize("backend", ["onnx", "openvino"])
@@ -192,6 +203,7 @@ def test_a_damaged_stage_is_refused(engine_dir: Path, graph: str) -> None:
     size = path.stat().st_size
     onnx.save(model, path)
     assert path.stat().st_size == size  # as whole as before, but for its values
+    reseal(path.parent)
     stage = STAGE_OF.get(graph, graph)
     with pytest.raises(BackendError, match=rf"is refused, it is off: {stage} .* \(limit 0.0001\)"):
         open_stages("tiny_test", weights="random:0", backend="onnx", engine_dir=str(engine_dir))
@@ -274,29 +286,150 @@ def test_auto_leaves_what_failed(engine_dir: Path) -> None:
     judged(request)
     path = export_folder(engine_dir) / VERDICTS
     verdicts = json.loads(path.read_text())
-    (verdict,) = verdicts.values()
-    verdict["failures"] = ["masks agree with 0.2"]
-    path.write_text(json.dumps(verdicts))
-    assert open_auto(engine_dir) == "torch"
+    ((key, verdict),) = verdicts.items()
+    for whole, failures in (
+        (True, ["masks agree with 0.2"]),
+        (False, []),
+        (False, 7),
+        (False, {}),
+    ):
+        changed = verdict | {"failures": failures}
+        path.write_text(json.dumps({key: sealed(changed) if whole else changed}))
+        assert open_auto(engine_dir) == ("torch" if whole or failures != [] else "onnx")
     path.write_text("{")  # a verdict that cannot be read is none
     assert open_auto(engine_dir) == "torch"
 
 
-def test_a_truncated_file_is_exported_again(engine_dir: Path) -> None:
-    path = export_folder(engine_dir) / "self_attend.onnx"
+def test_what_is_damaged_is_exported_again_where_it_is_named(engine_dir: Path) -> None:
+    path = export_folder(engine_dir) / "constants.safetensors"
     whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
+    flip(path)
     steps: list[str] = []
     with open_stages(
         "tiny_test", weights="random:0", backend="onnx", engine_dir=str(engine_dir),
         on_step=steps.append,
     ):  # fmt: skip
         pass
-    assert path.stat().st_size == len(whole)
+    assert path.read_bytes() == whole
     assert steps == [
         *(f"exporting {graph}" for graph in GRAPHS),
         "comparing tiny_test on onnx, cpu, fp32 with torch",
     ]
+
+
+def flip(path: Path) -> None:
+    """Change a byte in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0x10
+    path.write_bytes(bytes(content))
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def not_a_number(path: Path) -> None:
+    """What is NaN is as long as any other value."""
+    tensors = load_file(path)
+    save_file({name: torch.full_like(value, math.nan) for name, value in tensors.items()}, path)
+
+
+def without_sizes(path: Path) -> None:
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps({name: manifest[name] for name in manifest if name != "sizes"}))
+
+
+def of_other_types(path: Path) -> None:
+    path.write_text(json.dumps({name: [7] for name in json.loads(path.read_text())}))
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("constants.safetensors", flip),
+        ("constants.safetensors", cut),
+        ("constants.safetensors", not_a_number),
+        ("constants.safetensors", Path.unlink),
+        ("decode_mask.onnx", flip),
+        ("encode_image.onnx", Path.unlink),
+        (MANIFEST, flip),
+        (MANIFEST, cut),
+        (MANIFEST, without_sizes),
+        (MANIFEST, of_other_types),
+    ],
+)
+def test_whatever_is_damaged_is_left_alone(
+    engine_dir: Path, name: str, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = export_folder(engine_dir)
+    damage(folder / name)
+    assert open_auto(engine_dir) == "torch"
+    (line,) = [each.getMessage() for each in caplog.records if "is damaged" in each.getMessage()]
+    assert f"{folder} is damaged, {name} is not what was written" in line
+    with pytest.raises(BackendError, match=r"run `etam build tiny_test --backend onnx"):
+        open_stages(
+            "tiny_test", weights="random:0", backend="onnx", engine_dir=str(engine_dir),
+            build_engines=False,
+        )  # fmt: skip
+
+
+def test_what_openvino_has_compiled_is_compiled_again_where_it_is_damaged(
+    engine_dir: Path,
+) -> None:
+    request = replace(TINY, backend="openvino", engine_dir=str(engine_dir))
+    cache = export_folder(engine_dir) / "openvino_cache"
+
+    def opened() -> dict[str, str]:
+        with BY_NAME["openvino"](request, TINY_SOURCE).open():
+            return hashes_of(cache, [path.name for path in cache.iterdir()])
+
+    first = opened()
+    times = {path: path.stat().st_mtime_ns for path in cache.iterdir()}
+    assert opened() == first
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+    damaged = next(iter(times))
+    flip(damaged)
+    was = damaged.read_bytes()
+    opened()
+    assert not damaged.exists() or damaged.read_bytes() != was
+
+
+def as_anybody() -> None:
+    """Obey the modes of files, as root too."""
+    drop, override, read_search = 24, 1, 2  # PR_CAPBSET_DROP, CAP_DAC_*
+    for capability in (override, read_search):
+        ctypes.CDLL(None).prctl(drop, capability, 0, 0, 0)
+
+
+READ_ONLY = """
+import sys
+from etam_ros import open_stages
+for backend in ("auto", "onnx", "openvino"):
+    with open_stages("tiny_test", weights="random:0", device="cpu", backend=backend,
+                     engine_dir=sys.argv[1], build_engines=False) as stages:
+        print(stages.name)
+"""
+
+
+@pytest.mark.parametrize("judge", [False, True])
+def test_built_engines_need_no_right_to_write(engine_dir: Path, judge: bool) -> None:
+    if judge:
+        for backend in ("onnx", "openvino"):
+            judged(replace(TINY, backend=backend, engine_dir=str(engine_dir)))
+    parts = (engine_dir, *engine_dir.rglob("*"))
+    for path in parts:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    done = subprocess.run(
+        [sys.executable, "-c", READ_ONLY, str(engine_dir)],
+        capture_output=True, text=True, check=False, preexec_fn=as_anybody,
+    )  # fmt: skip
+    for path in parts:
+        path.chmod(0o755)
+    assert done.returncode == 0, done.stderr
+    chosen = "openvino" if judge else "torch"
+    names = [line.split(" on ")[1].split(",")[0] for line in done.stdout.splitlines()]
+    assert names == [chosen, "onnx", "openvino"]
+    assert ("cannot be kept in" in done.stderr) == (not judge)
 
 
 def test_nothing_is_made_twice(engine_dir: Path) -> None:

@@ -14,6 +14,8 @@ from etam_ros.errors import EtamError
 
 EXIT_BUG: Final = 1
 EXIT_USER: Final = 2
+EXIT_CUT: Final = 3
+"""The source ended before its time; what could be read of it was worked on."""
 EXIT_INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it
 
 # Typer has click inside or beside it, depending on its version: take the class from either.

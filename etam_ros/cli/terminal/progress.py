@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 from rich.console import Console
@@ -53,20 +55,36 @@ def step_progress(
     Args:
         what: is being done.
         steps: of the whole run.
-        lines: where it is no terminal, a line for each report instead of nothing.
+        lines: where it is no terminal, a line at once and for each report instead of nothing.
 
     Yields:
         to be called with the step that is reached and its numbers in words.
     """
     column = TextColumn("{task.fields[numbers]}", markup=False)
     with _bar(what, steps, column, numbers="") as (progress, task):
+        begun, first = time.monotonic(), 0
+        if progress.disable and lines:
+            progress.console.print(f"{what}: {steps} steps, getting ready")
 
         def reached(step: int, numbers: str) -> None:
+            nonlocal begun, first
             progress.update(task, completed=step, numbers=numbers)
+            left = _left(steps - step, step - first, time.monotonic() - begun)
+            if not first:  # the first steps take longer, and a run may go on where it was
+                begun, first = time.monotonic(), step
             if progress.disable and lines:
-                progress.console.print(f"step {step} of {steps}: {numbers}")
+                progress.console.print(f"step {step} of {steps}: {numbers}{left}")
 
         yield reached
+
+
+def _left(steps: int, done: int, seconds: float) -> str:
+    """Rate and the time that is left, in words; empty where nobody knows yet."""
+    if done <= 0 or seconds <= 0:
+        return ""
+    rate = done / seconds
+    left = timedelta(seconds=round(steps / rate))
+    return f"  {rate:.3g} steps/s, {left} left"
 
 
 @contextmanager

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from etam_ros.demo.config import FOLLOW_RECORD, LOGS, is_older_demo
 from etam_ros.demo.follow.measures import CommandRow, FollowRow, measures
 from etam_ros.demo.follow.pictures import FollowPictures
 from etam_ros.demo.follow.report import FollowReport
 from etam_ros.demo.processes import process_environment
 from etam_ros.following.config import FollowerSettings
-from etam_ros.media.files import writing
+from etam_ros.media.result_kind import ResultKind
+from etam_ros.media.run_record import RECORD
 from etam_ros.records import FrameResult
 from etam_ros.ros.harness.isolation import isolated_domain
 from etam_ros.ros.harness.process_group import ProcessGroup
@@ -27,7 +29,15 @@ from etam_ros.synthetic.room.walk import WAY
 if TYPE_CHECKING:
     from etam_ros.ros.harness.room_robot import RoomMoment
 
-FILES: Final = ("follow.mp4", "follow.mp4.part", "follow.jpg", "follow.png", "follow.md")
+LEFT: Final = ResultKind(
+    "demo",
+    ("follow.mp4", "follow.jpg", "follow.png", "follow.md", LOGS),
+    inside={LOGS: r"[^/]+\.log"},
+    record=FOLLOW_RECORD,
+    beside=(RECORD,),
+    is_older=is_older_demo,
+    is_shared=True,
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +45,7 @@ class FollowOptions:
     """What to run.
 
     Attributes:
-        out: folder for what it leaves.
+        out: folder for what it leaves, which holds none of it yet.
         model, weights: of the tracker.
         seed: of how the room looks.
         seconds: of the figure's walk; 0 until it has arrived.
@@ -61,16 +71,12 @@ def run_follow_demo(
         EtamError: ROS or matplotlib is missing, a process failed, or a file cannot be written.
     """
     rclpy = require_rclpy()
-    with writing(options.out):
-        options.out.mkdir(parents=True, exist_ok=True)
-        for name in FILES:
-            (options.out / name).unlink(missing_ok=True)
     seconds = options.seconds or WAY.seconds
     room = Room(options.seed, RoomCamera())
     with (
         FollowPictures(options.out) as pictures,
         isolated_domain() as environment,
-        ProcessGroup(environment, options.out / "logs") as processes,
+        ProcessGroup(environment, options.out / LOGS) as processes,
         process_environment(environment),
     ):
         from etam_ros.ros.harness.follow_session import FollowSession, spinning, start_nodes

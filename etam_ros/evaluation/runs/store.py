@@ -1,5 +1,6 @@
 """The folder of a run: what is finished is on disk, whole, and is not done again.
 
+REPORT/run.json             whether it is whole; of what is missing, the same command goes on
 REPORT/results/NAME.json    one for each video, written last of what belongs to it
 REPORT/pictures/NAME/*.jpg  for the page
 REPORT/times.json           seconds and dates; everything else is the same on every run
@@ -9,11 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +20,10 @@ from typing import Any, Final
 from etam_ros.errors import ConfigError, SourceError
 from etam_ros.evaluation.runs.one_video import FORMAT, Outcome
 from etam_ros.evaluation.runs.settings import RunSettings
-from etam_ros.media.files import lock_folder, read_json, writing
+from etam_ros.media.files import read_json, writing
+from etam_ros.media.result_folder import ResultFolder
+from etam_ros.media.result_kind import ResultKind, is_marked
+from etam_ros.media.run_record import RunRecord
 from etam_ros.runtime.atomic import write_file
 
 RESULTS: Final = "results"
@@ -55,7 +57,8 @@ class RunFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        strangers = folder.is_dir() and any(folder.iterdir()) and not is_run(folder)
+        known = is_run(folder) or is_marked(folder, REPORT)
+        strangers = folder.is_dir() and any(folder.iterdir()) and not known
         if strangers:
             raise SourceError(
                 f"--report {folder} holds files that are no report, expected a new or empty "
@@ -113,10 +116,7 @@ class RunFolder:
 
     def times(self) -> dict[str, Any]:
         """What was measured of each video: seconds and frames by method, and when."""
-        try:
-            times = read_json(self.folder / TIMES)
-        except (OSError, ValueError):
-            return {}
+        times = _json_of(self.folder / TIMES)
         return times if isinstance(times, dict) else {}
 
     def pictures(self, name: str) -> dict[str, Path]:
@@ -137,28 +137,37 @@ class RunFolder:
         write_file(self.folder / TIMES, _as_bytes(dict(sorted(times.items()))))
 
 
-@contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """With the folder of a report for this run alone.
+def _is_older(folder: Path) -> bool:
+    """Whether a folder is that of a run from before there were records."""
+    results = (_json_of(path) for path in (folder / RESULTS).glob("*.json"))
+    return any(isinstance(each, dict) and each.get("format") == FORMAT for each in results)
+
+
+REPORT: Final = ResultKind(
+    "eval",
+    (RESULTS, PICTURES, TIMES, "report.json", "objects.csv", "frames.csv", "index.html"),
+    inside={RESULTS: r"[^/]+\.json(\.\d+)?", PICTURES: r"[^/]+(/[^/]+\.jpg(\.\d+)?)?"},
+    option="--report",
+    is_older=_is_older,
+    is_shared=True,
+)
+
+
+def open_report(folder: Path, source: str, runs_on: str, *, fresh: bool) -> ResultFolder:
+    """The folder of a report for this run alone; a context manager.
+
+    Args:
+        folder: made if it is not there.
+        source, runs_on: as of `RunRecord`.
+        fresh: nothing of an earlier run is gone on with; its report stays until this one is whole.
 
     Raises:
-        SourceError: another run writes there now.
+        SourceError: another run writes there now, or it holds something else.
     """
-    if folder.exists() and not folder.is_dir():
-        raise SourceError(f"--report {folder} is a file, expected a folder: choose another")
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = lock_folder(folder)
-    if lock is None:
-        raise SourceError(
-            f"--report {folder} is being written by another run, expected a folder of its own: "
-            "choose another, or wait"
-        )
-    try:
-        _clean(folder)
-        yield
-    finally:
-        os.close(lock)
+    record = RunRecord("eval", source, runs_on, files=REPORT.files)
+    run = ResultFolder(folder, REPORT, record, resumed=not fresh)
+    _clean(run.place)
+    return run
 
 
 def _clean(folder: Path) -> None:
@@ -206,11 +215,16 @@ def read_run(folder: Path) -> list[Result]:
 
 def read_result(path: Path) -> Result | None:
     """One result; None where the file is of another format or damaged."""
+    result = _json_of(path)
+    return result if _is_whole(result) else None
+
+
+def _json_of(path: Path) -> Any:
+    """What a JSON file holds; None where it cannot be read."""
     try:
-        result = read_json(path)
+        return read_json(path)
     except (OSError, ValueError):
         return None
-    return result if _is_whole(result) else None
 
 
 def _is_whole(result: object) -> bool:

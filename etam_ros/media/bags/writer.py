@@ -36,6 +36,9 @@ class BagWriter(Closing):
         path: its folder, which must not be there yet.
         storage: mcap, with compressed chunks, or sqlite3.
 
+    Attributes:
+        beside: other files to be put into its folder, by name.
+
     Raises:
         SourceError: it is there already, cannot be written, or rosbags is not installed.
     """
@@ -45,6 +48,7 @@ class BagWriter(Closing):
         from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
         self.path = path
+        self.beside: dict[str, bytes] = {}
         if storage == "sqlite3" and set("?#%") & set(str(path)):
             raise SourceError(
                 f"--out-bag {path} has one of ?, # and % in it, which SQLite does not take for a "
@@ -58,6 +62,7 @@ class BagWriter(Closing):
             undo.callback(self._unlock)
             path.parent.mkdir(parents=True, exist_ok=True)
             self._lock = self._locked()
+            self._check_ours()
             for left in self._folder.iterdir():
                 shutil.rmtree(left)
             self._writer = Writer(
@@ -103,6 +108,8 @@ class BagWriter(Closing):
         self._open = False
         with _appending(self.path):
             self._writer.close()
+            for name, content in self.beside.items():
+                (self._folder / self.path.name / name).write_bytes(content)
             check_new(self.path)  # a folder that is empty would be replaced without a word
             (self._folder / self.path.name).rename(self.path)
             self._folder.rmdir()
@@ -114,6 +121,17 @@ class BagWriter(Closing):
             self._open = False
             self._writer.abort()
         self._unlock()
+
+    def _check_ours(self) -> None:
+        """Raise SourceError where the hidden folder holds what no writer has left."""
+        names = [left.name for left in self._folder.iterdir()]
+        links = [self._folder, *(self._folder / name for name in names)]
+        if names not in ([], [self.path.name]) or any(each.is_symlink() for each in links):
+            raise SourceError(
+                f"--out-bag {self.path} is written in {self._folder} first, which holds "
+                f"{names[0] if names else 'nothing'} or is a link, expected what an earlier run "
+                "left or nothing: take it away, or choose another name"
+            )
 
     def _locked(self) -> int:
         """Make the hidden folder, and keep others from writing there; the lock, to be closed."""

@@ -35,6 +35,7 @@ class PickSession:
             until something is prompted; it stays then, and is frame 0.
         tracker: fresh; afterwards nobody else's.
         given: prompts that there are already.
+        largest_id: that mask pictures hold.
 
     Attributes:
         frame: that is looked at.
@@ -49,9 +50,14 @@ class PickSession:
     """
 
     def __init__(
-        self, source: FrameSource, tracker: Tracker, given: Sequence[TimedPrompt] = ()
+        self,
+        source: FrameSource,
+        tracker: Tracker,
+        given: Sequence[TimedPrompt] = (),
+        largest_id: int = LARGEST_ID,
     ) -> None:
-        self.prompts: Prompts = tuple(with_ids(given))
+        self.prompts: Prompts = tuple(with_ids(given, largest_id))
+        self._largest_id = largest_id
         self.index = 0
         self.message = ""
         self.failed = False
@@ -294,7 +300,9 @@ class PickSession:
     def _unused_id(self) -> int:
         """The lowest id that no prompt has."""
         named = {item.prompt.object_id for item in self.prompts}
-        unused = next((each for each in range(1, LARGEST_ID + 1) if each not in named), 0)
+        unused = next((each for each in range(1, self._largest_id + 1) if each not in named), 0)
         if not unused:
-            raise ObjectError(f"there are {LARGEST_ID} objects already, more than masks can hold")
+            raise ObjectError(
+                f"there are {self._largest_id} objects already, more than masks can hold"
+            )
         return unused

@@ -35,7 +35,7 @@ class CpuBackend(ExportedBackend):
     def verdict_key(self) -> str:
         """Verdicts do not travel to another CPU."""
         runs_on = f"{self.package} {self.version()}, {_cpu()}"
-        return f"{self.name} {self.precision}, {runs_on}, files {self.exported.state}"
+        return f"{self.name} {self.precision}, {runs_on}, files {self.exported.content}"
 
 
 def has_bf16() -> bool:

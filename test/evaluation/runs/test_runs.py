@@ -18,7 +18,7 @@ import pytest
 from etam_ros.errors import ConfigError, SourceError
 from etam_ros.evaluation.config import EvaluationConfig
 from etam_ros.evaluation.runs.run import find_videos, run_evaluation
-from etam_ros.evaluation.runs.store import RunFolder, alone_in, file_name, read_run
+from etam_ros.evaluation.runs.store import RunFolder, file_name, open_report, read_run
 
 NAMES = ("ant", "bee", "cat", "dog")
 TINY = {"model": "tiny_test", "weights": "random:0", "backend": "torch", "threads": 1}
@@ -287,22 +287,23 @@ def test_a_video_of_the_folder_above_leaves_the_report_whole(
 
 
 def test_two_runs_do_not_write_into_one_report(data: Path, tmp_path: Path) -> None:
-    with alone_in(tmp_path / "report"):
+    with open_report(tmp_path / "report", "data", "", fresh=False):
         process = etam_eval(data, tmp_path / "report")
         _, said = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 2
     assert "is being written by another run" in said
-    assert list((tmp_path / "report").iterdir()) == []
+    assert [path.name for path in (tmp_path / "report").iterdir()] == ["run.json"]
 
 
 def test_what_a_killed_run_was_writing_is_taken_away(tmp_path: Path) -> None:
-    folder = RunFolder(tmp_path / "report").folder
+    with open_report(tmp_path / "report", "data", "", fresh=False) as report:
+        folder = RunFolder(report.place).folder
     (folder / "results" / ".ant.json.4711").write_text("{")
     (folder / "results" / "ant.json").write_text("{}")
     (folder / ".times.json.4711").write_text("{")
-    with alone_in(folder):
+    with open_report(folder, "data", "", fresh=False):
         left = {path.name for path in folder.rglob("*") if path.is_file()}
-    assert left == {"ant.json"}
+    assert left == {"ant.json", "run.json"}
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,10 +10,9 @@ from torch import Tensor
 
 from etam_ros.errors import BackendError
 from etam_ros.runtime.backends.graph_stages import GraphRunner
+from etam_ros.runtime.backends.openvino.cache import keep_cache, usable_cache
 from etam_ros.runtime.exported import ExportedModel
 from etam_ros.runtime.stages import IN_FLOAT32
-
-CACHE: Final = "openvino_cache"
 
 
 class OpenVinoRunner(GraphRunner):
@@ -35,6 +34,7 @@ class OpenVinoRunner(GraphRunner):
         self._openvino = openvino
         core = openvino.Core()
         self._requests: dict[str, Any] = {}
+        cache = usable_cache(exported.folder)
         for graph in exported.graphs:
             reduced = precision == "bf16" and graph not in IN_FLOAT32
             options = {
@@ -42,10 +42,12 @@ class OpenVinoRunner(GraphRunner):
                 "INFERENCE_NUM_THREADS": threads,
                 "INFERENCE_PRECISION_HINT": "bf16" if reduced else "f32",
                 "NUM_STREAMS": 1,
-                "CACHE_DIR": str(exported.folder / CACHE),
+                **({"CACHE_DIR": str(cache)} if cache is not None else {}),
             }
             compiled = self._compile(core, exported, graph, options)
             self._requests[graph] = compiled.create_infer_request()
+        if cache is not None:
+            keep_cache(exported.folder)
 
     def _compile(
         self, core: Any, exported: ExportedModel, graph: str, options: dict[str, Any]

@@ -23,6 +23,7 @@ from etam_ros.errors import BackendError
 from etam_ros.runtime.atomic import lock_of, make_folder
 from etam_ros.runtime.exported import ExportedModel, OnStep
 from etam_ros.runtime.fixed_stages import BUCKETS
+from etam_ros.runtime.sealed import hashes_of, read_sealed, sealed
 
 FORMAT: Final = 2
 """Of the folder; raised whenever plans are built in another way."""
@@ -81,17 +82,15 @@ class Plans:
 def find_plans(exported: ExportedModel, key: PlanKey) -> Plans | None:
     """The plans of a key, or None where they are missing, damaged or of another key."""
     folder = exported.folder / key.folder
-    try:
-        told = json.loads((folder / KEY_FILE).read_text())
-        if told["key"] != asdict(key):
-            return None
-        whole = all(
-            _hash((folder / f"{graph}.plan").read_bytes()) == digest
-            for graph, digest in told["plans"].items()
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    told = read_sealed(folder / KEY_FILE)
+    if told is None or told["key"] != asdict(key):
         return None
-    return Plans(folder, tuple(told["plans"])) if whole else None
+    plans: dict[str, str] = told["plans"]
+    try:
+        found = hashes_of(folder, [f"{graph}.plan" for graph in plans])
+    except OSError:
+        return None
+    return Plans(folder, tuple(plans)) if list(found.values()) == list(plans.values()) else None
 
 
 def limits_built(exported: ExportedModel, key: PlanKey) -> list[int]:
@@ -130,7 +129,7 @@ def build_plans(
             plan = _build(library, exported.file(graph), key, making / TIMING_CACHE)
             (making / f"{graph}.plan").write_bytes(plan)
             plans[graph] = _hash(plan)
-        told = {"key": asdict(key), "plans": plans}
+        told = sealed({"key": asdict(key), "plans": plans})
         (making / KEY_FILE).write_text(json.dumps(told, indent=1) + "\n")
 
     try:

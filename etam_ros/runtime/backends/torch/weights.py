@@ -25,6 +25,7 @@ from etam_ros.model import (
 )
 from etam_ros.model.checkpoint import load_network, load_picture_network, random_seed
 from etam_ros.model.config import ETAM_NANO, TINY_HIERA, TINY_PICTURES, TINY_TEST
+from etam_ros.runtime.reachable import check_reachable
 
 EFFICIENTTAM_REPOSITORY: Final = "yunyangx/efficient-track-anything"
 SAM2_OWNER: Final = "facebook"
@@ -128,17 +129,21 @@ def download_weights(name: str) -> Path:
     any_model_config(name)
     if name == SHIPPED:
         return weights_file(name)
+    found = _local(name)
+    if found is not None:  # official weights do not change
+        return found
     try:
+        check_reachable(address_of(name))
         if name in EFFICIENTSAM_FILES:
-            return _download_from_github(_filename(name))
+            return _download_from_github(_filename(name), address_of(name))
         from huggingface_hub import hf_hub_download
 
         return Path(hf_hub_download(repository_of(name), _filename(name)))
     except Exception as error:  # the hubs raise their own, the network's and the disk's types
         reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
         raise WeightsError(
-            f"weights of {name} could not be downloaded from {repository_of(name)} ({reason}): "
-            "check the network, or copy the file here and name it with --weights"
+            f"weights of {name} could not be downloaded ({reason}): check the network, or fetch "
+            f"{address_of(name)} elsewhere, copy it here and name it with --weights"
         ) from error
 
 
@@ -174,6 +179,15 @@ def repository_of(name: str) -> str:
     return EFFICIENTTAM_REPOSITORY
 
 
+def address_of(name: str) -> str:
+    """From where the weights of an official model are downloaded."""
+    if name in EFFICIENTSAM_FILES:
+        return f"{EFFICIENTSAM_REPOSITORY}/raw/main/weights/{_filename(name)}"
+    from huggingface_hub import hf_hub_url
+
+    return hf_hub_url(repository_of(name), _filename(name))
+
+
 def _filename(name: str) -> str:
     if name in EFFICIENTSAM_FILES:
         return EFFICIENTSAM_FILES[name]
@@ -198,12 +212,11 @@ def _github_cache() -> Path:
     return Path(torch.hub.get_dir()) / "checkpoints"
 
 
-def _download_from_github(filename: str) -> Path:
+def _download_from_github(filename: str, address: str) -> Path:
     """A file of EfficientSAM's repository, which appears under its name once it is whole."""
     path = _github_cache() / filename
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        address = f"{EFFICIENTSAM_REPOSITORY}/raw/main/weights/{filename}"
         torch.hub.download_url_to_file(address, str(path), progress=False)
     return path
 

@@ -1,0 +1,169 @@
+"""What a command leaves in a folder, and whether a folder holds anything else."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from etam_ros.errors import SourceError
+from etam_ros.media.files import lock_folder, writing
+from etam_ros.media.run_record import RECORD, RunRecord, read_record
+
+UNFINISHED: Final = "unfinished"
+PART: Final = ".part"
+OLD: Final = ".replaced"
+
+
+@dataclass(frozen=True)
+class ResultKind:
+    """What a command leaves in a folder.
+
+    Attributes:
+        command: its name.
+        files: names of all that it may leave beside the record.
+        inside: pattern of the paths that may lie in a folder among them, by its name.
+        option: that names the folder.
+        record: name of the record.
+        beside: records of other commands that share the folder.
+        is_older: whether a folder holds results of the time before there were records.
+        is_shared: files of others are tolerated under other names.
+    """
+
+    command: str
+    files: tuple[str, ...]
+    inside: Mapping[str, str] = field(default_factory=dict)
+    option: str = "--out"
+    record: str = RECORD
+    beside: tuple[str, ...] = ()
+    is_older: Callable[[Path], bool] = lambda _folder: False
+    is_shared: bool = False
+
+    @property
+    def records(self) -> tuple[str, ...]:
+        """Records that may lie in a folder of ours."""
+        return (self.record, *self.beside)
+
+
+def check_result_folder(
+    folder: Path, kind: ResultKind, source: str = "", kept: Iterable[str] = ()
+) -> None:
+    """Raise SourceError unless a folder can take results; nothing is touched.
+
+    What can be known is said before anybody has waited or clicked: the folder has to be new,
+    empty, or that of an earlier run alone, and no other run may be writing there.
+
+    Args:
+        folder: where the results shall go.
+        source: what is read; it must not lie in the folder.
+        kept: names in it that are not of the results, and stay.
+    """
+    check_place(folder, kind, source)
+    if not folder.is_dir():
+        return
+    check_foreign(folder, kind, frozenset(kept))
+    lock = lock_folder(folder)
+    if lock is None:
+        raise is_busy(folder, kind)
+    os.close(lock)
+
+
+def is_marked(folder: Path, kind: ResultKind) -> bool:
+    """Whether a folder holds results of such runs."""
+    return bool(_records(folder, kind)) or kind.is_older(folder)
+
+
+def check_place(folder: Path, kind: ResultKind, source: str = "") -> None:
+    """Raise SourceError unless a folder can be made or written, and does not hold the source."""
+    name = f"{kind.option} {folder}"
+    with writing(folder):
+        is_there, is_folder = folder.exists(), folder.is_dir()  # raises for names too long
+    if is_there and not is_folder:
+        raise SourceError(f"{name} is a file, expected a folder: choose another name")
+    if source and Path(source).exists() and folder.resolve() in Path(source).resolve().parents:
+        raise SourceError(
+            f"{name} holds the source {source}, whose files it would mix with: "
+            "choose another folder"
+        )
+    place = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
+        raise SourceError(
+            f"{name} cannot be made or written in {place}, expected a folder of yours: "
+            "choose another place"
+        )
+
+
+def is_busy(folder: Path, kind: ResultKind) -> SourceError:
+    """What says that another run writes there now."""
+    return SourceError(
+        f"{kind.option} {folder} is being written by another run, expected a folder of its own: "
+        "choose another, or wait"
+    )
+
+
+def check_foreign(folder: Path, kind: ResultKind, kept: frozenset[str]) -> None:
+    """Raise SourceError where a folder holds what no run of this kind has written."""
+    try:
+        found = next(_foreign(folder, kind, kept), None)
+    except OSError as error:
+        raise SourceError(f"{kind.option} {folder} cannot be read: {error.strerror}") from None
+    if found is not None:
+        raise SourceError(
+            f"{kind.option} {folder} holds {found}, which no earlier run wrote, expected a new or "
+            f"empty folder or one of earlier output of `etam {kind.command}`: choose another "
+            "folder"
+        )
+
+
+def _foreign(folder: Path, kind: ResultKind, kept: frozenset[str]) -> Iterator[str]:
+    """What no run of this kind has written, by its path in the folder."""
+    owned, marked = _owned(folder, kind), is_marked(folder, kind)
+    for entry in sorted(os.scandir(folder), key=lambda each: each.name):
+        name = entry.name.removesuffix(PART).removesuffix(OLD)
+        if entry.name in kept:
+            continue
+        if kind.is_shared and marked and name not in (*kind.files, *kind.records, UNFINISHED):
+            continue
+        if name not in owned or entry.is_symlink():
+            yield f"the link {entry.name}" if entry.is_symlink() else entry.name
+        elif entry.name == UNFINISHED and entry.is_dir():
+            inner = _foreign(Path(entry.path), kind, frozenset())
+            yield from (f"{UNFINISHED}/{each}" for each in inner)
+        elif entry.is_dir():
+            yield from _foreign_inside(Path(entry.path), entry.name, kind.inside.get(name))
+        elif not entry.is_file() or name in kind.inside:
+            yield entry.name
+
+
+def _owned(folder: Path, kind: ResultKind) -> set[str]:
+    """Names that an earlier run has in a folder; none where there was no run."""
+    ours = _records(folder, kind)
+    if ours:
+        return {name for each in ours for name in each.files} | {*kind.records, UNFINISHED}
+    owned = set(kind.files) if kind.is_older(folder) else set()
+    if _records(folder / UNFINISHED, kind):
+        owned.add(UNFINISHED)
+    if not (folder / kind.record).exists():
+        owned.add(kind.record)  # of which there may be the part that a killed run wrote
+    return owned
+
+
+def _records(folder: Path, kind: ResultKind) -> list[RunRecord]:
+    found = (read_record(folder / name) for name in kind.records)
+    return [each for each in found if each is not None and each.command == kind.command]
+
+
+def _foreign_inside(folder: Path, name: str, pattern: str | None) -> Iterator[str]:
+    """What no run has written in a folder among its results."""
+    if pattern is None:
+        yield name
+        return
+    for place, folders, files in os.walk(folder):
+        for each in sorted((*folders, *files)):
+            path = Path(place) / each
+            inside = path.relative_to(folder).as_posix()
+            if path.is_symlink() or not re.fullmatch(pattern, inside):
+                yield f"{name}/{inside}"
