@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,8 @@ from etam_ros.training.outputs.weights_file import write_weights
 from etam_ros.training.processes import joined_processes
 from etam_ros.training.rollout_output import RolloutOutput
 from etam_ros.training.trainer import Trainer
+
+logger = logging.getLogger(__name__)
 
 
 def train(
@@ -57,6 +60,9 @@ def train(
         found = load_checkpoint(Path(config.out))
         if found is not None:
             trainer.resume(*found)
+        elif processes.first:
+            for note in trainer.notes:
+                logger.warning("%s", note)
         folder = _Folder(trainer, on_report) if processes.first else None
         feed = batches(
             source,
