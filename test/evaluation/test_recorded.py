@@ -262,6 +262,17 @@ def test_boxes_by_stamp_are_the_truth_of_a_bag(tmp_path: Path) -> None:
     assert [truth is not None for _, truth in video] == [False, True, False]
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_boxes_by_number_are_of_the_frames_of_a_bag(tmp_path: Path, first: int) -> None:
+    path = bag(tmp_path / "drive", pictures(3))
+    table = tmp_path / "boxes.csv"
+    rows = [f"{number + first},1,{5 + number},10,25,30\n" for number in range(3)]
+    table.write_text("frame,id,x0,y0,x1,y1\n" + "".join(rows))
+    (video,) = open_videos(str(path), str(table))
+    assert [truth.boxes[1][0] for _, truth in video] == [5, 6, 7]
+    assert len(video.notes) == first
+
+
 def test_the_command_compares_and_judges_bags(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
