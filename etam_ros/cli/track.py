@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +33,7 @@ class _TrackJob:
     tracking: TrackerConfig
     bag: BagOutputConfig
     tracker: str
+    weights: str
 
 
 @options_of(TrackConfig, positional="source")
@@ -78,7 +79,7 @@ def track(
     said = with_ids([*listed, *given])
     if config.save_logits:  # to be compared: nothing filled in, nothing forgotten
         tracking = replace(tracking, fill_hole_area=0, conditioning_memories=0)
-    job = _TrackJob(config, tracking, bag, replay.tracker)
+    job = _TrackJob(config, tracking, bag, replay.tracker, network.weights or network.model)
     if not said and not config.pick:
         _check_brings_prompts(config.source)
     if bag.out_bag:
@@ -180,15 +181,25 @@ def _run(
 ) -> RunSummary:
     from etam_ros.cli.terminal.interrupts import stop_on_interrupt
     from etam_ros.cli.terminal.progress import frame_progress
+    from etam_ros.offline.run_file import RunFile
     from etam_ros.offline.track_output import TrackOutput
     from etam_ros.tracking import Tracker
 
     tracker = Tracker(stages, job.tracking)
     with ExitStack() as stack:
-        bag = stack.enter_context(_bag(job)) if job.bag.out_bag else None
+        record = stack.enter_context(RunFile(job.config.folder, _about(job, stages)))
+        bag = _bag(job) if job.bag.out_bag else None
+        if bag is not None:
+            stack.push(_tell_unfinished(bag))  # once it was tried to finish it
+            stack.enter_context(bag)
         advance = stack.enter_context(
             frame_progress(f"tracking {source.name}", source.frame_count)
         )
+
+        def on_frame() -> None:
+            record.frames += 1
+            advance()
+
         stop = stack.enter_context(stop_on_interrupt())
         output = stack.enter_context(
             TrackOutput(
@@ -199,19 +210,44 @@ def _run(
                 bag=bag,
             )
         )
-        return run.run(frames, tracker, output, on_frame=advance, stop=stop)
+        summary = run.run(frames, tracker, output, on_frame=on_frame, stop=stop)
+        record.object_ids, record.stopped = summary.object_ids, summary.stopped
+        if bag is not None and summary.stopped:
+            bag.mark_stopped()
+        return summary
+
+
+def _about(job: _TrackJob, stages: Stages) -> dict[str, str]:
+    """What run.json says of a run before it begins."""
+    about = {"source": job.config.source, "runs_on": stages.name, "weights": job.weights}
+    return about | ({"bag": job.bag.out_bag} if job.bag.out_bag else {})
+
+
+def _tell_unfinished(bag: TrackBag) -> Callable[..., None]:
+    """Say where what there is of a bag lies, if the run breaks off."""
+
+    def on_exit(kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            typer.echo(f"note: the bag was not finished, {bag.unfinished} can be read", err=True)
+
+    return on_exit
 
 
 def _bag(job: _TrackJob) -> TrackBag:
     from etam_ros.offline.track_bag import TRACKER, TrackBag
 
     quality = OverlayConfig.jpeg_quality if job.bag.bag_overlay else None
-    return TrackBag(
+    bag = TrackBag(
         Path(job.bag.out_bag),
         job.bag.bag_storage,
         tracker=job.tracker or TRACKER,
         overlay_quality=quality,
     )
+    if bag.replaces:
+        typer.echo(
+            f"note: what an earlier run left unfinished in {bag.unfinished} is gone", err=True
+        )
+    return bag
 
 
 def _report(summary: RunSummary, out: Path, bag: str) -> None:

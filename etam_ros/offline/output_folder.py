@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from etam_ros.errors import SourceError
+from etam_ros.offline.run_file import RUN, is_our_run
 
 MASKS: Final = "masks"
 OBJECTS: Final = "objects.csv"
@@ -88,7 +89,8 @@ def _foreign(folder: Path, prompts: Path | None) -> str | None:
     marked = is_our_table(folder / OBJECTS)
     for path in paths:
         picked = _PROMPTS_NAME.fullmatch(path.name) is not None and (marked or read_here)
-        ours = path.is_dir() if path.name == MASKS else path.name in _FILES or picked
+        known = path.name in _FILES or picked or (path.name == RUN and is_our_run(path))
+        ours = path.is_dir() if path.name == MASKS else known
         if not ours or (path.name != MASKS and not path.is_file()):
             return path.name
     for path in masks:

@@ -19,6 +19,7 @@ import pytest
 from etam_ros.cli.main import run
 from etam_ros.media.label_png import encode_label_png, read_mask_values
 
+EVERY = {"masks", "objects.csv", "run.json"}
 COLUMNS = [
     "frame", "stamp_ns", "id", "label", "occluded", "visibility", "iou_score", "cx", "cy",
     "x0", "y0", "x1", "y1", "area",
@@ -133,7 +134,7 @@ def test_leaves_masks_a_table_and_a_video_that_agree(etam, tmp_path, frames, two
     assert ended.returncode == 0, ended.stderr
     assert "tracked 6 frames" in ended.stdout
     assert "objects: 4, 2" in ended.stdout
-    assert {path.name for path in out.iterdir()} == {"masks", "objects.csv", "overlay.mp4"}
+    assert {path.name for path in out.iterdir()} == {*EVERY, "overlay.mp4"}
     names = sorted(path.name for path in (out / "masks").iterdir())
     assert names == [f"{index:05d}.png" for index in range(6)]
     with av.open(str(out / "overlay.mp4")) as video:
@@ -185,7 +186,7 @@ def test_logits_are_a_plain_npz_of_every_object_and_frame(etam, tmp_path, frames
     out = tmp_path / "out"
     ended = etam(*tiny(frames, out, two_prompts, "--save-logits", "--no-overlay"))
     assert ended.returncode == 0, ended.stderr
-    assert {path.name for path in out.iterdir()} == {"masks", "objects.csv", "logits.npz"}
+    assert {path.name for path in out.iterdir()} == {*EVERY, "logits.npz"}
     assert zipfile.ZipFile(out / "logits.npz").testzip() is None
     with np.load(out / "logits.npz") as logits:
         expected = {
@@ -207,7 +208,7 @@ def test_an_earlier_run_is_replaced_and_anything_else_refused(etam, tmp_path, fr
     (frames / "00005.png").unlink()
     ended = etam(*tiny(frames, out, two_prompts, "--no-overlay"))
     assert ended.returncode == 0, ended.stderr
-    assert {path.name for path in out.iterdir()} == {"masks", "objects.csv"}
+    assert {path.name for path in out.iterdir()} == EVERY
     assert len(list((out / "masks").iterdir())) == 5
     (out / "thesis.txt").write_text("precious")
     refused(etam(*tiny(frames, out, two_prompts)), "thesis.txt", "choose another folder")

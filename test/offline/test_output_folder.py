@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from etam_ros.errors import SourceError
 from etam_ros.offline.output_folder import COLUMNS, check_output_folder, start_output_folder
+from etam_ros.offline.run_file import RunFile
 
 
 @pytest.fixture
@@ -48,3 +51,23 @@ def test_a_place_that_cannot_be_written_is_refused_before_any_work(tmp_path):
     with pytest.raises(SourceError, match=r"cannot be made or written in .*file"):
         check_output_folder(tmp_path / "file" / "out", "clip.mp4")
     check_output_folder(tmp_path / "new" / "newer", "clip.mp4")
+
+
+def test_a_run_that_had_begun_is_replaced_and_a_file_of_its_name_is_not(tmp_path):
+    out = tmp_path / "out"
+
+    def fail():
+        with RunFile(out, {"source": "clip.mp4"}) as record:
+            assert json.loads((out / "run.json").read_text())["state"] == "running"
+            record.frames = 2
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    said = json.loads((out / "run.json").read_text())
+    assert (said["state"], said["reason"], said["frames"]) == ("failed", "RuntimeError", 2)
+    check_output_folder(out, "clip.mp4")
+    for content in ("[]", "{}", '{"versions": {"etam_ros": "1"}, "state": 3}', "no JSON"):
+        (out / "run.json").write_text(content)
+        with pytest.raises(SourceError, match=r"holds run\.json, which no earlier run wrote"):
+            check_output_folder(out, "clip.mp4")

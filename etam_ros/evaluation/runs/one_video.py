@@ -13,10 +13,11 @@ from etam_ros.evaluation.metrics.series import Judgement, ObjectSeries
 from etam_ros.evaluation.protocols.following import JudgedFrame
 from etam_ros.evaluation.protocols.rounds import Evaluated, evaluate
 from etam_ros.evaluation.runs.pictures import PagePictures, SheetPictures
-from etam_ros.evaluation.runs.settings import RunSettings, key_of, machine, versions
+from etam_ros.evaluation.runs.settings import RunSettings, key_of, machine
 from etam_ros.evaluation.segmenters import TrackerVideoSegmenter, VideoSegmenter
 from etam_ros.evaluation.truth.videos import LabelledVideo
 from etam_ros.runtime import Stages
+from etam_ros.runtime.versions import versions
 
 FORMAT: Final = "etam-eval/1"
 OnFrame = Callable[[], None]

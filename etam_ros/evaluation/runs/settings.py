@@ -6,18 +6,14 @@ import hashlib
 import json
 import os
 import platform
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from importlib import metadata
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from etam_ros import __version__
 from etam_ros.evaluation.protocols.rounds import EvaluationProtocol
 from etam_ros.runtime.backends.torch.weights import resolve_weights
-
-_LIBRARIES: Final = ("torch", "numpy", "opencv-python", "onnxruntime", "openvino", "tensorrt")
+from etam_ros.runtime.versions import versions
 
 
 @dataclass(frozen=True)
@@ -95,15 +91,6 @@ def machine() -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1)
-def versions() -> dict[str, str]:
-    """Of Python, of this package, and of the libraries that compute."""
-    found = {"etam_ros": __version__, "python": platform.python_version()}
-    for name in _LIBRARIES:
-        with suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
-
-
 def _cpu_name() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

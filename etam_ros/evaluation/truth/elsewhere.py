@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -30,7 +30,7 @@ class _Found:
     """
 
     truths: Truths
-    counted: Sequence[int] = ()
+    counted: Collection[int] = ()
     object_names: Mapping[int, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
