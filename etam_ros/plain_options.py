@@ -34,18 +34,25 @@ def add_options(
             continue
         default = getattr(defaults, item.name) if defaults else item.default
         described, several = option_of(item), isinstance(item.default, tuple)
-        shown = "" if item.name == positional else f" [default: {default or described.unset}]"
+        is_flag = isinstance(item.default, bool)
+        plain = item.name == positional or is_flag
+        shown = "" if plain else f" [default: {default or described.unset}]"
         told: dict[str, Any] = {"help": (described.help_text + shown).replace("%", "%%")}
         if item.name == positional:
             parser.add_argument(item.name, **told)
             continue
+        if is_flag:
+            told |= {"action": "store_true"}
+        else:
+            told |= {
+                "action": "append" if several else "store",
+                "type": str if several else type(item.default),
+                "metavar": metavar_of(item),
+            }
         parser.add_argument(
             flag_of(item),
             dest=item.name,
             default=SUPPRESS,
-            action="append" if several else "store",
-            type=str if several else type(item.default),
-            metavar=metavar_of(item),
             **told,
         )
 

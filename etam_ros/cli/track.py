@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -267,7 +267,10 @@ def _run(
     tracker = Tracker(stages, job.tracking)
     masklets = _masklets(tracker, job) if job.config.everything else None
     with ExitStack() as stack:
-        bag = stack.enter_context(_bag(job)) if job.bag.out_bag else None
+        bag = _bag(job) if job.bag.out_bag else None
+        if bag is not None:
+            stack.push(_tell_unfinished(bag))  # once it was tried to finish it
+            stack.enter_context(bag)
         advance = stack.enter_context(
             frame_progress(f"tracking {source.name}", source.frame_count)
         )
@@ -294,6 +297,8 @@ def _run(
             folder.end(CUT, summary.cut)
         if bag is not None:
             bag.record = folder.record
+            if summary.stopped:
+                bag.mark_stopped()
         if output.note:
             typer.echo(f"note: {output.note}", err=True)
         return summary
@@ -305,16 +310,31 @@ def _masklets(tracker: Tracker, job: _TrackJob) -> Masklets:
     return Masklets(tracker, job.masklets, job.grid, job.largest_id)
 
 
+def _tell_unfinished(bag: TrackBag) -> Callable[..., None]:
+    """Say where what there is of a bag lies, if the run breaks off."""
+
+    def on_exit(kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            typer.echo(f"note: the bag was not finished, {bag.unfinished} can be read", err=True)
+
+    return on_exit
+
+
 def _bag(job: _TrackJob) -> TrackBag:
     from etam_ros.offline.track_bag import TRACKER, TrackBag
 
     quality = OverlayConfig.jpeg_quality if job.bag.bag_overlay else None
-    return TrackBag(
+    bag = TrackBag(
         Path(job.bag.out_bag),
         job.bag.bag_storage,
         tracker=job.tracker or TRACKER,
         overlay_quality=quality,
     )
+    if bag.replaces:
+        typer.echo(
+            f"note: what an earlier run left unfinished in {bag.unfinished} is gone", err=True
+        )
+    return bag
 
 
 def _report(summary: RunSummary, folder: ResultFolder, bag: str) -> None:

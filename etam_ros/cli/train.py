@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from etam_ros.cli.terminal.options import options_of
 from etam_ros.training.config import TrainingConfig
 
@@ -32,6 +34,7 @@ def train(config: TrainingConfig) -> None:
         weights = run_training(
             config,
             on_report=lambda report: reached(report.step, _numbers(report)),
+            on_note=lambda note: typer.echo(f"note: {note}", err=True),
             stop=stop,
         )
     _tell(weights, config.steps)

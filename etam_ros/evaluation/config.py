@@ -48,6 +48,12 @@ class EvaluationConfig(BagConfig, NetworkConfig):
         unset="beside the frames",
         metavar="path",
     )
+    truth_from: str = option(
+        "auto",
+        "Number of the first frame in --truth; auto: 0, and 1 where it numbers as many frames as "
+        "there are from 1 on.",
+        choices=("auto", "0", "1"),
+    )
     sequences: str = option("", "Names, comma-separated.", unset="all of them")
     baseline: str = option(
         "",

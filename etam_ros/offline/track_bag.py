@@ -20,6 +20,8 @@ from etam_ros.offline.prompts_file import TimedPrompt, TimedRemoval
 from etam_ros.records import Frame, FrameResult
 
 TRACKER: Final = "/tracker"
+_FRAMES_UNSAVED: Final = 16
+"""At most, of a run that is killed. A number and no time: the same run writes the same file."""
 
 
 class TrackBag(Closing):
@@ -51,6 +53,7 @@ class TrackBag(Closing):
         self.overlay_quality = overlay_quality
         self.record: RunRecord | None = None
         self._tracker = tracker
+        self._unsaved = 0
         self._last_seen: dict[int, messages.Place] = {}
         self._writer = BagWriter(path, storage)
         for name, kind in (
@@ -96,6 +99,24 @@ class TrackBag(Closing):
         if overlay is not None and self.overlay_quality is not None:
             jpeg = messages.jpeg(overlay, head, self.overlay_quality)
             self._append("overlay/compressed", jpeg, frame)
+        self._unsaved += 1
+        if self._unsaved == _FRAMES_UNSAVED:
+            self._writer.flush()
+            self._unsaved = 0
+
+    def mark_stopped(self) -> None:
+        """Have the bag say that the run was stopped before its source ended."""
+        self._writer.mark_stopped()
+
+    @property
+    def unfinished(self) -> Path:
+        """Where it lies until it is finished."""
+        return self._writer.unfinished
+
+    @property
+    def replaces(self) -> bool:
+        """Whether an earlier run had left something there, which is gone now."""
+        return self._writer.replaces
 
     def _append(self, name: str, message: object, frame: Frame) -> None:
         self._writer.write(f"{self._tracker}/{name}", message, frame.stamp_ns)

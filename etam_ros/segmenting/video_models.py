@@ -21,7 +21,7 @@ from etam_ros.runtime.stages import POINT_FOREGROUND
 from etam_ros.segmenting.answers import MaskLimits, SegmentedObject
 from etam_ros.tracking.current_frame import CurrentFrame
 from etam_ros.tracking.frame_steps import FrameSteps
-from etam_ros.tracking.mask_selection import shift_to_best_expected_iou
+from etam_ros.tracking.masks.selection import shift_to_best_expected_iou
 from etam_ros.tracking.prompt_inputs import PointPrompt
 from etam_ros.tracking.publishing import Drawing
 from etam_ros.transforms import logits_to_source

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from etam_ros.config import TrackerConfig
 from etam_ros.device_memory import Download, upload
-from etam_ros.tracking.holes import fill_holes_on_device
+from etam_ros.tracking.masks.holes import fill_holes_on_device
 from etam_ros.tracking.masks.measures import EMPTY_MASK, MeasuredMask
 from etam_ros.tracking.publishing import Drawing
 from etam_ros.transforms import ImageLoader, logits_to_source_on_device

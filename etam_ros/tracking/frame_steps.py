@@ -18,7 +18,7 @@ from etam_ros.runtime import DecodedMasks, MemoryBatch, Stages
 from etam_ros.tracking.bank import Memory, MemoryBank, pack
 from etam_ros.tracking.cuda_postprocessor import CudaPostprocessor
 from etam_ros.tracking.current_frame import CurrentFrame
-from etam_ros.tracking.mask_selection import ChosenMasks, MaskSelection
+from etam_ros.tracking.masks.selection import ChosenMasks, MaskSelection
 from etam_ros.tracking.objects import ObjectTable, PromptedObject, TrackedObject
 from etam_ros.tracking.prompt_inputs import PointPrompt, no_points, take_mask
 from etam_ros.tracking.publishing import CpuPostprocessor, Drawing, Postprocessor

@@ -26,7 +26,7 @@ from etam_ros.runtime.stages import (
     EncodedImage,
     Stages,
 )
-from etam_ros.tracking.mask_selection import ChosenMasks
+from etam_ros.tracking.masks.selection import ChosenMasks
 from etam_ros.transforms import mask_to_network, points_to_network
 
 MASK_PROMPT_LOGIT = 10.0

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from etam_ros.config import TrackerConfig
-from etam_ros.tracking.holes import fill_holes
+from etam_ros.tracking.masks.holes import fill_holes
 from etam_ros.tracking.masks.measures import EMPTY_MASK, MeasuredMask, measure
 from etam_ros.transforms import ImageLoader, logits_to_source
 

@@ -34,6 +34,7 @@ from etam_ros.training.config import TrainingConfig
 from etam_ros.training.data.batches import ClipBatch, batches
 from etam_ros.training.data.clip_sources import open_clips
 from etam_ros.training.loop import train
+from etam_ros.training.outputs.progress_report import print_note
 from etam_ros.training.processes import joined_processes
 from etam_ros.training.trainer import Trainer
 
@@ -141,6 +142,7 @@ def train_by_the_clock(
             f"tracked {report.iou_tracked:.3f} {report.clips_per_s:.1f} clips/s",
             flush=True,
         ),
+        on_note=print_note,
         stop=stop,
     )
 
@@ -253,7 +255,7 @@ def main(args: Sequence[str] | None = None) -> int:
         given = given_options(parsed, TrainingConfig)
         config = replace(RECIPE, workers=max(1, cores - 1), **given)
         sizes = counts("sizes", parsed.sizes)
-        source = open_clips(config.data)
+        source = open_clips(config.data, recover=config.recover, on_note=print_note)
         print(train_by_the_clock(config, source, sizes, lambda: bool(asked)), flush=True)
     except EtamError as error:
         print(error, file=sys.stderr)

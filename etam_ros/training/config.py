@@ -71,8 +71,8 @@ class TrainingConfig(Checked):
     out: str = run_folder("training")
     init: str = option(
         "",
-        "Begin from a model's weights (its name), a weights file, an encoder of `etam pretrain`, "
-        "or another run's folder.",
+        "Begin from a model's weights (its name), a weights file, an encoder of `etam pretrain` "
+        "or of EfficientSAM, or another run's folder.",
         unset="from scratch",
     )
     model: str = option("", "Name of the model.", unset=f"that of --init, or {DEFAULT_MODEL}")

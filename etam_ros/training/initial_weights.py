@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -15,6 +15,12 @@ from etam_ros.errors import WeightsError
 from etam_ros.model import EfficientTAM, ModelConfig, model_config
 from etam_ros.model.checkpoint import check_state_dict, read_state_dict
 from etam_ros.training.config import TrainingConfig
+from etam_ros.training.encoder_weights import (
+    PART,
+    encoder_in_efficientsam,
+    fill_encoder,
+    fitting_model,
+)
 from etam_ros.training.outputs.checkpoints import load_checkpoint
 
 EMBEDDING_STD: Final = 0.02
@@ -75,19 +81,24 @@ class InitialWeights:
 
     Attributes:
         source: where they come from, for messages.
-        weights: tensors by the whole network's names.
-        model: whose they are, where that is known, or empty.
-        part: prefix of the names of the part that they fill; empty for the whole network.
+        weights: tensors by the whole network's names; those of an encoder also by EfficientSAM's.
+        model: that they are for, where that is known, or empty.
+        is_encoder: they are an image encoder's alone.
     """
 
     source: str
     weights: Mapping[str, Tensor]
     model: str = ""
-    part: str = ""
+    is_encoder: bool = False
 
 
-def initial_network(config: TrainingConfig) -> EfficientTAM:
+def initial_network(
+    config: TrainingConfig, on_note: Callable[[str], None] = lambda _: None
+) -> EfficientTAM:
     """The network that a run begins with.
+
+    Args:
+        on_note: is told in words what begins with weights, and what does not.
 
     Raises:
         ConfigError: there is no model of that name.
@@ -95,32 +106,27 @@ def initial_network(config: TrainingConfig) -> EfficientTAM:
         TrainingError: it is a run whose states are damaged.
     """
     initial = read_initial_weights(config.init) if config.init else None
-    own = initial.model if initial is not None and not initial.part else ""
+    own = initial.model if initial is not None else ""
     model = model_config(config.model or own or DEFAULT_MODEL)
     network = new_network(model, size=config.size, seed=config.seed)
-    if initial is not None:
-        fill(network, initial)
+    if initial is not None and initial.is_encoder:
+        on_note(fill_encoder(network, initial.weights, initial.source))
+    elif initial is not None:
+        _fill(network, initial)
     return network
 
 
-def fill(network: EfficientTAM, initial: InitialWeights) -> None:
-    """Put weights into a network; beside a part, everything stays as it is.
-
-    Raises:
-        WeightsError: names or shapes differ.
-    """
-    expected = {
-        name: value
-        for name, value in network.state_dict().items()
-        if name.startswith(initial.part)
-    }
+def _fill(network: EfficientTAM, initial: InitialWeights) -> None:
+    """Put weights into a network. Raises WeightsError where names or shapes differ."""
+    expected = network.state_dict()
     check_state_dict(initial.weights, expected, source=initial.source, model=network.config.name)
-    state = {name: value.float() for name, value in initial.weights.items()}
-    network.load_state_dict(state, strict=not initial.part)
+    network.load_state_dict({name: value.float() for name, value in initial.weights.items()})
 
 
 def read_initial_weights(init: str) -> InitialWeights:
     """Read what `--init` names: a run's folder, a file, or a model whose weights are here.
+
+    Of EfficientSAM the image encoder is read, which is that of a model of EfficientTAM.
 
     Raises:
         ConfigError: it is none of them.
@@ -145,15 +151,21 @@ def read_initial_weights(init: str) -> InitialWeights:
         _, state = found
         return InitialWeights(init, state["average"]["weights"], state["model_name"])
     if path.is_file():
-        metadata = _metadata(path)
-        part = metadata.get("part", "")
-        weights = read_state_dict(path)
-        return InitialWeights(init, weights, metadata.get("model", ""), part and f"{part}.")
+        return _from_file(init, path, "")
     if path.suffix in WEIGHTS_SUFFIXES or len(path.parts) > 1:
         raise WeightsError(f"weights file {path} does not exist: check the path given to --init")
-    from etam_ros.runtime.backends.torch.weights import resolve_weights
+    from etam_ros.runtime.backends.torch.weights import weights_file
 
-    return InitialWeights(init, read_state_dict(Path(resolve_weights(init, ""))), init)
+    return _from_file(init, weights_file(init), init)
+
+
+def _from_file(source: str, path: Path, model: str) -> InitialWeights:
+    """The weights of a file; of which model, it may say itself."""
+    metadata, weights = _metadata(path), read_state_dict(path)
+    if encoder := encoder_in_efficientsam(weights):
+        return InitialWeights(source, encoder, fitting_model(encoder), is_encoder=True)
+    is_encoder = metadata.get("part") == PART.removesuffix(".")
+    return InitialWeights(source, weights, model or metadata.get("model", ""), is_encoder)
 
 
 def _metadata(path: Path) -> dict[str, str]:

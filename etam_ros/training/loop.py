@@ -27,6 +27,7 @@ def train(
     source: ClipSource | None = None,
     *,
     on_report: Callable[[TrainingReport], None] = lambda _: None,
+    on_note: Callable[[str], None] = lambda _: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Path:
     """Train, or go on with the run in `config.out`.
@@ -35,6 +36,8 @@ def train(
         config: of the run; where one goes on, new values count from here on.
         source: of the clips; None opens those of `config.data`.
         on_report: is given numbers every `config.log_every` steps.
+        on_note: is told in words, before the first step, what is odd about the data, and which
+            parts of the network begin with weights where only some do.
         stop: is asked after each step; the run can then go on later.
 
     Returns:
@@ -46,7 +49,9 @@ def train(
             run cannot be written.
         BackendError, ConfigError, WeightsError: as their messages say.
     """
-    source = open_clips(config.data, recover=config.recover) if source is None else source
+    notes: list[str] = []
+    if source is None:
+        source = open_clips(config.data, recover=config.recover, on_note=notes.append)
     if config.threads:
         torch.set_num_threads(config.threads)
     clock = _Clock(config)
@@ -57,6 +62,10 @@ def train(
         found = load_checkpoint(Path(config.out))
         if found is not None:
             trainer.resume(*found)
+        else:
+            notes += trainer.notes
+        for note in notes if processes.first else ():
+            on_note(note)
         folder = _Folder(trainer, on_report) if processes.first else None
         feed = batches(
             source,

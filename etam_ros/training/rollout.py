@@ -19,7 +19,7 @@ from etam_ros.model.network import MEMORY_BIAS, MEMORY_SCALE
 from etam_ros.runtime import DecodedMasks
 from etam_ros.runtime.stages import POINT_NONE
 from etam_ros.tracking.frame_steps import as_prompt
-from etam_ros.tracking.mask_selection import (
+from etam_ros.tracking.masks.selection import (
     ChosenMasks,
     add_tracking_bias,
     choose_masks,

@@ -17,7 +17,7 @@ from etam_ros.errors import EtamError
 from etam_ros.plain_options import add_options, given_options
 from etam_ros.training.config import TrainingConfig
 from etam_ros.training.loop import train
-from etam_ros.training.outputs.progress_report import TrainingReport
+from etam_ros.training.outputs.progress_report import TrainingReport, print_note
 
 
 def parse(args: Sequence[str] | None) -> dict[str, Any]:
@@ -57,6 +57,7 @@ def main(args: Sequence[str] | None = None) -> int:
         weights = train(
             config,
             on_report=lambda report: print(line(report, config.steps), flush=True),
+            on_note=print_note,
             stop=lambda: bool(asked),
         )
     except EtamError as error:

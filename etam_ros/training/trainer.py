@@ -81,6 +81,7 @@ class Trainer:
     Attributes:
         done: steps.
         samples, used: number of the first clip of the batches in use, and how often they were.
+        notes: what a run that begins should know of its first weights.
     """
 
     def __init__(
@@ -91,7 +92,9 @@ class Trainer:
     ) -> None:
         self.config, self.processes = config, processes
         self._share_over = share_over
-        self.network: EfficientTAM = initial_network(config).to(processes.device).train()
+        self.notes: list[str] = []
+        network = initial_network(config, self.notes.append)
+        self.network: EfficientTAM = network.to(processes.device).train()
         self._at_side = {config.size: self.network}
         self.optimizer = make_optimizer(
             self.network,

@@ -213,7 +213,7 @@ def test_models_for_pictures_are_refused_by_what_follows(image, tmp_path, capsys
         [*track, "--weights", "random:0", "--backend", "torch"],
         ["eval", str(tmp_path / "truth"), "--model", "efficientsam_ti"],
         ["demo", "--model", "efficientsam_ti", "--out", str(tmp_path / "demo")],
-        ["pretrain", "--teacher", "efficientsam_ti", "--data", "d", "--out", str(tmp_path / "p")],
+        ["pretrain", "--teacher", "etam_nano", "--student", "efficientsam_ti", "--data", "d"],
         ["bench", "--model", "efficientsam_s", "--weights", "random:0"],
         ["export", "efficientsam_s", "--weights", "random:0", "--engine-dir", str(tmp_path / "e")],
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -16,9 +17,8 @@ import yaml
 
 from etam_ros.cli.main import run
 from etam_ros.media.bags import messages
-from etam_ros.media.bags.definitions import TRACK_EVENT, known_types
+from etam_ros.media.bags.definitions import known_types
 from etam_ros.media.bags.results import RecordedRun
-from etam_ros.media.bags.writer import BagWriter
 from etam_ros.media.label_png import read_mask_values
 from etam_ros.media.sources import open_source
 from etam_ros.records import FOREGROUND, Prompt
@@ -135,6 +135,9 @@ def test_a_run_that_fails_leaves_nothing_that_looks_like_a_bag(tmp_path, capsys)
     clicks = ("--click", "35,45", "--click", "999,999@3")
     assert etam_track(source, "--out", out, "--out-bag", bag, *clicks) == 2
     assert not bag.exists()
+    said = json.loads((out / "run.json").read_text())
+    assert (said["state"], said["frames"]) == ("failed", 3)
+    assert "999" in said["reason"]
     assert etam_track(source, "--out", out, "--out-bag", bag, "--click", "35,45") == 0
     assert len(list(RecordedRun(bag).frames())) == 6
     assert not list(tmp_path.glob(".*"))
@@ -143,30 +146,92 @@ def test_a_run_that_fails_leaves_nothing_that_looks_like_a_bag(tmp_path, capsys)
     assert "is there already" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_a_run_that_is_stopped_leaves_a_whole_bag_and_one_that_is_killed_none(tmp_path, number):
-    source = write_bag(tmp_path / "source", camera(6) * 100)
-    bag, out = tmp_path / "results", tmp_path / "out"
-    options = ("--out", out, "--out-bag", bag, "--click", "35,45", *MODEL)
+def interrupted(place: Path, *signals: signal.Signals, storage: str = "mcap") -> tuple[int, str]:
+    """Signal a run of 600 frames after its 100th: its exit code, and what it said on stderr."""
+    images = [("/camera/image", raw(picture(n % 6), stamp_ns(n))) for n in range(600)]
+    source = write_bag(place / "source", images)
+    bag, out = place / "results", place / "out"
+    options = (
+        "--out",
+        out,
+        "--out-bag",
+        bag,
+        "--bag-storage",
+        storage,
+        "--click",
+        "35,45",
+        *MODEL,
+    )
     command = [sys.executable, "-m", "etam_ros.cli.main", "track", source, *options]
     ended = subprocess.Popen([str(each) for each in command], stderr=subprocess.PIPE, text=True)
+    assert ended.stderr is not None
     while len(list(out.glob("masks/*"))) < 100:
         assert ended.poll() is None, ended.communicate()
         time.sleep(0.01)
     assert not bag.exists()
-    ended.send_signal(number)
-    ended.communicate()
-    if number == signal.SIGINT:
-        assert ended.returncode == 130
-        assert len(list(RecordedRun(bag).frames())) == len(masks_of(out))
-        return
-    assert not bag.exists()
-    left = RecordedRun(tmp_path / ".results.part" / "results")  # as of a recorder that was killed
-    assert len(list(left.frames())) > 10
-    assert "did not finish it" in left.bag.notes[0]
-    with BagWriter(bag) as writer:
-        writer.add_topic("/tracker/events", TRACK_EVENT)
+    assert state_of(out) == "running"
+    said = ""
+    for number in signals:
+        ended.send_signal(number)
+        said += (
+            ended.stderr.readline() + ended.stderr.readline() if number == signal.SIGINT else ""
+        )
+    said += ended.communicate()[1]
+    return ended.returncode, said
+
+
+def state_of(out: Path) -> str:
+    return str(json.loads((out / "run.json").read_text())["state"])
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+def test_a_run_that_is_stopped_leaves_a_whole_bag_that_says_so(tmp_path, storage):
+    code, _ = interrupted(tmp_path, signal.SIGINT, storage=storage)
+    bag, out = RecordedRun(tmp_path / "results"), tmp_path / "out"
+    assert code == 130
+    written = len(masks_of(out))
+    assert len(list(bag.frames())) == written
+    assert bag.bag.notes == ["results is of a run that was stopped before its source ended"]
+    said = json.loads((out / "run.json").read_text())
+    assert (said["state"], said["frames"]) == ("interrupted", written)
+    assert said["source"] == str(tmp_path / "source")
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+def test_a_run_that_is_killed_leaves_what_it_had_done(tmp_path, storage, capsys):
+    code, _ = interrupted(tmp_path, signal.SIGKILL, storage=storage)
+    bag, out = tmp_path / "results", tmp_path / "out"
+    assert code == -signal.SIGKILL
+    assert not bag.exists()
+    assert state_of(out) == "running"
+    left = RecordedRun(tmp_path / ".results.part" / "results")
+    frames = list(left.frames())
+    assert len(list((out / "masks").iterdir())) - len(frames) <= 17
+    assert "not finish" in left.bag.notes[0]
+    for frame, mask in zip(frames, sorted((out / "masks").iterdir()), strict=False):
+        np.testing.assert_array_equal(frame.label_image, read_mask_values(mask))
+    short = bag_of(tmp_path / "short", *camera())
+    assert etam_track(short, "--out", out, "--out-bag", bag, "--click", "35,45") == 0
+    assert f"left unfinished in {tmp_path / '.results.part' / 'results'} is gone" in (
+        capsys.readouterr().err
+    )
+    assert state_of(out) == "complete"
+    assert len(list(RecordedRun(bag).frames())) == len(masks_of(out)) == 6
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+def test_a_run_that_is_broken_off_says_where_its_bag_is(tmp_path, storage):
+    code, said = interrupted(tmp_path, signal.SIGINT, signal.SIGINT, storage=storage)
+    assert code == 130
+    bag, left = tmp_path / "results", tmp_path / ".results.part" / "results"
+    if bag.exists():  # it was quicker
+        assert "was not finished" not in said
+        return
+    assert f"note: the bag was not finished, {left} can be read" in said
+    assert len(list(RecordedRun(left).frames())) >= 96
+    assert state_of(tmp_path / "out") == "interrupted"
 
 
 def test_the_bag_lies_outside_of_the_folder(tmp_path, capsys):

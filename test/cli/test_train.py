@@ -62,10 +62,12 @@ def test_what_is_wrong_is_said_in_one_line(etam, tmp_path: Path) -> None:
 def test_the_plain_command_takes_the_same_options(capsys) -> None:
     given = parse(["--data", "a", "--data", "b", "--lr", "1e-3", "--save-every-s", "9"])
     assert given == {"data": ("a", "b"), "lr": 1e-3, "save_every_s": 9.0}
+    assert parse(["--recover", "--out", "x"]) == {"recover": True, "out": "x"}
     with pytest.raises(SystemExit):
         parse(["--help"])
     said = " ".join(capsys.readouterr().out.split())
     for item in fields(TrainingConfig):
-        assert f"{flag_of(item)} {metavar_of(item)} " in said
+        value = "" if isinstance(item.default, bool) else f"{metavar_of(item)} "
+        assert f"{flag_of(item)} {value}" in said
         assert " ".join(option_of(item).help_text.split()) in said
     assert "[default: from scratch]" in said

@@ -11,16 +11,29 @@ import numpy as np
 import pytest
 
 from etam_ros.cli.main import run
+from etam_ros.config import BagConfig
 from etam_ros.errors import SourceError
 from etam_ros.evaluation.recorded import compare_recorded, recorded_timing
 from etam_ros.evaluation.truth.annotations import MaskTruth
 from etam_ros.evaluation.truth.opening import open_videos
 from etam_ros.media.bags.definitions import known_types
+from etam_ros.media.sources import open_source
 
 rosbags = pytest.importorskip("rosbags")
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from bag_files import HW, MCAP, SQLITE, header, pictures, raw, stamp_ns, write_bag  # noqa: E402
+from bag_files import (  # noqa: E402
+    HW,
+    MCAP,
+    SQLITE,
+    header,
+    jpeg,
+    pictures,
+    raw,
+    shade,
+    stamp_ns,
+    write_bag,
+)
 
 TYPES: Any = {name.rpartition("/")[2]: kind for name, kind in known_types().types.items()}
 NOWHERE = TYPES["Point"](x=float("nan"), y=float("nan"), z=float("nan"))
@@ -171,6 +184,36 @@ def test_what_a_tracker_published_is_no_truth_unless_it_is_named(tmp_path: Path)
     assert all(truth is not None for _, truth in video)
 
 
+@pytest.mark.parametrize("with_results", [True, False])
+@pytest.mark.parametrize("kind", ["overlay", "overlay/compressed"])
+def test_overlays_are_no_camera_unless_they_are_named(
+    tmp_path: Path, kind: str, with_results: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    topic = f"/tracker/{kind}"
+    drawn = [
+        (topic, (jpeg if "/" in kind else raw)(shade(number), stamp_ns(number)))
+        for number in range(4)
+    ]
+    labels = [each for each in results(range(4)) if each[0].endswith("label_image")]
+    path = bag(tmp_path / "rerun", [*(results(range(4)) if with_results else labels), *drawn])
+    command = ["eval", str(path), "--no-model", "--baseline", "copy"]
+    command += ["--truth", "/tracker/label_image"]
+    assert run(command) == 2
+    said = capsys.readouterr().err
+    assert f"looked at nothing: in {topic} masks are drawn over it" in said
+    assert run([*command, "--topic", topic]) == 0
+    note = f"note: rerun: {topic} has a tracker's masks drawn into it, which a camera has not"
+    assert note in capsys.readouterr().err
+    with pytest.raises(SourceError, match="holds no images of a camera"):
+        open_source(path)
+
+
+def test_a_camera_that_is_not_there_is_said(tmp_path: Path) -> None:
+    (video,) = open_videos(str(bag(tmp_path / "drive", labelled())), bags=BagConfig("/left"))
+    with pytest.raises(SourceError, match=r"topic is '/left', bag .* has no such topic"):
+        list(video)
+
+
 def test_the_topic_of_the_truth_may_be_named_for_many_bags(tmp_path: Path) -> None:
     for name in ("monday", "tuesday"):
         bag(tmp_path / "drives" / name, [*pictures(2), *results(range(2))])
@@ -217,6 +260,17 @@ def test_boxes_by_stamp_are_the_truth_of_a_bag(tmp_path: Path) -> None:
     table.write_text(f"stamp_ns,id,x0,y0,x1,y1\n{stamp_ns(1)},1,5,10,25,30\n")
     (video,) = open_videos(str(path), str(table))
     assert [truth is not None for _, truth in video] == [False, True, False]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_boxes_by_number_are_of_the_frames_of_a_bag(tmp_path: Path, first: int) -> None:
+    path = bag(tmp_path / "drive", pictures(3))
+    table = tmp_path / "boxes.csv"
+    rows = [f"{number + first},1,{5 + number},10,25,30\n" for number in range(3)]
+    table.write_text("frame,id,x0,y0,x1,y1\n" + "".join(rows))
+    (video,) = open_videos(str(path), str(table))
+    assert [truth.boxes[1][0] for _, truth in video] == [5, 6, 7]
+    assert len(video.notes) == first
 
 
 def test_the_command_compares_and_judges_bags(

@@ -24,7 +24,7 @@ from etam_ros.runtime import (
 )
 from etam_ros.tracking import cuda_postprocessor
 from etam_ros.tracking.cuda_postprocessor import CudaPostprocessor
-from etam_ros.tracking.holes import LARGEST_ON_DEVICE
+from etam_ros.tracking.masks.holes import LARGEST_ON_DEVICE
 from etam_ros.tracking.masks.measures import EMPTY_MASK, measure
 from etam_ros.tracking.publishing import CpuPostprocessor, Drawing
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from etam_ros import Frame, Prompt, Tracker, TrackerConfig
 from etam_ros.errors import ObjectError, PromptError
 from etam_ros.records import MAX_OBJECT_ID, NEW_OBJECT
-from etam_ros.tracking.mask_selection import TRACKING_BIAS
+from etam_ros.tracking.masks.selection import TRACKING_BIAS
 from etam_ros.tracking.objects import ObjectTable
 from etam_ros.tracking.stream_time import OTHER_CLOCK_NS, REMEMBERED, StreamTime
 

@@ -14,7 +14,8 @@ from etam_ros.config import TrackerConfig
 from etam_ros.model import model_config
 from etam_ros.records import Frame, Prompt
 from etam_ros.runtime.backends.torch.stages import TorchStages
-from etam_ros.tracking import Tracker, mask_selection
+from etam_ros.tracking import Tracker
+from etam_ros.tracking.masks import selection
 from etam_ros.training.host_cues import BOX_LABELS, find_cues
 from etam_ros.training.initial_weights import new_network
 from etam_ros.training.prompt_sampling import BOX, CLICK, MASK, PromptPlan
@@ -47,7 +48,7 @@ def clip():
 @pytest.fixture(autouse=True)
 def _single_masks_count_as_stable(monkeypatch):
     """The fallback to other masks is left out of training, as upstream."""
-    monkeypatch.setattr(mask_selection, "STABILITY_THRESHOLD", 0.0)
+    monkeypatch.setattr(selection, "STABILITY_THRESHOLD", 0.0)
 
 
 def roll(network, clip, plan, *, teach_presence=False):

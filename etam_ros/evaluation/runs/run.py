@@ -110,7 +110,11 @@ def find_videos(config: EvaluationConfig, sources: Sequence[str]) -> list[Labell
             f"--truth is for one source, and {len(sources)} are given: judge one at a time"
         )
     bags = BagConfig(config.topic, config.recover)
-    found = [video for each in sources for video in open_videos(each, config.truth, bags)]
+    found = [
+        video
+        for each in sources
+        for video in open_videos(each, config.truth, bags, truth_from=config.truth_from)
+    ]
     videos = sorted(unique_names(found), key=lambda video: video.name)
     names = {name for name in config.sequences.split(",") if name}
     if strangers := names - {video.name for video in videos}:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -53,6 +53,11 @@ class BoxTable:
             raise SourceError(f"boxes {path} cannot be read: {error}") from None
         if not self._boxes:
             raise SourceError(f"boxes {path} has no rows, expected one for each object and frame")
+
+    @property
+    def numbers(self) -> Collection[int]:
+        """Of the frames that have a row; empty where they are known by their stamps."""
+        return () if self._by_stamp else self._boxes.keys()
 
     def files(self) -> Sequence[Path]:
         return [self._path]

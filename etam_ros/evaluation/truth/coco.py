@@ -64,12 +64,16 @@ class CocoVideo:
         pictures: names of its pictures, in order.
         annotations: by index into these.
         object_names: by object id.
+        frame_ids: of the pictures, as the file counts them; empty where it does not.
+        notes: what somebody should know of it, in words.
     """
 
     name: str
     pictures: tuple[str, ...]
     annotations: Mapping[int, Sequence[Annotation]]
     object_names: Mapping[int, str]
+    frame_ids: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class CocoFile:
@@ -124,6 +128,7 @@ class CocoFile:
                 tuple(str(self._picture(each)) for each in video.pictures),
                 CocoTruths(self._path, video.annotations),
                 video.object_names,
+                notes=list(video.notes),
             )
             for video in self.listed_videos()
         ]
@@ -189,16 +194,20 @@ class CocoFile:
             images = sorted(group, key=lambda each: each.get("frame_id", each["file_name"]))
             every = [each for image in images for each in by_image[image["id"]]]
             self._check_tracked(every)
-            tracks = {track: number for number, track in enumerate(_tracks(every), 1)}
+            tracks, notes = _object_ids(every)
             by_frame = {
-                index: [_annotation(tracks[_track_of(each)], each) for each in found]
+                index: [_annotation(tracks.get(_track_of(each), 0), each) for each in found]
                 for index, image in enumerate(images)
                 if (found := by_image[image["id"]]) or "frame_id" in image
             }
-            labels = {tracks[_track_of(each)]: self._label(each) for each in every}
-            names = [str(image["file_name"]) for image in images]
+            labels = {
+                tracks[track]: self._label(each)
+                for each in every
+                if (track := _track_of(each)) in tracks
+            }
+            names = tuple(str(image["file_name"]) for image in images)
             name = PurePosixPath(names[0]).parent.name or self._path.stem
-            yield CocoVideo(name, tuple(names), by_frame, labels)
+            yield CocoVideo(name, names, by_frame, labels, _frame_ids(images), notes)
 
     def _check_tracked(self, annotations: Iterable[Record]) -> None:
         for each in annotations:
@@ -241,12 +250,30 @@ def _track_of(annotation: Record) -> Any:
     return next((each[key] for each in places for key in _TRACK_KEYS if key in each), None)
 
 
-def _tracks(annotations: Iterable[Record]) -> list[Any]:
-    """Tracks in the order in which they first appear."""
+def _object_ids(annotations: Iterable[Record]) -> tuple[dict[Any, int], tuple[str, ...]]:
+    """Object ids by track, and what somebody should know of them.
+
+    Tracks that are numbers from 1 on keep them, those from 0 on are one higher, since 0 is the
+    background. Others, words for example, are numbered as they first appear. Regions without a
+    track, which are not judged, have none.
+    """
     tracks = list(dict.fromkeys(map(_track_of, annotations)))
+    tracks = [track for track in tracks if track is not None]
     if len(tracks) > MAX_OBJECT_ID:
         raise ValueError(f"{len(tracks)} objects, expected at most {MAX_OBJECT_ID}")
-    return tracks
+    if all(type(track) is int and 0 <= track <= MAX_OBJECT_ID for track in tracks):
+        shift = int(0 in tracks)
+        if max(tracks, default=0) + shift <= MAX_OBJECT_ID:
+            notes = ("tracks count from 0: object 1 is track 0, and so on",) if shift else ()
+            return {track: track + shift for track in tracks}, notes
+    return {track: number for number, track in enumerate(tracks, 1)}, ()
+
+
+def _frame_ids(images: Sequence[Record]) -> tuple[int, ...]:
+    """Of pictures all of which have a whole number from 0 on; else none."""
+    found = [image.get("frame_id") for image in images]
+    whole = [each for each in found if type(each) is int and each >= 0]
+    return tuple(whole) if len(whole) == len(found) else ()
 
 
 def _numbered(annotations: Iterable[Record]) -> Iterable[Annotation]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from etam_ros.config import BagConfig
 from etam_ros.errors import SourceError
@@ -15,12 +13,11 @@ from etam_ros.evaluation.image_folders import (
 )
 from etam_ros.evaluation.sequences import find_sequences
 from etam_ros.evaluation.truth.bags import labelled_bag
-from etam_ros.evaluation.truth.boxes import BoxTable
 from etam_ros.evaluation.truth.coco import CocoFile
-from etam_ros.evaluation.truth.coco_truths import CocoTruths
-from etam_ros.evaluation.truth.videos import LabelledVideo, MaskFiles, Truths, video_of
+from etam_ros.evaluation.truth.elsewhere import video_with_truth
+from etam_ros.evaluation.truth.numbering import AUTO
+from etam_ros.evaluation.truth.videos import LabelledVideo, video_of
 from etam_ros.media.files import is_bag, read_json
-from etam_ros.media.sources import images_in, open_source
 
 _EXPECTED = (
     "sequences (frames with masks, or JPEGImages with Annotations), photographs (images with "
@@ -46,7 +43,7 @@ def open_photographs(source: str, truth: str) -> list[LabelledPhotograph] | None
 
 
 def open_videos(
-    source: str, truth: str = "", bags: BagConfig | None = None
+    source: str, truth: str = "", bags: BagConfig | None = None, *, truth_from: str = AUTO
 ) -> list[LabelledVideo]:
     """Videos with ground truth of a source.
 
@@ -55,6 +52,7 @@ def open_videos(
         truth: of frames alone: a folder of masks, a CSV file of boxes, a COCO-style file; of a
             bag, also a topic of label images, and of a folder of bags that alone.
         bags: how bags are read.
+        truth_from: the number of the first frame in `truth`, one of FIRST_NUMBERS.
 
     Raises:
         SourceError: there are none, or they cannot be read; the message says what was expected.
@@ -67,7 +65,7 @@ def open_videos(
     if found := [each for each in inside if is_bag(each)]:
         return [labelled_bag(each, truth, bags.topic, bags.recover) for each in found]
     if truth:
-        return [_with_truth(source, Path(truth), bags)]
+        return [video_with_truth(source, Path(truth), bags, truth_from=truth_from)]
     if not path.exists():
         raise SourceError(f"{path} does not exist, expected {_EXPECTED}")
     if path.suffix.lower() == ".json":
@@ -76,76 +74,6 @@ def open_videos(
         names = _object_names(path)
         return [video_of(each, names.get(each.name, {})) for each in find_sequences(path)]
     raise SourceError(f"{path} is frames without ground truth, expected {_EXPECTED}")
-
-
-def _with_truth(source: str, truth: Path, bags: BagConfig) -> LabelledVideo:
-    """Frames whose truth lies elsewhere."""
-    if not truth.exists():
-        raise SourceError(
-            f"--truth {truth} does not exist, expected a folder of masks, a CSV file of boxes, or "
-            "a COCO-style JSON file"
-        )
-    with open_source(source, topic=bags.topic, recover=bags.recover) as opened:
-        if opened.live:
-            raise SourceError(f"{source} is a camera, expected a recording, which can be repeated")
-    name = Path(source).resolve().stem
-    names: Mapping[int, str] = {}
-    truths: Truths
-    if truth.is_dir():
-        masks = sorted(truth.glob("*.png"))
-        index_of = _frames_named(Path(source), [mask.name for mask in masks], truth)
-        truths = MaskFiles({index_of[mask.name]: mask for mask in masks if mask.name in index_of})
-    elif truth.suffix.lower() == ".json":
-        truths, names = _coco_of(Path(source), truth)
-    else:
-        table = BoxTable(truth)
-        truths, names = table, table.object_names
-    return LabelledVideo(name, source, truths, names, bags.topic, bags.recover)
-
-
-def _coco_of(source: Path, truth: Path) -> tuple[Truths, Mapping[int, str]]:
-    """What a COCO-style file says of frames that need not lie beside it; names of objects."""
-    videos = CocoFile(truth).listed_videos()
-    if len(videos) != 1:
-        raise SourceError(
-            f"--truth {truth} is of {len(videos)} videos, expected one: give the file itself as "
-            "SOURCE"
-        )
-    pictures = videos[0].pictures
-    index_of = _frames_named(source, pictures, truth)
-    annotations = {
-        index_of[pictures[place]]: found
-        for place, found in videos[0].annotations.items()
-        if pictures[place] in index_of
-    }
-    return CocoTruths(truth, annotations), videos[0].object_names
-
-
-def _frames_named(source: Path, names: Sequence[str], truth: Path) -> dict[str, int]:
-    """Index of the frame to which each name belongs; those that belong to none are left out.
-
-    Of a folder the picture of the same name; of a video or a bag the number at the name's end.
-
-    Raises:
-        SourceError: no name belongs to a frame, or two belong to the same.
-    """
-    stems = {name: PurePosixPath(name).stem for name in names}
-    if source.is_dir() and not is_bag(source):
-        index_of = {image.stem: index for index, image in enumerate(images_in(source))}
-        found = {name: index_of[stem] for name, stem in stems.items() if stem in index_of}
-    else:
-        numbers = {name: re.search("[0-9]+$", stem) for name, stem in stems.items()}
-        found = {name: int(number[0]) for name, number in numbers.items() if number}
-    if not found:
-        raise SourceError(
-            f"--truth {truth} holds nothing for a frame of {source}, expected names as those of "
-            "its pictures, or 00000.png and so on by number of the frame"
-        )
-    if len(set(found.values())) < len(found):
-        raise SourceError(
-            f"--truth {truth} has two names for the same frame of {source}, expected one for each"
-        )
-    return found
 
 
 def _object_names(folder: Path) -> dict[str, dict[int, str]]:

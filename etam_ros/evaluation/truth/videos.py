@@ -28,7 +28,7 @@ class Truths(Protocol):
     """Whether it is pixels, and not boxes."""
 
     def at(self, index: int, frame: Frame) -> FrameTruth | None:
-        """Of one frame; None where it was not annotated.
+        """Of one frame, by its number in the truth; None where it was not annotated.
 
         Raises:
             ImageError, SourceError: it cannot be read, or does not fit the frame.
@@ -50,6 +50,7 @@ class LabelledVideo:
         truths: the ground truth.
         object_names: by object id, where the truth has them.
         topic, recover: of a bag, as `open_source` takes them.
+        truth_from: number that the first frame has in the truth.
         notes: what was odd about it when it was gone through, in words.
     """
 
@@ -59,6 +60,7 @@ class LabelledVideo:
     object_names: Mapping[int, str] = field(default_factory=dict)
     topic: str = ""
     recover: bool = False
+    truth_from: int = 0
     notes: list[str] = field(default_factory=list, compare=False)
 
     def note(self, what: Iterable[str]) -> None:
@@ -67,7 +69,7 @@ class LabelledVideo:
 
     def __iter__(self) -> Iterator[tuple[Frame, FrameTruth | None]]:
         for index, frame in enumerate(self._frames()):
-            yield frame, self.truths.at(index, frame)
+            yield frame, self.truths.at(index + self.truth_from, frame)
 
     def _frames(self) -> Iterator[Frame]:
         if isinstance(self.source, str):
@@ -96,6 +98,8 @@ class LabelledVideo:
             digest.update(os.fsencode(each.name) + f" {each.stat().st_size}\n".encode())
         for each in self.truths.files():
             digest.update(os.fsencode(each.name) + each.read_bytes())
+        if self.truth_from:
+            digest.update(f"from {self.truth_from}".encode())
         return digest.hexdigest()[:16]
 
     def _files(self) -> list[Path]:

@@ -15,7 +15,13 @@ from etam_ros.media.bags.parts import BagTopic
 from etam_ros.media.bags.pictures import frames_of
 from etam_ros.media.bags.reader import Bag
 from etam_ros.media.bags.stamps import first_moments, shared_moments, stamp_of
-from etam_ros.media.bags.topics import LABEL_ENCODINGS, camera_candidates, label_topic
+from etam_ros.media.bags.topics import (
+    LABEL_ENCODINGS,
+    camera_candidates,
+    camera_topic,
+    label_topic,
+    overlays,
+)
 from etam_ros.media.image_decoding import raw_samples
 from etam_ros.media.image_encodings import checked_layout
 from etam_ros.records import Frame
@@ -43,7 +49,7 @@ def frames_with_labels(
     """
     bag = path if isinstance(path, Bag) else Bag(path, recover=recover)
     label = label_topic(bag, labels)
-    name = topic or camera_of_labels(bag, label).name
+    name = (camera_topic(bag, topic) if topic else camera_of_labels(bag, label)).name
     with_ids = label_images(bag, label.name)
     ahead = next(with_ids, None)
     for frame in frames_of(bag, name, bag.lose if bag.recover else None):
@@ -88,8 +94,8 @@ def label_image_of(fields: Any) -> NDArray[np.uint16]:
 def camera_of_labels(bag: Bag, label: BagTopic) -> BagTopic:
     """The camera that label images belong to: the one that shares most stamps with the first ones.
 
-    Topics beside that of the label images, as the tracker's overlay is, count only where there
-    are no others.
+    Topics beside that of the label images count only where there are no others; those in which a
+    tracker has drawn its masks, never.
 
     Raises:
         SourceError: no camera shares a stamp with them.
@@ -100,6 +106,8 @@ def camera_of_labels(bag: Bag, label: BagTopic) -> BagTopic:
     best = max(candidates, key=lambda each: shared[each.name], default=None)
     if best is None or not shared[best.name][0]:
         looked_at = ", ".join(each.name for each in candidates)
+        if not looked_at and (drawn := overlays(bag)):
+            looked_at = f"nothing: in {', '.join(sorted(drawn))} masks are drawn over it"
         raise SourceError(
             f"bag {bag.path} has no image with the stamp of a message on {label.name}, expected "
             f"the camera that was tracked to be recorded too; looked at "

@@ -13,6 +13,9 @@ import yaml
 from etam_ros.errors import SourceError
 
 METADATA: Final = "metadata.yaml"
+STATE: Final = "etam_ros_state"
+"""Key among what metadata.yaml holds of its writer's own."""
+STOPPED: Final = "stopped"
 ZSTD: Final = ".zstd"
 STORAGES: Final = (".mcap", ".db3")
 ROSBAG1: Final = ".bag"
@@ -117,10 +120,13 @@ def _of_folder(folder: Path) -> BagParts:
             f"bag {folder} lists {', '.join(missing) or 'no files'} in {METADATA}, of which none "
             "is there: copy them beside it"
         )
+    odd = [] if note is None else [note]
+    own = said.get("custom_data")
+    if isinstance(own, Mapping) and own.get(STATE) == STOPPED:
+        odd.append(f"{folder.name} is of a run that was stopped before its source ended")
     return BagParts(
-        folder, tuple(files), True, _topics(said), tuple(missing), _duration_s(said),
-        () if note is None else (note,),
-    )  # fmt: skip
+        folder, tuple(files), True, _topics(said), tuple(missing), _duration_s(said), tuple(odd)
+    )
 
 
 def _metadata(folder: Path) -> tuple[Mapping[str, Any] | None, str | None]:

@@ -23,6 +23,7 @@ PICTURES: Final = (IMAGE, COMPRESSED_IMAGE, FFMPEG_PACKET, COMPRESSED_VIDEO)
 """What may show what a camera saw, the most faithful first."""
 CAMERA_INFO: Final = "sensor_msgs/msg/CameraInfo"
 LABEL_IMAGE: Final = "label_image"
+OVERLAY: Final = "overlay"
 LABEL_ENCODINGS: Final = ("16UC1", "8UC1", "mono16", "mono8")
 """Of images of object ids; a camera may have the last two as well."""
 APPLIED_PROMPTS: Final = "applied_prompts"
@@ -36,16 +37,19 @@ def camera_topic(bag: Bag, wanted: str = "") -> BagTopic:
     """The topic whose pictures are to be followed.
 
     Args:
-        wanted: its name; empty finds it, where there is one camera, or one that a recorded tracker
-            has followed. Of a camera that was recorded in several ways, the most faithful one is
-            taken.
+        wanted: its name, whatever it shows; empty finds it, where there is one camera, or one
+            that a recorded tracker has followed. Of a camera that was recorded in several ways,
+            the most faithful one is taken.
 
     Raises:
         SourceError: there is no such topic, it holds no pictures, or there are several cameras.
     """
     pictures = _with_pictures(bag)
     if wanted:
-        return _named(bag, wanted, pictures)
+        named = _named(bag, wanted, pictures)
+        if named.name in overlays(bag):
+            bag.note(f"{named.name} has a tracker's masks drawn into it, which a camera has not")
+        return named
     cameras = _cameras(bag, pictures)
     if not cameras:
         raise SourceError(
@@ -67,10 +71,11 @@ def camera_candidates(bag: Bag, *, beside: str = "") -> list[BagTopic]:
     """Topics that may be a camera's, the most faithful first.
 
     Args:
-        beside: a topic of label images; neither it nor what its node publishes beside it is one.
+        beside: a topic of label images, which is none; what lies beside it counts only where
+            there is nothing else, and overlays never do.
     """
-    own = beside.rpartition("/")[0] + "/"
-    pictures = [topic for topic in _with_pictures(bag) if topic.name != beside]
+    own, drawn = beside.rpartition("/")[0] + "/", overlays(bag)
+    pictures = [topic for topic in _with_pictures(bag) if topic.name not in (beside, *drawn)]
     coloured = [topic for topic in pictures if not _is_depth(bag, topic)] or pictures
     theirs = [topic for topic in coloured if own == "/" or not topic.name.startswith(own)]
     return sorted(theirs or coloured, key=lambda topic: PICTURES.index(topic.type))
@@ -106,6 +111,17 @@ def label_topic(bag: Bag, wanted: str = "", *, option: str = "") -> BagTopic:
         f"{_listed(topics)}, expected one, or one alone that is called {LABEL_IMAGE}"
         f"{option and f': say which with {option}'}"
     )
+
+
+def overlays(bag: Bag) -> set[str]:
+    """Names of the topics with pictures in which a tracker has drawn its masks.
+
+    They lie beside its label images or its other results, raw or compressed.
+    """
+    nodes = {topic.name.rpartition("/")[0] for topic in bag.topics.values()
+             if _is_called_labels(topic)}  # fmt: skip
+    places = {f"{node}/{OVERLAY}" for node in nodes.union(tracker_names(bag))}
+    return {topic.name for topic in _with_pictures(bag) if _without_transport(topic) in places}
 
 
 def published_labels(bag: Bag) -> set[str]:
@@ -174,9 +190,10 @@ def _with_pictures(bag: Bag) -> list[BagTopic]:
 def _cameras(bag: Bag, pictures: Sequence[BagTopic]) -> list[BagTopic]:
     """One topic for each camera: neither depth, nor label images, nor a tracker's own pictures."""
     own = tuple(f"{name}/" for name in tracker_names(bag) if name)
+    drawn = overlays(bag)
     cameras: dict[str, BagTopic] = {}
     for topic in sorted(pictures, key=lambda each: PICTURES.index(each.type)):
-        if topic.name.startswith(own) or topic.name.rpartition("/")[2] == LABEL_IMAGE:
+        if topic.name.startswith(own) or topic.name in drawn or _is_called_labels(topic):
             continue
         if not _is_depth(bag, topic):
             cameras.setdefault(_without_transport(topic), topic)

@@ -12,7 +12,7 @@ import shutil
 import sqlite3
 import struct
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -20,6 +20,7 @@ from typing import Any, Final
 from etam_ros import __version__
 from etam_ros.errors import SourceError
 from etam_ros.media.bags.definitions import PACKAGE, known_types
+from etam_ros.media.bags.parts import STATE, STOPPED
 from etam_ros.media.bags.reader import check_installed
 from etam_ros.media.files import Closing, lock_folder, writing
 
@@ -37,6 +38,8 @@ class BagWriter(Closing):
         storage: mcap, with compressed chunks, or sqlite3.
 
     Attributes:
+        path: as given.
+        replaces: a writer that was interrupted had left something, which is gone now.
         beside: other files to be put into its folder, by name.
 
     Raises:
@@ -54,6 +57,7 @@ class BagWriter(Closing):
                 f"--out-bag {path} has one of ?, # and % in it, which SQLite does not take for a "
                 "name, expected another path, or --bag-storage mcap"
             )
+        self.replaces = False
         self._lock: int | None = None
         self._folder = path.with_name(f".{path.name}.part")
         self._topics: dict[str, Any] = {}
@@ -65,8 +69,9 @@ class BagWriter(Closing):
             self._check_ours()
             for left in self._folder.iterdir():
                 shutil.rmtree(left)
+                self.replaces = True
             self._writer = Writer(
-                self._folder / path.name,
+                self.unfinished,
                 version=_METADATA_VERSION,
                 storage_plugin=StoragePlugin[storage.upper()],
             )
@@ -101,6 +106,30 @@ class BagWriter(Closing):
             data = known_types().serialize_cdr(message, kind)
             self._writer.write(self._topics[topic], max(0, time_ns), data)
 
+    def flush(self) -> None:
+        """Have on disk what was written: a run that is killed leaves it to be read.
+
+        Raises:
+            SourceError: it cannot be written.
+        """
+        storage: Any = self._writer.storage
+        with _appending(self.path):
+            if hasattr(storage, "conn"):
+                storage.conn.commit()
+            elif hasattr(storage, "chunk"):
+                if storage.chunk.bio.tell():
+                    storage.close_chunk()
+                storage.bio.flush()
+
+    def mark_stopped(self) -> None:
+        """Have the bag say that what it was made of was longer."""
+        self._writer.set_custom_data(STATE, STOPPED)
+
+    @property
+    def unfinished(self) -> Path:
+        """Where it lies until it is finished, and stays if it never is."""
+        return self._folder / self.path.name
+
     def close(self) -> None:
         """Finish the bag and give it its name; nothing more can be written."""
         if not self._open:
@@ -111,14 +140,16 @@ class BagWriter(Closing):
             for name, content in self.beside.items():
                 (self._folder / self.path.name / name).write_bytes(content)
             check_new(self.path)  # a folder that is empty would be replaced without a word
-            (self._folder / self.path.name).rename(self.path)
+            self.unfinished.rename(self.path)
             self._folder.rmdir()
         self._unlock()
 
     def abandon(self) -> None:
-        """Leave it unfinished."""
+        """Leave it unfinished, with all that was written."""
         if self._open:
             self._open = False
+            with suppress(SourceError):  # a full disk, of which somebody knows already
+                self.flush()
             self._writer.abort()
         self._unlock()
 

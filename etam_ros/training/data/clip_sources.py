@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -39,6 +39,14 @@ _EXPECTED: Final = (
 
 
 @dataclass(frozen=True)
+class _BagReading:
+    """How bags are read; see `open_clips`."""
+
+    recover: bool
+    on_note: Callable[[str], None]
+
+
+@dataclass(frozen=True)
 class FrameFiles:
     """Pictures on disk with a mask each as LabelledFrames: those of a video, or a photograph."""
 
@@ -57,12 +65,18 @@ class FrameFiles:
         return read_image(image), read_truth(mask)
 
 
-def open_clips(paths: Sequence[Path | str], *, recover: bool = False) -> ClipSource:
+def open_clips(
+    paths: Sequence[Path | str],
+    *,
+    recover: bool = False,
+    on_note: Callable[[str], None] = lambda _: None,
+) -> ClipSource:
     """Open everything that training shall use.
 
     Args:
         paths: each in one of the forms above. Each is drawn equally often.
         recover: read what can be read of damaged bags.
+        on_note: is told in words what is odd about a bag.
 
     Returns:
         a source of clips: a pure function of the seed, as `ClipSource` says.
@@ -70,7 +84,8 @@ def open_clips(paths: Sequence[Path | str], *, recover: bool = False) -> ClipSou
     Raises:
         SourceError: a path holds nothing of that kind, or its files cannot be read.
     """
-    sources = [pair for path in paths for pair in _open(Path(path), recover)] or _drawn()
+    how = _BagReading(recover, on_note)
+    sources = [pair for path in paths for pair in _open(Path(path), how)] or _drawn()
     return sources[0][0] if len(sources) == 1 else MixedSource(sources)
 
 
@@ -82,30 +97,29 @@ def _drawn() -> list[tuple[ClipSource, float]]:
     return [(CollageSource(None, turning=TURNING), 0.9), (SceneSource(), 0.1)]
 
 
-def _open(path: Path, recover: bool) -> list[tuple[ClipSource, float]]:
+def _open(path: Path, bags: _BagReading) -> list[tuple[ClipSource, float]]:
     """One path, or all the folders in it that hold something, with weights that add up to 1."""
     if not path.exists():
         raise SourceError(f"{path} does not exist, expected {_EXPECTED}")
-    source = _open_one(path, recover)
+    source = _open_one(path, bags)
     if source is not None:
         return [(source, 1.0)]
-    found = (
-        [_open_one(child, recover) for child in sorted(path.iterdir())] if path.is_dir() else []
-    )
+    found = [_open_one(child, bags) for child in sorted(path.iterdir())] if path.is_dir() else []
     children = [child for child in found if child is not None]
     if not children:
         raise SourceError(f"{path} holds nothing to train on, expected {_EXPECTED}")
     return [(child, 1 / len(children)) for child in children]
 
 
-def _open_one(path: Path, recover: bool) -> ClipSource | None:
+def _open_one(path: Path, bags: _BagReading) -> ClipSource | None:
     """One path, or None where it is nothing that training can use."""
     if path.is_file() and path.suffix.lower() == ".npz":
         return _packed(path)
     if is_bag(path):
         from etam_ros.training.data.labelled_bags import read_labelled_bag
 
-        return LabelledClips([read_labelled_bag(path, recover=recover)], str(path))
+        frames = read_labelled_bag(path, recover=bags.recover, on_note=bags.on_note)
+        return LabelledClips([frames], str(path))
     if path.is_file():
         return _material(path) if path.suffix.lower() in _VIDEO_SUFFIXES else None
     return _labelled(path) or _unlabelled(path)

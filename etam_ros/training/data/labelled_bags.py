@@ -8,6 +8,7 @@ Letters: H, W height and width of a picture in pixels.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from etam_ros.errors import SourceError
 from etam_ros.media.bags.labels import frames_with_labels
+from etam_ros.media.bags.reader import Bag
 
 _QUALITY: Final = 95
 
@@ -43,24 +45,30 @@ class BagFrames:
         return np.ascontiguousarray(bgr[..., ::-1]), labels
 
 
-def read_labelled_bag(path: Path, *, recover: bool = False) -> BagFrames:
+def read_labelled_bag(
+    path: Path, *, recover: bool = False, on_note: Callable[[str], None] = lambda _: None
+) -> BagFrames:
     """Read every image that has a label image of its stamp.
 
     Args:
         path: of the bag.
         recover: read what can be read of a damaged one.
+        on_note: is told in words what is odd about it, once it is read.
 
     Raises:
         SourceError: the bag cannot be read, or has no such topics or no equal stamps.
     """
+    bag = Bag(path, recover=recover)
     pairs = [
         (
             _coded(".jpg", frame.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]),
             _coded(".png", labels, [cv2.IMWRITE_PNG_COMPRESSION, 1]),
         )
-        for frame, labels in frames_with_labels(path, recover=recover)
+        for frame, labels in frames_with_labels(bag)
         if labels is not None
     ]
+    for note in bag.notes:
+        on_note(f"{path}: {note}")
     return BagFrames(str(path), pairs)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass
 from typing import Final
@@ -52,6 +53,11 @@ PLOTTED: Final = {
     },
 }
 """What `loss.png` shows."""
+
+
+def print_note(note: str) -> None:
+    """Say on stderr what somebody should know, where there is no `etam` command to say it."""
+    print(f"note: {note}", file=sys.stderr, flush=True)
 
 
 class Meter:

@@ -33,7 +33,11 @@ RUN: Final = "The run"
 class PretrainingConfig(Checked):
     """A pretraining run."""
 
-    teacher: str = option("", "Name of the model whose features are learned.", required=True)
+    teacher: str = option(
+        "",
+        "Name of the model whose image encoder is learned from; SAM 2's and EfficientSAM's too.",
+        required=True,
+    )
     teacher_weights: str = option(
         "", "The teacher's weights file.", unset="the model's own", metavar="path"
     )
@@ -110,7 +114,7 @@ class PretrainingConfig(Checked):
     @property
     def picture_size(self) -> int:
         """S: what the larger of teacher and student sees; the other's is reduced from it."""
-        from etam_ros.model import model_config
+        from etam_ros.model import any_model_config
 
-        teacher_size = self.teacher_size or model_config(self.teacher).image_size
+        teacher_size = self.teacher_size or any_model_config(self.teacher).image_size
         return max(teacher_size, self.student_config.image_size)

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from etam_ros.model import model_config
+from etam_ros.model import any_model_config
+from etam_ros.model.config import segments_pictures_alone
 from etam_ros.model.hiera.encoder import HieraEncoder
 from etam_ros.model.image_encoder import ImageEncoder
 from etam_ros.training.data.batches import pictures_to_tensor
@@ -79,11 +80,13 @@ def load_teacher(model: str, weights: str, *, image_size: int | None, grid: int)
         ConfigError: no such model, or it does not take that size.
         WeightsError: the weights are missing, damaged or for another model.
     """
-    from etam_ros.model.checkpoint import load_network
-    from etam_ros.runtime.backends.torch.weights import resolve_weights
+    from etam_ros.model.checkpoint import load_network, load_picture_network
+    from etam_ros.runtime.backends.torch.weights import resolve_any_weights
 
-    config = model_config(model)
+    config = any_model_config(model)
+    alone = segments_pictures_alone(config)
     if image_size is not None:
         config = replace(config, image_size=image_size)
-    network = load_network(config, resolve_weights(model, weights))
+    file = resolve_any_weights(model, weights)
+    network = load_picture_network(config, file) if alone else load_network(config, file)
     return FeatureTeacher(network.image_encoder, config.hidden_dim, config.image_size, grid)

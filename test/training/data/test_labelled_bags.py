@@ -9,9 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
+from etam_ros.cli.main import run as etam
 from etam_ros.errors import SourceError
 from etam_ros.training.data.clip_sources import open_clips
 from etam_ros.training.data.labelled_bags import read_labelled_bag
+from etam_ros.training.run import main as run
 
 rosbags = pytest.importorskip("rosbags")
 from rosbags.rosbag2 import StoragePlugin, Writer  # noqa: E402
@@ -162,4 +164,24 @@ def test_what_is_left_of_a_damaged_bag_is_read_on_request(tmp_path: Path) -> Non
     (file,) = path.glob("*.mcap")
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     assert 15 <= len(read_labelled_bag(path, recover=True)) <= 20
-    assert open_clips([path], recover=True).clip(2, frames=4, size=48).masks[0, 0].any()
+    notes: list[str] = []
+    clips = open_clips([tmp_path], recover=True, on_note=notes.append)
+    assert clips.clip(2, frames=4, size=48).masks[0, 0].any()
+    (note,) = notes
+    assert note.startswith(f"{path}: lost: bag.mcap: it ends after")
+
+
+@pytest.mark.parametrize("start", ["etam train", "plain command"])
+def test_whoever_trains_on_a_damaged_bag_is_told(
+    tmp_path: Path, start: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_bag(tmp_path / "bag", [m for n in range(40) for m in (camera(n), label(n))])
+    (file,) = path.glob("*.mcap")
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    options = [
+        "--data", str(path), "--out", str(tmp_path / "out"), "--recover", "--model", "tiny_test",
+        "--size", "32", "--frames", "2", "--batch", "1", "--steps", "1", "--workers", "0",
+    ]  # fmt: skip
+    code = etam(["train", *options]) if start == "etam train" else run(options)
+    assert code == 0
+    assert capsys.readouterr().err.startswith(f"note: {path}: lost: bag.mcap: it ends after")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from etam_ros.model import EfficientTAM, model_config
-from etam_ros.model.checkpoint import random_state_dict
-from etam_ros.model.config import TINY_TEST
+from etam_ros.errors import WeightsError
+from etam_ros.model import EfficientSAM, EfficientTAM, any_model_config, model_config
+from etam_ros.model.checkpoint import official_state_dict, random_state_dict
+from etam_ros.model.config import TINY_HIERA, TINY_PICTURES, TINY_TEST
 from etam_ros.model.image_encoder import ImageEncoder
 from etam_ros.training.data.batches import pictures_to_tensor
 from etam_ros.training.pretraining.feature_teacher import load_teacher
@@ -105,12 +108,44 @@ def test_pictures_are_prepared_as_for_the_tracker() -> None:
     assert difference.max() < 1.01 / 255 / 0.224
 
 
-@pytest.mark.parametrize("model", ["tiny_test", "tiny_hiera_test"])
+@pytest.mark.parametrize("model", ["tiny_test", "tiny_hiera_test", "tiny_pictures_test"])
 def test_a_teacher_of_another_size_and_grid_fits_the_student(model: str) -> None:
     teacher = load_teacher(model, "random:0", image_size=192, grid=16)
     assert (teacher.image_size, teacher.channels) == (192, 64)
     assert teacher(pictures(3)).shape == (3, 256, 64)
     assert not any(p.requires_grad for p in teacher.parameters())
+
+
+def test_teachers_of_official_layouts_are_read_and_others_named(tmp_path: Path) -> None:
+    for config, network in (
+        (TINY_HIERA, EfficientTAM(TINY_HIERA)),
+        (TINY_PICTURES, EfficientSAM(TINY_PICTURES)),
+    ):
+        file = tmp_path / f"{config.name}.pt"
+        state = random_state_dict(network, 3)
+        torch.save({"model": state}, file)
+        teacher = load_teacher(config.name, str(file), image_size=None, grid=8)
+        first = teacher.encoder.trunk.patch_embed.proj.weight
+        assert first.equal(
+            next(v for n, v in state.items() if n.endswith("patch_embed.proj.weight"))
+        )
+    with pytest.raises(WeightsError, match=r"does not fit sam2\.1_hiera_tiny: keys .* missing"):
+        load_teacher("sam2.1_hiera_tiny", str(file), image_size=None, grid=8)
+    with pytest.raises(WeightsError, match="run `etam weights get efficientsam_s`"):
+        load_teacher("efficientsam_s", "", image_size=None, grid=8)
+
+
+@pytest.mark.parametrize(
+    ("family", "name"), [("sam2", "sam2.1_hiera_tiny"), ("efficientsam", "efficientsam_ti")]
+)
+def test_an_official_checkpoint_holds_the_teacher(shared: Path, family: str, name: str) -> None:
+    shapes = json.loads((shared / "golden" / family / "state_dict_shapes.json").read_text())[name]
+    config = any_model_config(name)
+    with torch.device("meta"):
+        network = EfficientTAM(config) if family == "sam2" else EfficientSAM(config)
+    encoder = {k: v for k, v in official_state_dict(network).items() if k.startswith("image_enc")}
+    listed = {k: tuple(v) for k, v in shapes.items() if k.startswith("image_encoder.")}
+    assert {k: tuple(v.shape) for k, v in encoder.items()} == listed
 
 
 def test_the_same_grid_gives_the_features_themselves() -> None:

@@ -71,6 +71,20 @@ def rows(out: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.parametrize("teacher", ["tiny_hiera_test", "tiny_pictures_test"])
+def test_encoders_of_sam2_and_efficientsam_teach(tmp_path: Path, teacher: str) -> None:
+    config = tiny(
+        tmp_path, teacher=teacher, steps=24, batch=8, lr=5e-3, unseen=8, warmup=4,
+        measure_every=24,
+    )  # fmt: skip
+    pretrain(config, Boxes())
+    first, last = rows(tmp_path)[0], rows(tmp_path)[-1]
+    assert float(first["unseen_whole"]) > 1.0
+    assert float(last["unseen_whole"]) < 0.9
+    with safe_open(tmp_path / "encoder.safetensors", "pt") as file:
+        assert file.metadata()["teacher"] == teacher
+
+
 def test_the_error_on_unseen_pictures_falls(tmp_path: Path) -> None:
     config = tiny(tmp_path, steps=60, batch=8, lr=5e-3, unseen=16, warmup=10, measure_every=60)
     pretrain(config, Boxes())

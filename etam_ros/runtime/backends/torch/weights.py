@@ -155,11 +155,11 @@ def resolve_weights(model: str, weights: str) -> str:
         WeightsError: its own file is not here.
     """
     model_config(model)
-    return _resolved(model, weights)
+    return resolve_any_weights(model, weights)
 
 
-def _resolved(model: str, weights: str) -> str:
-    """The same for all models."""
+def resolve_any_weights(model: str, weights: str) -> str:
+    """The same for all models, also those for pictures alone."""
     if not weights:
         return str(weights_file(model))
     if random_seed(weights) is not None and model not in UNTRAINED:
@@ -227,7 +227,7 @@ def open_picture_network(model: str, weights: str) -> EfficientSAM:
     Raises:
         ConfigError, WeightsError: as `open_stages`.
     """
-    return load_picture_network(any_model_config(model), _resolved(model, weights))
+    return load_picture_network(any_model_config(model), resolve_any_weights(model, weights))
 
 
 class NetworkSource:

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etam_ros.tracking.holes import LARGEST_ON_DEVICE, fill_holes, fill_holes_on_device
+from etam_ros.tracking.masks.holes import LARGEST_ON_DEVICE, fill_holes, fill_holes_on_device
 
 SIDE = 24
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from etam_ros.tracking.mask_selection import (
+from etam_ros.tracking.masks.selection import (
     NO_OBJECT_LOGIT,
     THRESHOLDS,
     TRACKING_BIAS,

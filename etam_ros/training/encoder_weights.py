@@ -1,0 +1,136 @@
+"""An image encoder's weights for a network of which they are one part.
+
+EfficientTAM's training begins with the encoder of EfficientSAM (arXiv 2411.18933, section 4),
+whose ViT and neck are the same but for windows, which have no weights; or with one that
+`etam pretrain` left. Letters: C channels of the ViT, n side of the stored position grid.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Final
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from etam_ros.errors import WeightsError
+from etam_ros.model import MODELS, EfficientSAM, EfficientTAM, ModelConfig
+from etam_ros.model.checkpoint import check_state_dict
+from etam_ros.model.image_encoder import ImageEncoder
+
+PART: Final = "image_encoder."
+"""Prefix of the names, in the whole network and in checkpoints of EfficientSAM."""
+_NECK: Final = f"{PART}neck."
+_POSITIONS: Final = f"{PART}trunk.pos_embed"
+_PATCHES: Final = f"{PART}trunk.patch_embed.proj.weight"
+_BLOCK: Final = re.compile(r"image_encoder\.(?:trunk\.)?blocks\.([0-9]+)\.")
+"""Also of those that the network has no name for, being less deep."""
+_OTHER_PARTS: Final = "memory attention, memory encoder, prompt encoder and mask decoder"
+
+
+def encoder_in_efficientsam(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The image encoder in a checkpoint of EfficientSAM, by its names; empty: it is no such."""
+    if EfficientSAM.official_name(_PATCHES) not in state:
+        return {}
+    return {name: value for name, value in state.items() if name.startswith(PART)}
+
+
+def fitting_model(weights: Mapping[str, Tensor]) -> str:
+    """Name of the first model that has exactly such an image encoder; empty: none has."""
+    shapes = {name: value.shape for name, value in weights.items()}
+    for config in MODELS.values():
+        if config.hiera is not None or config.weights_of:
+            continue
+        with torch.device("meta"):
+            own = ImageEncoder(config).state_dict()
+        named = {f"{PART}{name}": value.shape for name, value in own.items()}
+        official = {EfficientSAM.official_name(name): shape for name, shape in named.items()}
+        if shapes in (named, official):
+            return config.name
+    return ""
+
+
+def fill_encoder(network: EfficientTAM, weights: Mapping[str, Tensor], source: str) -> str:
+    """Put an image encoder's weights into a network; the rest of it stays as it is.
+
+    A position embedding for another grid is resized as the ViT itself does it, and a neck of other
+    sizes is left out.
+
+    Args:
+        weights: by the network's names, or by those of EfficientSAM.
+        source: where they come from, for messages.
+
+    Returns:
+        what begins with these weights and what does not, in a sentence.
+
+    Raises:
+        WeightsError: blocks, channels or patches differ, or a tensor is missing or unknown.
+    """
+    config = network.config
+    if not isinstance(network.image_encoder, ImageEncoder):
+        raise WeightsError(
+            f"{source} holds a plain ViT, and the image encoder of {config.name} is Hiera: begin "
+            "from weights of SAM 2, or take a --model with a plain ViT, as efficienttam_ti"
+        )
+    own = {name: value for name, value in network.state_dict().items() if name.startswith(PART)}
+    names = {EfficientSAM.official_name(name): name for name in own}
+    found = {names.get(name, name): value.float() for name, value in weights.items()}
+    _check_trunk(found, config, source)
+    words = [f"the image encoder of {config.name} begins from {source}"]
+    necks = [
+        {name: value.shape for name, value in each.items() if name.startswith(_NECK)}
+        for each in (found, own)
+    ]
+    if necks[0] != necks[1]:
+        found = {name: value for name, value in found.items() if not name.startswith(_NECK)}
+        own = {name: value for name, value in own.items() if not name.startswith(_NECK)}
+        words.append("its neck, which has other sizes there, does not")
+    sides = [_position_side(each.get(_POSITIONS)) for each in (found, own)]
+    if sides[0] != sides[1] and all(sides):
+        found[_POSITIONS] = _resized_positions(found[_POSITIONS], *sides)
+        words.append(
+            f"its position embedding is resized from {sides[0]} x {sides[0]} to {sides[1]} x "
+            f"{sides[1]}"
+        )
+    check_state_dict(found, own, source=source, model=f"the image encoder of {config.name}")
+    network.load_state_dict(found, strict=False)
+    return "; ".join([*words, f"{_OTHER_PARTS} begin untrained"])
+
+
+def _check_trunk(weights: Mapping[str, Tensor], config: ModelConfig, source: str) -> None:
+    """Say in words where a ViT is of another size; single tensors are checked later."""
+    patches = weights.get(_PATCHES)
+    if patches is None or patches.ndim != 4:
+        return
+    blocks = {number[1] for name in weights if (number := _BLOCK.match(name))}
+    found = len(blocks), patches.shape[0], patches.shape[-1]
+    expected = config.depth, config.embed_dim, config.patch_size
+    if found == expected:
+        return
+    has, needs = (
+        f"{depth} blocks of {channels} channels on patches of {side} px"
+        for depth, channels, side in (found, expected)
+    )
+    fits = fitting_model(weights)
+    hint = f"take --model {fits}" if fits else "begin from an encoder of the same sizes"
+    raise WeightsError(
+        f"the image encoder of {source} has {has}, that of {config.name} {needs}: {hint}"
+    )
+
+
+def _position_side(positions: Tensor | None) -> int:
+    """n of an embedding (1, n * n + 1, C), whose first entry is a class token; 0: it is none."""
+    if positions is None or positions.ndim != 3:
+        return 0
+    side = math.isqrt(max(0, positions.shape[1] - 1))
+    return side if side * side + 1 == positions.shape[1] else 0
+
+
+def _resized_positions(positions: Tensor, before: int, after: int) -> Tensor:
+    """(1, before ** 2 + 1, C) -> (1, after ** 2 + 1, C), bicubic."""
+    grid = positions[:, 1:].reshape(1, before, before, -1).permute(0, 3, 1, 2)
+    grid = functional.interpolate(grid, size=(after, after), mode="bicubic", align_corners=False)
+    return torch.cat((positions[:, :1], grid.flatten(2).transpose(1, 2)), dim=1)
