@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -131,9 +132,12 @@ def test_another_reader_of_mcap_reads_the_bag(tmp_path):
 
 def test_a_run_that_fails_leaves_nothing_that_looks_like_a_bag(tmp_path, capsys):
     source = bag_of(tmp_path / "source", *camera())
+    images = [("/camera/image", raw(picture(n), stamp_ns(n))) for n in range(6)]
+    images[3] = ("/camera/image", replace(images[3][1], encoding="999"))
+    broken = write_bag(tmp_path / "broken", images)
     bag, out = tmp_path / "results", tmp_path / "out"
-    clicks = ("--click", "35,45", "--click", "999,999@3")
-    assert etam_track(source, "--out", out, "--out-bag", bag, *clicks) == 2
+    clicks = ("--click", "35,45")
+    assert etam_track(broken, "--out", out, "--out-bag", bag, *clicks) == 2
     assert not bag.exists()
     said = json.loads((out / "run.json").read_text())
     assert (said["state"], said["frames"]) == ("failed", 3)
