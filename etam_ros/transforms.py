@@ -122,6 +122,13 @@ class ImageLoader:
         return values.copy_(pixels).div_(255.0).sub_(self._mean).div_(self._std)
 
 
+def pixels_of(network_input: Tensor) -> NDArray[np.uint8]:
+    """What `ImageLoader` resized in bytes, from what it made of it: (1, 3, S, S) -> (S, S, 3)."""
+    mean, std = (torch.tensor(each).view(3, 1, 1) for each in (IMAGE_MEAN, IMAGE_STD))
+    values = network_input[0] * (255.0 * std) + 255.0 * mean
+    return np.ascontiguousarray(values.round_().to(torch.uint8).permute(1, 2, 0).numpy())
+
+
 def reduced(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """A picture (H, W, 3) uint8 as the image encoder sees it: (S, S, 3), S the given size."""
     if image.shape[:2] == (size, size):

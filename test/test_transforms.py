@@ -22,8 +22,10 @@ from etam_ros.transforms import (
     logits_to_source,
     mask_to_network,
     one_thread,
+    pixels_of,
     points_to_network,
     reduce_as_bytes,
+    reduced,
 )
 
 CPU = torch.device("cpu")
@@ -68,6 +70,12 @@ def test_what_resizes_floats_gives_what_resizing_bytes_would(
     assert given.dtype == torch.float32
     assert (given != expected).float().mean() < 0.05
     assert (given - expected.float()).abs().max() <= 2.0
+
+
+@pytest.mark.parametrize("hw", [(90, 160), (64, 64)])
+def test_the_bytes_of_a_picture_come_back(hw: tuple[int, int]) -> None:
+    image = np.random.default_rng(3).integers(0, 256, (*hw, 3), np.uint8)
+    assert np.array_equal(pixels_of(loaded(image, 64)), reduced(image, 64))
 
 
 def test_a_view_with_gaps_is_read_right() -> None:

@@ -22,6 +22,7 @@ from etam_ros.cues.grabcut import Click
 from etam_ros.cues.guided_filter import follow_edges
 from etam_ros.cues.optical_flow import FlowFrame, Motion, flow_frame_of
 from etam_ros.cues.proposals import pictured, propose
+from etam_ros.transforms import pixels_of, reduced
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +54,9 @@ class Cues:
         """
         flow_frame = None
         if self.carries_masks:
-            flow_frame = flow_frame_of(image, self.image_size, self.mask_size)
+            on_host = network_input.device.type == "cpu"  # elsewhere the host would wait for it
+            small = pixels_of(network_input) if on_host else reduced(image, self.image_size)
+            flow_frame = flow_frame_of(small, self.mask_size)
         return FrameCues(
             self,
             image,

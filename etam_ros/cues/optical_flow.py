@@ -20,7 +20,6 @@ from torch.nn import functional
 
 from etam_ros.cues.colour_model import colour_indices, follow_colours
 from etam_ros.device_memory import upload
-from etam_ros.transforms import reduced
 
 Brightness = NDArray[np.uint8]
 
@@ -38,9 +37,8 @@ class FlowFrame:
     colours: NDArray[np.int64]
 
 
-def flow_frame_of(image: NDArray[np.uint8], size: int, side: int) -> FlowFrame:
-    """What of a picture (H, W, 3) uint8 RGB carries masks; size is S, side is G."""
-    small = reduced(image, size)
+def flow_frame_of(small: NDArray[np.uint8], side: int) -> FlowFrame:
+    """What of a picture (S, S, 3) uint8 RGB, as the image encoder sees it, carries masks; G."""
     grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
     return FlowFrame(grey, colour_indices(small, side))
 

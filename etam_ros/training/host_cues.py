@@ -116,7 +116,7 @@ def _motions(
     """How all clips move from each frame to the next."""
     side = config.mask_size
     frames = [
-        list(at_once(lambda image: flow_frame_of(image, len(image), side), frame))
+        list(at_once(lambda image: flow_frame_of(image, side), frame))
         for frame in images.swapaxes(0, 1)
     ]
     pairs = itertools.pairwise(frames)

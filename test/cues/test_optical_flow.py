@@ -11,6 +11,7 @@ from torch import Tensor
 
 from etam_ros.cues.colour_model import follow_colours
 from etam_ros.cues.optical_flow import FlowFrame, Motion, flow_frame_of
+from etam_ros.transforms import reduced
 
 SIZE, SIDE = 224, 112
 
@@ -25,7 +26,7 @@ def texture(seed: int) -> NDArray[np.uint8]:
 
 def view(picture: NDArray[np.uint8], x: int, y: int) -> FlowFrame:
     """What lies at (x, y) of it."""
-    return flow_frame_of(np.ascontiguousarray(picture[y : y + SIZE, x : x + SIZE]), SIZE, SIDE)
+    return flow_frame_of(np.ascontiguousarray(picture[y : y + SIZE, x : x + SIZE]), SIDE)
 
 
 def disc(x: float, y: float, radius: float = 20.0) -> Tensor:
@@ -83,7 +84,7 @@ def test_carried_masks_are_moved_and_then_follow_the_colours_of_their_own_pictur
 
 def test_brightness_has_the_size_of_the_networks_input() -> None:
     picture = texture(4)
-    found = flow_frame_of(picture, SIZE, SIDE).brightness
+    found = flow_frame_of(reduced(picture, SIZE), SIDE).brightness
     assert found.shape == (SIZE, SIZE)
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     halved = cv2.resize(grey, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
