@@ -92,6 +92,8 @@ def _judge_and_tell(config: EvaluationConfig, console: Console) -> float:
         mean = _tell_videos(results, earlier[-1], console)
         _tell_comparisons({each: _read_run(each) for each in earlier[:-1]}, results, console)
         return mean
+    if config.moved:
+        return _videos(config, sources, runs, console)
     photographs = [open_photographs(each, config.truth) for each in sources]
     if photographs[0] is not None:
         return _photographs(config, sources, photographs[0], console)
@@ -222,8 +224,13 @@ def _title(results: list[Result]) -> str:
 
 def _tell_videos(results: list[Result], title: str, console: Console) -> float:
     """Print the table of videos and what is known beside J&F; the mean J&F of the first."""
-    from etam_ros.cli.terminal.tables import sequence_table, summary_lines
-    from etam_ros.evaluation.report.summary import judged_results, methods_of, summary_of
+    from etam_ros.cli.terminal.tables import group_table, sequence_table, summary_lines
+    from etam_ros.evaluation.report.summary import (
+        groups_of,
+        judged_results,
+        methods_of,
+        summary_of,
+    )
 
     judged = judged_results(results)
     if not judged:
@@ -231,7 +238,11 @@ def _tell_videos(results: list[Result], title: str, console: Console) -> float:
             f"{title} has judged nothing, expected a run over videos with annotated frames"
         )
     methods = methods_of(judged)
-    console.print(sequence_table(title, judged, methods))
+    groups = {name: groups_of(judged, name) for name in methods}
+    if any(groups.values()):
+        console.print(group_table(title, groups))
+    else:
+        console.print(sequence_table(title, judged, methods))
     summary = summary_of(judged, methods[0])
     for line in summary_lines(summary):
         console.print(line, soft_wrap=True, highlight=False)

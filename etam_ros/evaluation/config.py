@@ -54,6 +54,15 @@ class EvaluationConfig(BagConfig, NetworkConfig):
         "there are from 1 on.",
         choices=("auto", "0", "1"),
     )
+    moved: str = option(
+        "",
+        "Move a camera over photographs: pan, tilt, roll, zoom, shake or shutter (of lines read "
+        "one after the other), each with pixels a frame, comma-separated, as pan:2,pan:8.",
+        unset="photographs stay photographs",
+    )
+    moved_frames: int = option(
+        18, "Frames of each photograph that is moved over.", minimum=3, maximum=10_000
+    )
     sequences: str = option("", "Names, comma-separated.", unset="all of them")
     baseline: str = option(
         "",

@@ -66,6 +66,22 @@ def sequence_table(title: str, results: Sequence[Mapping[str, Any]], methods: li
     return table
 
 
+def group_table(title: str, groups: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Table:
+    """IoU on the first and last judged frames and on all, in percent, of each group of videos.
+
+    Args:
+        title: above the table.
+        groups: by method, as `groups_of` gives them.
+    """
+    parts = ("first", "last", "mean")
+    columns = [f"{method} {part}" for method in groups for part in parts]
+    table = titled_table(title, "videos", "objects", *columns)
+    for group, found in next(iter(groups.values())).items():
+        numbers = [each[group][part] for each in groups.values() for part in parts]
+        table.add_row(group, str(int(found["objects"])), *map(percent, numbers))
+    return table
+
+
 def _mean_of(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return fmean(known) if known else None

@@ -68,6 +68,29 @@ def summary_of(results: Sequence[Result], method: str) -> dict[str, Any]:
     }
 
 
+def groups_of(results: Sequence[Result], method: str) -> dict[str, dict[str, float]]:
+    """What the videos of each group have of a method, means over their objects.
+
+    Returns:
+        by group: `objects`, and the IoU `first`, on `last` and over all judged frames, `mean`;
+        nothing where videos have no group.
+    """
+    series: dict[str, list[list[float]]] = {}
+    for result in results:
+        if group := result.get("group", ""):
+            found = result["methods"][method]["objects"]
+            series.setdefault(group, []).extend(each["series"]["j"] for each in found)
+    return {
+        group: {
+            "objects": len(found),
+            "first": fmean(each[0] for each in found),
+            "last": fmean(each[-1] for each in found),
+            "mean": fmean(fmean(each) for each in found),
+        }
+        for group, found in series.items()
+    }
+
+
 def report_of(results: Sequence[Result]) -> dict[str, Any]:
     """Everything of a run, for report.json and --out.
 
@@ -94,11 +117,16 @@ def report_of(results: Sequence[Result]) -> dict[str, Any]:
 
 
 def _method_report(results: Sequence[Result], method: str) -> dict[str, Any]:
-    return summary_of(results, method) | {
-        "sequences": {
-            result["video"]: _without_series(result["methods"][method]) for result in results
+    groups = groups_of(results, method)
+    return (
+        summary_of(results, method)
+        | ({"groups": groups} if groups else {})
+        | {
+            "sequences": {
+                result["video"]: _without_series(result["methods"][method]) for result in results
+            }
         }
-    }
+    )
 
 
 def objects_table(results: Sequence[Result]) -> str:

@@ -124,6 +124,7 @@ class VideoJudge:
         return {
             "format": FORMAT,
             "video": video.name,
+            "group": video.group,
             "fingerprint": fingerprint,
             "key": key_of(self._settings, fingerprint),
             "settings": self._settings.as_json(),

@@ -18,6 +18,7 @@ from etam_ros.evaluation.runs.ray_cluster import judge_on_ray
 from etam_ros.evaluation.runs.settings import RunSettings, key_of
 from etam_ros.evaluation.runs.store import Result, RunFolder, file_name, in_order
 from etam_ros.evaluation.runs.workers import Failures, OnOutcome, judge_here, judge_in_processes
+from etam_ros.evaluation.truth.moved import moved_photographs
 from etam_ros.evaluation.truth.opening import open_videos
 from etam_ros.evaluation.truth.videos import LabelledVideo
 from etam_ros.evaluation.truth_prompts import PROMPT_KINDS
@@ -110,11 +111,12 @@ def find_videos(config: EvaluationConfig, sources: Sequence[str]) -> list[Labell
             f"--truth is for one source, and {len(sources)} are given: judge one at a time"
         )
     bags = BagConfig(config.topic, config.recover)
-    found = [
-        video
-        for each in sources
-        for video in open_videos(each, config.truth, bags, truth_from=config.truth_from)
-    ]
+    found: list[LabelledVideo] = []
+    for each in sources:
+        if config.moved:
+            found += moved_photographs(each, config.moved, config.moved_frames)
+        else:
+            found += open_videos(each, config.truth, bags, truth_from=config.truth_from)
     videos = sorted(unique_names(found), key=lambda video: video.name)
     names = {name for name in config.sequences.split(",") if name}
     if strangers := names - {video.name for video in videos}:

@@ -52,6 +52,7 @@ class LabelledVideo:
         topic, recover: of a bag, as `open_source` takes them.
         truth_from: number that the first frame has in the truth.
         notes: what was odd about it when it was gone through, in words.
+        group: what it has in common with others, for means over these; empty: nothing.
     """
 
     name: str
@@ -62,6 +63,7 @@ class LabelledVideo:
     recover: bool = False
     truth_from: int = 0
     notes: list[str] = field(default_factory=list, compare=False)
+    group: str = ""
 
     def note(self, what: Iterable[str]) -> None:
         """Take down what is odd about it, each thing once."""
