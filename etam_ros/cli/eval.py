@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -71,10 +72,12 @@ def _check_paths(config: EvaluationConfig) -> None:
 
 def _judge_and_tell(config: EvaluationConfig, console: Console) -> float:
     """Do what is asked for; the mean J&F of the first method, or IoU of photographs, 0..1."""
+    from etam_ros.cli.terminal.photographs import tell_reports
+    from etam_ros.evaluation.report.photographs import is_photographs
     from etam_ros.evaluation.runs.store import is_run, read_run
     from etam_ros.evaluation.truth.opening import open_photographs
 
-    runs = [each for each in config.sources if is_run(Path(each))]
+    runs = [each for each in config.sources if is_run(Path(each)) or is_photographs(Path(each))]
     sources = [each for each in config.sources if each not in runs]
     if config.against:
         return _recorded(config, sources, console)
@@ -85,13 +88,21 @@ def _judge_and_tell(config: EvaluationConfig, console: Console) -> float:
                 "nothing to judge, expected a SOURCE with ground truth, or report folders of "
                 "earlier runs: see `etam eval --help`"
             )
+        if is_photographs(Path(earlier[-1])):
+            return tell_reports(earlier, console)
         results = read_run(Path(earlier[-1]))
         mean = _tell_videos(results, earlier[-1], console)
         _tell_comparisons(earlier[:-1], results, console)
         return mean
     photographs = [open_photographs(each, config.truth) for each in sources]
     if photographs[0] is not None:
-        return _photographs(config, sources, photographs[0], console)
+        if len(sources) > 1:
+            raise ConfigError(
+                f"{sources[0]} is photographs, of which one source is judged at a time, and "
+                f"{len(sources)} are given"
+            )
+        config = replace(config, sources=tuple(sources), compare=(*config.compare, *runs))
+        return _photographs(config, photographs[0], console)
     return _videos(config, sources, runs, console)
 
 
@@ -99,17 +110,33 @@ def _recorded(config: EvaluationConfig, sources: list[str], console: Console) ->
     """What a tracker has published, beside another run."""
     from etam_ros.cli.terminal.tables import agreement_table
     from etam_ros.evaluation.recorded import compare_recorded
+    from etam_ros.evaluation.report.agreement import PairPictures, check_folder, write_agreement
+    from etam_ros.evaluation.runs.store import alone_in
 
     if len(sources) != 1:
         raise SourceError(
             f"--against compares one recorded bag with another, and {len(sources)} are given: "
             "etam eval RECORDED --against RERUN"
         )
-    found = compare_recorded(
-        Path(sources[0]), Path(config.against), tracker=config.tracker, recover=config.recover
-    )
-    _tell_notes(found.notes)
-    console.print(agreement_table(f"{config.against} against {sources[0]}", found))
+    if config.compare:
+        raise ConfigError(
+            "--against compares two recorded runs already, expected no --compare: leave one out"
+        )
+    folder, pictures = Path(config.report), PairPictures()
+    if config.report:
+        check_folder(folder)
+    with alone_in(folder) if config.report else nullcontext():
+        found = compare_recorded(
+            Path(sources[0]), Path(config.against), tracker=config.tracker,
+            recover=config.recover, on_pair=pictures.see,
+        )  # fmt: skip
+        _tell_notes(found.notes)
+        console.print(agreement_table(f"{config.against} against {sources[0]}", found))
+        if config.report:
+            about = {"recorded": sources[0], "rerun": config.against}
+            bag = {"topic": config.topic, "recover": config.recover}
+            write_agreement(folder, found, pictures, about | bag)
+            _tell_report(folder, console)
     if config.out:
         _write(Path(config.out), found.as_json())
     return found.j_and_f
@@ -135,8 +162,6 @@ def _judged_videos(
     before: dict[str, list[Result]],
     console: Console,
 ) -> float:
-    from rich.text import Text
-
     from etam_ros.cli.terminal.progress import frame_progress
     from etam_ros.evaluation.report.summary import judged_results, report_of
     from etam_ros.evaluation.runs.run import frames_to_step, run_evaluation
@@ -163,10 +188,16 @@ def _judged_videos(
         _write(Path(config.out), report)
     if run.folder is not None:
         _leave_report(run, report, before)
-        console.print(Text(f"report: {run.folder.folder / 'index.html'}"), soft_wrap=True)
+        _tell_report(run.folder.folder, console)
     _tell_comparisons(list(before), results, console)
     _raise_failures(run)
     return mean
+
+
+def _tell_report(folder: Path, console: Console) -> None:
+    from rich.text import Text
+
+    console.print(Text(f"report: {folder / 'index.html'}"), soft_wrap=True)
 
 
 def _tell_notes(notes: Iterable[str], of: str = "") -> None:
@@ -231,52 +262,15 @@ def _raise_failures(run: Run) -> None:
 
 
 def _photographs(
-    config: EvaluationConfig,
-    sources: list[str],
-    photographs: list[LabelledPhotograph],
-    console: Console,
+    config: EvaluationConfig, photographs: list[LabelledPhotograph], console: Console
 ) -> float:
     """Judge every method on every photograph of one source."""
-    from etam_ros.cli.terminal.tables import image_table
-    from etam_ros.evaluation.baselines import IMAGE_BASELINES
-    from etam_ros.evaluation.image_scoring import judge_photographs, mean_iou, photographs_report
-    from etam_ros.evaluation.runs.run import chosen_baselines
-    from etam_ros.evaluation.truth_prompts import PROMPT_KINDS
-    from etam_ros.tracking import open_stages
+    from etam_ros.cli.terminal.photographs import eval_photographs
 
-    prompt = config.prompt or "1-click"
-    if prompt not in PROMPT_KINDS:
-        raise ConfigError(f"prompt is {prompt!r}, expected one of {', '.join(PROMPT_KINDS)}")
-    if len(sources) > 1 or config.protocol != "semi" or config.report or config.compare:
-        raise ConfigError(
-            f"{sources[0]} is photographs, which are judged alone, without --protocol, --report "
-            "or --compare: use --out and --save"
-        )
-    baselines = chosen_baselines(config, IMAGE_BASELINES, "photographs")
-    network = {name: getattr(config, name) for name in _NETWORK}
-    with nullcontext() if config.no_model else open_stages(**network) as stages:
-        from etam_ros.cli.terminal.progress import frame_progress
-
-        name = stages.name if stages else ", ".join(baselines)
-        with frame_progress("evaluating", len(photographs)) as advance:
-            scores = judge_photographs(
-                photographs, prompt, (config.model, stages) if stages else None, baselines,
-                Path(config.save) if config.save else None, advance,
-            )  # fmt: skip
-    if not all(scores.values()):
-        raise SourceError(f"{sources[0]} has no object that covers over 2 % of a photograph")
-    console.print(image_table(f"{name}: {prompt}", scores))
+    mean, report = eval_photographs(config, photographs, console)
     if config.out:
-        about = {"model": config.model, "weights": config.weights, "runs_on": name}
-        _write(
-            Path(config.out),
-            photographs_report(scores, config.model if stages else "")
-            | (about if stages else {}) | {"prompt": prompt},
-        )  # fmt: skip
-    return mean_iou(next(iter(scores.values())))
-
-
-_NETWORK: Final = ("model", "weights", "backend", "precision", "device", "engine_dir")
+        _write(Path(config.out), report)
+    return mean
 
 
 def _write(path: Path, report: dict[str, Any]) -> None:

@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 
 from etam_ros.drawing.contact_sheet import EvenlySpaced, contact_sheet, evenly_spaced, thumbnail
 from etam_ros.drawing.palette import object_colour
-from etam_ros.errors import SourceError
 from etam_ros.evaluation.metrics.series import Judgement
 from etam_ros.evaluation.protocols.following import JudgedFrame
-from etam_ros.evaluation.result_sheets import SHEET_COLUMNS, draw_result
+from etam_ros.evaluation.result_sheets import SHEET_COLUMNS, draw_result, encode_jpeg
 from etam_ros.evaluation.truth.annotations import BoxTruth, FrameTruth
 from etam_ros.evaluation.truth.videos import LabelledVideo
 
@@ -27,7 +26,6 @@ WORST_FRAMES: Final = 3
 """Of each object."""
 _FRAMES_APART: Final = 8
 """Of two frames closer to each other, the worse one is enough."""
-_JPEG_QUALITY: Final = 72
 _WHITE: Final = (255, 255, 255)
 
 Image = NDArray[np.uint8]
@@ -64,7 +62,7 @@ class PagePictures:
         """Keep what may be wanted of a frame."""
         index = judged_frame.index
         if index % self._stride == 0:
-            self._kept[index] = _jpeg(_both(judged_frame))
+            self._kept[index] = encode_jpeg(_both(judged_frame))
         if len(self._kept) > 2 * self._most:  # keep every other one from now on
             self._stride *= 2
             self._kept = {key: kept for key, kept in self._kept.items() if not key % self._stride}
@@ -92,7 +90,10 @@ class PagePictures:
         self._worst[object_id] = [each for each in worst if each is not gone]
         self._worst[object_id].append(
             _KeptFrame(
-                score, judged.frame, _jpeg(_found(judged_frame)), _jpeg(_truth(judged_frame))
+                score,
+                judged.frame,
+                encode_jpeg(_found(judged_frame)),
+                encode_jpeg(_truth(judged_frame)),
             )
         )
 
@@ -122,7 +123,7 @@ class SheetPictures:
         blank = np.full_like(next(row for row in rows if row)[0], 255)
         filled = [[*row, *[blank] * (columns - len(row))] for row in rows]
         sheet = contact_sheet([each for row in filled for each in row], columns=columns)
-        return _jpeg(sheet, 88)
+        return encode_jpeg(sheet, 88)
 
 
 def _both(judged_frame: JudgedFrame, caption: str = "") -> Image:
@@ -159,11 +160,3 @@ def _with_boxes(picture: Image, truth: FrameTruth | None, hw: tuple[int, int]) -
         cv2.rectangle(picture, (x0, y0), (x1, y1), _WHITE, 3, cv2.LINE_AA)
         cv2.rectangle(picture, (x0, y0), (x1, y1), object_colour(object_id), 1, cv2.LINE_AA)
     return picture
-
-
-def _jpeg(picture: Image, quality: int = _JPEG_QUALITY) -> bytes:
-    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    encoded, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not encoded:
-        raise SourceError(f"a picture of {picture.shape} cannot be made a JPEG")
-    return data.tobytes()

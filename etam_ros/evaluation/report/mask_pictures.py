@@ -1,0 +1,90 @@
+"""Pictures of masks on photographs, for a page: a bounded number, whatever there is to judge."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etam_ros.drawing.contact_sheet import evenly_spaced
+from etam_ros.evaluation.image_scoring import MaskScore
+from etam_ros.evaluation.result_sheets import draw_result, encode_jpeg
+
+WORST_MASKS: Final = 18
+GALLERY: Final = 48
+
+Image = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class WorstMask:
+    """A mask that is far from the truth, and the truth, as JPEGs."""
+
+    score: MaskScore
+    found: bytes
+    truth: bytes
+
+
+class MaskPictures:
+    """Keeps photographs with all their masks, evenly spread, and the worst masks.
+
+    Attributes:
+        worst: masks, the worst first.
+        fingerprints: by photograph, of its pixels and of the masks that were expected.
+    """
+
+    def __init__(self) -> None:
+        self.worst: list[WorstMask] = []
+        self.fingerprints: dict[str, str] = {}
+        self._digest = hashlib.sha256()
+        self._kept: list[tuple[str, bytes]] = []
+        self._stride, self._seen = 1, 0
+        self._image: Image | None = None
+        self._found: NDArray[Any] = np.zeros((0, 0), np.uint16)
+        self._truth = self._found
+
+    @property
+    def gallery(self) -> list[tuple[str, bytes]]:
+        """Names of photographs, and JPEGs with masks filled and the truth as white lines."""
+        return evenly_spaced(self._kept, GALLERY) if self._kept else []
+
+    def see(self, image: Image, score: MaskScore, mask: Mask, truth: Mask) -> None:
+        """Take in one mask of a photograph.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            mask, truth: (H, W) bool.
+        """
+        if self._image is None:
+            self._image = image
+            self._digest = hashlib.sha256(image.tobytes())
+            self._found, self._truth = (np.zeros(mask.shape, np.uint16) for _ in range(2))
+        self._digest.update(np.packbits(truth).tobytes())
+        self._found[mask], self._truth[truth] = score.object_id, score.object_id
+        if score.iou < 1 and (
+            len(self.worst) < WORST_MASKS or score.iou < self.worst[-1].score.iou
+        ):
+            labels, nothing = np.zeros(mask.shape, np.uint16), np.zeros(mask.shape, np.uint16)
+            labels[truth] = score.object_id
+            right = encode_jpeg(draw_result(image, labels, nothing))
+            labels[:] = mask * np.uint16(score.object_id)
+            found = encode_jpeg(draw_result(image, labels, nothing))
+            self.worst.append(WorstMask(score, found, right))
+            self.worst = sorted(self.worst, key=lambda each: each.score.iou)[:WORST_MASKS]
+
+    def end(self, name: str) -> None:
+        """A photograph has been judged."""
+        image, self._image = self._image, None
+        if image is None:
+            return
+        self.fingerprints[name] = self._digest.hexdigest()[:16]
+        if self._seen % self._stride == 0:
+            picture = encode_jpeg(draw_result(image, self._found, self._truth))
+            self._kept.append((name, picture))
+        self._seen += 1
+        if len(self._kept) > 2 * GALLERY:  # keep every other one from now on
+            self._kept, self._stride = self._kept[::2], 2 * self._stride
