@@ -8,7 +8,7 @@ FOLDER/index.html               the page
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +18,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from etam_ros.drawing.contact_sheet import evenly_spaced, thumbnail
+from etam_ros.drawing.contact_sheet import thumbnail
 from etam_ros.errors import SourceError
+from etam_ros.evaluation.kept import Thinned, Worst
 from etam_ros.evaluation.metrics.series import Judgement
 from etam_ros.evaluation.recorded import RecordedAgreement
 from etam_ros.evaluation.report.charts import chart_of
@@ -27,15 +28,13 @@ from etam_ros.evaluation.report.summary import frames_table, objects_table
 from etam_ros.evaluation.report.templates import data_uri, render
 from etam_ros.evaluation.result_sheets import draw_result, encode_jpeg
 from etam_ros.evaluation.runs.one_video import object_as_json
-from etam_ros.evaluation.runs.pictures import PLAYER_FRAMES, WORST_FRAMES
+from etam_ros.evaluation.runs.pictures import FRAMES_APART, PLAYER_FRAMES, WORST_FRAMES
 from etam_ros.media.files import read_json, writing
 from etam_ros.media.sources import open_source
 from etam_ros.runtime.atomic import write_file
 
 KIND: Final = "agreement"
 _WIDTH: Final = 320
-_APART: Final = 8
-"""Frames between two of the worst of an object."""
 _MOST_SHOWN: Final = 12
 _NOTHING: Final = (64, 66, 72)
 """Colour of what nobody recorded a picture of."""
@@ -57,9 +56,8 @@ class PairPictures:
     """Keeps label images of both runs while they stream by: some, and the worst of each object."""
 
     def __init__(self) -> None:
-        self._stride = 1
-        self._kept: list[_KeptFrame] = []
-        self._worst: dict[int, list[tuple[Judgement, _KeptFrame]]] = {}
+        self._some: Thinned[_KeptFrame] = Thinned(PLAYER_FRAMES)
+        self._worst: dict[int, Worst[tuple[Judgement, _KeptFrame]]] = {}
 
     def see(
         self,
@@ -76,34 +74,22 @@ class PairPictures:
             judged: by object.
         """
         kept = _KeptFrame(index, stamp_ns, _small(labels[0]), _small(labels[1]))
-        if index % self._stride == 0:
-            self._kept.append(kept)
-        if len(self._kept) > 2 * PLAYER_FRAMES:  # keep every other one from now on
-            self._kept, self._stride = self._kept[::2], 2 * self._stride
+        self._some.offer(index, lambda: kept)
         for object_id, each in judged.items():
-            self._offer(object_id, each, kept)
-
-    def _offer(self, object_id: int, judged: Judgement, kept: _KeptFrame) -> None:
-        """Keep a frame if it is among the worst of an object so far; of close ones, the worst."""
-        worst = self._worst.setdefault(object_id, [])
-        close = [each for each in worst if kept.index - each[1].index < _APART]
-        rivals = close or (worst if len(worst) == WORST_FRAMES else [])
-        gone = max(rivals, key=lambda each: each[0].j_and_f, default=None)
-        if judged.j_and_f < (1.0 if gone is None else gone[0].j_and_f):
-            self._worst[object_id] = [
-                *(each for each in worst if each is not gone),
-                (judged, kept),
-            ]
+            worst = self._worst.setdefault(object_id, Worst(WORST_FRAMES, FRAMES_APART))
+            worst.offer(index, each.j_and_f, _making((each, kept)))
 
     @property
     def player(self) -> list[_KeptFrame]:
         """Frames, evenly spread."""
-        return evenly_spaced(self._kept, PLAYER_FRAMES) if self._kept else []
+        return [kept for _, kept in self._some.frames]
 
     @property
     def worst(self) -> list[tuple[int, Judgement, _KeptFrame]]:
         """Object, judgement and frame, the worst first."""
-        every = [(number, *each) for number, found in self._worst.items() for each in found]
+        every = [
+            (number, *kept) for number, found in self._worst.items() for *_, kept in found.frames
+        ]
         return sorted(every, key=lambda each: (each[1].j_and_f, each[0]))[:_MOST_SHOWN]
 
 
@@ -210,3 +196,7 @@ def _small(labels: Labels) -> Labels:
     height = max(1, round(_WIDTH * labels.shape[0] / labels.shape[1]))
     small = cv2.resize(labels, (_WIDTH, height), interpolation=cv2.INTER_NEAREST)
     return np.asarray(small, np.uint16)
+
+
+def _making(kept: tuple[Judgement, _KeptFrame]) -> Callable[[], tuple[Judgement, _KeptFrame]]:
+    return lambda: kept

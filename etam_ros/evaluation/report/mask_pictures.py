@@ -9,8 +9,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from etam_ros.drawing.contact_sheet import evenly_spaced
 from etam_ros.evaluation.image_scoring import MaskScore
+from etam_ros.evaluation.kept import Thinned
 from etam_ros.evaluation.result_sheets import draw_result, encode_jpeg
 
 WORST_MASKS: Final = 18
@@ -41,8 +41,8 @@ class MaskPictures:
         self.worst: list[WorstMask] = []
         self.fingerprints: dict[str, str] = {}
         self._digest = hashlib.sha256()
-        self._kept: list[tuple[str, bytes]] = []
-        self._stride, self._seen = 1, 0
+        self._some: Thinned[tuple[str, bytes]] = Thinned(GALLERY)
+        self._seen = 0
         self._image: Image | None = None
         self._found: NDArray[Any] = np.zeros((0, 0), np.uint16)
         self._truth = self._found
@@ -50,7 +50,7 @@ class MaskPictures:
     @property
     def gallery(self) -> list[tuple[str, bytes]]:
         """Names of photographs, and JPEGs with masks filled and the truth as white lines."""
-        return evenly_spaced(self._kept, GALLERY) if self._kept else []
+        return [kept for _, kept in self._some.frames]
 
     def see(self, image: Image, score: MaskScore, mask: Mask, truth: Mask) -> None:
         """Take in one mask of a photograph.
@@ -82,9 +82,6 @@ class MaskPictures:
         if image is None:
             return
         self.fingerprints[name] = self._digest.hexdigest()[:16]
-        if self._seen % self._stride == 0:
-            picture = encode_jpeg(draw_result(image, self._found, self._truth))
-            self._kept.append((name, picture))
+        found, truth = self._found, self._truth
+        self._some.offer(self._seen, lambda: (name, encode_jpeg(draw_result(image, found, truth))))
         self._seen += 1
-        if len(self._kept) > 2 * GALLERY:  # keep every other one from now on
-            self._kept, self._stride = self._kept[::2], 2 * self._stride
