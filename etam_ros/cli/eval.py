@@ -74,10 +74,12 @@ def _check_paths(config: EvaluationConfig) -> None:
 
 def _judge_and_tell(config: EvaluationConfig, console: Console) -> float:
     """Do what is asked for; the mean J&F of the first method, or IoU of photographs, 0..1."""
+    from etam_ros.cli.terminal.photographs import tell_reports
+    from etam_ros.evaluation.report.photographs import is_photographs
     from etam_ros.evaluation.runs.store import is_run
     from etam_ros.evaluation.truth.opening import open_photographs
 
-    runs = [each for each in config.sources if is_run(Path(each))]
+    runs = [each for each in config.sources if is_run(Path(each)) or is_photographs(Path(each))]
     sources = [each for each in config.sources if each not in runs]
     if config.against:
         return _recorded(config, sources, console)
@@ -88,6 +90,8 @@ def _judge_and_tell(config: EvaluationConfig, console: Console) -> float:
                 "nothing to judge, expected a SOURCE with ground truth, or report folders of "
                 "earlier runs: see `etam eval --help`"
             )
+        if is_photographs(Path(earlier[-1])):
+            return tell_reports(earlier, console)
         results = _read_run(earlier[-1])
         mean = _tell_videos(results, earlier[-1], console)
         _tell_comparisons({each: _read_run(each) for each in earlier[:-1]}, results, console)
@@ -96,7 +100,13 @@ def _judge_and_tell(config: EvaluationConfig, console: Console) -> float:
         return _videos(config, sources, runs, console)
     photographs = [open_photographs(each, config.truth) for each in sources]
     if photographs[0] is not None:
-        return _photographs(config, sources, photographs[0], console)
+        if len(sources) > 1:
+            raise ConfigError(
+                f"{sources[0]} is photographs, of which one source is judged at a time, and "
+                f"{len(sources)} are given"
+            )
+        config = replace(config, sources=tuple(sources), compare=(*config.compare, *runs))
+        return _photographs(config, photographs[0], console)
     return _videos(config, sources, runs, console)
 
 
@@ -104,17 +114,43 @@ def _recorded(config: EvaluationConfig, sources: list[str], console: Console) ->
     """What a tracker has published, beside another run."""
     from etam_ros.cli.terminal.tables import agreement_table
     from etam_ros.evaluation.recorded import compare_recorded
+    from etam_ros.evaluation.report.agreement import (
+        AGREEMENT,
+        PairPictures,
+        check_folder,
+        write_agreement,
+    )
+    from etam_ros.media.result_folder import ResultFolder
+    from etam_ros.media.run_record import RunRecord
 
     if len(sources) != 1:
         raise SourceError(
             f"--against compares one recorded bag with another, and {len(sources)} are given: "
             "etam eval RECORDED --against RERUN"
         )
-    found = compare_recorded(
-        Path(sources[0]), Path(config.against), tracker=config.tracker, recover=config.recover
-    )
+    if config.compare:
+        raise ConfigError(
+            "--against compares two recorded runs already, expected no --compare: leave one out"
+        )
+    pictures = PairPictures()
+    record = RunRecord("eval", f"{sources[0]} {config.against}", "", files=AGREEMENT.files)
+    if config.report:
+        check_folder(Path(config.report))
+    with (
+        ResultFolder(Path(config.report), AGREEMENT, record) if config.report else nullcontext()
+    ) as folder:
+        found = compare_recorded(
+            Path(sources[0]), Path(config.against), tracker=config.tracker,
+            recover=config.recover, on_pair=pictures.see,
+        )  # fmt: skip
+        if folder is not None:
+            about = {"recorded": sources[0], "rerun": config.against}
+            bag = {"topic": config.topic, "recover": config.recover}
+            write_agreement(folder.place, found, pictures, about | bag)
     _tell_notes(found.notes)
     console.print(agreement_table(f"{config.against} against {sources[0]}", found))
+    if folder is not None:
+        _tell_report(folder.place, console)
     if config.out:
         _write(Path(config.out), found.as_json())
     return found.j_and_f
@@ -124,8 +160,6 @@ def _videos(
     config: EvaluationConfig, sources: list[str], runs: list[str], console: Console
 ) -> float:
     """Judge every method on every video; everything is told once it is on disk."""
-    from rich.text import Text
-
     from etam_ros.evaluation.runs.run import find_videos
     from etam_ros.evaluation.runs.store import open_report
 
@@ -147,7 +181,7 @@ def _videos(
     if config.out:
         _write(Path(config.out), report)
     if config.report:
-        console.print(Text(f"report: {folder.place / 'index.html'}"), soft_wrap=True)
+        _tell_report(folder.place, console)
     _tell_comparisons(before, results, console)
     if run.failures:
         raise SourceError(_failures(run))
@@ -204,6 +238,12 @@ def _read_run(name: str) -> list[Result]:
     if record is not None and record.state != COMPLETE:
         _tell_notes([f"{name} is not whole, its run.json says {record.state}"])
     return results
+
+
+def _tell_report(folder: Path, console: Console) -> None:
+    from rich.text import Text
+
+    console.print(Text(f"report: {folder / 'index.html'}"), soft_wrap=True)
 
 
 def _tell_notes(notes: Iterable[str], of: str = "") -> None:
@@ -276,52 +316,15 @@ def _failures(run: Run) -> str:
 
 
 def _photographs(
-    config: EvaluationConfig,
-    sources: list[str],
-    photographs: list[LabelledPhotograph],
-    console: Console,
+    config: EvaluationConfig, photographs: list[LabelledPhotograph], console: Console
 ) -> float:
     """Judge every method on every photograph of one source."""
-    from etam_ros.cli.terminal.tables import image_table
-    from etam_ros.evaluation.baselines import IMAGE_BASELINES
-    from etam_ros.evaluation.image_scoring import judge_photographs, mean_iou, photographs_report
-    from etam_ros.evaluation.runs.run import chosen_baselines
-    from etam_ros.evaluation.truth_prompts import PROMPT_KINDS
-    from etam_ros.tracking import open_stages
+    from etam_ros.cli.terminal.photographs import eval_photographs
 
-    prompt = config.prompt or "1-click"
-    if prompt not in PROMPT_KINDS:
-        raise ConfigError(f"prompt is {prompt!r}, expected one of {', '.join(PROMPT_KINDS)}")
-    if len(sources) > 1 or config.protocol != "semi" or config.report or config.compare:
-        raise ConfigError(
-            f"{sources[0]} is photographs, which are judged alone, without --protocol, --report "
-            "or --compare: use --out and --save"
-        )
-    baselines = chosen_baselines(config, IMAGE_BASELINES, "photographs")
-    network = {name: getattr(config, name) for name in _NETWORK}
-    with nullcontext() if config.no_model else open_stages(**network) as stages:
-        from etam_ros.cli.terminal.progress import frame_progress
-
-        name = stages.name if stages else ", ".join(baselines)
-        with frame_progress("evaluating", len(photographs)) as advance:
-            scores = judge_photographs(
-                photographs, prompt, (config.model, stages) if stages else None, baselines,
-                Path(config.save) if config.save else None, advance,
-            )  # fmt: skip
-    if not all(scores.values()):
-        raise SourceError(f"{sources[0]} has no object that covers over 2 % of a photograph")
-    console.print(image_table(f"{name}: {prompt}", scores))
+    mean, report = eval_photographs(config, photographs, console)
     if config.out:
-        about = {"model": config.model, "weights": config.weights, "runs_on": name}
-        _write(
-            Path(config.out),
-            photographs_report(scores, config.model if stages else "")
-            | (about if stages else {}) | {"prompt": prompt},
-        )  # fmt: skip
-    return mean_iou(next(iter(scores.values())))
-
-
-_NETWORK: Final = ("model", "weights", "backend", "precision", "device", "engine_dir")
+        _write(Path(config.out), report)
+    return mean
 
 
 def _write(path: Path, report: dict[str, Any]) -> None:

@@ -47,8 +47,14 @@ class MaskScore:
     iou: float
 
 
-OnMask = Callable[[LabelledPhotograph, Image, int, Mask, Mask, str], None]
-"""Called with photograph, its pixels, object id, mask, truth and the segmenter's name."""
+OnMask = Callable[[Image, MaskScore, Mask, Mask, str], None]
+"""Called with a photograph's pixels, score, mask, truth and the segmenter's name."""
+SIZES: Final = {
+    "of 2 to 5 %": (0.0, 0.05),
+    "of 5 to 20 %": (0.05, 0.2),
+    "of over 20 %": (0.2, 1.1),
+}
+"""Shares of the photograph that masks are told apart by: over, and at most."""
 
 
 def score_image(
@@ -76,8 +82,9 @@ def score_image(
                 mask = np.zeros_like(expected)
             share = np.count_nonzero(expected) / expected.size
             iou = region_similarity(mask, expected)
-            scores[name].append(MaskScore(photograph.name, object_id, share, iou))
-            on_mask(photograph, image, object_id, mask, expected, name)
+            score = MaskScore(photograph.name, object_id, share, iou)
+            scores[name].append(score)
+            on_mask(image, score, mask, expected, name)
     return scores
 
 
@@ -86,8 +93,10 @@ def judge_photographs(
     kind: str,
     network: tuple[str, Stages] | None,
     baselines: Sequence[str],
+    *,
     save: Path | None,
-    on_photograph: Callable[[], None],
+    on_photograph: Callable[[str], None],
+    on_mask: OnMask = lambda *_: None,
 ) -> dict[str, list[MaskScore]]:
     """Judge every method on every photograph.
 
@@ -96,7 +105,8 @@ def judge_photographs(
         network: name and stages of the model, or None.
         baselines: of IMAGE_BASELINES.
         save: folder for sheets of pictures, or None.
-        on_photograph: called after each.
+        on_photograph: called after each, with its name.
+        on_mask: called with each mask.
 
     Returns:
         the scores by method, the model first.
@@ -111,22 +121,22 @@ def judge_photographs(
     scores: dict[str, list[MaskScore]] = {name: [] for name in segmenters}
     sheets = ResultSheets(save) if save is not None else None
     for photograph in photographs:
-        found = score_image(photograph, segmenters, kind, _drawn_on(sheets))
+        found = score_image(photograph, segmenters, kind, _drawn_on(sheets, on_mask))
         for name, each in found.items():
             scores[name] += each
         if sheets:
             sheets.write(photograph.name)
-        on_photograph()
+        on_photograph(photograph.name)
     return scores
 
 
-def _drawn_on(sheets: ResultSheets | None) -> OnMask:
-    def on_mask(
-        _: LabelledPhotograph, image: Image, object_id: int, mask: Mask, truth: Mask, name: str
-    ) -> None:
+def _drawn_on(sheets: ResultSheets | None, also: OnMask) -> OnMask:
+    def on_mask(image: Image, score: MaskScore, mask: Mask, truth: Mask, name: str) -> None:
+        also(image, score, mask, truth, name)
         if sheets:
-            caption = f"{name}, object {object_id}"
-            sheets.add(name, draw_result(image, mask * object_id, truth * object_id, caption))
+            number = score.object_id
+            caption = f"{name}, object {number}"
+            sheets.add(name, draw_result(image, mask * number, truth * number, caption))
 
     return on_mask
 

@@ -7,7 +7,7 @@ few numbers a frame, whatever their length.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -83,8 +83,19 @@ class RecordedAgreement:
         }
 
 
+OnPair = Callable[
+    [int, int, tuple[NDArray[np.uint16], NDArray[np.uint16]], Mapping[int, Judgement]], None
+]
+"""Called with index, stamp, label images of both runs, and judgements by object, of a frame."""
+
+
 def compare_recorded(
-    recorded: Path, rerun: Path, *, tracker: str = "", recover: bool = False
+    recorded: Path,
+    rerun: Path,
+    *,
+    tracker: str = "",
+    recover: bool = False,
+    on_pair: OnPair = lambda *_: None,
 ) -> RecordedAgreement:
     """Hold the results of a run against those of another, by the stamps of their frames.
 
@@ -95,6 +106,7 @@ def compare_recorded(
         recorded, rerun: bags with results.
         tracker: node whose results in `recorded` are meant; empty: the only one.
         recover: read what can be read of damaged bags.
+        on_pair: called with each frame that both have, where a label image tells its size.
 
     Raises:
         SourceError: a bag cannot be read, or they have no frame or no object in common.
@@ -104,7 +116,7 @@ def compare_recorded(
     first = RecordedRun(recorded, tracker=tracker, recover=recover)
     second = RecordedRun(rerun, recover=recover)
     skipped = first.prompted() | second.prompted()
-    found = _RunsInStep(skipped)
+    found = _RunsInStep(skipped, on_pair)
     for before, after in _in_step(first, second):
         found.take(before, after)
     if not found.shared:
@@ -163,8 +175,8 @@ class _ResultTimes:
 class _RunsInStep:
     """Counts and judges while two runs stream by."""
 
-    def __init__(self, skipped: set[tuple[int, int]]) -> None:
-        self._skipped = skipped
+    def __init__(self, skipped: set[tuple[int, int]], on_pair: OnPair) -> None:
+        self._skipped, self._on_pair = skipped, on_pair
         self._judged: dict[int, list[Judgement]] = defaultdict(list)
         self._names: dict[int, str] = {}
         self._ids: tuple[set[int], set[int]] = (set(), set())
@@ -185,6 +197,7 @@ class _RunsInStep:
         hw, known = _size(before, after)
         expected, found = MaskTruth(_labels(before, hw)), _labels(after, hw)
         both = {each.object_id for each in after.objects}
+        now: dict[int, Judgement] = {}
         for each in before.objects:
             self._names.setdefault(each.object_id, each.label)
             if each.object_id not in both:
@@ -193,7 +206,10 @@ class _RunsInStep:
                 self.left_out += 1
                 continue
             judged = judge(found, expected, each.object_id, self.shared - 1)
-            self._judged[each.object_id].append(judged if known else _without_f(judged))
+            now[each.object_id] = judged if known else _without_f(judged)
+            self._judged[each.object_id].append(now[each.object_id])
+        if known:
+            self._on_pair(self.shared - 1, before.stamp_ns, (_labels(before, hw), found), now)
 
     def objects(self) -> tuple[ObjectSeries, ...]:
         return tuple(

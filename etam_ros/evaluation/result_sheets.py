@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 from etam_ros.drawing.contact_sheet import contact_sheet, thumbnail, write_jpeg
 from etam_ros.drawing.palette import object_colour
+from etam_ros.errors import SourceError
 from etam_ros.media.files import writing
 
 SHEET_COLUMNS: Final = 6
 _WIDTH_PX: Final = 320
 _FILLED: Final = 0.55
+_JPEG_QUALITY: Final = 72
 _WHITE: Final = (255, 255, 255)
 _DARK: Final = (20, 20, 24)
 _FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
@@ -55,6 +57,15 @@ def draw_result(image: Image, found: Labels, truth: Labels, caption: str = "") -
         cv2.rectangle(canvas, (0, 0), (width + 8, height + below + 4), _DARK, cv2.FILLED)
         cv2.putText(canvas, caption, (4, height + 3), _FONT, 0.4, _WHITE, 1, cv2.LINE_AA)
     return canvas
+
+
+def encode_jpeg(picture: Image, quality: int = _JPEG_QUALITY) -> bytes:
+    """A picture (H, W, 3) uint8 RGB as JPEG."""
+    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    encoded, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not encoded:
+        raise SourceError(f"a picture of {picture.shape} cannot be made a JPEG")
+    return data.tobytes()
 
 
 def _shrunk(mask: NDArray[np.bool_], hw: tuple[int, ...]) -> NDArray[np.float32]:

@@ -76,6 +76,13 @@ def is_marked(folder: Path, kind: ResultKind) -> bool:
     return bool(_records(folder, kind)) or kind.is_older(folder)
 
 
+def holds_results(folder: Path, kind: ResultKind) -> bool:
+    """Whether anything lies in a folder beside the record of a run that has left nothing."""
+    if not folder.is_dir():
+        return False
+    return any(path.name not in (*kind.records, UNFINISHED) for path in folder.iterdir())
+
+
 def check_place(folder: Path, kind: ResultKind, source: str = "") -> None:
     """Raise SourceError unless a folder can be made or written, and does not hold the source."""
     name = f"{kind.option} {folder}"

@@ -77,7 +77,12 @@ def test_a_folder_without_masks_says_what_was_expected(photographs: Path) -> Non
 def test_objects_over_two_percent_are_judged_by_their_iou(photographs: Path) -> None:
     seen: list[tuple[int, str]] = []
     found = [
-        score_image(image, {"fixed": Fixed()}, "mask", lambda *what: seen.append(what[2::3]))
+        score_image(
+            image,
+            {"fixed": Fixed()},
+            "mask",
+            lambda _image, score, _mask, _truth, name: seen.append((score.object_id, name)),
+        )
         for image in find_labelled_images(photographs)
     ]
     scores = [score for each in found for score in each["fixed"]]

@@ -91,11 +91,16 @@ def test_official_checkpoints_fit_the_model_of_their_size(shared, size, fits):
     assert not any(network.state_dict()[name].any() for name in carried)
 
 
-def test_without_a_model_the_one_of_that_encoder_is_trained(tmp_path):
-    torch.save({"model": zeros("efficientsam_ti")}, tmp_path / "a.pt")
-    network, notes = begun(tmp_path / "a.pt", model="")
+def test_by_name_the_model_of_that_encoder_is_trained(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(WeightsError, match="run `etam weights get efficientsam_ti`"):
+        begun(Path("efficientsam_ti"), model="")
+    (tmp_path / "hub/checkpoints").mkdir(parents=True)
+    file = tmp_path / "hub/checkpoints/efficient_sam_vitt.pt"
+    torch.save({"model": zeros("efficientsam_ti")}, file)
+    network, notes = begun(Path("efficientsam_ti"), model="")
     assert network.config.name == "efficienttam_ti"
-    assert notes[0].startswith("the image encoder of efficienttam_ti begins from ")
+    assert notes == [f"the image encoder of efficienttam_ti begins from efficientsam_ti; {OTHERS}"]
 
 
 def test_a_neck_of_other_sizes_is_left_out_and_positions_are_resized(tmp_path):

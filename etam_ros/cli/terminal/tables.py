@@ -166,7 +166,8 @@ def comparison_table(title: str, comparison: Comparison) -> Group:
     """J&F of each video before and after, what was changed, and the verdict."""
     from etam_ros.evaluation.report.comparison import points
 
-    table = titled_table(title, "sequence", "before", "after", "difference")
+    one = "sequence" if comparison.one == "video" else comparison.one
+    table = titled_table(title, one, "before", "after", "difference")
     for video in comparison.videos:
         numbers = percent(video.before), percent(video.after), points(video.gain)
         table.add_row(printable(video.name), *numbers)
@@ -181,19 +182,17 @@ def comparison_table(title: str, comparison: Comparison) -> Group:
     return Group(table, *map(Text, lines), Text(comparison.verdict, style))
 
 
-def image_table(title: str, scores: dict[str, list[MaskScore]]) -> Table:
+def image_table(title: str, scores: Mapping[str, Sequence[MaskScore]]) -> Table:
     """Mean IoU per method, of all masks and by the share of the photograph that they cover.
 
     Args:
         title: above the table.
         scores: per method, of the same masks.
     """
+    from etam_ros.evaluation.image_scoring import SIZES
+
     table = titled_table(title, "masks", "number", *scores)
-    for words, low, high in (
-        ("of 2 to 5 %", 0.0, 0.05),
-        ("of 5 to 20 %", 0.05, 0.2),
-        ("of over 20 %", 0.2, 1.1),
-    ):
+    for words, (low, high) in SIZES.items():
         rows = [
             [score.iou for score in each if low < score.share <= high] for each in scores.values()
         ]

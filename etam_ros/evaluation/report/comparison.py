@@ -40,19 +40,23 @@ class Comparison:
         gain: mean of their gains, and its interval by paired bootstrap.
         changed: settings that differ, as (name, before, after).
         left_out: videos that only one of them has.
+        measure: what is compared, for the words.
+        one: what a video is called here: photographs are compared as well.
     """
 
     videos: tuple[ComparedVideo, ...]
     gain: Interval
     changed: tuple[tuple[str, Any, Any], ...]
     left_out: tuple[str, ...]
+    measure: str = "J&F"
+    one: str = "video"
 
     @property
     def verdict(self) -> str:
         """In one sentence."""
-        mean = f"{points(self.gain.mean)} points of J&F"
+        mean, one = f"{points(self.gain.mean)} points of {self.measure}", f"one {self.one}"
         if self.gain.low is None or self.gain.high is None:
-            return f"{mean} on one video: how much of that is noise, one video does not tell"
+            return f"{mean} on {one}: how much of that is noise, {one} does not tell"
         span = f"95 % interval {points(self.gain.low)} to {points(self.gain.high)}"
         if not any(video.gain for video in self.videos):
             return "no difference at all"
@@ -83,7 +87,8 @@ def compare(before: Sequence[Result], after: Sequence[Result]) -> Comparison:
     videos = tuple(ComparedVideo(name, _score(old[name]), _score(new[name])) for name in names)
     gain = paired_difference([each.before for each in videos], [each.after for each in videos])
     left_out = tuple(sorted(old.keys() ^ new.keys()))
-    return Comparison(videos, gain, _changed(old[names[0]], new[names[0]]), left_out)
+    told = _told(old[names[0]]), _told(new[names[0]])
+    return Comparison(videos, gain, changed(*told), left_out)
 
 
 def _score(result: Result) -> float:
@@ -91,8 +96,11 @@ def _score(result: Result) -> float:
     return float(first["j_and_f"])
 
 
-def _changed(before: Result, after: Result) -> tuple[tuple[str, Any, Any], ...]:
-    old, new = _told(before), _told(after)
+def changed(
+    before: Mapping[str, Any], after: Mapping[str, Any]
+) -> tuple[tuple[str, Any, Any], ...]:
+    """What differs between two sets of settings, as (name, before, after)."""
+    old, new = flat(before), flat(after)
     return tuple(
         (name, old.get(name), new.get(name))
         for name in sorted(old.keys() | new.keys())
@@ -101,5 +109,4 @@ def _changed(before: Result, after: Result) -> tuple[tuple[str, Any, Any], ...]:
 
 
 def _told(result: Result) -> Mapping[str, Any]:
-    parts = ("settings", "runs_on", "machine", "versions")
-    return flat({part: result[part] for part in parts})
+    return {part: result[part] for part in ("settings", "runs_on", "machine", "versions")}

@@ -5,35 +5,22 @@ Pictures are part of it, and bounded: where there are too many, every video show
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from etam_ros.drawing.palette import object_colour
-from etam_ros.evaluation.report.charts import (
-    HEIGHT,
-    LEFT,
-    RIGHT,
-    STRIP,
-    TOP,
-    WIDTH,
-    Chart,
-    chart_of,
-    x_of,
-    y_of,
-)
-from etam_ros.evaluation.report.comparison import Comparison, points
+from etam_ros.evaluation.report.charts import Chart, chart_of
+from etam_ros.evaluation.report.comparison import Comparison
 from etam_ros.evaluation.report.summary import judged_results, methods_of, summary_of
+from etam_ros.evaluation.report.templates import data_uri, render
 from etam_ros.evaluation.runs.store import Result, RunFolder
 
 MOST_PICTURE_BYTES: Final = 16 * 2**20
 """Of all pictures of a page together."""
 WORST_SHOWN: Final = 6
 """Frames of each video."""
-_FOLDER: Final = Path(__file__).parent
 _WORST: Final = re.compile(r"worst-([0-9]+)-([0-9]+)-found\.jpg")
 
 
@@ -78,30 +65,17 @@ def render_page(
         results: of its videos, by name.
         comparisons: with other runs, by name.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     judged = judged_results(results)
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"percent": _percent, "colour": _colour, "points": _points}
     methods = methods_of(judged)
     share = _share_of_pictures(folder, judged)
-    return environment.get_template("page.html.j2").render(
+    return render(
+        "page.html.j2",
         first=judged[0],
         methods={name: summary_of(judged, name) for name in methods},
         summary=summary_of(judged, methods[0]),
         sections=[_section(folder, each, methods[0], share) for each in judged],
         comparisons=comparisons,
         times=folder.times(),
-        size={"width": WIDTH, "left": LEFT, "right": RIGHT, "top": TOP, "plot": HEIGHT},
-        strip=STRIP,
-        y_of=y_of,
-        x_of=x_of,
     )
 
 
@@ -114,7 +88,7 @@ def _section(folder: RunFolder, result: Result, name: str, share: float) -> Vide
         result,
         method,
         chart_of(method, result["frames"]),
-        tuple((int(each[6:-4]), _data_uri(pictures[each])) for each in picked),
+        tuple((int(each[6:-4]), data_uri(pictures[each].read_bytes())) for each in picked),
         _worst(method, pictures, max(1, int(WORST_SHOWN * share))),
     )
 
@@ -141,8 +115,8 @@ def _worst(
         WorstFrame(
             *place,
             *values,
-            _data_uri(pictures[name]),
-            _data_uri(pictures[name.replace("-found", "-truth")]),
+            data_uri(pictures[name].read_bytes()),
+            data_uri(pictures[name.replace("-found", "-truth")].read_bytes()),
         )
         for values, place, name in found[:most]
     )
@@ -156,19 +130,3 @@ def _share_of_pictures(folder: RunFolder, results: Sequence[Result]) -> float:
         for path in folder.pictures(result["video"]).values()
     )
     return min(1.0, MOST_PICTURE_BYTES / total) if total else 1.0
-
-
-def _data_uri(path: Path) -> str:
-    return "data:image/jpeg;base64," + base64.b64encode(path.read_bytes()).decode()
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f}"
-
-
-def _points(value: float) -> str:
-    return points(value).replace("-", "−")
-
-
-def _colour(object_id: int) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*object_colour(object_id))

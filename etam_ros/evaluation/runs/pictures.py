@@ -6,41 +6,28 @@ Letters: H, W height and width of a picture in pixels.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from etam_ros.drawing.contact_sheet import EvenlySpaced, contact_sheet, evenly_spaced, thumbnail
+from etam_ros.drawing.contact_sheet import EvenlySpaced, contact_sheet, thumbnail
 from etam_ros.drawing.palette import object_colour
-from etam_ros.errors import SourceError
-from etam_ros.evaluation.metrics.series import Judgement
+from etam_ros.evaluation.kept import Thinned, Worst
 from etam_ros.evaluation.protocols.following import JudgedFrame
-from etam_ros.evaluation.result_sheets import SHEET_COLUMNS, draw_result
+from etam_ros.evaluation.result_sheets import SHEET_COLUMNS, draw_result, encode_jpeg
 from etam_ros.evaluation.truth.annotations import BoxTruth, FrameTruth
 from etam_ros.evaluation.truth.videos import LabelledVideo
 
 PLAYER_FRAMES: Final = 24
 WORST_FRAMES: Final = 3
 """Of each object."""
-_FRAMES_APART: Final = 8
+FRAMES_APART: Final = 8
 """Of two frames closer to each other, the worse one is enough."""
-_JPEG_QUALITY: Final = 72
 _WHITE: Final = (255, 255, 255)
 
 Image = NDArray[np.uint8]
-
-
-@dataclass(frozen=True, eq=False)
-class _KeptFrame:
-    """A frame on which an object scored badly, as JPEGs."""
-
-    score: float
-    frame: int
-    found: bytes
-    truth: bytes
 
 
 class PagePictures:
@@ -51,50 +38,32 @@ class PagePictures:
     """
 
     def __init__(self, video: LabelledVideo) -> None:
-        self._most = PLAYER_FRAMES
         self.begin()
 
     def begin(self) -> None:
         """Forget what was kept: another pass begins."""
-        self._stride = 1
-        self._kept: dict[int, bytes] = {}
-        self._worst: dict[int, list[_KeptFrame]] = {}
+        self._some: Thinned[bytes] = Thinned(PLAYER_FRAMES)
+        self._worst: dict[int, Worst[tuple[bytes, bytes]]] = {}
 
     def see(self, judged_frame: JudgedFrame) -> None:
         """Keep what may be wanted of a frame."""
-        index = judged_frame.index
-        if index % self._stride == 0:
-            self._kept[index] = _jpeg(_both(judged_frame))
-        if len(self._kept) > 2 * self._most:  # keep every other one from now on
-            self._stride *= 2
-            self._kept = {key: kept for key, kept in self._kept.items() if not key % self._stride}
+        self._some.offer(judged_frame.index, lambda: encode_jpeg(_both(judged_frame)))
         for object_id, judged in judged_frame.judged.items():
-            self._offer(object_id, judged, judged_frame)
+            worst = self._worst.setdefault(object_id, Worst(WORST_FRAMES, FRAMES_APART))
+            worst.offer(
+                judged.frame,
+                judged.j_and_f,
+                lambda: (encode_jpeg(_found(judged_frame)), encode_jpeg(_truth(judged_frame))),
+            )
 
     def files(self) -> dict[str, bytes]:
         """JPEG files by name."""
-        picks = evenly_spaced(sorted(self._kept), self._most) if self._kept else []
-        files = {f"frame-{index:05d}.jpg": self._kept[index] for index in picks}
+        files = {f"frame-{index:05d}.jpg": jpeg for index, jpeg in self._some.frames}
         for object_id, worst in sorted(self._worst.items()):
-            for each in worst:
-                stem = f"worst-{object_id}-{each.frame:05d}"
-                files |= {f"{stem}-found.jpg": each.found, f"{stem}-truth.jpg": each.truth}
+            for _, frame, (found, truth) in worst.frames:
+                stem = f"worst-{object_id}-{frame:05d}"
+                files |= {f"{stem}-found.jpg": found, f"{stem}-truth.jpg": truth}
         return files
-
-    def _offer(self, object_id: int, judged: Judgement, judged_frame: JudgedFrame) -> None:
-        """Keep a frame if it is among the worst of an object so far; of close ones, the worst."""
-        worst, score = self._worst.setdefault(object_id, []), judged.j_and_f
-        close = [each for each in worst if judged.frame - each.frame < _FRAMES_APART]
-        rivals = close or (worst if len(worst) == WORST_FRAMES else [])
-        gone = max(rivals, key=lambda each: each.score, default=None)
-        if score >= (1.0 if gone is None else gone.score):
-            return
-        self._worst[object_id] = [each for each in worst if each is not gone]
-        self._worst[object_id].append(
-            _KeptFrame(
-                score, judged.frame, _jpeg(_found(judged_frame)), _jpeg(_truth(judged_frame))
-            )
-        )
 
 
 class SheetPictures:
@@ -122,7 +91,7 @@ class SheetPictures:
         blank = np.full_like(next(row for row in rows if row)[0], 255)
         filled = [[*row, *[blank] * (columns - len(row))] for row in rows]
         sheet = contact_sheet([each for row in filled for each in row], columns=columns)
-        return _jpeg(sheet, 88)
+        return encode_jpeg(sheet, 88)
 
 
 def _both(judged_frame: JudgedFrame, caption: str = "") -> Image:
@@ -159,11 +128,3 @@ def _with_boxes(picture: Image, truth: FrameTruth | None, hw: tuple[int, int]) -
         cv2.rectangle(picture, (x0, y0), (x1, y1), _WHITE, 3, cv2.LINE_AA)
         cv2.rectangle(picture, (x0, y0), (x1, y1), object_colour(object_id), 1, cv2.LINE_AA)
     return picture
-
-
-def _jpeg(picture: Image, quality: int = _JPEG_QUALITY) -> bytes:
-    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    encoded, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not encoded:
-        raise SourceError(f"a picture of {picture.shape} cannot be made a JPEG")
-    return data.tobytes()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
+import sys
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -20,39 +18,8 @@ from etam_ros.evaluation.report.summary import report_of
 from etam_ros.evaluation.runs.run import find_videos, run_evaluation
 from etam_ros.evaluation.runs.store import RunFolder
 
-VOID = {"meta", "link", "br", "img", "input", "line", "circle", "rect", "path"}
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-QUIET = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-
-
-class Checked(HTMLParser):
-    """Holds that tags are closed in order, and remembers them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def of(self, tag: str, name: str = "") -> list[dict[str, str | None]]:
-        return [
-            each for found, each in self.tags if found == tag and name in str(each.get("class"))
-        ]
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from checked_page import Checked, needs_chromium, played
 
 
 def come_and_go(index: int) -> np.ndarray:
@@ -84,9 +51,7 @@ def report(tmp_path: Path, write_sequence: Callable[..., None]) -> Path:
 
 def test_the_page_is_whole_and_needs_nothing_else(report: Path) -> None:
     text = (report / "index.html").read_text()
-    page = Checked()
-    page.feed(text)
-    assert page.open == []
+    page = Checked(text)
     assert len(page.of("section", "video")) == 2
     assert len(page.of("polyline", "object")) == 2
     assert len(page.of("section", "compared")) == 1
@@ -111,28 +76,11 @@ def test_pictures_are_bounded(report: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert fewer.count('class="card video"') == 2
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium")
+@needs_chromium
 def test_a_browser_plays_the_frames(report: Path, tmp_path: Path) -> None:
-    asked = """<script>
-      const slider = document.querySelector(".player input");
-      slider.value = 3; slider.dispatchEvent(new Event("input"));
-      const there = () => [...document.images].every(each => each.complete && each.naturalWidth);
-      const look = () => {
-        if (there()) document.title = "all pictures are there"; else setTimeout(look, 20);
-      };
-      look();
-    </script>"""
-    text = (report / "index.html").read_text().replace('loading="lazy"', "")
-    copy = tmp_path / "asked.html"
-    copy.write_text(text.replace("</body>", asked + "</body>"))
-    done = subprocess.run(
-        [str(CHROMIUM), *QUIET, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom",
-         "--virtual-time-budget=2000", copy.as_uri()],
-        capture_output=True, text=True, timeout=120, check=True,
-    )  # fmt: skip
-    assert "<output>frame 3</output>" in done.stdout
-    assert re.search(r'class="cursor"[^>]*visibility="visible"', done.stdout)
-    assert "<title>all pictures are there</title>" in done.stdout
+    shown = played(report / "index.html", 3, tmp_path)
+    assert "<output>frame 3</output>" in shown
+    assert re.search(r'class="cursor"[^>]*visibility="visible"', shown)
 
 
 def test_a_chart_shows_what_was_hidden_and_what_was_lost() -> None:
