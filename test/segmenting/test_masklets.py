@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 
 from etam_ros import Frame, Tracker, TrackerConfig
 from etam_ros.everything_config import EverythingConfig, MaskletsConfig
+from etam_ros.segmenting import FoundMask, Segmenter
 from etam_ros.segmenting.masklets import Changes, Masklets
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tracking"))
@@ -49,6 +51,17 @@ class QuarterStages(FakeStages):
             return self.moved.get(row) or (*self.rows(), 1)[row]
         x, y = points[row, 0].tolist()
         return 1 + (x > SIZE / 2) + 2 * (y > SIZE / 2)
+
+
+class Given(Segmenter):
+    """Finds what it is given."""
+
+    def __init__(self, masks: list[FoundMask]) -> None:
+        super().__init__(FakeStages())
+        self.masks = masks
+
+    def everything(self, *_: object, **__: object) -> list[FoundMask]:
+        return self.masks
 
 
 class Video:
@@ -139,6 +152,19 @@ def test_occluded_objects_are_not_merged() -> None:
     video.stages.score_for = lambda frame, row: -3.0
     assert video.next().merged == ()
     assert len(video.tracker.object_ids) == 4
+
+
+def test_what_the_network_does_not_see_as_a_mask_is_left_out() -> None:
+    video = Video()
+    thin = Frame(np.zeros((SIZE * 8, SIZE * 8, 3), np.uint8))  # a pixel is an eighth of one there
+    line = np.zeros(thin.hw, np.bool_)
+    line[100:400, 40:42] = True
+    masks = [FoundMask.of(line, 0.9, 1.0), FoundMask.of(np.ones(thin.hw, np.bool_), 0.5, 1.0)]
+    masklets = replace(video.masklets, segmenter=Given(masks))
+    video.tracker.step(thin)
+    (started,) = masklets.look(0, thin).started
+    assert started.mask.all()
+    assert video.tracker.object_ids == (1,)
 
 
 @pytest.mark.parametrize(("share", "ids"), [(0.6, [1, 2]), (0.7, [1])])
