@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,41 +15,11 @@ from etam_ros.everything_config import EverythingConfig, MaskletsConfig
 from etam_ros.segmenting import FoundMask, Segmenter
 from etam_ros.segmenting.masklets import Changes, Masklets
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tracking"))
-from fake_stages import SIZE, FakeStages
+sys.path.insert(0, str(Path(__file__).parent))
+from quarter_stages import SIZE, FakeStages, QuarterStages
 
 GRID = EverythingConfig(points_per_side=4)
 FRAME = Frame(np.zeros((SIZE, SIZE, 3), np.uint8))
-
-
-def quarter(number: int) -> torch.Tensor:
-    """(16, 16) logits of a quarter of the picture, counted by rows from 1."""
-    logits = torch.full((16, 16), -5.0)
-    top, left = 8 * ((number - 1) // 2), 8 * ((number - 1) % 2)
-    logits[top : top + 8, left : left + 8] = 5.0
-    return logits
-
-
-class QuarterStages(FakeStages):
-    """Each quarter of the picture is a thing, which a click on it gives; objects stay on theirs.
-
-    Attributes:
-        moved: quarters on which objects are, by row of the table, where they are on others.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.iou_scores = torch.tensor([0.1, 0.9, 0.85, 0.2])
-        self.moved: Mapping[int, int] = {}
-        self.rows: Callable[[], list[int]] = list
-        self.mask_for = lambda frame, row: quarter(self.quarter(row))
-
-    def quarter(self, row: int) -> int:
-        _, points, labels, _ = self.decoded[-1]
-        if labels[row, 0] < 0:  # followed, or given as a mask, for which it does not matter
-            return self.moved.get(row) or (*self.rows(), 1)[row]
-        x, y = points[row, 0].tolist()
-        return 1 + (x > SIZE / 2) + 2 * (y > SIZE / 2)
 
 
 class Given(Segmenter):
