@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from etam_ros.config import HistoryConfig as HistoryConfig
     from etam_ros.config import TrackerConfig as TrackerConfig
     from etam_ros.errors import EtamError as EtamError
+    from etam_ros.everything_config import EverythingConfig as EverythingConfig
     from etam_ros.records import Frame as Frame
     from etam_ros.records import FrameResult as FrameResult
     from etam_ros.records import ObjectState as ObjectState
     from etam_ros.records import Prompt as Prompt
+    from etam_ros.segmenting import FoundMask as FoundMask
     from etam_ros.segmenting import SegmentedObject as SegmentedObject
     from etam_ros.segmenting import Segmenter as Segmenter
     from etam_ros.segmenting import open_segmenter as open_segmenter
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "EtamError": "errors",
+    "EverythingConfig": "everything_config",
+    "FoundMask": "segmenting",
     "Frame": "records",
     "FrameResult": "records",
     "History": "tracking",

@@ -72,7 +72,7 @@ class EverythingServiceConfig(EverythingConfig):
     """How the node finds everything, for ~/segment."""
 
     timeout_s: float = option(
-        60.0,
+        120.0,
         "~/segment waits at most this many seconds for its answer.",
         minimum=0.1,
         maximum=3600.0,

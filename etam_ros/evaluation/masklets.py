@@ -44,7 +44,8 @@ class FoundInVideo:
         listed: by object, the IoU of the best mask of all that were found on its first frame.
         followed: by object, the IoU of the best of those that were followed from there.
         series: of the objects that were followed, over the frames after that.
-        objects: how many were followed in all.
+        objects: how many were followed in all; where none of them is annotated, from the first
+            frame on.
     """
 
     listed: dict[int, float]
@@ -104,6 +105,8 @@ def judge_masklets(
         if index == 0:
             listed = _best_of([each.mask for each in segmenter.found], truth)
             best = _best_followed(labels, truth)
+            if not any(iou >= FOUND_IOU for iou, _ in best.values()):
+                break  # nothing is there to be judged
         elif truth is not None:
             for object_id, (iou, found) in best.items():
                 if iou >= FOUND_IOU:

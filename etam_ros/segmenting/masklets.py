@@ -6,6 +6,7 @@ Letters: N objects, g side of their low-resolution masks, H, W size of a frame i
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import combinations
 
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from etam_ros.errors import PromptError
 from etam_ros.everything_config import EverythingConfig, MaskletsConfig
 from etam_ros.records import MAX_OBJECT_ID, Frame, ObjectState, Prompt
 from etam_ros.segmenting.everything.found_masks import FoundMask
@@ -108,9 +110,10 @@ class Masklets:
                 break
             if _new_share(each, followed) >= self.config.min_new_share:
                 mask = each.mask
-                state = tracker.add_prompt(Prompt(mask=mask))
-                started.append(Prompt(state.object_id, mask=mask))
-                followed |= mask
+                with suppress(PromptError):  # too small for the network's picture
+                    state = tracker.add_prompt(Prompt(mask=mask))
+                    started.append(Prompt(state.object_id, mask=mask))
+                    followed |= mask
         return tuple(started)
 
     def _has_room(self) -> bool:

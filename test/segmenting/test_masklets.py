@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,43 +12,25 @@ import torch
 
 from etam_ros import Frame, Tracker, TrackerConfig
 from etam_ros.everything_config import EverythingConfig, MaskletsConfig
+from etam_ros.segmenting import FoundMask, Segmenter
 from etam_ros.segmenting.masklets import Changes, Masklets
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tracking"))
-from fake_stages import SIZE, FakeStages
+sys.path.insert(0, str(Path(__file__).parent))
+from quarter_stages import SIZE, FakeStages, QuarterStages
 
 GRID = EverythingConfig(points_per_side=4)
 FRAME = Frame(np.zeros((SIZE, SIZE, 3), np.uint8))
 
 
-def quarter(number: int) -> torch.Tensor:
-    """(16, 16) logits of a quarter of the picture, counted by rows from 1."""
-    logits = torch.full((16, 16), -5.0)
-    top, left = 8 * ((number - 1) // 2), 8 * ((number - 1) % 2)
-    logits[top : top + 8, left : left + 8] = 5.0
-    return logits
+class Given(Segmenter):
+    """Finds what it is given."""
 
+    def __init__(self, masks: list[FoundMask]) -> None:
+        super().__init__(FakeStages())
+        self.masks = masks
 
-class QuarterStages(FakeStages):
-    """Each quarter of the picture is a thing, which a click on it gives; objects stay on theirs.
-
-    Attributes:
-        moved: quarters on which objects are, by row of the table, where they are on others.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.iou_scores = torch.tensor([0.1, 0.9, 0.85, 0.2])
-        self.moved: Mapping[int, int] = {}
-        self.rows: Callable[[], list[int]] = list
-        self.mask_for = lambda frame, row: quarter(self.quarter(row))
-
-    def quarter(self, row: int) -> int:
-        _, points, labels, _ = self.decoded[-1]
-        if labels[row, 0] < 0:  # followed, or given as a mask, for which it does not matter
-            return self.moved.get(row) or (*self.rows(), 1)[row]
-        x, y = points[row, 0].tolist()
-        return 1 + (x > SIZE / 2) + 2 * (y > SIZE / 2)
+    def everything(self, *_: object, **__: object) -> list[FoundMask]:
+        return self.masks
 
 
 class Video:
@@ -139,6 +121,19 @@ def test_occluded_objects_are_not_merged() -> None:
     video.stages.score_for = lambda frame, row: -3.0
     assert video.next().merged == ()
     assert len(video.tracker.object_ids) == 4
+
+
+def test_what_the_network_does_not_see_as_a_mask_is_left_out() -> None:
+    video = Video()
+    thin = Frame(np.zeros((SIZE * 8, SIZE * 8, 3), np.uint8))  # a pixel is an eighth of one there
+    line = np.zeros(thin.hw, np.bool_)
+    line[100:400, 40:42] = True
+    masks = [FoundMask.of(line, 0.9, 1.0), FoundMask.of(np.ones(thin.hw, np.bool_), 0.5, 1.0)]
+    masklets = replace(video.masklets, segmenter=Given(masks))
+    video.tracker.step(thin)
+    (started,) = masklets.look(0, thin).started
+    assert started.mask.all()
+    assert video.tracker.object_ids == (1,)
 
 
 @pytest.mark.parametrize(("share", "ids"), [(0.6, [1, 2]), (0.7, [1])])

@@ -16,8 +16,11 @@ from etam_ros.errors import PromptError
 from etam_ros.everything_config import EverythingConfig
 from etam_ros.segmenting import FoundMask
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from quarter_stages import FakeStages, QuarterStages
+
 sys.path.insert(0, str(Path(__file__).parents[2] / "tracking"))
-from fake_stages import SIZE, FakeStages, square
+from fake_stages import square
 
 HW = (90, 120)
 THINGS = {"card": (15, 12, 55, 42), "door": (70, 20, 105, 80), "mat": (12, 58, 52, 80)}
@@ -100,22 +103,6 @@ def test_a_picture_comes_first() -> None:
         pytest.raises(PromptError, match="call set_image first"),
     ):
         segmenter.everything()
-
-
-class QuarterStages(FakeStages):
-    """Each quarter of the picture is a thing, and a click gives the one that it is on."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.iou_scores = torch.tensor([0.1, 0.9, 0.85, 0.2])
-        self.mask_for = lambda frame, row: self.quarter(row)
-
-    def quarter(self, row: int) -> torch.Tensor:
-        x, y = self.decoded[-1][1][row, 0].tolist()
-        logits = torch.full((16, 16), -5.0)
-        rows, columns = slice(8 * (y > SIZE / 2), None), slice(8 * (x > SIZE / 2), None)
-        logits[rows, columns][:8, :8] = 5.0
-        return logits
 
 
 def quarters(stages: FakeStages, **config: float) -> list[FoundMask]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from etam_ros.errors import PromptError
+from etam_ros.errors import ObjectError, PromptError
 from etam_ros.everything_config import EverythingConfig
 from etam_ros.msg import TrackedObject
 from etam_ros.records import Frame, FrameResult, ObjectState, Prompt
@@ -53,6 +53,7 @@ class Everything:
         followed: how many of them are followed since this request.
         known: how many were followed before.
         refused: how many were not followed, because tracker.max_objects are.
+        too_small: how many were not followed, because the network sees nothing of their masks.
     """
 
     header: Header
@@ -60,6 +61,7 @@ class Everything:
     followed: int = 0
     known: int = 0
     refused: int = 0
+    too_small: int = 0
 
 
 def find_everything(asked: Asked, source: str, tracking: Tracking) -> Steps[Everything]:
@@ -138,21 +140,28 @@ def _follow(
     from etam_ros.segmenting.everything.overlaps import shown_by  # torch
 
     tracker = tracking.tracker
-    objects, followed, known, refused = [], 0, 0, 0
+    still = [state for state in before.objects if state.object_id in tracker.object_ids]
+    objects, followed, known, refused, too_small = [], 0, 0, 0, 0
     for each in found:
-        state = shown_by(each, before.objects)
+        state = shown_by(each, still)
         if state is not None:
             known += 1
-            objects.append(_as_found(each, header, state))
-        elif len(tracker.object_ids) < tracker.config.max_objects:
-            prompt = Prompt(mask=each.mask, stamp_ns=stamp_ns(header.stamp))
-            objects.append(add_prompt(prompt, source, tracking)[0])
-            followed += 1
-            yield True
-        else:
+        elif len(tracker.object_ids) >= tracker.config.max_objects:
             refused += 1
-            objects.append(_as_found(each, header))
-    return Everything(header, objects, followed, known, refused)
+        else:
+            prompt = Prompt(mask=each.mask, stamp_ns=stamp_ns(header.stamp))
+            try:
+                objects.append(add_prompt(prompt, source, tracking)[0])
+            except ObjectError:
+                raise
+            except PromptError:
+                too_small += 1  # for the network's picture
+            else:
+                followed += 1
+                yield True
+                continue
+        objects.append(_as_found(each, header, state))
+    return Everything(header, objects, followed, known, refused, too_small)
 
 
 def _as_found(

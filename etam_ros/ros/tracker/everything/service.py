@@ -111,4 +111,6 @@ def in_words(found: Everything) -> str:
         words.append(f"{found.known} followed before")
     if found.refused:
         words.append(f"{found.refused} not followed because of tracker.max_objects")
+    if found.too_small:
+        words.append(f"{found.too_small} too small to be followed")
     return ", ".join(words)

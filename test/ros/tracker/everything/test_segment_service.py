@@ -170,7 +170,7 @@ def test_what_takes_too_long_is_given_up(tracker):
         assert not refused.success
         assert "no answer within everything.timeout_s = 0.1 s" in refused.message
     finally:
-        assert tracker.set_parameter("everything.timeout_s", 60.0).successful
+        assert tracker.set_parameter("everything.timeout_s", 120.0).successful
     assert segmented(tracker, points_per_side=2)[0].success
 
 
