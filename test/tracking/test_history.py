@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from etam_ros import Frame, History, HistoryConfig
 from etam_ros.errors import PromptError
+from etam_ros.stream_time import NS_PER_S
 from etam_ros.tracking.history import MIB
-from etam_ros.tracking.stream_time import NS_PER_S
 
 MS = 1_000_000
 SECONDS = st.sampled_from([0, 1, 2, -1, 2**31 - 1, -(2**31)]) | st.integers(-(2**31), 2**31 - 1)
