@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from std_msgs.msg import Header
 
-from etam_ros.config import TrackerConfig
+from etam_ros.config import NodeConfig, TrackerConfig
 from etam_ros.msg import Prompt as PromptMessage
 from etam_ros.records import FOREGROUND, NEW_OBJECT, Frame, ObjectState, Prompt
 from etam_ros.ros.messages import NO_POSITION, ObjectPosition
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from etam_ros.runtime import TimedStages
     from etam_ros.tracking import History, Tracker
 
+_BUILD: Final = re.compile("`(etam build [^`]+)`")
 OPENMP_SPINS: Final = "20000"
 """Enough to bridge the gaps between the operations of a stage."""
 
@@ -162,6 +164,26 @@ def load_tracking(
         stages.close()
         raise
     return Tracking(tracker, timed, history, locate=locate, check=timed.check_serves)
+
+
+def faster_engine(node: NodeConfig, loaded: str) -> str:
+    """What could be built to be faster than what backend `auto` found, in words; empty if nothing.
+
+    Args:
+        node: what was asked for.
+        loaded: name of what came of it.
+    """
+    if node.backend != "auto" or node.weights or node.engine_dir or " on torch" not in loaded:
+        return ""
+    from etam_ros.runtime.engines import explain_auto
+
+    command = _BUILD.search(explain_auto(node.model))
+    if command is None:
+        return ""
+    return (
+        f"auto runs {loaded}: `{command[1]}` builds a faster engine once, in about a minute, and "
+        "the next start takes it"
+    )
 
 
 def _warm_up(tracker: Tracker, size: int, go_on: Callable[[], None]) -> None:

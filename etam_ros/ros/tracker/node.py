@@ -32,7 +32,7 @@ from etam_ros.ros.tracker.camera import Camera
 from etam_ros.ros.tracker.camera_topics import CameraTopics
 from etam_ros.ros.tracker.displays import Display, Displays
 from etam_ros.ros.tracker.frames import ProcessedFrame
-from etam_ros.ros.tracker.loading import load_tracking
+from etam_ros.ros.tracker.loading import faster_engine, load_tracking
 from etam_ros.ros.tracker.object_watch import in_words
 from etam_ros.ros.tracker.positions.locating import Positions
 from etam_ros.ros.tracker.positions.publishers import PositionPublishers
@@ -300,6 +300,8 @@ class TrackerNode:
             )
             self._configured.push(undo.pop_all())
         logger.info(f"loaded {self._engine}")
+        if advice := faster_engine(settings.node, self._engine):
+            logger.info(advice)
 
     def _end_worker(self, worker: Worker) -> None:
         worker.stop()

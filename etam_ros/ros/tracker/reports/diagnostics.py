@@ -183,7 +183,10 @@ def _positions_level(report: NodeReport) -> tuple[bytes, str]:
         if found.late:
             reason += f"; depth came too late for {found.late} images"
         return _warning_if(is_wrong), f"bearings only: {reason}"
-    return DiagnosticStatus.OK, f"{found.located} of {found.visible} visible objects located"
+    located = f"{found.located} of {found.visible} visible objects located"
+    if found.odd_frame:
+        return DiagnosticStatus.WARN, f"{located}; {found.odd_frame}"
+    return DiagnosticStatus.OK, located
 
 
 def _warning_if(something_is_wrong: bool) -> bytes:
@@ -209,6 +212,7 @@ def _positions_values(report: NodeReport) -> dict[str, str]:
         "located": str(found.located),
         "no_bearing": found.no_bearing,
         "no_depth": found.no_depth,
+        "odd_frame": found.odd_frame,
         "problem": depth.problem if depth else "",
     }
 
