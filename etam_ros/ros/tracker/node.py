@@ -49,6 +49,8 @@ from etam_ros.ros.tracker.worker import Worker, WorkerEvents
 PUBLISHER_CHECK_PERIOD_S: Final = 0.25
 THROTTLE_S: Final = 5.0
 """Seconds between two log lines about the same kind of error."""
+SELDOM_S: Final = 60.0
+"""The same for what may be so with each image of a camera."""
 
 
 class TrackerNode:
@@ -194,6 +196,11 @@ class TrackerNode:
         self.statistics.on_bad_image(str(error))
         self.node.get_logger().warning(f"bad image: {error}", throttle_duration_sec=THROTTLE_S)
 
+    def on_odd_image(self, remark: str) -> None:
+        """Report what is odd about an image that was read all the same; called by the worker."""
+        self.statistics.on_odd_image(remark)
+        self.node.get_logger().warning(f"odd image: {remark}", throttle_duration_sec=SELDOM_S)
+
     def on_failed_frame(self, error: EtamError) -> None:
         """Report a frame that cannot be processed; called by the worker."""
         self.statistics.on_failed_frame(str(error))
@@ -265,6 +272,7 @@ class TrackerNode:
             self.on_crash,
             self.on_applied_prompts,
             self.on_fault,
+            self.on_odd_image,
         )
         with ExitStack() as undo:
             self._worker = worker = Worker(load, settings, self.statistics, events)

@@ -20,6 +20,7 @@ from typing import Final
 
 from sensor_msgs.msg import CompressedImage, Image
 
+from etam_ros.config import ImagesConfig
 from etam_ros.errors import EtamError, PromptError
 from etam_ros.msg import Prompt, TrackEvent
 from etam_ros.ros.guarding import in_words
@@ -50,6 +51,7 @@ class WorkerEvents:
         on_applied_prompts: prompts were applied; called as `on_track_events`, and before it.
         on_fault: told where something failed that nobody expected, and what; a frame or a
             request was lost with it, and the next one may be served.
+        on_odd_image: told in words what is odd about an image that was read all the same.
     """
 
     on_result: Callable[[ProcessedFrame], None]
@@ -59,6 +61,7 @@ class WorkerEvents:
     on_crash: Callable[[BaseException], None]
     on_applied_prompts: Callable[[Sequence[Prompt]], None] = lambda _: None
     on_fault: Callable[[str, BaseException], None] = lambda _, __: None
+    on_odd_image: Callable[[str], None] = lambda _: None
 
 
 class Worker:
@@ -169,7 +172,7 @@ class Worker:
                 self._statistics.on_dropped()
             self._slot = received
             if self._tracking is not None:
-                read = partial(received.read, self._settings.images.max_pixels)
+                read = partial(received.read, self._settings.images)
                 self._tracking.history.add(received.stamp_ns, len(message.data), read)
             self._wake.notify()
         time.sleep(0)  # hands the interpreter to the worker; the executor has no hurry
@@ -264,7 +267,7 @@ class Worker:
             if request is not None:
                 self._serve_request(request, tracking)
             elif received is not None:
-                self._process(received, settings.images.max_pixels, activation, tracking)
+                self._process(received, settings.images, activation, tracking)
             else:
                 catches_up = self._catch_up(tracking)
             self._tell_if_possible(activation, tracking)
@@ -306,13 +309,13 @@ class Worker:
             raise error
 
     def _process(
-        self, received: ReceivedImage, max_pixels: int, activation: int, tracking: Tracking
+        self, received: ReceivedImage, config: ImagesConfig, activation: int, tracking: Tracking
     ) -> None:
         """Take one frame through the tracker; one that is lost is reported and forgotten."""
         taken_ns = time.monotonic_ns()
         tracking.stages.take()  # the time of prompts since the last frame
         try:
-            frame = received.read(max_pixels)
+            frame = received.read(config, self._events.on_odd_image)
         except EtamError as error:
             self._events.on_bad_image(error)
             return

@@ -107,6 +107,8 @@ def _images_level(report: NodeReport) -> tuple[bytes, str]:
         return DiagnosticStatus.WARN, source.problem
     if report.new.bad_images:
         return DiagnosticStatus.WARN, f"bad image: {numbers.last_bad_image}"
+    if report.new.odd_images:
+        return DiagnosticStatus.WARN, f"odd image: {numbers.last_odd_image}"
     return DiagnosticStatus.OK, f"{numbers.input_hz:.1f} Hz"
 
 
@@ -122,6 +124,8 @@ def _images_values(report: NodeReport) -> dict[str, str]:
         "dropped": str(numbers.dropped),
         "bad_images": str(numbers.bad_images),
         "last_bad_image": numbers.last_bad_image,
+        "odd_images": str(numbers.odd_images),
+        "last_odd_image": numbers.last_odd_image,
         "time_jumps": str(numbers.time_jumps),
         "problem": source.problem if source else "",
     }
