@@ -1,6 +1,7 @@
 """Subscribes to everything that a tracker publishes, as oddly as one can, until it is killed.
 
-Run as: odd_viewer.py TRACKER. It says "up" once it has begun.
+Run as: odd_viewer.py TRACKER everything|other_types, the latter for topics of the tracker's names
+with another type. It says "up" once it has begun.
 """
 
 import sys
@@ -16,7 +17,7 @@ OF_THE_PAST = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 def main() -> None:
-    tracker = sys.argv[1]
+    tracker, kinds = sys.argv[1:3]
     rclpy.init()
     node = rclpy.create_node("odd_viewer")
     for kind, topic in (
@@ -25,13 +26,16 @@ def main() -> None:
         (Image, "overlay"),
         (CompressedImage, "overlay/compressed"),
         (TrackEvent, "events"),
+        (None, "prompt"),
+        (None, "click"),
     ):
-        for profile in (KEEPS_ALL, OF_THE_PAST):
-            node.create_subscription(kind, f"{tracker}/{topic}", lambda _: None, profile)
-        node.create_subscription(String, f"{tracker}/{topic}", lambda _: None, 1)
-        node.create_publisher(String, f"{tracker}/{topic}", 1)
-    for topic in ("prompt", "click", "click_background"):
-        node.create_publisher(String, f"{tracker}/{topic}", 1)
+        name = f"{tracker}/{topic}"
+        if kinds == "other_types":
+            node.create_subscription(String, name, lambda _: None, 1)
+            node.create_publisher(String, name, 1)
+        elif kind is not None:
+            for profile in (KEEPS_ALL, OF_THE_PAST):
+                node.create_subscription(kind, name, lambda _: None, profile)
     print("up", flush=True)
     rclpy.spin(node)
 

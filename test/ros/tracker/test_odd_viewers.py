@@ -16,8 +16,8 @@ def start_viewer(ros_environment):
     environment = {**ros_environment, "PYTHONPATH": os.pathsep.join(sys.path)}
     running = []
 
-    def start(tracker):
-        command = [sys.executable, SCRIPT, tracker]
+    def start(tracker, kinds):
+        command = [sys.executable, SCRIPT, tracker, kinds]
         viewer = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         running.append(viewer)
         assert viewer.stdout.readline() == "up\n"
@@ -36,9 +36,10 @@ def test_viewers_that_hang_or_expect_other_types_hold_up_neither_frames_nor_prom
     process = start_tracker(*ros.tiny, "-r", "__ns:=/watched")
     client = make_client("/watched")
     client.wait_for_camera()
-    viewers = [start_viewer(client.tracker) for _ in range(2)]
+    kinds = ("everything", "everything", "other_types")
+    viewers = [start_viewer(client.tracker, each) for each in kinds]
     overlay = f"{client.tracker}/overlay"
-    client.wait_until(lambda: client.node.count_subscribers(overlay) >= 4, "the viewers")
+    client.wait_until(lambda: client.node.count_subscribers(overlay) >= 5, "the viewers")
 
     def followed(seed):
         image = ros.image(client.next_header(), height=480, width=640, seed=seed)
