@@ -30,7 +30,7 @@ from etam_ros.ros.tracker.camera import Camera
 from etam_ros.ros.tracker.camera_topics import CameraTopics
 from etam_ros.ros.tracker.displays import Display, Displays
 from etam_ros.ros.tracker.frames import ProcessedFrame
-from etam_ros.ros.tracker.loading import faster_engine, load_tracking
+from etam_ros.ros.tracker.loading import faster_engine, load_tracking, threads_in_words
 from etam_ros.ros.tracker.object_watch import in_words
 from etam_ros.ros.tracker.positions.locating import Positions
 from etam_ros.ros.tracker.positions.publishers import PositionPublishers
@@ -260,7 +260,7 @@ class TrackerNode:
                 set_paused=self._set_paused,
             )
             self._configured.push(undo.pop_all())
-        logger.info(f"loaded {self._engine}")
+        logger.info(f"loaded {self._engine}; PyTorch computes with {threads_in_words()}")
         if advice := faster_engine(settings.node, self._engine):
             logger.info(advice)
 
