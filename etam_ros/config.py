@@ -140,11 +140,16 @@ class DiagnosticsConfig(Checked):
 
 @dataclass(frozen=True)
 class ImagesConfig(Checked):
-    """Which images the node accepts."""
+    """Which images the node accepts, and how it reads them."""
 
     max_megapixels: float = option(
         64.0, "Images of more pixels than this are refused.", minimum=0.01, maximum=1024.0,
         live=True,
+    )  # fmt: skip
+
+    bits: int = option(
+        16, "Bits that 16-bit images fill: 12 or 14 for many mono16 cameras, which else come out "
+        "black.", minimum=9, maximum=16, live=True,
     )  # fmt: skip
 
     @property

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -22,37 +20,24 @@ _MARKS: Final = {
 
 
 def doctor(
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON instead of a table.")
-    ] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Say what is installed, what runs here, and how to get the rest.
 
     Exit code 0 if the tracker runs on this machine, 1 if not.
     """
-    from etam_ros.cli.terminal.findings import NEEDED_BY_NODE, NEEDED_TO_TRACK, find_all
+    from etam_ros.cli.terminal.findings import find_all
+    from etam_ros.cli.terminal.plain_doctor import as_json, as_text, tracker_runs, verdicts
 
     findings = find_all()
-    fine = {item.name for item in findings if item.status == "ok"}
-    tracker_runs = fine >= NEEDED_TO_TRACK
-    node_runs = fine >= NEEDED_BY_NODE
-    if as_json:
-        report = {
-            "etam_ros": __version__,
-            "tracker_runs": tracker_runs,
-            "node_runs": node_runs,
-            "findings": [asdict(item) for item in findings],
-        }
-        typer.echo(json.dumps(report, indent=2))
+    if json_:
+        typer.echo(as_json(findings))
+    elif any(item.name == "rich" and item.status != "ok" for item in findings):
+        typer.echo(as_text(findings))
     else:
         _print_tables(findings)
-        for what, runs, needed in (
-            ("The tracker (etam track)", tracker_runs, NEEDED_TO_TRACK),
-            ("The node (etam node)", node_runs, NEEDED_BY_NODE),
-        ):
-            lacking = ", ".join(sorted(needed - fine))
-            typer.echo(f"{what} runs here." if runs else f"{what} does not run here: {lacking}.")
-    raise typer.Exit(0 if tracker_runs else 1)
+        typer.echo("\n".join(verdicts(findings)))
+    raise typer.Exit(0 if tracker_runs(findings) else 1)
 
 
 def _print_tables(findings: list[Finding]) -> None:

@@ -9,8 +9,13 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Annotated, Any, Final
 
-import typer
-from typer.core import TyperCommand, TyperGroup
+try:
+    import typer
+    from typer.core import TyperCommand, TyperGroup
+except ModuleNotFoundError as error:  # whoever asks the doctor why nothing works is answered
+    from etam_ros.cli.terminal.plain_doctor import main_without
+
+    sys.exit(main_without(str(error.name), sys.argv[1:]))
 
 from etam_ros import __version__
 from etam_ros.cli.terminal.errors import EXIT_BUG, exit_code

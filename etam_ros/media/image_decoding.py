@@ -27,7 +27,8 @@ from etam_ros.media.image_encodings import (
 )
 from etam_ros.media.image_header import read_header
 
-_TO_8_BIT: Final = 255.0 / 65535.0
+DEEPEST: Final = 16
+"""Bits of a sample of two bytes, where nobody says that a camera fills fewer."""
 
 
 def decode_raw(message: RawImage, *, max_pixels: int) -> NDArray[np.uint8]:
@@ -46,20 +47,29 @@ def decode_raw(message: RawImage, *, max_pixels: int) -> NDArray[np.uint8]:
     return convert_raw(message, checked_layout(message, max_pixels))
 
 
-def convert_raw(message: RawImage, layout: Layout) -> NDArray[np.uint8]:
-    """The same for a message that was checked, given its layout."""
+def convert_raw(message: RawImage, layout: Layout, *, bits: int = DEEPEST) -> NDArray[np.uint8]:
+    """The same for a message that was checked, given its layout.
+
+    Args:
+        message: that was checked.
+        layout: of it.
+        bits: that samples of two bytes fill, 9..16; what is above comes out white.
+    """
     if message.encoding == NV24:
         return _from_nv24(message)
-    return _to_rgb(raw_samples(message, layout), layout.code)
+    return _to_rgb(raw_samples(message, layout), layout.code, bits)
 
 
-def decode_compressed(message: CompressedPicture, *, max_pixels: int) -> NDArray[np.uint8]:
+def decode_compressed(
+    message: CompressedPicture, *, max_pixels: int, bits: int = DEEPEST
+) -> NDArray[np.uint8]:
     """Read a compressed image message.
 
     Args:
         message: sensor_msgs/CompressedImage, JPEG or PNG; 16 bits are scaled to 8 by 255/65535.
             Its bytes decide what it is, whatever `format` says.
         max_pixels: width x height above this is refused, before anything is decoded.
+        bits: that samples of two bytes fill, as for `convert_raw`.
 
     Returns:
         (H, W, 3) uint8, RGB, as the file has it: EXIF orientation is left alone.
@@ -92,7 +102,7 @@ def decode_compressed(message: CompressedPicture, *, max_pixels: int) -> NDArray
     raw_encoding = message.format.partition(";")[0].strip()
     if header.kind == "png" and channels == 1 and raw_encoding.startswith("bayer_"):
         encoding = raw_encoding if raw_encoding in LAYOUTS else encoding  # kept as the mosaic
-    return _to_rgb(decoded, LAYOUTS[encoding].code)
+    return _to_rgb(decoded, LAYOUTS[encoding].code, bits)
 
 
 def raw_samples(message: RawImage, layout: Layout) -> NDArray[Any]:
@@ -114,11 +124,11 @@ def raw_samples(message: RawImage, layout: Layout) -> NDArray[Any]:
     return samples.astype(dtype.newbyteorder("="))
 
 
-def _to_rgb(samples: NDArray[Any], code: int | None) -> NDArray[np.uint8]:
+def _to_rgb(samples: NDArray[Any], code: int | None, bits: int) -> NDArray[np.uint8]:
     """Colours first and depth second, as cv_bridge does: a mosaic is filled in at full depth."""
     converted: NDArray[Any] = samples if code is None else cv2.cvtColor(samples, code)
     if converted.dtype == np.uint16:
-        converted = cv2.convertScaleAbs(converted, alpha=_TO_8_BIT)
+        converted = cv2.convertScaleAbs(converted, alpha=255.0 / (2**bits - 1))
     return converted
 
 

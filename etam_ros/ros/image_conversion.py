@@ -8,9 +8,14 @@ Letters: H, W height and width of the picture in pixels.
 
 from __future__ import annotations
 
+import os
+import re
 import sys
+import tempfile
+import threading
 from array import array
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Any, Final
 
@@ -21,23 +26,44 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from etam_ros.errors import ImageError
-from etam_ros.media.image_decoding import convert_raw, decode_compressed
+from etam_ros.media.image_decoding import (
+    DEEPEST,
+    convert_raw,
+    decode_compressed,
+    raw_samples,
+)
 from etam_ros.media.image_encodings import Layout, checked_layout, quoted
 
+_EVERY: Final = 8
+"""Of so many pixels beside and below each other one is looked at."""
+_UNUSED_BITS: Final = 2
+"""Pictures that leave so many bits unused, a quarter of the range, are odd."""
+_HEARING: Final = threading.Lock()
+_OF_LIBJPEG: Final = ("Corrupt JPEG data", "Premature end of JPEG file")
+_HARMLESS: Final = ("Invalid SOS parameters", "Unknown Adobe color transform")
+_STRAY_BYTES: Final = re.compile(r"(\d+) extraneous bytes")
+_HARMLESS_BYTES: Final = 16
+"""Some cameras fill up their files by a few bytes; what is torn has more of them."""
 _LARGEST_JPEG: Final = 65500  # of libjpeg; the format has room for 65535
 _PUBLISHED: Final = {"rgb8": (3, np.uint8), "mono8": (1, np.uint8), "16UC1": (1, np.uint16)}
 
 
 def image_from_message(
-    message: Image, *, max_pixels: int, use_cv_bridge: bool = True
+    message: Image,
+    *,
+    max_pixels: int,
+    bits: int = DEEPEST,
+    use_cv_bridge: bool = True,
+    remark: Callable[[str], None] = lambda _: None,
 ) -> NDArray[np.uint8]:
     """Read a raw image message.
 
     Args:
-        message: sensor_msgs/Image in one of `image_encodings.ENCODINGS`; 16 bits are scaled to 8
-            by 255/65535.
+        message: sensor_msgs/Image in one of `image_encodings.ENCODINGS`.
         max_pixels: width x height above this is refused.
+        bits: that samples of two bytes fill, 9..16; 2**bits - 1 becomes 255.
         use_cv_bridge: let cv_bridge convert where it can; the pixels are the same without it.
+        remark: told in words what is odd about a picture that could be read.
 
     Returns:
         (H, W, 3) uint8, RGB. For rgb8 a view of the message's data, rows padded as there.
@@ -46,16 +72,74 @@ def image_from_message(
         ImageError: the message cannot be what it says, or is of no use as a picture.
     """
     layout = checked_layout(message, max_pixels)
-    if use_cv_bridge and layout.in_cv_bridge:
+    if layout.depth == 2:
+        used = int(raw_samples(message, layout)[::_EVERY, ::_EVERY].max()).bit_length()
+        if 0 < used <= bits - _UNUSED_BITS:
+            remark(
+                f"{message.encoding} images use {used} of {bits} bits, and come out nearly black: "
+                "set images.bits to what the camera has, 12 for instance"
+            )
+    if use_cv_bridge and layout.in_cv_bridge and (layout.depth == 1 or bits == DEEPEST):
         converted = _through_cv_bridge(message, layout)
         if converted is not None:
             return converted
-    return convert_raw(message, layout)
+    return convert_raw(message, layout, bits=bits)
 
 
-def image_from_compressed(message: CompressedImage, *, max_pixels: int) -> NDArray[np.uint8]:
-    """Read a compressed image message; arguments and errors as for `decode_compressed`."""
-    return decode_compressed(message, max_pixels=max_pixels)
+def image_from_compressed(
+    message: CompressedImage,
+    *,
+    max_pixels: int,
+    bits: int = DEEPEST,
+    remark: Callable[[str], None] = lambda _: None,
+) -> NDArray[np.uint8]:
+    """Read a compressed image message; what is not told here is as for `decode_compressed`.
+
+    A JPEG whose data does not fit together, such as half a picture with the end of an older one,
+    is refused: libjpeg itself only mutters and makes something of it. Halves whose codes happen to
+    fit, to the last byte, are a JPEG like any other, and nobody can know.
+
+    Args:
+        message: sensor_msgs/CompressedImage.
+        max_pixels, bits: as for `decode_compressed`.
+        remark: told in words what libjpeg has against a picture that is whole.
+    """
+    with _heard() as said:
+        picture = decode_compressed(message, max_pixels=max_pixels, bits=bits)
+    for line in said:
+        stray = _STRAY_BYTES.search(line)
+        if line.startswith(_OF_LIBJPEG) and not (stray and int(stray[1]) <= _HARMLESS_BYTES):
+            raise ImageError(
+                f"jpeg image of {len(message.data)} bytes is torn ({line:.80}), expected the data "
+                "of one picture: look at the camera driver and the network"
+            )
+        remark(f"of a jpeg image libjpeg says: {line:.200}")
+    return picture
+
+
+@contextmanager
+def _heard() -> Iterator[list[str]]:
+    """Collect what a library in C writes to stderr meanwhile, which nobody can switch off.
+
+    Lines that others write at that moment come out a moment later.
+    """
+    said: list[str] = []
+    with _HEARING, tempfile.TemporaryFile() as heard:
+        sys.stderr.flush()
+        stderr = os.dup(2)
+        os.dup2(heard.fileno(), 2)
+        try:
+            yield said
+        finally:
+            os.dup2(stderr, 2)
+            heard.seek(0)
+            for line in heard.read().splitlines(keepends=True):
+                text = line.decode(errors="replace").strip()
+                if text.startswith((*_OF_LIBJPEG, *_HARMLESS)):
+                    said.append(text)
+                else:
+                    os.write(stderr, line)
+            os.close(stderr)
 
 
 def take_plain_data(message: Image | CompressedImage) -> None:

@@ -69,6 +69,8 @@ def refusal(said: str) -> str:
     """What rcl has against its arguments, in our words: which one, why, and what is expected."""
     said = " ".join(_IN_SOURCES.sub("", said).split())
     found = _REFUSED.search(said)
+    if found is None and said.startswith("["):  # the list of those that are unknown
+        return f"ROS arguments are refused: {said}, expected -p, -r, --params-file or --log-level"
     if found is None:
         return f"ROS cannot start: {said}"
     argument, reason = found["argument"], found["reason"]

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from etam_ros.errors import ImageError, PromptError
 from etam_ros.records import Frame
 from etam_ros.runtime import StageSizes
+from etam_ros.stream_time import NS_PER_S
 from etam_ros.tracking.current_frame import CurrentFrame, FrameMark
 from etam_ros.tracking.history import MIB, History, in_s
 from etam_ros.tracking.objects import ObjectTable, PastState, TrackedObject
-from etam_ros.tracking.stream_time import NS_PER_S
 
 
 @dataclass(frozen=True, eq=False)

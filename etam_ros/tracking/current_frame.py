@@ -13,7 +13,7 @@ from etam_ros.cues.frame_cues import FrameCues
 from etam_ros.cues.optical_flow import FlowFrame
 from etam_ros.records import Frame
 from etam_ros.runtime import EncodedImage
-from etam_ros.tracking.stream_time import StreamTime, TimeStep
+from etam_ros.stream_time import StreamTime, TimeStep
 
 
 @dataclass(frozen=True, eq=False)

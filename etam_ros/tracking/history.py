@@ -12,7 +12,7 @@ from typing import Final
 from etam_ros.config import HistoryConfig
 from etam_ros.errors import PromptError
 from etam_ros.records import Frame
-from etam_ros.tracking.stream_time import NS_PER_S, OTHER_CLOCK_NS, StreamTime
+from etam_ros.stream_time import NS_PER_S, OTHER_CLOCK_NS, StreamTime
 
 MIB: Final = 2**20
 

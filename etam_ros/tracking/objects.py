@@ -17,12 +17,12 @@ from torch import Tensor
 
 from etam_ros.errors import ObjectError
 from etam_ros.records import MAX_OBJECT_ID, NEW_OBJECT, ObjectState
+from etam_ros.stream_time import TimeStep
 from etam_ros.tracking.bank import MemoryBank
 from etam_ros.tracking.current_frame import FrameMark
 from etam_ros.tracking.masks.measures import NOWHERE, MeasuredMask
 from etam_ros.tracking.masks.pieces import pieces_of
 from etam_ros.tracking.prompt_inputs import PointPrompt
-from etam_ros.tracking.stream_time import TimeStep
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
-from etam_ros.cli.terminal.findings import Piece, find_all
+from etam_ros.cli.terminal.findings import Piece, _extra, find_all
 from etam_ros.ros.transport import VARIABLES
 
 
@@ -102,6 +104,37 @@ def test_the_transport_profile_in_effect_is_named(etam, tmp_path, monkeypatch):
     assert str(profile) in findings_of(mine)["DDS profile"]["detail"]
     lost = etam("doctor", "--json", FASTDDS_DEFAULT_PROFILES_FILE=str(tmp_path / "no.xml"))
     assert findings_of(lost)["DDS profile"]["status"] == "missing"
+
+
+@pytest.mark.parametrize("missing", ["typer", "rich"])
+def test_it_runs_without_what_the_other_commands_are_made_of(etam, tmp_path, missing):
+    statement = f"raise ModuleNotFoundError('No module named {missing}', name='{missing}')"
+    path = break_modules(tmp_path, **{missing: statement})
+    done = etam("doctor", "--json", PYTHONPATH=path)
+    assert done.returncode == 0, done.stderr
+    assert findings_of(done)[missing]["status"] == "missing"
+    done = etam("doctor", PYTHONPATH=path)
+    assert done.returncode == 0, done.stderr
+    assert "The tracker (etam track) runs here." in done.stdout
+    assert f"pip install {missing}" in done.stdout
+
+
+def test_another_command_without_typer_is_one_line(etam, tmp_path):
+    statement = "raise ModuleNotFoundError('No module named typer', name='typer')"
+    done = etam("track", PYTHONPATH=break_modules(tmp_path, typer=statement))
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: etam needs the Python module typer, which is not installed")
+    assert "pip install typer" in line
+
+
+def test_what_it_says_to_install_is_what_pip_can_install(etam, tmp_path):
+    statement = "raise ModuleNotFoundError('No module named openvino', name='openvino')"
+    done = etam("doctor", "--json", PYTHONPATH=break_modules(tmp_path, openvino=statement))
+    remedy = findings_of(done)["openvino"]["remedy"] or _extra("openvino")
+    assert "etam_ros[" not in remedy, "which is on no index"
+    wanted = shlex.split(remedy)[2:]
+    assert {Requirement(each).name for each in wanted} == {"onnx", "onnxscript", "openvino"}
 
 
 def test_every_piece_has_its_own_name():

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from array import array
 
+import cv2
 import numpy as np
 import pytest
 from etam_ros.msg import Prompt
@@ -17,6 +18,8 @@ from etam_ros.errors import ImageError, PromptError
 from etam_ros.media.image_encodings import ENCODINGS, LAYOUTS
 from etam_ros.ros.image_conversion import (
     ReusedImageMessage,
+    _heard,
+    image_from_compressed,
     image_from_message,
     image_message,
     take_plain_data,
@@ -312,6 +315,72 @@ def test_a_mask_and_depth_on_a_device_are_taken_too():
     depth._data = DeviceBuffer(b"\xe8\x03\xd0\x07")
     metres = DepthPicture(depth, (1, 2), "").read(np.array([0]), np.array([0, 1]))
     np.testing.assert_array_equal(metres, [[1.0, 2.0]])
+
+
+def jpeg(seed):
+    rng = np.random.default_rng(seed)
+    blocks = np.kron(rng.integers(0, 256, (31, 41, 3)), np.ones((16, 16, 1)))[:480, :640]
+    pixels = np.clip(blocks + rng.normal(0, 4, blocks.shape), 0, 255).astype(np.uint8)
+    return cv2.imencode(".jpg", pixels)[1].tobytes()
+
+
+def compressed(data):
+    return CompressedImage(format="jpeg", data=array("B", data))
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.7])
+def test_half_a_jpeg_with_the_end_of_an_older_one_is_torn(capfd, share):
+    new, old = jpeg(1), jpeg(2)
+    cut = int(share * len(new))
+    for torn in (new[:cut] + old[-1000:], new[: len(new) // 5] + old[len(new) // 5 :]):
+        with pytest.raises(ImageError, match="is torn") as refusal:
+            image_from_compressed(compressed(torn), max_pixels=10**6)
+        assert "\n" not in str(refusal.value)
+    assert capfd.readouterr().err == "", "libjpeg's own lines pass by our logger"
+
+
+def test_a_jpeg_that_was_filled_up_is_read_with_a_remark(capfd):
+    whole, remarks = jpeg(1), []
+    filled_up = whole[:-2] + bytes(16) + whole[-2:]
+    read = image_from_compressed(compressed(filled_up), max_pixels=10**6, remark=remarks.append)
+    np.testing.assert_array_equal(
+        read, image_from_compressed(compressed(whole), max_pixels=10**6, remark=remarks.append)
+    )
+    (remark,) = remarks
+    assert "extraneous bytes before marker" in remark
+    assert capfd.readouterr().err == ""
+
+
+def test_what_others_say_meanwhile_still_comes_out(capfd):
+    with _heard() as said:
+        os.write(2, b"[INFO] somebody else\nCorrupt JPEG data: premature end of data segment\n")
+    assert said == ["Corrupt JPEG data: premature end of data segment"]
+    assert capfd.readouterr().err == "[INFO] somebody else\n"
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+def test_greys_of_fewer_bits_fill_the_range_once_that_is_told(bits):
+    greys = np.linspace(0, 2**bits - 1, 64 * 64).astype(np.uint16).reshape(64, 64)
+    raw = Image(height=64, width=64, encoding="mono16", step=128)
+    raw.data = array("B", greys.tobytes())
+    png = CompressedImage(format="mono16; png compressed ")
+    png.data = array("B", cv2.imencode(".png", greys)[1].tobytes())
+    for read, message in ((image_from_message, raw), (image_from_compressed, png)):
+        image = read(message, max_pixels=10**6, bits=bits)
+        assert (image.min(), image.max()) == (0, 255)
+        expected = greys * (255.0 / (2**bits - 1))
+        assert np.abs(image[..., 0] - expected).max() <= 0.5 + 1e-9
+
+
+def test_greys_that_come_out_black_are_remarked_on():
+    remarks = []
+    for largest in (4095, 16383, 40000, 0):
+        raw = Image(height=8, width=8, encoding="mono16", step=16)
+        raw.data = array("B", np.full((8, 8), largest, np.uint16).tobytes())
+        image_from_message(raw, max_pixels=100, remark=remarks.append)
+        image_from_message(raw, max_pixels=100, bits=12, remark=remarks.append)
+    assert [remark.split(" bits")[0][-8:] for remark in remarks] == ["12 of 16", "14 of 16"]
+    assert "set images.bits" in remarks[0]
 
 
 def test_rgb8_is_not_copied():

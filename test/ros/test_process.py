@@ -89,7 +89,7 @@ def test_the_node_says_how_it_ends(start):
     ("arguments", "words"),
     [
         (["--gpu"], "arguments are '--gpu', expected ROS's own alone"),
-        (["--ros-args", "--no-such-argument"], "ROS cannot start"),
+        (["--ros-args", "--no-such-argument"], "ROS arguments are refused"),
         (["--ros-args", "--params-file", "/nope.yaml"], "expected a YAML file of parameters"),
         (["--ros-args", "-r", "image:=bad topic"], "'-r image:=bad topic' is refused, expected"),
         (["--ros-args", "-r", "__ns:="], "expected / or names behind a / each"),

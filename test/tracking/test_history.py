@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from etam_ros import Frame, History, HistoryConfig
 from etam_ros.errors import PromptError
+from etam_ros.stream_time import NS_PER_S
 from etam_ros.tracking.history import MIB
-from etam_ros.tracking.stream_time import NS_PER_S
 
 MS = 1_000_000
 SECONDS = st.sampled_from([0, 1, 2, -1, 2**31 - 1, -(2**31)]) | st.integers(-(2**31), 2**31 - 1)
@@ -88,8 +88,11 @@ def test_a_full_hd_camera_stays_within_the_bound() -> None:
 
 
 def test_time_that_goes_back_takes_the_place_of_what_was_later() -> None:
-    assert stamps(filled([10, 20, 30, 5])) == [5]
-    assert stamps(filled([*range(10, 50), 25, 30])) == [*range(10, 26), 30]
+    seconds = [1000 * MS, 1500 * MS, 2000 * MS]
+    assert stamps(filled([*seconds, 500 * MS])) == [500 * MS]
+    frames = [k * 100 * MS for k in range(10, 30)]
+    back = frames[5]
+    assert stamps(filled([*frames, back])) == frames[:6]
     assert stamps(filled([100 * NS_PER_S, 5])) == [5]
 
 

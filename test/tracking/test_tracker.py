@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from etam_ros import Frame, Prompt, Tracker, TrackerConfig
 from etam_ros.errors import ObjectError, PromptError
 from etam_ros.records import MAX_OBJECT_ID, NEW_OBJECT
+from etam_ros.stream_time import OTHER_CLOCK_NS, REMEMBERED, StreamTime
 from etam_ros.tracking.masks.selection import TRACKING_BIAS
 from etam_ros.tracking.objects import ObjectTable
-from etam_ros.tracking.stream_time import OTHER_CLOCK_NS, REMEMBERED, StreamTime
 
 sys.path.insert(0, str(Path(__file__).parent))
 from fake_stages import SIZE, FakeStages, square

@@ -10,6 +10,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module, metadata
@@ -192,7 +193,12 @@ def pieces() -> list[Piece]:
     no_launch = "ros2 launch etam_ros tracker.launch.py; etam node still works"
     by_name = "tracking by a model's name alone"
     get_weights = "etam weights get efficienttam_ti_512x512"
-    readers = {"huggingface_hub": "etam weights", "safetensors": ".safetensors weights"}
+    readers = {
+        "huggingface_hub": "etam weights",
+        "safetensors": ".safetensors weights",
+        "typer": "every command but etam doctor",
+        "rich": "tables and progress of the commands",
+    }
     return [
         Piece(_PYTHON, "Python", "", "", None, _python),
         Piece(_PYTHON, "NumPy", "everything", "pip install numpy", "numpy"),
@@ -218,16 +224,27 @@ def backends() -> list[Piece]:
     on_cpu, on_gpu = "faster engines on a CPU", "faster engines on an NVIDIA GPU"
     jetpack = "comes with JetPack 6.1 and later, elsewhere: pip install tensorrt"
     rows = (
-        ("onnx", "onnxruntime", on_cpu, "pip install 'etam_ros[onnx]'"),
-        ("openvino", "openvino", on_cpu, "pip install 'etam_ros[openvino]'"),
+        ("onnx", "onnxruntime", on_cpu, _extra("onnx")),
+        ("openvino", "openvino", on_cpu, _extra("openvino")),
         ("tensorrt", "tensorrt", on_gpu, jetpack),
-        ("tensorrt_rtx", "tensorrt_rtx", on_gpu, "pip install 'etam_ros[tensorrt-rtx]'"),
+        ("tensorrt_rtx", "tensorrt_rtx", on_gpu, _extra("tensorrt-rtx")),
     )
     found = [
         Piece(_BACKENDS, name, without, remedy, None, partial(_library, name, module))
         for name, module, without, remedy in rows
     ]
     return [*found, Piece(_BACKENDS, "auto", "", "", None, _auto)]
+
+
+def _extra(name: str) -> str:
+    """The command that installs what an extra of ours names, from a checkout and anywhere else."""
+    mark = f'extra == "{name}"'
+    with suppress(metadata.PackageNotFoundError):
+        needs = (need.split(";") for need in metadata.requires("etam_ros") or ())
+        wanted = [f"'{need[0].strip()}'" for need in needs if mark in need[-1]]
+        if wanted:
+            return f"pip install {' '.join(wanted)}"
+    return f"pip install {name if name != 'onnx' else 'onnxruntime'} onnx onnxscript"
 
 
 def find_all() -> list[Finding]:

@@ -63,6 +63,26 @@ class Camera:
         with self._lock:
             return "" if self._info is None else str(self._info.header.frame_id)
 
+    def frame_problem(self, image_frame_id: str) -> str:
+        """What is odd about the coordinate frame of `camera_info`, in words; empty if nothing.
+
+        The calibration is used all the same: many drivers name two frames for one lens. It is
+        warned of once.
+
+        Args:
+            image_frame_id: of the image.
+        """
+        own = self.frame_id
+        if not own or not image_frame_id or own == image_frame_id:
+            return ""
+        problem = (
+            f"camera_info is of frame {own!r:.80}, the image of {image_frame_id!r:.80}, expected "
+            "one: it is used as it is, so see that it is of the same camera"
+        )
+        with self._lock:
+            self._warn_of(ConfigError(problem))
+        return problem
+
     def model_for(self, hw: tuple[int, int]) -> CameraModel:
         """The model of pictures of (height, width), assumed where there is no calibration.
 

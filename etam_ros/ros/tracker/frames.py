@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
+from etam_ros.config import ImagesConfig
 from etam_ros.records import Frame, FrameResult
 from etam_ros.ros.image_conversion import (
     image_from_compressed,
@@ -31,17 +32,25 @@ class ReceivedImage:
         """Of the image, in nanoseconds; 0 where it has none."""
         return stamp_ns(self.message.header.stamp)
 
-    def read(self, max_pixels: int) -> Frame:
+    def read(self, config: ImagesConfig, remark: Callable[[str], None] = lambda _: None) -> Frame:
         """The frame; its picture may be a view of the message's data.
 
+        Args:
+            config: which images are taken, and how.
+            remark: told in words what is odd about a picture that could be read.
+
         Raises:
-            ImageError: it cannot be read, or has more pixels than that.
+            ImageError: it cannot be read, or has too many pixels.
         """
         take_plain_data(self.message)
-        if isinstance(self.message, CompressedImage):
-            image = image_from_compressed(self.message, max_pixels=max_pixels)
-        else:
-            image = image_from_message(self.message, max_pixels=max_pixels)
+        of_its_kind = (
+            image_from_compressed
+            if isinstance(self.message, CompressedImage)
+            else image_from_message
+        )
+        image = of_its_kind(
+            self.message, max_pixels=config.max_pixels, bits=config.bits, remark=remark
+        )
         return Frame(image, self.stamp_ns, self.message.header.frame_id)
 
 

@@ -6,6 +6,7 @@ finds a camera that publishes but whose images do not arrive.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -30,6 +31,7 @@ except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
 SILENCE_S: Final = 2.0
+MOST_NAMED: Final = 5
 _TYPE_NAMES: Final = {
     Image: "sensor_msgs/msg/Image",
     CompressedImage: "sensor_msgs/msg/CompressedImage",
@@ -47,6 +49,7 @@ class WantedImages:
         kept: messages that wait for the callback at most; newer ones replace the oldest.
         noun: what does not come, in words.
         remedy: what to do where publishers have another type.
+        missed_after_s: seconds without any publisher after which that is a problem.
     """
 
     topic: str
@@ -55,6 +58,7 @@ class WantedImages:
     kept: int
     noun: str
     remedy: str
+    missed_after_s: float = math.inf
 
 
 def camera_images(node: Node, config: NodeConfig) -> WantedImages:
@@ -67,6 +71,7 @@ def camera_images(node: Node, config: NodeConfig) -> WantedImages:
         1,
         "image",
         "change image_transport, or remap image",
+        config.image_timeout_s,
     )
 
 
@@ -135,6 +140,7 @@ class ImageSubscription:
         self._publisher_ids: frozenset[bytes] = frozenset()
         self._expecting_since_s = time.monotonic()
         self._received_before = received()
+        self._alone_since_s = time.monotonic()
         self._problems: list[str] = []
         self._subscribe(choose_reliability(wanted.reliability, []))
         self.source = ImageSource(self._topic, self._policy.name.lower())
@@ -151,7 +157,7 @@ class ImageSubscription:
             if policy != self._policy and fitting:
                 self._subscribe(policy)
             problems = self._wrong_types(present) + self._incompatible(fitting)
-            problems += self._silent(fitting)
+            problems += self._silent(fitting) + self._nobody(present)
             for problem in problems:
                 if problem not in self._problems:
                     self._node.get_logger().warning(problem)
@@ -207,6 +213,45 @@ class ImageSubscription:
             for publisher in publishers
             if publisher.qos_profile.reliability != ReliabilityPolicy.RELIABLE
             and node_of(publisher)
+        ]
+
+    def _nobody(self, publishers: list[TopicEndpointInfo]) -> list[str]:
+        """Tell where nobody publishes, and what there is instead."""
+        now_s = time.monotonic()
+        if publishers:
+            self._alone_since_s = now_s
+        if now_s - self._alone_since_s < self._wanted.missed_after_s:
+            return []
+        problem = f"nobody publishes on {self._topic}"
+        offered = self._offered()
+        if not offered:
+            problem += (
+                ", nor images on any other topic: start the camera, and look whether "
+                "ROS_DOMAIN_ID is the same there"
+            )
+            return [problem]
+        more = f" and {len(offered) - MOST_NAMED} more" if len(offered) > MOST_NAMED else ""
+        topics = ", ".join(f"{topic} ({kind})" for topic, kind in offered[:MOST_NAMED])
+        problem += (
+            f"; on offer: {topics}{more}: remap image to one, as in -r "
+            f"image:={offered[0][0].removesuffix('/compressed')}, with image_transport "
+            "compressed for a CompressedImage"
+        )
+        return [problem]
+
+    def _offered(self) -> list[tuple[str, str]]:
+        """Topics of images of others, with their types, those of the right type first."""
+        own = f"{self._node.get_fully_qualified_name()}/"
+        found = [
+            (kind != self._type_name, topic, kind)
+            for topic, kinds in self._node.get_topic_names_and_types()
+            for kind in kinds
+            if kind in _TYPE_NAMES.values() and not topic.startswith(own)
+        ]
+        return [
+            (topic, kind.rpartition("/")[2])
+            for _, topic, kind in sorted(found)
+            if self._node.count_publishers(topic)
         ]
 
     def _silent(self, publishers: list[TopicEndpointInfo]) -> list[str]:

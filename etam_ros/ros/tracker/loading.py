@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from std_msgs.msg import Header
 
-from etam_ros.config import TrackerConfig
+from etam_ros.config import NodeConfig, TrackerConfig
 from etam_ros.msg import Prompt as PromptMessage
 from etam_ros.records import FOREGROUND, NEW_OBJECT, Frame, ObjectState, Prompt
 from etam_ros.ros.messages import NO_POSITION, ObjectPosition
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
     from etam_ros.runtime import TimedStages
     from etam_ros.tracking import History, Tracker
 
-OPENMP_SPINS: Final = "20000"
-"""Enough to bridge the gaps between the operations of a stage."""
-
+_BUILD: Final = re.compile("`(etam build [^`]+)`")
+WAITING: Final = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+"""Who sets one of them has chosen how idle threads of OpenMP wait."""
 
 Locate = Callable[[Sequence[ObjectState], tuple[int, int], Header], Mapping[int, ObjectPosition]]
 """Where the objects of a frame are, by its size and header."""
@@ -135,9 +136,7 @@ def load_tracking(
         on_step(step)
 
     go_on()
-    # GCC's OpenMP reads it once, when torch is imported. By default its idle threads spin for
-    # milliseconds, on cores that the middleware needs to carry off what was just published.
-    os.environ.setdefault("GOMP_SPINCOUNT", OPENMP_SPINS)
+    _let_idle_threads_sleep()
     # Here and not at the top: torch takes seconds to import, in which signals must be served.
     from etam_ros.runtime import TimedStages
     from etam_ros.tracking import History, Tracker, open_stages
@@ -164,6 +163,45 @@ def load_tracking(
         stages.close()
         raise
     return Tracking(tracker, timed, history, locate=locate, check=timed.check_serves)
+
+
+def _let_idle_threads_sleep() -> None:
+    """Have threads that wait for others give up their core.
+
+    OpenMP reads it once, when torch is imported. By default its threads spin, and where another
+    process is busy, as on any robot, all of them wait for the one that has no core meanwhile:
+    frames then take several times as long. Alone on a machine spinning is a little faster.
+    """
+    if not any(os.environ.get(name) for name in WAITING):
+        os.environ["OMP_WAIT_POLICY"] = "passive"
+
+
+def threads_in_words() -> str:
+    """How many threads compute, and how they wait for each other; once torch is loaded."""
+    import torch
+
+    chosen = next((f"{name}={os.environ[name]}" for name in WAITING if os.environ.get(name)), "")
+    return f"{torch.get_num_threads()} threads{f', {chosen}' if chosen else ''}"
+
+
+def faster_engine(node: NodeConfig, loaded: str) -> str:
+    """What could be built to be faster than what backend `auto` found, in words; empty if nothing.
+
+    Args:
+        node: what was asked for.
+        loaded: name of what came of it.
+    """
+    if node.backend != "auto" or node.weights or node.engine_dir or " on torch" not in loaded:
+        return ""
+    from etam_ros.runtime.engines import explain_auto
+
+    command = _BUILD.search(explain_auto(node.model))
+    if command is None:
+        return ""
+    return (
+        f"auto runs {loaded}: `{command[1]}` builds a faster engine once, in about a minute, and "
+        "the next start takes it"
+    )
 
 
 def _warm_up(tracker: Tracker, size: int, go_on: Callable[[], None]) -> None:

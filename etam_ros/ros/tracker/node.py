@@ -21,9 +21,7 @@ from typing import Any, Final
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 
-from etam_ros.errors import EtamError
 from etam_ros.msg import Prompt, TrackEvent
-from etam_ros.records import FrameResult
 from etam_ros.ros.endpoints import Endpoints
 from etam_ros.ros.guarding import faults_of
 from etam_ros.ros.managed_node import ManagedNode, Transitions
@@ -33,7 +31,7 @@ from etam_ros.ros.tracker.camera_topics import CameraTopics
 from etam_ros.ros.tracker.displays import Display, Displays
 from etam_ros.ros.tracker.everything.service import SegmentService
 from etam_ros.ros.tracker.frames import ProcessedFrame
-from etam_ros.ros.tracker.loading import load_tracking
+from etam_ros.ros.tracker.loading import faster_engine, load_tracking, threads_in_words
 from etam_ros.ros.tracker.object_watch import in_words
 from etam_ros.ros.tracker.positions.locating import Positions
 from etam_ros.ros.tracker.positions.publishers import PositionPublishers
@@ -41,6 +39,7 @@ from etam_ros.ros.tracker.prompts.requests import ask
 from etam_ros.ros.tracker.prompts.services import PromptServices
 from etam_ros.ros.tracker.prompts.topics import PromptTopics
 from etam_ros.ros.tracker.reports.diagnostics import DiagnosticsPublisher, NodeReport
+from etam_ros.ros.tracker.reports.incidents import Incidents
 from etam_ros.ros.tracker.reports.statistics import Statistics
 from etam_ros.ros.tracker.results import OverlayPublisher, ResultPublishers
 from etam_ros.ros.tracker.rviz.click_markers import NAMESPACE, ClickMarkers
@@ -48,8 +47,6 @@ from etam_ros.ros.tracker.rviz.click_plane import ClickPlanePublisher
 from etam_ros.ros.tracker.worker import Worker, WorkerEvents
 
 PUBLISHER_CHECK_PERIOD_S: Final = 0.25
-THROTTLE_S: Final = 5.0
-"""Seconds between two log lines about the same kind of error."""
 
 
 class TrackerNode:
@@ -86,7 +83,8 @@ class TrackerNode:
             self._check_settings,
             self._on_settings,
         )
-        self._camera = Camera(lambda: self.settings.camera, self._warn)
+        self._incidents = Incidents(self.node, lambda: self.statistics)
+        self._camera = Camera(lambda: self.settings.camera, self._incidents.warn)
         self._positions = Positions(self._camera, lambda: self.settings.depth)
         diagnostics = self.settings.diagnostics
         self.statistics = Statistics(diagnostics.window, time.monotonic_ns())
@@ -149,7 +147,7 @@ class TrackerNode:
         """Give out the results of one frame; called by the worker."""
         result = processed.result
         if result.time_went_back or result.time_leapt:
-            self._on_other_time(result)
+            self._incidents.on_other_time(result)
         if self._positions_wanted:
             found = self._positions.locate(result.objects, result.image_hw, processed.header)
             processed = replace(processed, positions=found)
@@ -158,19 +156,6 @@ class TrackerNode:
         if self._shown is not None:
             self._shown.publish(processed)
         self._displays.offer(processed)
-
-    def _on_other_time(self, result: FrameResult) -> None:
-        self.statistics.on_time_jump()
-        now = f"{result.stamp_ns / 1e9:.3f} s"
-        what = (
-            f"leapt to {now}, as of another clock: that time is not counted for any object"
-            if result.time_leapt
-            else f"went back to {now}: objects are kept, their recent memories are not"
-        )
-        self.node.get_logger().warning(
-            f"image stamps {what}; where this goes on, look for a second publisher",
-            throttle_duration_sec=THROTTLE_S,
-        )
 
     @property
     def _positions_wanted(self) -> bool:
@@ -190,25 +175,6 @@ class TrackerNode:
         if self._results is not None:
             self._results.publish_prompts(prompts)
 
-    def on_bad_image(self, error: EtamError) -> None:
-        """Report an image that cannot be read; called by the worker."""
-        self.statistics.on_bad_image(str(error))
-        self.node.get_logger().warning(f"bad image: {error}", throttle_duration_sec=THROTTLE_S)
-
-    def on_failed_frame(self, error: EtamError) -> None:
-        """Report a frame that cannot be processed; called by the worker."""
-        self.statistics.on_failed_frame(str(error))
-        self.node.get_logger().error(f"frame lost: {error}", throttle_duration_sec=THROTTLE_S)
-
-    def on_failed_overlay(self, error: EtamError) -> None:
-        """Report an overlay that cannot be drawn; called by the thread that draws."""
-        self.statistics.on_failed_overlay(str(error))
-        self.node.get_logger().error(f"overlay lost: {error}", throttle_duration_sec=THROTTLE_S)
-
-    def on_fault(self, place: str, error: BaseException) -> None:
-        """Report what nobody expected, and go on; called by the worker and by those who draw."""
-        faults_of(self.node).tell(place, error)
-
     def on_crash(self, error: BaseException) -> None:
         """End the process because nothing works any more; called by the worker."""
         if self._ending:
@@ -216,15 +182,6 @@ class TrackerNode:
         self.node.get_logger().fatal(f"tracking ended by {type(error).__name__}: {error}")
         self.node.get_logger().fatal("".join(traceback.format_exception(error)))
         self._finish(1)
-
-    def _warn(self, reason: str) -> None:
-        self.node.get_logger().warning(reason)
-
-    def _on_refused(self, source: str, reason: str) -> None:
-        self.statistics.on_refused_prompt(f"{reason} ({source})")
-        self.node.get_logger().warning(
-            f"prompt refused: {reason} ({source})", throttle_duration_sec=1.0
-        )
 
     def _on_engine_step(self, step: str) -> None:
         """Building takes its time: say in log and diagnostics how far it is."""
@@ -261,11 +218,12 @@ class TrackerNode:
         events = WorkerEvents(
             self.publish,
             self.on_track_events,
-            self.on_bad_image,
-            self.on_failed_frame,
+            self._incidents.on_bad_image,
+            self._incidents.on_failed_frame,
             self.on_crash,
             self.on_applied_prompts,
-            self.on_fault,
+            self._incidents.on_fault,
+            self._incidents.on_odd_image,
         )
         with ExitStack() as undo:
             self._worker = worker = Worker(load, settings, self.statistics, events)
@@ -280,14 +238,17 @@ class TrackerNode:
             overlays = OverlayPublisher(
                 endpoints,
                 lambda: self.settings.overlay,
-                on_failed=self.on_failed_overlay,
-                on_fault=self.on_fault,
+                on_failed=self._incidents.on_failed_overlay,
+                on_fault=self._incidents.on_fault,
             )
             self._plane = plane = ClickPlanePublisher(
-                endpoints, self._camera, lambda: self.settings, on_fault=self.on_fault
+                endpoints, self._camera, lambda: self.settings, on_fault=self._incidents.on_fault
             )
             self._shown = shown = PositionPublishers(
-                endpoints, lambda: self.settings, warn=self._warn, on_fault=self.on_fault
+                endpoints,
+                lambda: self.settings,
+                warn=self._incidents.warn,
+                on_fault=self._incidents.on_fault,
             )
             self._add_display(overlays, undo)
             self._add_display(shown.markers, undo)
@@ -306,7 +267,9 @@ class TrackerNode:
                 is_active=lambda: self.node.state == "active",
             )
             self._configured.push(undo.pop_all())
-        logger.info(f"loaded {self._engine}")
+        logger.info(f"loaded {self._engine}; PyTorch computes with {threads_in_words()}")
+        if advice := faster_engine(settings.node, self._engine):
+            logger.info(advice)
 
     def _end_worker(self, worker: Worker) -> None:
         worker.stop()
@@ -340,7 +303,7 @@ class TrackerNode:
                 endpoints,
                 worker,
                 lambda: self.settings,
-                self._on_refused,
+                self._incidents.on_refused,
                 camera=self._camera,
                 plane=plane,
             )
@@ -357,14 +320,14 @@ class TrackerNode:
 
     def _add_markers(self, worker: Worker, undo: ExitStack) -> None:
         endpoints = undo.enter_context(Endpoints(self.node))
-        on_refused = partial(self._on_refused, NAMESPACE)
+        on_refused = partial(self._incidents.on_refused, NAMESPACE)
         markers = ClickMarkers(
             endpoints,
             camera=self._camera,
             settings=lambda: self.settings,
             ask=partial(ask, worker.submit, on_refused),
             on_refused=on_refused,
-            on_fault=self.on_fault,
+            on_fault=self._incidents.on_fault,
         )
         self._add_display(markers, undo)
 

@@ -20,6 +20,7 @@ from typing import Final
 
 from sensor_msgs.msg import CompressedImage, Image
 
+from etam_ros.config import ImagesConfig
 from etam_ros.errors import EtamError, PromptError
 from etam_ros.msg import Prompt, TrackEvent
 from etam_ros.ros.guarding import in_words
@@ -51,6 +52,7 @@ class WorkerEvents:
         on_applied_prompts: prompts were applied; called as `on_track_events`, and before it.
         on_fault: told where something failed that nobody expected, and what; a frame or a
             request was lost with it, and the next one may be served.
+        on_odd_image: told in words what is odd about an image that was read all the same.
     """
 
     on_result: Callable[[ProcessedFrame], None]
@@ -60,6 +62,7 @@ class WorkerEvents:
     on_crash: Callable[[BaseException], None]
     on_applied_prompts: Callable[[Sequence[Prompt]], None] = lambda _: None
     on_fault: Callable[[str, BaseException], None] = lambda _, __: None
+    on_odd_image: Callable[[str], None] = lambda _: None
 
 
 class Worker:
@@ -172,7 +175,7 @@ class Worker:
                 self._statistics.on_dropped()
             self._slot = received
             if self._tracking is not None:
-                read = partial(received.read, self._settings.images.max_pixels)
+                read = partial(received.read, self._settings.images)
                 self._tracking.history.add(received.stamp_ns, len(message.data), read)
             self._wake.notify()
         time.sleep(0)  # hands the interpreter to the worker; the executor has no hurry
@@ -296,7 +299,7 @@ class Worker:
             elif goes_on:
                 self._tell_of_fault(long_requests.advance(tracking))
             elif received is not None:
-                self._process(received, settings.images.max_pixels, activation, tracking)
+                self._process(received, settings.images, activation, tracking)
                 long_requests.take_turns(time.monotonic() - self.busy_since_s)
             else:
                 catches_up = self._catch_up(tracking)
@@ -339,13 +342,13 @@ class Worker:
             raise error
 
     def _process(
-        self, received: ReceivedImage, max_pixels: int, activation: int, tracking: Tracking
+        self, received: ReceivedImage, config: ImagesConfig, activation: int, tracking: Tracking
     ) -> None:
         """Take one frame through the tracker; one that is lost is reported and forgotten."""
         taken_ns = time.monotonic_ns()
         tracking.stages.take()  # the time of prompts since the last frame
         try:
-            frame = received.read(max_pixels)
+            frame = received.read(config, self._events.on_odd_image)
         except EtamError as error:
             self._events.on_bad_image(error)
             return

@@ -5,6 +5,7 @@ import pytest
 pytest.importorskip("rclpy")
 
 from sensor_msgs.msg import CameraInfo, RegionOfInterest
+from std_msgs.msg import Header
 
 from etam_ros.config import CameraConfig
 from etam_ros.ros.tracker.camera import MOST_WARNINGS, Camera
@@ -62,6 +63,17 @@ def test_a_camera_that_is_always_wrong_in_another_way_is_not_told_of_for_ever(ca
         camera.on_info(message(k=[focal, 0.0, 1.0, 0.0, -1.0, 1.0, 0.0, 0.0, 1.0]))
         assert f"[{focal}.0" in camera.why_not(HW)
     assert len(warnings) == MOST_WARNINGS
+
+
+def test_a_camera_info_of_another_frame_is_used_and_told_once(camera, warnings):
+    camera.on_info(message(header=Header(frame_id="left")))
+    for _ in range(3):
+        assert "'left', the image of 'right'" in camera.frame_problem("right")
+        assert camera.model_for(HW).calibrated
+    assert warnings == [camera.frame_problem("right")]
+    assert camera.frame_problem("left") == camera.frame_problem("") == ""
+    camera.on_info(message())
+    assert camera.frame_problem("right") == ""
 
 
 def test_the_newest_counts_and_the_same_gives_the_same_model(camera):

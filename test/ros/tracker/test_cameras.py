@@ -79,8 +79,38 @@ def test_a_publisher_of_another_type_is_named(remapped):
     assert "change image_transport" in values["problem"]
     assert values["publishers"] == "0"
     client.node.destroy_publisher(other)
-    client.status("images", lambda _, v: not v["problem"])
+    client.status("images", lambda _, v: "CompressedImage on" not in v["problem"])
     assert process.log.count("change image_transport") == 1
+
+
+def test_a_topic_on_which_nobody_publishes_is_logged_with_what_is_on_offer(
+    start_tracker, make_client, ros
+):
+    process = start_tracker(
+        *ros.tiny, "-p", "image_timeout_s:=0.3", "-r", "__ns:=/lonely", "-r", "image:=/nowhere"
+    )
+    client = make_client("/lonely")
+    client.wait_for_state("active")
+    offer = client.node.create_publisher(Image, "/cam7/image_raw", 1)
+    _, values = client.status("images", lambda _, v: "/cam7/image_raw (Image)" in v["problem"])
+    assert "nobody publishes on /nowhere; on offer: " in values["problem"]
+    assert "-r image:=/" in values["problem"]
+    assert "/lonely/tracker/label_image" not in values["problem"], "our own"
+    assert values["problem"] in process.log
+    client.node.destroy_publisher(offer)
+
+
+def test_what_was_clicked_is_in_the_log_with_object_and_pixel(remapped, start_camera):
+    process, client = remapped
+    start_camera("/cam/image_raw", "raw", "reliable", 320, 240)
+    frames_of(client, "plain_camera", 1)
+    client.reset()
+    answer = client.add_prompt(points=[(160, 120), (5, 6)], labels=[1, 0], label="cup")
+    assert answer.success, answer.message
+    words = "click at (160, 120) and background click at (5, 6) from ~/add_prompt"
+    process.wait_for_log(words)
+    (line,) = (line for line in process.log.splitlines() if words in line)
+    assert "cup" in line
 
 
 def test_a_remapped_image_with_compressed_transport(start_tracker, make_client, start_camera, ros):

@@ -9,7 +9,7 @@ from typing import Final
 from sensor_msgs.msg import Image
 
 from etam_ros.ros.messages import stamp_ns
-from etam_ros.tracking.stream_time import StreamTime
+from etam_ros.stream_time import StreamTime
 
 MOST_MESSAGES: Final = 64
 """Two seconds at 30 Hz."""

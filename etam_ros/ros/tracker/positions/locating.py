@@ -58,6 +58,7 @@ class PositionsReport:
         visible, located: objects on the newest of these frames, and those with a position.
         no_bearing: why there are no bearings, in words; empty where there are.
         no_depth: why the newest of these frames had no depth, in words; empty where it had.
+        odd_frame: what is odd about the coordinate frame of `camera_info`; empty if nothing.
     """
 
     frames: int = 0
@@ -72,6 +73,7 @@ class PositionsReport:
     located: int = 0
     no_bearing: str = ""
     no_depth: str = ""
+    odd_frame: str = ""
 
 
 class Positions:
@@ -140,6 +142,7 @@ class Positions:
         if not model.calibrated:
             self._note(no_bearing=self._camera.why_not(image_hw), visible=len(visible), located=0)
             return {}
+        odd_frame = self._camera.frame_problem(header.frame_id)
         rays = model.rays(np.array([state.centroid for state in visible]))  # (N, 3)
         depth = self._depth_of(image_hw, header)
         config = self._config()
@@ -148,7 +151,7 @@ class Positions:
             for state, ray in zip(visible, rays, strict=True)
         }
         located = sum(each.known for each in found.values())
-        self._note(no_bearing="", visible=len(visible), located=located)
+        self._note(no_bearing="", visible=len(visible), located=located, odd_frame=odd_frame)
         return found
 
     def report(self) -> PositionsReport:
@@ -201,12 +204,13 @@ class Positions:
                 counts = replace(counts, refused=counts.refused + 1, last_refusal=reason)
             self._counts = counts
 
-    def _note(self, *, no_bearing: str, visible: int, located: int) -> None:
+    def _note(self, *, no_bearing: str, visible: int, located: int, odd_frame: str = "") -> None:
         with self._lock:
             self._counts = replace(
                 self._counts,
                 frames=self._counts.frames + 1,
                 no_bearing=no_bearing,
+                odd_frame=odd_frame,
                 visible=visible,
                 located=located,
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from std_msgs.msg import Header
 
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from vision_msgs.msg import Detection2DArray
 
     from etam_ros.tracking import Tracker
+
+
+CLICKS_IN_WORDS: Final = 3
 
 
 @dataclass(frozen=True)
@@ -204,9 +207,11 @@ def _in_words(prompt: Prompt) -> str:
     if prompt.box is not None:
         x_min, y_min, x_max, y_max = prompt.box
         parts.append(f"box ({x_min:g}, {y_min:g}, {x_max:g}, {y_max:g})")
-    if len(prompt.points) == 1:
-        (x, y), (label,) = prompt.points[0], prompt.point_labels
-        parts.append(f"{'background ' if label == BACKGROUND else ''}click at ({x:g}, {y:g})")
-    elif prompt.points:
-        parts.append(f"{len(prompt.points)} clicks")
+    clicks = [
+        f"{'background ' if label == BACKGROUND else ''}click at ({x:g}, {y:g})"
+        for (x, y), label in zip(prompt.points, prompt.point_labels, strict=True)
+    ]
+    parts += clicks[:CLICKS_IN_WORDS]
+    if len(clicks) > CLICKS_IN_WORDS:
+        parts.append(f"{len(clicks) - CLICKS_IN_WORDS} more clicks")
     return " and ".join(parts)

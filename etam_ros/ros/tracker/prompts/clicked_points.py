@@ -75,6 +75,7 @@ class ClickedPoints:
                 return Click(_pixel(point, shown.model), source, header=shown.header)
         point = self._from_camera(newest, message)
         model = self.camera.model_for(result.image_hw)
+        self.camera.frame_problem(newest.frame_id)
         if not model.calibrated:
             raise PromptError(
                 f"clicked point ({_in_words(point)}) m is not on ~/click_plane, and for any other "

@@ -107,6 +107,8 @@ def _images_level(report: NodeReport) -> tuple[bytes, str]:
         return DiagnosticStatus.WARN, source.problem
     if report.new.bad_images:
         return DiagnosticStatus.WARN, f"bad image: {numbers.last_bad_image}"
+    if report.new.odd_images:
+        return DiagnosticStatus.WARN, f"odd image: {numbers.last_odd_image}"
     return DiagnosticStatus.OK, f"{numbers.input_hz:.1f} Hz"
 
 
@@ -122,6 +124,8 @@ def _images_values(report: NodeReport) -> dict[str, str]:
         "dropped": str(numbers.dropped),
         "bad_images": str(numbers.bad_images),
         "last_bad_image": numbers.last_bad_image,
+        "odd_images": str(numbers.odd_images),
+        "last_odd_image": numbers.last_odd_image,
         "time_jumps": str(numbers.time_jumps),
         "problem": source.problem if source else "",
     }
@@ -183,7 +187,10 @@ def _positions_level(report: NodeReport) -> tuple[bytes, str]:
         if found.late:
             reason += f"; depth came too late for {found.late} images"
         return _warning_if(is_wrong), f"bearings only: {reason}"
-    return DiagnosticStatus.OK, f"{found.located} of {found.visible} visible objects located"
+    located = f"{found.located} of {found.visible} visible objects located"
+    if found.odd_frame:
+        return DiagnosticStatus.WARN, f"{located}; {found.odd_frame}"
+    return DiagnosticStatus.OK, located
 
 
 def _warning_if(something_is_wrong: bool) -> bytes:
@@ -209,6 +216,7 @@ def _positions_values(report: NodeReport) -> dict[str, str]:
         "located": str(found.located),
         "no_bearing": found.no_bearing,
         "no_depth": found.no_depth,
+        "odd_frame": found.odd_frame,
         "problem": depth.problem if depth else "",
     }
 

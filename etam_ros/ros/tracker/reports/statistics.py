@@ -37,6 +37,7 @@ class NewErrors:
     bad_images: int = 0
     failed_frames: int = 0
     failed_overlays: int = 0
+    odd_images: int = 0
 
 
 @dataclass(kw_only=True)
@@ -49,6 +50,7 @@ class Counts:
         bad_images, failed_frames, failed_overlays, refused_prompts: each with the last reason in
             words, empty if there is none.
         time_jumps: how often image stamps went back, or leapt ahead.
+        odd_images: that were read, though something is odd about them; with the last remark.
     """
 
     received: int = 0
@@ -59,6 +61,8 @@ class Counts:
     failed_overlays: int = 0
     refused_prompts: int = 0
     time_jumps: int = 0
+    odd_images: int = 0
+    last_odd_image: str = ""
     last_bad_image: str = ""
     last_failure: str = ""
     last_failed_overlay: str = ""
@@ -162,6 +166,12 @@ class Statistics:
             self._counts.failed_overlays += 1
             self._counts.last_failed_overlay = reason
 
+    def on_odd_image(self, remark: str) -> None:
+        """Something is odd about an image that was read."""
+        with self._lock:
+            self._counts.odd_images += 1
+            self._counts.last_odd_image = remark
+
     def on_time_jump(self) -> None:
         """Image stamps went back, or leapt ahead."""
         with self._lock:
@@ -178,12 +188,16 @@ class Statistics:
         with self._lock:
             counts, before = self._counts, self._reported
             self._reported = NewErrors(
-                counts.bad_images, counts.failed_frames, counts.failed_overlays
+                counts.bad_images,
+                counts.failed_frames,
+                counts.failed_overlays,
+                counts.odd_images,
             )
             return NewErrors(
                 counts.bad_images - before.bad_images,
                 counts.failed_frames - before.failed_frames,
                 counts.failed_overlays - before.failed_overlays,
+                counts.odd_images - before.odd_images,
             )
 
     def snapshot(self, now_ns: int) -> Snapshot:

@@ -15,6 +15,8 @@ OTHER_CLOCK_NS: Final = 60 * NS_PER_S
 operator is late, for so long."""
 REMEMBERED: Final = 8
 """Frames among which a late one still finds its place."""
+LATE_NS: Final = NS_PER_S // 4
+"""By so much a frame may be older than all of them: the first two of a stream may be swapped."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,8 @@ class StreamTime:
     def after(self, stamp_ns: int) -> tuple[StreamTime, TimeStep]:
         """One frame later, and what the step was.
 
-        A frame from among the last ones is late, and no time passed. One from before all of them
-        is what time went back to. One that is far ahead shows that the clock was set.
+        A frame from among the last ones is late, and no time passed. One from long before all of
+        them is what time went back to. One that is far ahead shows that the clock was set.
 
         Args:
             stamp_ns: of the frame; 0 where it has none.
@@ -60,7 +62,7 @@ class StreamTime:
         if stamp_ns < newest_ns:  # of the time before it went back, perhaps
             newest_ns = max(self.stamps_ns[-self.at_present :])
         passed_ns = max(stamp_ns - newest_ns, 0)
-        went_back = stamp_ns < min(self.stamps_ns)
+        went_back = stamp_ns < min(self.stamps_ns) - LATE_NS
         leapt = passed_ns > OTHER_CLOCK_NS
         if leapt:
             passed_ns = 0
