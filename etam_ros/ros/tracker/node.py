@@ -41,10 +41,11 @@ from etam_ros.ros.tracker.prompts.topics import PromptTopics
 from etam_ros.ros.tracker.reports.diagnostics import DiagnosticsPublisher, NodeReport
 from etam_ros.ros.tracker.reports.incidents import Incidents
 from etam_ros.ros.tracker.reports.statistics import Statistics
+from etam_ros.ros.tracker.reports.worker_events import WorkerEvents
 from etam_ros.ros.tracker.results import OverlayPublisher, ResultPublishers
 from etam_ros.ros.tracker.rviz.click_markers import NAMESPACE, ClickMarkers
 from etam_ros.ros.tracker.rviz.click_plane import ClickPlanePublisher
-from etam_ros.ros.tracker.worker import Worker, WorkerEvents
+from etam_ros.ros.tracker.worker import Worker
 
 PUBLISHER_CHECK_PERIOD_S: Final = 0.25
 

@@ -11,10 +11,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -22,7 +21,6 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from etam_ros.config import ImagesConfig
 from etam_ros.errors import EtamError, PromptError
-from etam_ros.msg import Prompt, TrackEvent
 from etam_ros.ros.guarding import in_words
 from etam_ros.ros.parameters import Settings
 from etam_ros.ros.tracker.everything.long_requests import LongRequests, Steps
@@ -30,6 +28,7 @@ from etam_ros.ros.tracker.frames import ProcessedFrame, ReceivedImage
 from etam_ros.ros.tracker.loading import Tracking
 from etam_ros.ros.tracker.prompts.requests import Answer, Request
 from etam_ros.ros.tracker.reports.statistics import FrameTimes, Statistics
+from etam_ros.ros.tracker.reports.worker_events import WorkerEvents
 
 MAX_REQUESTS: Final = 64
 MOST_FAILURES: Final = 10
@@ -37,32 +36,6 @@ MOST_FAILURES: Final = 10
 whoever started it can start it again."""
 REQUESTS_BEFORE_FRAME: Final = 8
 """While a frame waits, so many requests at most go before it: a flood of them stops no frames."""
-
-
-@dataclass(frozen=True)
-class WorkerEvents:
-    """What the worker tells; all of it is called in the worker's thread.
-
-    Attributes:
-        on_result: a frame was processed; called only from activation to deactivation.
-        on_track_events: something became of objects; likewise, later where it must be.
-        on_bad_image: an image could not be read; the next one may be good.
-        on_failed_frame: a good image could not be processed; the next one may be.
-        on_crash: the worker ended, because frame after frame something failed.
-        on_applied_prompts: prompts were applied; called as `on_track_events`, and before it.
-        on_fault: told where something failed that nobody expected, and what; a frame or a
-            request was lost with it, and the next one may be served.
-        on_odd_image: told in words what is odd about an image that was read all the same.
-    """
-
-    on_result: Callable[[ProcessedFrame], None]
-    on_track_events: Callable[[Sequence[TrackEvent]], None]
-    on_bad_image: Callable[[EtamError], None]
-    on_failed_frame: Callable[[EtamError], None]
-    on_crash: Callable[[BaseException], None]
-    on_applied_prompts: Callable[[Sequence[Prompt]], None] = lambda _: None
-    on_fault: Callable[[str, BaseException], None] = lambda _, __: None
-    on_odd_image: Callable[[str], None] = lambda _: None
 
 
 class Worker:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from etam_ros.config import ImagesConfig
 from etam_ros.errors import ObjectError, PromptError
 from etam_ros.everything_config import EverythingConfig
 from etam_ros.msg import TrackedObject
@@ -33,14 +34,14 @@ class Asked:
         config: the grid, and which masks are kept.
         most: so many at most, the largest; 0: as many as the node follows.
         track: follow what is found.
-        max_pixels: images of more are refused.
+        images: how images are read.
     """
 
     image: Image
     config: EverythingConfig
     most: int
     track: bool
-    max_pixels: int
+    images: ImagesConfig
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def _picture(asked: Asked, tracking: Tracking) -> tuple[Frame, Header]:
     """Where to look, and its header."""
     if asked.image.data:
         received = ReceivedImage(asked.image, 0)
-        return received.read(asked.max_pixels), asked.image.header
+        return received.read(asked.images), asked.image.header
     if tracking.newest_frame is None or tracking.newest is None:
         raise PromptError(
             "no image has been processed yet, and none was sent: ask after the first one, or send "

@@ -58,7 +58,7 @@ class SegmentService:
                 _grid(request, settings.everything),
                 request.max_objects,
                 request.track,
-                settings.images.max_pixels,
+                settings.images,
             )
             find = partial(find_everything, asked, NAME)
             found = _waited_for(self._worker.submit_long(find), settings.everything.timeout_s)

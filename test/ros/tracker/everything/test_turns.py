@@ -18,7 +18,8 @@ from etam_ros.errors import PromptError
 from etam_ros.ros.parameters import Settings
 from etam_ros.ros.tracker.loading import load_tracking
 from etam_ros.ros.tracker.reports.statistics import Statistics
-from etam_ros.ros.tracker.worker import Worker, WorkerEvents
+from etam_ros.ros.tracker.reports.worker_events import WorkerEvents
+from etam_ros.ros.tracker.worker import Worker
 
 DEADLINE_S = 60.0
 TINY = Settings(node=NodeConfig(model="tiny_test", weights="random:0"))
