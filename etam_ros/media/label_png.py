@@ -7,7 +7,6 @@ it is OpenCV, since Pillow cuts 16-bit colour to 8 bits.
 from __future__ import annotations
 
 import io
-import warnings
 import zlib
 from pathlib import Path
 from typing import Any, Final
@@ -69,8 +68,6 @@ def read_mask_values(path: Path) -> NDArray[np.integer]:
         raise ImageError(f"mask {path} cannot be read: {error.strerror}") from None
     try:
         _check_size(data)
-        if is_jpeg_or_png(data):
-            read_header(data)  # Pillow reads other ids from some damaged files and says nothing
         values = _decoded(data)
     except ImageError as error:
         raise ImageError(f"mask {path}: {error}") from None
@@ -82,16 +79,18 @@ def read_mask_values(path: Path) -> NDArray[np.integer]:
 
 
 def _check_size(data: bytes) -> None:
-    """Raise ImageError where a picture claims more pixels than any that is taken."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+    """Raise ImageError for what is damaged, or claims more pixels than any mask that is taken."""
+    if is_jpeg_or_png(data):
+        header = read_header(data)  # Pillow reads other ids from some damaged files, in silence
+        width, height = header.width, header.height
+    else:
+        try:
             with Image.open(io.BytesIO(data)) as picture:
                 width, height = picture.size
-    except Image.DecompressionBombError:
-        width = height = _LARGEST_SIDE + 1
-    except Exception:  # whatever Pillow raises for what is no picture: OpenCV may know more
-        return
+        except Image.DecompressionBombError as error:
+            raise ImageError(str(error).partition(",")[0]) from None
+        except Exception:  # whatever Pillow raises for what it cannot read: OpenCV may know more
+            return
     if max(width, height) > _LARGEST_SIDE:
         raise ImageError(
             f"it says that it has {width} x {height} pixels, expected up to {_LARGEST_SIDE} on a "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections import Counter
 from collections.abc import Generator, Iterator
 from itertools import islice
@@ -103,7 +104,7 @@ class _Seen:
     def decode(self, stream: Any) -> Iterator[Any]:
         """Pictures of a stream. Raises FFmpegError."""
         self._announced = stream.frames
-        for packet in self._container.demux():
+        for packet in self._demuxed():
             if packet.size and packet.pts is not None and packet.time_base is not None:
                 end = (packet.pts + (packet.duration or 0)) * packet.time_base
                 self._end_s = max(self._end_s, float(end))
@@ -111,6 +112,14 @@ class _Seen:
                 self._packets += 1 if packet.size else 0
                 self._last_is_damaged = packet.is_corrupt if packet.size else self._last_is_damaged
                 yield from packet.decode()
+
+    def _demuxed(self) -> Iterator[Any]:
+        try:
+            yield from self._container.demux()
+        except IndexError:  # PyAV knows the streams of the beginning alone
+            raise av.error.InvalidDataError(
+                errno.EINVAL, "a stream turns up that was not there at its beginning"
+            ) from None
 
     def missing(self, longest_s: float) -> str:
         """What there is less than the file says, in words; empty: nothing.

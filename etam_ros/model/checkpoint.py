@@ -7,6 +7,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -192,15 +193,21 @@ def _is_plain(value: Tensor) -> bool:
 def whose_layout(state: Mapping[str, Tensor]) -> str:
     """Name of the first model that has exactly these keys and shapes; empty: none has."""
     shapes = {key: value.shape for key, value in state.items()}
+    return next((name for name, own in _layouts().items() if own == shapes), "")
+
+
+@lru_cache(maxsize=1)
+def _layouts() -> dict[str, dict[str, torch.Size]]:
+    """Keys and shapes of every model by its name; seconds the first time."""
+    found = {}
     for config in (*MODELS.values(), *PICTURE_MODELS.values()):
         if config.weights_of:
             continue
         with torch.device("meta"):
             kind = EfficientSAM if config.name in PICTURE_MODELS else EfficientTAM
             own = official_state_dict(kind(config))
-        if shapes == {key: value.shape for key, value in own.items()}:
-            return config.name
-    return ""
+        found[config.name] = {key: value.shape for key, value in own.items()}
+    return found
 
 
 def _shorten(keys: list[str]) -> str:

@@ -1,6 +1,7 @@
 """`etam demo`, run as a user runs it: real node, real player, real service."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -55,6 +56,8 @@ def test_the_made_up_clip_is_followed_and_reported(tmp_path):
     assert process.returncode == 0, stderr
     assert stdout.count("untrained") == 1
 
+    record = json.loads((out / "run.json").read_text())
+    assert (record["command"], record["state"]) == ("demo", "complete")
     report = (out / "report.md").read_text()
     rows = table_of(report)
     images, results = (int(first_number(rows[name])) for name in ("frames in", "results out"))
@@ -129,7 +132,17 @@ def test_mistakes_are_seen_before_anything_starts(tmp_path, capsys):
     ):
         assert run(["demo", *arguments, *TINY, "--out", out]) == 2
         assert words in capsys.readouterr().err
-    assert not (tmp_path / "out" / "logs").exists()
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("more", [[], ["--follow"]])
+def test_files_of_others_are_left_alone(tmp_path, capsys, more):
+    if more:
+        pytest.importorskip("matplotlib")
+    (tmp_path / "overlay.mp4").write_text("precious")
+    assert run(["demo", *more, *TINY, "--out", str(tmp_path)]) == 2
+    assert "holds overlay.mp4, which no earlier run wrote" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["overlay.mp4"]
 
 
 def test_ctrl_c_ends_everything(tmp_path):

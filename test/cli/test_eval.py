@@ -253,3 +253,39 @@ def test_mistakes_with_baselines(
     assert finished.code == 2
     assert finished.stderr.count("\n") == 1
     assert words in finished.stderr
+
+
+def test_a_report_says_whether_it_is_whole(here, dataset: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report"
+
+    def judge(baseline: str, *more: str):
+        words = ("--no-model", "--baseline", baseline, "--report", str(report))
+        return here("eval", str(dataset), *words, *more)
+
+    def told() -> dict:
+        return json.loads((report / "run.json").read_text())
+
+    assert judge("copy").code == 0
+    assert told()["state"] == "complete"
+    assert told()["frames"] > 0
+    assert judge("flow").code == 2  # other settings: nothing is added, and nothing lost
+    assert told()["state"] == "complete"
+    assert judge("flow", "--fresh").code == 0
+    assert told()["state"] == "complete"
+    assert not (report / "unfinished").exists()
+    assert list(json.loads((report / "report.json").read_text())["baselines"]) == ["flow"]
+    (report / "run.json").write_text(json.dumps(told() | {"state": "running"}))  # as if killed
+    looked = here("eval", str(report))
+    assert looked.code == 0
+    assert f"{report} is not whole, its run.json says running" in looked.stderr
+
+
+def test_results_of_others_are_no_report(here, dataset: Path, tmp_path: Path) -> None:
+    results = tmp_path / "work" / "results"
+    results.mkdir(parents=True)
+    (results / "thesis.json").write_text("[1, 2, 3]")
+    words = ("--no-model", "--baseline", "copy", "--report", str(results.parent), "--fresh")
+    looked = here("eval", str(dataset), *words)
+    assert looked.code == 2
+    assert "holds results, which no earlier run wrote" in looked.stderr
+    assert (results / "thesis.json").read_text() == "[1, 2, 3]"

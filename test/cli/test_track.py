@@ -1,9 +1,11 @@
 """`etam track`, run as a user runs it."""
 
+import os
 import signal
 import sys
 import time
 import zipfile
+import zlib
 from pathlib import Path
 
 import av
@@ -212,6 +214,66 @@ def test_a_click_outside_the_frame_names_its_entry(etam, tmp_path, frames):
     ended = etam(*tiny(frames, tmp_path / "out", prompts))
     refused(ended, "prompts.json entry 1 (frame 2)")
     assert not (tmp_path / "out").exists()
+
+
+def test_ids_over_255_go_into_masks_of_16_bits(etam, tmp_path, frames):
+    out = tmp_path / "out"
+    model = ("--model", "tiny_test", "--weights", "random:0", "--no-overlay")
+    box = ("--box", "300:20,20,80,80")
+    refused(etam(frames, "--out", out, *box, *model), "--box is '300:20,20,80,80'", "1 to 255")
+    prompts = write_prompts(
+        tmp_path / "p.json", {"frame": 0, "object_id": 300, "box": [9, 9, 80, 80]}
+    )
+    refused(etam(*tiny(frames, out, prompts)), "object_id: 300", "or add --wide-ids")
+    assert not out.exists()
+    ended = etam(frames, "--out", out, *box, *model, "--wide-ids")
+    assert ended.returncode == 0, ended.stderr
+    masks = [read_mask_values(path) for path in sorted((out / "masks").iterdir())]
+    assert {mask.dtype.name for mask in masks} == {"uint16"}
+    assert {int(value) for mask in masks for value in np.unique(mask)} == {0, 300}
+
+
+def test_what_cannot_be_is_refused_before_an_earlier_result_is_touched(
+    etam, tmp_path, frames, two_prompts
+):
+    out = tmp_path / "out"
+    assert etam(*tiny(frames, out, two_prompts, "--no-overlay")).returncode == 0
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    os.mkfifo(tmp_path / "fifo.png")
+    claims = bytearray(cv2.imencode(".png", np.zeros((2, 2), np.uint8))[1].tobytes())
+    claims[16:24] = (60_000).to_bytes(4, "big") * 2
+    claims[29:33] = zlib.crc32(claims[12:29]).to_bytes(4, "big")
+    (tmp_path / "huge.png").write_bytes(claims)
+    cv2.imwrite(str(tmp_path / "small.png"), np.ones((4, 4), np.uint8))
+    for entry, words in (
+        ({"box": [60, 20, 160, 80]}, "(frame 5): box (60, 20, 160, 80) leaves the frame"),
+        ({"points": [[35, 90]], "labels": [1]}, "(frame 5): click (35, 90) lies outside"),
+        ({"mask": "small.png"}, "(frame 5): prompt mask is 4 x 4 pixels"),
+        ({"mask": "huge.png"}, "field mask: mask"),
+        ({"mask": "huge.png"}, "60000 x 60000 pixels, expected up to 20000 on a side"),
+        ({"mask": "fifo.png"}, "it is no ordinary file"),
+        ({"mask": "/dev/zero"}, "it is no ordinary file"),
+        ({"mask": "\ud800.png"}, "field mask: "),
+        ({"label": "\ud800", "box": [1, 2, 9, 9]}, "field label: "),
+    ):
+        prompts = write_prompts(tmp_path / "p.json", {"frame": 5, "object_id": 1, **entry})
+        refused(etam(*tiny(frames, out, prompts)), "p.json entry 0", words)
+    os.mkfifo(tmp_path / "fifo.json")
+    refused(etam(*tiny(frames, out, tmp_path / "fifo.json")), "it is no ordinary file")
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+def test_as_many_objects_as_are_asked_for(etam, tmp_path, frames):
+    boxes = [{"frame": 0, "object_id": 0, "box": [n, n, n + 20, n + 20]} for n in range(20)]
+    prompts = write_prompts(tmp_path / "many.json", *boxes)
+    out = tmp_path / "out"
+    refused(etam(*tiny(frames, out, prompts)), "entry 16 (frame 0)", "add --max-objects 20")
+    assert not out.exists()
+    for path in sorted(frames.iterdir())[1:]:
+        path.unlink()
+    ended = etam(*tiny(frames, out, prompts, "--max-objects", "20", "--no-overlay"))
+    assert ended.returncode == 0, ended.stderr
+    assert {int(row["id"]) for row in rows_of(out)} == set(range(1, 21))
 
 
 def test_prompts_behind_the_last_frame_are_never_silent(etam, tmp_path, frames):

@@ -404,18 +404,15 @@ def as_anybody() -> None:
 READ_ONLY = """
 import sys
 from etam_ros import open_stages
-for backend in ("auto", "onnx", "openvino"):
+for backend in ("auto", "openvino"):
     with open_stages("tiny_test", weights="random:0", device="cpu", backend=backend,
                      engine_dir=sys.argv[1], build_engines=False) as stages:
         print(stages.name)
 """
 
 
-@pytest.mark.parametrize("judge", [False, True])
-def test_built_engines_need_no_right_to_write(engine_dir: Path, judge: bool) -> None:
-    if judge:
-        for backend in ("onnx", "openvino"):
-            judged(replace(TINY, backend=backend, engine_dir=str(engine_dir)))
+def test_built_engines_need_no_right_to_write(engine_dir: Path) -> None:
+    judged(replace(TINY, engine_dir=str(engine_dir)))  # and not on OpenVINO
     parts = (engine_dir, *engine_dir.rglob("*"))
     for path in parts:
         path.chmod(0o555 if path.is_dir() else 0o444)
@@ -426,10 +423,10 @@ def test_built_engines_need_no_right_to_write(engine_dir: Path, judge: bool) -> 
     for path in parts:
         path.chmod(0o755)
     assert done.returncode == 0, done.stderr
-    chosen = "openvino" if judge else "torch"
     names = [line.split(" on ")[1].split(",")[0] for line in done.stdout.splitlines()]
-    assert names == [chosen, "onnx", "openvino"]
-    assert ("cannot be kept in" in done.stderr) == (not judge)
+    assert names == ["onnx", "openvino"]
+    (line,) = [line for line in done.stderr.splitlines() if "cannot be kept in" in line]
+    assert "Permission denied" in line
 
 
 def test_nothing_is_made_twice(engine_dir: Path) -> None:
