@@ -16,10 +16,10 @@ import numpy as np
 from etam_ros.errors import SourceError
 from etam_ros.evaluation.image_folders import LabelledImage
 from etam_ros.evaluation.truth.annotations import MaskTruth
+from etam_ros.evaluation.truth.moving_view import MovingView
 from etam_ros.evaluation.truth.opening import open_photographs
 from etam_ros.evaluation.truth.videos import LabelledVideo
 from etam_ros.records import Frame
-from etam_ros.synthetic.moving_view import MovingView
 
 SMALLEST: Final = 0.02
 """Share of the first frame that an object covers, else it is not judged."""

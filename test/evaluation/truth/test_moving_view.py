@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from etam_ros.errors import ConfigError
-from etam_ros.synthetic.moving_view import ENLARGED, KINDS, MovingView
+from etam_ros.evaluation.truth.moving_view import ENLARGED, KINDS, MovingView
 
 HW = (240, 320)
 
