@@ -1,7 +1,8 @@
 """Means and maxima over squares about every cell.
 
 They reach as many cells to each side as asked, and at the border as far as the picture goes.
-OpenCV is several times faster than PyTorch on a CPU; on a GPU each is one or two kernels.
+OpenCV is several times faster than PyTorch on a CPU, for float32 and float64 that lie in order,
+to which other values are brought; on a GPU each is one or two kernels.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def box_max(values: Tensor, reach: int) -> Tensor:
 
 def _by_planes(values: Tensor, filtered: Callable[[Plane, Plane], object]) -> Tensor:
     """What OpenCV makes of each (H, W), in fresh memory."""
-    planes = values.reshape(-1, *values.shape[-2:]).numpy()
+    floats = values if values.dtype is torch.float64 else values.float()
+    planes = floats.detach().contiguous().view(-1, *values.shape[-2:]).numpy()
     out = np.empty_like(planes)
     for plane, target in zip(planes, out, strict=True):
         filtered(plane, target)

@@ -72,13 +72,13 @@ def mask_in_box(image: Image, box: tuple[float, float, float, float]) -> Mask:
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        box: (x_min, y_min, x_max, y_max) in pixels.
+        box: (x_min, y_min, x_max, y_max) in pixels; may reach out of the picture.
 
     Returns:
         (H, W) bool; the ellipse in the box where its colours are those around it.
     """
     small, scale = _reduced(image)
-    x0, y0, x1, y1 = (round(value * scale) for value in box)
+    x0, y0, x1, y1 = (max(round(value * scale), 0) for value in box)
     width, height = max(x1 - x0, 1), max(y1 - y0, 1)
     states = np.full(small.shape[:2], cv2.GC_BGD, np.uint8)
     states[y0 : y0 + height, x0 : x0 + width] = cv2.GC_PR_FGD
@@ -151,7 +151,8 @@ def _components_at(mask: Mask, points: Sequence[tuple[float, float]]) -> Mask:
     _, components = cv2.connectedComponents(mask.view(np.uint8), connectivity=4)
     height, width = mask.shape
     hit = {
-        int(components[min(round(y), height - 1), min(round(x), width - 1)]) for x, y in points
+        int(components[np.clip(round(y), 0, height - 1), np.clip(round(x), 0, width - 1)])
+        for x, y in points
     } - {0}
     return np.asarray(np.isin(components, list(hit)), np.bool_)
 

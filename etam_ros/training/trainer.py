@@ -11,7 +11,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -147,7 +147,11 @@ class Trainer:
                 yield waiting.popleft().result()
 
     def prepare(self, batch: ClipBatch, step: int) -> PreparedBatch:
-        """Decide the prompts of a step, and find what classical vision says of its clips."""
+        """Decide the prompts of a step, and find what classical vision says of its clips.
+
+        Another thread than the one that learns may call it: it makes no network and draws nothing
+        of PyTorch's chance.
+        """
         rows, frames = batch.masks.shape[:2]
         first_row = self.processes.rank * rows
         rngs = [row_random(self.config, step, first_row + row) for row in range(rows)]
@@ -157,7 +161,7 @@ class Trainer:
             batch.masks.numpy(),
             plan,
             rngs,
-            self.at_side(batch.images.shape[2]).config,
+            replace(self.network.config, image_size=batch.images.shape[2]),
             device=self.processes.device,
             threads=self.threads,
         )

@@ -57,6 +57,24 @@ def test_a_click_off_the_object_takes_its_surroundings_away() -> None:
     assert (propose(image, clicks)[0, 50, 74:78] < 0).all()
 
 
+@pytest.mark.parametrize("out", [0.4, 0.6, 6.0])
+def test_half_a_pixel_out_of_a_small_picture_is_its_border(out: float) -> None:
+    """A pixel of a picture of 8 x 8 is 14 wide here: its outer half lies far outside."""
+    image, mask = picture(20)
+    corner = np.s_[30:, 40:]
+    image, mask = np.ascontiguousarray(image[corner]), mask[corner]
+    image, mask = (
+        np.pad(each, ((0, 30), (0, 40), (0, 0))[: each.ndim], "edge") for each in (image, mask)
+    )
+    assert propose(image, [((-out, 10.0), POINT_FOREGROUND)])[0, 10, 0] > 0
+    boxes = [
+        propose(image, [((x, -out), POINT_BOX_MIN), ((42.0, 42.0), POINT_BOX_MAX)])
+        for x in (-out, 0.0)
+    ]
+    np.testing.assert_array_equal(*boxes)
+    assert overlap(boxes[0], mask) > 0.95
+
+
 def test_without_a_click_on_the_object_nothing_is_said() -> None:
     image, _ = picture(20)
     assert not propose(image, [(MIDDLE, POINT_BACKGROUND)]).any()
