@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from etam_ros.errors import SourceError
+from etam_ros.errors import ConfigError, SourceError
 from etam_ros.evaluation.image_folders import LabelledImage
 from etam_ros.evaluation.truth.annotations import MaskTruth
 from etam_ros.evaluation.truth.moving_view import MovingView
@@ -81,15 +81,17 @@ def moved_photographs(source: str, moved: str, frames: int) -> list[MovedPhotogr
 
     Args:
         source: a folder of photographs with masks.
-        moved: motions, comma-separated, as `pan:8,zoom:2`.
+        moved: motions, comma-separated, as `pan:8,zoom:2`; each counts once.
         frames: of each video.
 
     Raises:
         ConfigError: a motion is none.
         SourceError: the source is no folder of photographs with masks, or no object in them is
-            large enough.
+            large enough under one of the motions.
     """
-    views = [MovingView.read(each) for each in moved.split(",")]
+    views = dict.fromkeys(MovingView.read(each) for each in moved.split(",") if each.strip())
+    if not views:
+        raise ConfigError(f"--moved is {moved!r}, expected motions, comma-separated, as pan:8")
     photographs = open_photographs(source, "") or []
     on_disk = [each for each in photographs if isinstance(each, LabelledImage)]
     if not on_disk:
@@ -98,17 +100,21 @@ def moved_photographs(source: str, moved: str, frames: int) -> list[MovedPhotogr
             "masks/"
         )
     videos = []
-    for photograph in on_disk:
-        for view in views:
-            truth = MovedTruth(photograph, view, frames)
-            labels = photograph.truth()
-            if truth.at(0, Frame(np.zeros((*labels.shape, 3), np.uint8))).object_ids:
-                name = f"{photograph.name}-{view.kind}-{view.px:g}"
-                image = (str(photograph.image_path),)
-                videos.append(MovedPhotograph(name, image, truth, group=str(view)))
-    if not videos:
-        raise SourceError(
-            f"{source} has no object of {SMALLEST:.0%} of the picture or more in view: expected "
-            "larger ones"
-        )
+    for view in views:
+        of_view = [video for each in on_disk if (video := _moved(each, view, frames)) is not None]
+        if not of_view:
+            raise SourceError(
+                f"{source} has no object that covers {SMALLEST:.0%} of the first frame of "
+                f"{view}: expected larger ones, or fewer pixels a frame"
+            )
+        videos += of_view
     return videos
+
+
+def _moved(photograph: LabelledImage, view: MovingView, frames: int) -> MovedPhotograph | None:
+    """The video of a photograph; None where no object of it is large enough at first."""
+    truth = MovedTruth(photograph, view, frames)
+    if not truth.at(0, Frame(np.zeros((*photograph.truth().shape, 3), np.uint8))).object_ids:
+        return None
+    name = f"{photograph.name}-{view.kind}-{view.px:g}"
+    return MovedPhotograph(name, (str(photograph.image_path),), truth, group=str(view))

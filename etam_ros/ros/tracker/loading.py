@@ -46,6 +46,7 @@ class Tracking:
         watch: notices what becomes of the objects.
         locate: says where objects are in space.
         applied: prompts as they were applied, which nobody was told of yet.
+        resets: how often everything was forgotten, and ids have begun anew.
         check: raises ConfigError for what the stages cannot serve; any thread may call it. None
             where they serve everything.
     """
@@ -59,6 +60,7 @@ class Tracking:
     watch: ObjectWatch = field(default_factory=ObjectWatch)
     locate: Locate | None = None
     applied: list[PromptMessage] = field(default_factory=list)
+    resets: int = 0
     check: Callable[[TrackerConfig], None] | None = None
 
     def use(self, settings: Settings) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from etam_ros.records import ObjectState
-from etam_ros.segmenting.everything.found_masks import FoundMask
+from etam_ros.segmenting.everything.found_masks import FoundMask, Mask
 
 SAME_IOU: Final = 0.5
 """A mask that overlaps an object at least so much shows that object."""
@@ -21,12 +21,13 @@ def shown_by(found: FoundMask, objects: Iterable[ObjectState]) -> ObjectState | 
         found: of a picture.
         objects: as they are on that picture.
     """
-    overlaps = [(_iou(found, state), state) for state in objects]
+    mask = found.mask  # unpacked once
+    overlaps = [(_iou(mask, found.area, state), state) for state in objects]
     best, state = max(overlaps, key=lambda each: each[0], default=(0.0, None))
     return state if best >= SAME_IOU else None
 
 
-def _iou(found: FoundMask, state: ObjectState) -> float:
+def _iou(mask: Mask, area: int, state: ObjectState) -> float:
     x0, y0, x1, y1 = state.extent
-    both = int(np.count_nonzero(found.mask[y0:y1, x0:x1] & state.mask))
-    return both / (found.area + state.area - both)
+    both = int(np.count_nonzero(mask[y0:y1, x0:x1] & state.mask))
+    return both / (area + state.area - both)

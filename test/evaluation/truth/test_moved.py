@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from etam_ros.cli.main import run
-from etam_ros.errors import SourceError
+from etam_ros.errors import ConfigError, SourceError
 from etam_ros.evaluation.runs.run import unique_names
 from etam_ros.evaluation.truth.moved import moved_photographs
 from etam_ros.media.label_png import encode_label_png
@@ -54,6 +54,22 @@ def test_every_photograph_becomes_a_video_of_every_motion(photographs: Path) -> 
     assert np.diff(middles) == pytest.approx([-4.0] * 4, abs=0.3)
 
 
+def test_a_motion_that_is_named_twice_counts_once(photographs: Path) -> None:
+    videos = moved_photographs(str(photographs), "pan:4, pan:4.0,zoom:2,", 5)
+    assert [video.group for video in videos] == ["pan:4", "zoom:2"]
+    with pytest.raises(ConfigError, match="expected motions"):
+        moved_photographs(str(photographs), ",", 5)
+
+
+def test_a_motion_under_which_nothing_is_in_view_is_named(photographs: Path) -> None:
+    labels = np.zeros((120, 160), np.uint8)
+    labels[40:80, 126:132] = LARGE  # at the edge of what is in view, from which pan leads away
+    (photographs / "masks" / "one.png").write_bytes(encode_label_png(labels))
+    assert moved_photographs(str(photographs), "pan:0", 5)
+    with pytest.raises(SourceError, match="first frame of pan:10"):
+        moved_photographs(str(photographs), "pan:0,pan:10", 5)
+
+
 def test_motions_are_told_apart_in_table_and_numbers(
     photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -81,5 +97,5 @@ def test_what_cannot_be_moved_over_is_said(photographs: Path, tmp_path: Path) ->
     (photographs / "masks" / "one.png").write_bytes(
         encode_label_png(np.zeros((120, 160), np.uint8))
     )
-    with pytest.raises(SourceError, match="no object of 2%"):
+    with pytest.raises(SourceError, match="no object that covers 2%"):
         moved_photographs(str(photographs), "pan:1", 5)

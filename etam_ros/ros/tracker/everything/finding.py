@@ -82,16 +82,34 @@ def find_everything(asked: Asked, source: str, tracking: Tracking) -> Steps[Ever
     """
     from etam_ros.segmenting import Segmenter  # torch
 
+    if asked.track:
+        yield from _until_all_have_caught_up(tracking)
     frame, header = _picture(asked, tracking)
-    before = _result_to_follow_on(frame, header, tracking) if asked.track else None
+    before = _Before.of(frame, header, tracking) if asked.track else None
     with tracking.history.holding(frame) if asked.track else nullcontext():
         search = Segmenter(tracking.stages).search(frame.image, asked.config)
         while search.advance():
             yield False
         found = search.found()[: asked.most or tracking.tracker.config.max_objects]
-        if before is None:
-            return Everything(header, [_as_found(each, header) for each in found])
-        return (yield from _follow(found, before, header, source, tracking))
+        if before is not None:
+            return (yield from _follow(found, before, header, source, tracking))
+        objects = []
+        for each in found:
+            objects.append(_as_found(each, header))
+            yield False
+        return Everything(header, objects)
+
+
+def _until_all_have_caught_up(tracking: Tracking) -> Steps[None]:
+    """Wait for objects that were prompted just now, which would be found and followed once more.
+
+    Each needs a bounded number of turns; one that is held up for longer is waited for no more.
+    """
+    turns = tracking.history.config.catch_up_frames + 1
+    for _ in range(turns * len(tracking.tracker.catching_up_ids)):
+        if not tracking.tracker.is_behind:
+            return
+        yield False
 
 
 def _picture(asked: Asked, tracking: Tracking) -> tuple[Frame, Header]:
@@ -107,32 +125,66 @@ def _picture(asked: Asked, tracking: Tracking) -> tuple[Frame, Header]:
     return tracking.newest_frame, tracking.newest
 
 
-def _result_to_follow_on(frame: Frame, header: Header, tracking: Tracking) -> FrameResult:
-    """The objects that are followed already, as they are on the picture.
+@dataclass(frozen=True)
+class _Before:
+    """What was followed when a search began.
 
-    Raises:
-        PromptError: what is found there could not be followed to the newest frame.
+    Attributes:
+        result: the objects as they were on the picture.
+        resets: of the tracking until then.
     """
-    check_prompt_frame(header, tracking.newest)
-    if frame.stamp_ns == 0:
-        raise PromptError(
-            "track is true, but the image has no stamp, by which what is found on it could catch "
-            "up with the frames that come meanwhile: let the camera give stamps, or ask with "
-            "track false and prompt for what you want"
-        )
-    result = tracking.tracker.result_at(frame.stamp_ns)
-    if result.image_hw != frame.hw:
-        raise PromptError(
-            f"track is true, but the image is {frame.hw[1]} x {frame.hw[0]} pixels, expected "
-            f"{result.image_hw[1]} x {result.image_hw[0]} as the frame of its stamp: send that, "
-            "or an empty image for the newest frame"
-        )
-    return result
+
+    result: FrameResult
+    resets: int
+
+    @classmethod
+    def of(cls, frame: Frame, header: Header, tracking: Tracking) -> _Before:
+        """What is followed now.
+
+        Raises:
+            PromptError: what is found on the picture could not be followed to the newest frame.
+        """
+        check_prompt_frame(header, tracking.newest)
+        if frame.stamp_ns == 0:
+            raise PromptError(
+                "track is true, but the image has no stamp, by which what is found on it could "
+                "catch up with the frames that come meanwhile: let the camera give stamps, or ask "
+                "with track false and prompt for what you want"
+            )
+        result = tracking.tracker.result_at(frame.stamp_ns)
+        if result.image_hw != frame.hw:
+            raise PromptError(
+                f"track is true, but the image is {frame.hw[1]} x {frame.hw[0]} pixels, expected "
+                f"{result.image_hw[1]} x {result.image_hw[0]} as the frame of its stamp: send "
+                "that, or an empty image for the newest frame"
+            )
+        return cls(result, tracking.resets)
+
+    def still_followed(self, tracking: Tracking) -> list[ObjectState]:
+        """Those of them that are followed still, and as they are now those that came meanwhile.
+
+        Where the latter were on the picture nobody knows; a camera that stands still shows them
+        in the same place.
+        """
+        ids, newest = tracking.tracker.object_ids, tracking.tracker.result
+        still = [state for state in self.result.objects if state.object_id in ids]
+        if newest is None or newest.image_hw != self.result.image_hw:
+            return still
+        known = {state.object_id for state in still}
+        return still + [state for state in newest.objects if state.object_id not in known]
+
+    def check(self, tracking: Tracking) -> None:
+        """Raise PromptError where everything was forgotten meanwhile: ids have begun anew."""
+        if tracking.resets != self.resets:
+            raise PromptError(
+                "all objects were forgotten by ~/reset while the image was looked through, so "
+                "that nothing found on it is followed: ask again"
+            )
 
 
 def _follow(
     found: Sequence[FoundMask],
-    before: FrameResult,
+    before: _Before,
     header: Header,
     source: str,
     tracking: Tracking,
@@ -141,10 +193,11 @@ def _follow(
     from etam_ros.segmenting.everything.overlaps import shown_by  # torch
 
     tracker = tracking.tracker
-    still = [state for state in before.objects if state.object_id in tracker.object_ids]
+    before.check(tracking)
+    still = before.still_followed(tracking)
     objects, followed, known, refused, too_small = [], 0, 0, 0, 0
     for each in found:
-        state = shown_by(each, still)
+        tracked, state = None, shown_by(each, still)
         if state is not None:
             known += 1
         elif len(tracker.object_ids) >= tracker.config.max_objects:
@@ -152,16 +205,15 @@ def _follow(
         else:
             prompt = Prompt(mask=each.mask, stamp_ns=stamp_ns(header.stamp))
             try:
-                objects.append(add_prompt(prompt, source, tracking)[0])
+                tracked, _ = add_prompt(prompt, source, tracking)
+                followed += 1
             except ObjectError:
                 raise
             except PromptError:
                 too_small += 1  # for the network's picture
-            else:
-                followed += 1
-                yield True
-                continue
-        objects.append(_as_found(each, header, state))
+        objects.append(_as_found(each, header, state) if tracked is None else tracked)
+        yield True
+        before.check(tracking)
     return Everything(header, objects, followed, known, refused, too_small)
 
 

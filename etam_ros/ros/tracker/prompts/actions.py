@@ -144,6 +144,7 @@ def remove_object(object_id: int, source: str, tracking: Tracking) -> None:
 def reset(source: str, tracking: Tracking) -> None:
     """Forget all objects, because somebody asked for it on `source`."""
     tracking.tracker.reset()
+    tracking.resets += 1
     tracking.look(cause=f"asked for by {source}")
 
 

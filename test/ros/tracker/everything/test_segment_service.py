@@ -11,7 +11,10 @@ from etam_ros.srv import Segment
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-NANO = ("-p", "everything.points_per_side:=4", "-p", "diagnostics.period_s:=0.1")
+NANO = (
+    "-p", "everything.points_per_side:=4", "-p", "diagnostics.period_s:=0.1",
+    "-p", "prompt_timeout_s:=30.0",
+)  # fmt: skip
 THINGS = ((15, 12, 55, 42), (70, 20, 105, 80), (12, 58, 52, 80))
 COLOURS = ((220, 40, 40), (40, 60, 220), (240, 220, 60))
 
@@ -105,6 +108,54 @@ def test_what_is_found_is_followed_on_request_and_once(tracker):
     assert "followed before" in again.message
     known = {each.id for each in again.objects if 0 < each.id <= len(ids)}
     assert len(known) >= len(THINGS)
+
+
+def begun(client, **fields):
+    """A request whose search has begun: frames stream, and the answer is to come."""
+    service = client.node.create_client(Segment, f"{client.tracker}/segment")
+    client.wait_until(service.service_is_ready, "service segment")
+    client.track(drawn(client.next_header()))
+    future = service.call_async(Segment.Request(points_per_side=6, **fields))
+    for _ in range(3):
+        client.track(drawn(client.next_header()))
+    return future
+
+
+def streamed_until(client, future):
+    def streaming():
+        client.send(drawn(client.next_header()))
+        return future.done()
+
+    client.wait_until(streaming, "answer of segment")
+    return future.result()
+
+
+def test_what_still_catches_up_is_not_followed_twice(tracker):
+    first, _, _ = segmented(tracker, track=True)
+    again, _, _ = segmented(tracker, track=True)
+    same = {each.id for each in first.objects} & {each.id for each in again.objects}
+    assert len(same) >= len(THINGS)  # a part of one of them may be seen otherwise by then
+
+
+def test_what_was_clicked_on_meanwhile_is_not_followed_twice(tracker):
+    future = begun(tracker, track=True)
+    clicked = tracker.add_prompt(points=[(87, 50)], labels=[1])
+    assert clicked.success
+    answer = streamed_until(tracker, future)
+    assert "1 followed before" in answer.message
+    (same,) = [each for each in answer.objects if each.id == clicked.object.id]
+    assert overlaps([same], THINGS[1])[0] > 0.6
+
+
+def test_nothing_is_followed_that_was_found_before_a_reset(tracker):
+    assert tracker.add_prompt(points=[(87, 50)], labels=[1]).object.id == 1
+    future = begun(tracker, track=True)
+    tracker.reset()
+    assert tracker.add_prompt(points=[(30, 30)], labels=[1]).object.id == 1
+    refused = streamed_until(tracker, future)
+    assert not refused.success
+    assert "forgotten by ~/reset" in refused.message
+    assert [each.id for each in tracker.track(drawn(tracker.next_header())).objects] == [1]
 
 
 def test_no_more_are_followed_than_may_be(tracker):
