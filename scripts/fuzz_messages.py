@@ -457,10 +457,10 @@ def take_parameters(path: Path) -> None:
         try:
             result = node.set_parameters_atomically([parameter])
         except ParameterException as error:
-            raise EtamError(" ".join(str(error).split())) from error
-        if result.successful:
+            raise EtamError(f"{type(error).__name__}: {error!s:.200}") from error
+        if result.successful and parameter.name in before:
             node.set_parameters_atomically([before[parameter.name]])
-        else:
+        elif not result.successful:
             reasons.append(result.reason)
     if reasons:
         raise EtamError(reasons[0])

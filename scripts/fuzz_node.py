@@ -270,9 +270,9 @@ def take_anything(path: Path) -> None:
         raise AssertionError(said)
     if refusal is not None:
         raise refusal
-    reasons = _reasons(answer)
-    if reasons:
-        raise EtamError(reasons)
+    reason = _reason(answer)
+    if reason:  # of rclpy too, which repeats any name that was sent
+        raise EtamError(reason[:1000])
 
 
 def _set_back(session: Session, path: Path) -> None:
@@ -281,7 +281,7 @@ def _set_back(session: Session, path: Path) -> None:
     session.call(".set_parameters", type_of(".set_parameters")(parameters=parameters))
 
 
-def _reasons(answer: Any) -> str:
+def _reason(answer: Any) -> str:
     """Why a service refused what was asked; empty where it did not."""
     with contextlib.suppress(AttributeError):
         return "" if answer.success else answer.message or "refused"
