@@ -17,8 +17,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import resource
 import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,12 +31,14 @@ from pathlib import Path
 from typing import Any
 
 from fuzz_files import FILES, Target, made
+from fuzz_messages import MESSAGES
+from fuzz_node import NODE
 
 CORPUS = Path(__file__).resolve().parents[1] / "test" / "corpus"
 MEMORY_BYTES = 8 * 2**30
 PATIENCE_S = 60.0
 LONGEST_LINE = 1500
-TARGETS: dict[str, Target] = {target.name: target for target in FILES}
+TARGETS: dict[str, Target] = {target.name: target for target in (*FILES, *MESSAGES, NODE)}
 
 
 def outcome(target: Target, path: Path) -> tuple[str, str]:
@@ -60,8 +64,9 @@ def child(name: str, seed: int, first: int, last: int, folder: Path) -> None:
     target = TARGETS[name]
     seeds = target.seeds(folder)
     for number in range(first, last):
-        path = folder / f"input{made(seeds, seed, number, target.words)[0]}"
-        path.write_bytes(made(seeds, seed, number, target.words)[1])
+        suffix, content = made(target, seeds, seed, number)
+        path = folder / f"input{suffix}"
+        path.write_bytes(content)
         print(number, flush=True)
         print(json.dumps(outcome(target, path)), flush=True)
 
@@ -88,8 +93,12 @@ class Trial:
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
                     text=True,
+                    start_new_session=True,
                 )
-                number = self._watch(process, number)
+                try:
+                    number = self._watch(process, number)
+                finally:
+                    end(process)
         return self.counts
 
     def _watch(self, process: subprocess.Popen[str], number: int) -> int:
@@ -106,8 +115,7 @@ class Trial:
                 begun = False
             else:
                 number, begun = int(line), True
-        process.kill()
-        code = process.wait()
+        code = end(process)
         if begun and not line:
             why = "no end within a minute" if waiting else f"ended with {code}"
             self._count(number, "failed", why)
@@ -121,11 +129,18 @@ class Trial:
             keep(self.name, self.seed, number, words, self.corpus)
 
 
+def end(process: subprocess.Popen[str]) -> int:
+    """End a process and what it has started, and say with which code it ended."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    return process.wait()
+
+
 def keep(name: str, seed: int, number: int, words: str, corpus: Path) -> None:
     """Keep an input that failed."""
     with tempfile.TemporaryDirectory() as folder:
         target = TARGETS[name]
-        suffix, content = made(target.seeds(Path(folder)), seed, number, target.words)
+        suffix, content = made(target, target.seeds(Path(folder)), seed, number)
     (corpus / name).mkdir(parents=True, exist_ok=True)
     path = corpus / name / f"{seed}-{number}{suffix}"
     path.write_bytes(content)

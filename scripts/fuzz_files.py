@@ -32,23 +32,23 @@ class Target:
         name: for the command line and the corpus.
         seeds: writes into a folder what has to lie beside an input, and gives whole inputs.
         take: reads one; raises EtamError where it cannot.
-        words: inputs are JSON, whose values are exchanged too.
+        own: damage that this kind of input takes, beside that of bytes; told its suffix.
     """
 
     name: str
     seeds: Callable[[Path], Seeds]
     take: Callable[[Path], object]
-    words: bool = False
+    own: Callable[[bytearray, np.random.Generator, str], bytearray] | None = None
 
 
-def made(seeds: Seeds, seed: int, number: int, words: bool) -> tuple[str, bytes]:
+def made(target: Target, seeds: Seeds, seed: int, number: int) -> tuple[str, bytes]:
     """The suffix and the content of an input: always the same."""
     rng = np.random.default_rng([seed, number])
     suffix, whole = seeds[int(rng.integers(len(seeds)))]
     content = bytearray(whole)
     for _ in range(int(rng.integers(1, 5))):
-        if words and rng.random() < 0.7:
-            content = exchange(content, rng)
+        if target.own is not None and rng.random() < 0.7:
+            content = target.own(content, rng, suffix)
         else:
             other = seeds[int(rng.integers(len(seeds)))][1]
             content = damage(content, rng, other)
@@ -82,7 +82,7 @@ def damage(content: bytearray, rng: np.random.Generator, other: bytes) -> bytear
     return content
 
 
-def exchange(content: bytearray, rng: np.random.Generator) -> bytearray:
+def exchange(content: bytearray, rng: np.random.Generator, _suffix: str) -> bytearray:
     """Put another value in the place of one of a JSON text, or another name for a key."""
     text = content.decode(errors="replace")
     marks = [index for index, letter in enumerate(text) if letter in ':,[{"']
@@ -289,9 +289,9 @@ def bag_seeds(folder: Path) -> Seeds:
 FILES: Final[Sequence[Target]] = (
     Target("videos", video_seeds, read_source),
     Target("pictures", picture_seeds, read_picture),
-    Target("prompts", prompt_seeds, read_prompts_file, words=True),
-    Target("records", record_seeds, read_run_record, words=True),
-    Target("manifests", manifest_seeds, read_manifest, words=True),
+    Target("prompts", prompt_seeds, read_prompts_file, exchange),
+    Target("records", record_seeds, read_run_record, exchange),
+    Target("manifests", manifest_seeds, read_manifest, exchange),
     Target("weights", weight_seeds, read_weights),
     Target("bags", bag_seeds, read_source),
 )

@@ -32,6 +32,8 @@ THROTTLE_S: Final = 5.0
 MOST_TRACES: Final = 32
 """So many faults of different kinds are logged with where they happened."""
 LONGEST_REASON: Final = 300
+MOST_PARAMETERS: Final = 512
+"""In one request: each takes milliseconds, and meanwhile nobody else can set or ask for any."""
 _GONE: Final = rclpy_implementation.InvalidHandle
 """What raises it, was destroyed between being ready and being served."""
 _RCLPY: Final = str(Path(rclpy.__file__).parent)
@@ -229,6 +231,9 @@ def _guarded_service(
 
     def one_by_one(request: SetParameters.Request, response: Any) -> Any:
         """Each parameter has a result of its own, whatever becomes of the others."""
+        if (count := len(request.parameters)) > MOST_PARAMETERS:
+            response.results = [too_many(count)] * count
+            return response
         for parameter in request.parameters:
             alone = answered(SetParameters.Request(parameters=[parameter]), kind.Response())
             response.results.append(alone.results[0])
@@ -237,6 +242,15 @@ def _guarded_service(
     guarded = functools.wraps(callback)(one_by_one if kind is SetParameters else answered)
     guarded.guarded_for = faults  # type: ignore[attr-defined]
     return guarded
+
+
+def too_many(count: int) -> SetParametersResult:
+    """The answer to a parameter of a request with more of them than any node has."""
+    return SetParametersResult(
+        successful=False,
+        reason=f"the request sets {count} parameters, expected at most {MOST_PARAMETERS} and none "
+        "was set: send them in several requests",
+    )
 
 
 def refused(kind: Any, reason: str) -> Any:

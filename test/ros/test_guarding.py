@@ -20,7 +20,7 @@ from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from std_srvs.srv import SetBool, Trigger
 
-from etam_ros.ros.guarding import Faults, in_words, refused
+from etam_ros.ros.guarding import MOST_PARAMETERS, Faults, in_words, refused
 
 WRONG_TYPES = (10, 200, 255)
 NOT_SET = ParameterValue()
@@ -96,6 +96,19 @@ def test_an_odd_parameter_is_answered_in_words(tracker, odd):
         ListParameters, "list_parameters", ListParameters.Request(prefixes=[odd.name], depth=2**63)
     )
     assert process.process.poll() is None
+
+
+def test_a_request_of_more_parameters_than_there_are_is_refused_at_once(tracker):
+    _, client = tracker
+    many = [parameter("overlay.opacity", type=3, double_value=0.25)] * (MOST_PARAMETERS + 1)
+    request = SetParameters.Request(parameters=many)
+    results = client.call(SetParameters, "set_parameters", request).results
+    assert len(results) == len(many)
+    assert {result.successful for result in results} == {False}
+    assert f"sets {len(many)} parameters, expected at most {MOST_PARAMETERS}" in results[0].reason
+    request = SetParameters.Request(parameters=many[:2])
+    results = client.call(SetParameters, "set_parameters", request).results
+    assert [result.successful for result in results] == [True, True]
 
 
 def test_a_clock_from_before_time_is_told_once_and_the_next_one_is_read(tracker, ros):
