@@ -221,6 +221,7 @@ def _judged_videos(
         raise SourceError(f"{names[:160]} has no annotated frame after the first to judge")
     report = report_of(results)
     if folder is not None:
+        folder.runs_on = results[0]["runs_on"]
         _leave_report(run, report, before)
         folder.frames = sum(result["frames"] for result in results)
         if run.failures:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -26,7 +27,7 @@ from etam_ros.cli.terminal.speaking import (
 )
 
 _FOLLOW: Final = "Follow objects"
-_TRAIN: Final = "Train"
+_LEARN: Final = "Train and evaluate"
 _MACHINE: Final = "This machine"
 
 
@@ -54,7 +55,7 @@ VERBS: Final = {
         leaves_files=True,
     ),
     "segment": Verb(
-        "Segment objects in one picture, by clicks and boxes.",
+        "Segment objects in one picture, by clicks and boxes, or everything in it.",
         "etam segment photo.jpg --click 320,240 --out segmented",
         _FOLLOW,
         leaves_files=True,
@@ -80,20 +81,20 @@ VERBS: Final = {
     "eval": Verb(
         "Judge the masks on videos, bags or photographs with ground truth.",
         "etam eval DAVIS --prompt 1-click --baseline all --report scores",
-        _MACHINE,
+        _LEARN,
         leaves_files=True,
     ),
     "train": Verb(
         "Train a model on made-up clips, or fine-tune one on your own recordings.",
         "etam train --init etam_nano --data recordings --bce-share 0 --taught-presence 0 "
         "--lr 1e-4 --out tuned",
-        _TRAIN,
+        _LEARN,
         leaves_files=True,
     ),
     "pretrain": Verb(
         "Teach a light image encoder the features of a better one.",
         "etam pretrain --teacher efficienttam_s_512x512 --data photographs --out pretraining",
-        _TRAIN,
+        _LEARN,
         leaves_files=True,
     ),
     "doctor": Verb(
@@ -195,9 +196,16 @@ def _load(name: str) -> TyperCommand | TyperGroup:
         verb_app.command(name, cls=command_class)(getattr(module, name))
     command: Any = typer.main.get_command(verb_app)
     command.name = name
+    for each in (command, *getattr(command, "commands", {}).values()):
+        each.help = _unwrapped(each.help or "")
     command.epilog = f"[bold]Example:[/bold] {verb.example}"
     loaded: TyperCommand | TyperGroup = command
     return loaded
+
+
+def _unwrapped(text: str) -> str:
+    """Paragraphs of one line each: the terminal breaks them where its own lines end."""
+    return re.sub(r"(?<!\n)\n(?!\n)", " ", text)
 
 
 app = typer.Typer(

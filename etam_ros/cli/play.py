@@ -14,14 +14,13 @@ from etam_ros.config import PlayerConfig
 def play(
     ctx: typer.Context,
     config: PlayerConfig,
-    transport_profile: Annotated[
+    no_transport_profile: Annotated[
         bool,
         typer.Option(
-            " /--no-transport-profile",
+            "--no-transport-profile",
             help="Use Fast DDS as it comes, without the profile for large images.",
-            show_default=False,
         ),
-    ] = True,
+    ] = False,
 ) -> None:
     """Publish a video, a folder of images, a bag or a camera as ROS 2 images.
 
@@ -32,4 +31,5 @@ def play(
     from etam_ros.ros.player.executable import play as play_source
 
     with count_progress("frame") as on_frame:
-        play_source(config, ctx.args, transport_profile=transport_profile, on_frame=on_frame)
+        profile = not no_transport_profile
+        play_source(config, ctx.args, transport_profile=profile, on_frame=on_frame)

@@ -64,18 +64,18 @@ def segment(config: SegmentConfig, network: NetworkConfig, grid: EverythingConfi
     with open_segmenter(**vars(network)) as segmenter:
         segmenter.set_image(frame.image)
         if config.everything:
-            _everything(segmenter, frame, config, grid, network.model)
+            _everything(segmenter, frame, config, grid)
             return
-        answers = segmenter.segment(prompts)
+        answers, runs_on = segmenter.segment(prompts), segmenter.stages.name
     states = answered(prompts, answers)
-    _write(config, frame, states, network.model, answers if config.save_logits else ())
+    _write(config, frame, states, runs_on, answers if config.save_logits else ())
     unseen = [str(state.object_id) for state in states if state.occluded]
     without = f"; nothing seen of {', '.join(unseen)}" if unseen else ""
     _report(len(prompts), f"{without}; results in {config.folder}")
 
 
 def _everything(
-    segmenter: Segmenter, frame: Frame, config: SegmentConfig, grid: EverythingConfig, model: str
+    segmenter: Segmenter, frame: Frame, config: SegmentConfig, grid: EverythingConfig
 ) -> None:
     """Write all that is found in the picture."""
     from etam_ros.cli.terminal.progress import count_progress
@@ -85,7 +85,7 @@ def _everything(
     with count_progress("looking for everything") as progress:
         found = segmenter.everything(grid, on_progress=progress)
     states = listed(found[:LARGEST_ID])
-    _write(config, frame, states, model)
+    _write(config, frame, states, segmenter.stages.name)
     left = len(found) - len(states)
     without = f", without the {left} smallest, for which a mask picture has no ids" if left else ""
     _report(len(states), f"{without}; results in {config.folder}")
@@ -95,7 +95,7 @@ def _write(
     config: SegmentConfig,
     frame: Frame,
     states: Sequence[ObjectState],
-    model: str,
+    runs_on: str,
     answers: Sequence[SegmentedObject] = (),
 ) -> None:
     """Leave the results, whole or not at all."""
@@ -106,7 +106,7 @@ def _write(
 
     listing = Path(config.prompts) if config.prompts else None
     files = SEGMENTED.files if answers else SEGMENTED.files[:-1]
-    record = RunRecord("segment", config.image, model, frames_in_source=1, files=files)
+    record = RunRecord("segment", config.image, runs_on, frames_in_source=1, files=files)
     kept = kept_names(config.folder, listing, SEGMENTED)
     with ResultFolder(config.folder, SEGMENTED, record, kept=kept) as folder:
         write_segmented(folder.place, frame, states, answers)

@@ -340,10 +340,11 @@ def _bag(job: _TrackJob) -> TrackBag:
 def _report(summary: RunSummary, folder: ResultFolder, bag: str) -> None:
     ids = ", ".join(str(object_id) for object_id in summary.object_ids) or "none"
     how = "stopped after" if summary.stopped else "tracked"
+    frames = f"{summary.frames} frame{'' if summary.frames == 1 else 's'}"
     merged = ", ".join(str(object_id) for object_id in summary.merged_ids)
     same = f"; the same as another, and ended: {merged}" if merged else ""
     kept = f"; {folder.folder} keeps an earlier run's, which are whole" * folder.keeps_earlier
     typer.echo(
-        f"{how} {summary.frames} frames at {summary.fps:.1f} frames/s; objects: {ids}{same}; "
+        f"{how} {frames} at {summary.fps:.1f} frames/s; objects: {ids}{same}; "
         f"results in {folder.place}{bag and f' and {bag}'}{kept}"
     )

@@ -64,6 +64,7 @@ class ResultFolder:
     Attributes:
         place: where to write: the folder, or another in it while it holds results.
         frames: written so far; counted by whoever writes.
+        runs_on: as of the record, where it is known later than that; empty: as there.
 
     Raises:
         SourceError: the folder cannot be written, holds something else, or is another run's now.
@@ -79,6 +80,7 @@ class ResultFolder:
         resumed: bool = False,
     ) -> None:
         self.folder, self.place, self.frames = folder, folder, 0
+        self.runs_on = ""
         self._kind, self._record, self._kept = kind, record, frozenset(kept)
         self._ending = (COMPLETE, "")
         self._resumed: RunRecord | None = None
@@ -102,7 +104,10 @@ class ResultFolder:
     def record(self) -> RunRecord:
         """What is known of the run now."""
         state, reason = self._ending
-        return replace(self._record, state=state, reason=reason, frames=self.frames)
+        runs_on = self.runs_on or self._record.runs_on
+        return replace(
+            self._record, runs_on=runs_on, state=state, reason=reason, frames=self.frames
+        )
 
     @property
     def keeps_earlier(self) -> bool:

@@ -32,7 +32,9 @@ def picture_prompts(config: SegmentConfig, frame: Frame) -> list[TimedPrompt]:
     """
     file = Path(config.prompts)
     listed = with_ids(read_prompts(file, _ABSENT)) if config.prompts else []
-    given = prompts_from_options(config.click, config.background, config.box, known=listed)
+    given = prompts_from_options(
+        config.click, config.background, config.box, known=listed, of_video=False
+    )
     said = [*listed, *given]
     if not said:
         raise PromptError(

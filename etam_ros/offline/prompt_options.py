@@ -24,11 +24,8 @@ from etam_ros.records import BACKGROUND, FOREGROUND, Prompt
 CLICK: Final = "--click"
 BACKGROUND_CLICK: Final = "--background"
 BOX: Final = "--box"
-FORMS: Final = {
-    CLICK: "[ID:]x,y[@frame]",
-    BACKGROUND_CLICK: "[ID:]x,y[@frame]",
-    BOX: "[ID:]x0,y0,x1,y1[@frame]",
-}
+FORMS: Final = {CLICK: "[ID:]x,y", BACKGROUND_CLICK: "[ID:]x,y", BOX: "[ID:]x0,y0,x1,y1"}
+ON_FRAME: Final = "[@frame]"
 _PATTERN: Final = re.compile(r"(?:(\d{1,5}):)?([^:@]+)(?:@(\d{1,18}))?")
 
 
@@ -53,13 +50,15 @@ def prompts_from_options(
     boxes: Sequence[str],
     known: Sequence[TimedPrompt] = (),
     largest_id: int = LARGEST_ID,
+    of_video: bool = True,
 ) -> list[TimedPrompt]:
     """The prompts that options say.
 
     Args:
-        clicks, backgrounds, boxes: as FORMS says.
+        clicks, backgrounds, boxes: as FORMS says, of a video with ON_FRAME behind.
         known: prompts of a file, whose objects keep their ids.
         largest_id: that mask pictures hold.
+        of_video: whether there are frames to name; changes the words of a refusal alone.
 
     Returns:
         prompts by frame. An option without an id starts an object, which gets the lowest id that
@@ -68,9 +67,9 @@ def prompts_from_options(
     Raises:
         PromptError: an option is malformed, or does not say which object it means.
     """
-    said = [_read(CLICK, text, largest_id) for text in clicks]
-    said += [_read(BOX, text, largest_id) for text in boxes]
-    off = [_read(BACKGROUND_CLICK, text, largest_id) for text in backgrounds]
+    said = [_read(CLICK, text, largest_id, of_video) for text in clicks]
+    said += [_read(BOX, text, largest_id, of_video) for text in boxes]
+    off = [_read(BACKGROUND_CLICK, text, largest_id, of_video) for text in backgrounds]
     named = {item.prompt.object_id for item in known} | {each.object_id for each in said + off}
     unused = (number for number in range(1, largest_id + 2) if number not in named)
     owned = [(each.object_id or next(unused), each) for each in said]
@@ -94,13 +93,12 @@ def prompts_from_options(
     ]
 
 
-def _read(option: str, text: str, largest_id: int) -> _Said:
+def _read(option: str, text: str, largest_id: int, of_video: bool) -> _Said:
     found = _PATTERN.fullmatch(text)
     numbers = _numbers(found[2]) if found else ()
     if found is None or len(numbers) != (4 if option == BOX else 2):
-        raise PromptError(
-            f"{option} is {text!r}, expected {FORMS[option]} in pixels, without spaces"
-        )
+        form = FORMS[option] + ON_FRAME * of_video
+        raise PromptError(f"{option} is {text!r}, expected {form} in pixels, without spaces")
     if option == BOX and not (numbers[0] < numbers[2] and numbers[1] < numbers[3]):
         raise PromptError(f"{option} is {text!r}, expected x0 < x1 and y0 < y1")
     object_id = int(found[1] or 0)

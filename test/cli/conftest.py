@@ -17,7 +17,7 @@ def etam() -> Run:
     """Call `etam("weights", "list", KEY="value in the environment")` in a process of its own."""
 
     def run(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        env = dict(os.environ, OMP_NUM_THREADS="1", COLUMNS="200", **environment)
+        env = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", **environment}
         return subprocess.run(
             [sys.executable, "-m", "etam_ros.cli.main", *args],
             capture_output=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib import import_module
+from itertools import pairwise
 
 import pytest
 import typer
@@ -62,6 +63,23 @@ def test_help_of_a_verb_ends_with_its_example(etam, verb):
     done = etam(verb, "--help")
     assert done.returncode == 0, done.stderr
     assert done.stdout.rstrip().endswith(main.VERBS[verb].example)
+
+
+@pytest.mark.parametrize("verb", main.VERBS)
+def test_help_is_whole_in_a_narrow_terminal(etam, verb):
+    said = etam(verb, "--help", COLUMNS="80").stdout
+    assert "…" not in said
+    words = said.replace("│", " ").split()
+    for option in etam(verb, "--help").stdout.split():
+        if option.startswith("--"):
+            assert option in words
+    above = said.split("╭")[0]
+    lines = [line.strip() for line in above.splitlines()]
+    broken = [
+        line for line, after in pairwise(lines)
+        if line and after and len(line) + 1 + len(after.split()[0]) < 78
+    ]  # fmt: skip
+    assert broken == []  # lines end where the terminal does, not where those of the source do
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,8 @@ def test_the_model_that_ships_finds_what_is_clicked_on(segment, tmp_path):
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "masks.png", "objects.csv", "overlay.png", "run.json",
     }  # fmt: skip
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert record["runs_on"].startswith("etam_nano on ")
 
 
 def test_prompts_of_file_and_options_are_answered_in_order(segment, tmp_path):
@@ -156,6 +158,7 @@ def refused(ended, *words):
 
 def test_mistakes_are_one_line(segment, tmp_path, image):
     refused(segment(), "no prompts given", "--click X,Y")
+    refused(segment("--click", "5"), "--click is '5', expected [ID:]x,y in pixels")
     refused(segment("--click", "5,5@3"), "--click 5,5@3 is for frame 3", "frame 0 alone")
     refused(segment("--click", "120,5"), "--click 120,5: click (120, 5) lies outside")
     refused(segment("--click", "5,5", model="efficientsam_t"), "did you mean efficientsam_ti?")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,6 +76,15 @@ def test_new_objects_get_the_lowest_ids_that_nobody_names() -> None:
 def test_what_is_malformed_is_refused_in_words(options, words) -> None:
     with pytest.raises(PromptError, match=words):
         said(**options)
+
+
+@pytest.mark.parametrize("option", FORMS)
+def test_a_picture_has_no_frames_to_name(option) -> None:
+    kind = {"--click": "clicks", "--background": "backgrounds", "--box": "boxes"}[option]
+    given_options = {"clicks": (), "backgrounds": (), "boxes": (), kind: ("x",)}
+    for of_video, form in ((True, f"{FORMS[option]}[@frame]"), (False, FORMS[option])):
+        with pytest.raises(PromptError, match=re.escape(f"expected {form} in pixels")):
+            prompts_from_options(**given_options, of_video=of_video)
 
 
 @given(st.text(max_size=30), st.sampled_from(["clicks", "backgrounds", "boxes"]))

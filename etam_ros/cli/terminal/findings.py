@@ -189,7 +189,7 @@ def pieces() -> list[Piece]:
     rclpy_remedy = f"source /opt/ros/DISTRO/setup.bash, or the wheels: {GUIDE}"
     rebuild = f"with ROS there, build again: pip install . or colcon build, {GUIDE}"
     own_converter = "nothing: our own converter does it"
-    no_boxes = "nothing yet: boxes from a detector come in a later release"
+    no_boxes = "boxes from a detector, and results as boxes (Detection2DArray)"
     no_launch = "ros2 launch etam_ros tracker.launch.py; etam node still works"
     by_name = "tracking by a model's name alone"
     get_weights = "etam weights get efficienttam_ti_512x512"

@@ -66,6 +66,7 @@ def eval_photographs(
         title = f"{name}: {prompt}"
         report = _report_of(config, title, scores, pictures)
         if folder is not None:
+            folder.runs_on = "" if config.no_model else name
             write_photographs(folder.place, report, pictures, before)
     console.print(image_table(title, scores))
     if folder is not None:

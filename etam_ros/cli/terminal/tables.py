@@ -171,10 +171,7 @@ def comparison_table(title: str, comparison: Comparison) -> Group:
     for video in comparison.videos:
         numbers = percent(video.before), percent(video.after), points(video.gain)
         table.add_row(printable(video.name), *numbers)
-    changed = "; ".join(
-        f"{name} was {before}, is {after}" for name, before, after in comparison.changed
-    )
-    lines = [f"changed: {changed or 'no setting'}"]
+    lines = [f"changed: {'; '.join(comparison.changes) or 'no setting'}"]
     if comparison.left_out:
         lines.append(f"only in one of them: {', '.join(comparison.left_out)}")
     gain = comparison.gain

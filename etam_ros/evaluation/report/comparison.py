@@ -52,6 +52,14 @@ class Comparison:
     one: str = "video"
 
     @property
+    def changes(self) -> tuple[str, ...]:
+        """The settings that differ, each in words."""
+        return tuple(
+            f"{_plain_name(name)} was {_plain_value(before)}, is {_plain_value(after)}"
+            for name, before, after in self.changed
+        )
+
+    @property
     def verdict(self) -> str:
         """In one sentence."""
         mean, one = f"{points(self.gain.mean)} points of {self.measure}", f"one {self.one}"
@@ -63,6 +71,20 @@ class Comparison:
         if not self.gain.excludes_zero:
             return f"{mean}, {span}: no more than noise"
         return f"{mean}, {span}: {'better' if self.gain.mean > 0 else 'worse'}, more than noise"
+
+
+def _plain_name(path: str) -> str:
+    """A setting as its option is called: settings.protocol.name is the protocol."""
+    name = path.removeprefix("settings.")
+    for group in ("protocol", "network"):
+        name = group if name == f"{group}.name" else name.removeprefix(f"{group}.")
+    return name.replace("_", " ")
+
+
+def _plain_value(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        value = ", ".join(map(str, value))
+    return "not given" if value in (None, "") else str(value)
 
 
 def compare(before: Sequence[Result], after: Sequence[Result]) -> Comparison:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from etam_ros.errors import SourceError
-from etam_ros.evaluation.report.comparison import compare, points
+from etam_ros.evaluation.metrics.intervals import Interval
+from etam_ros.evaluation.report.comparison import Comparison, compare, points
 
 
 def results(scores: dict[str, float], *, prompt: str = "mask", **of: str) -> list[dict[str, Any]]:
@@ -32,9 +33,28 @@ def test_a_small_gain_on_every_video_is_more_than_noise() -> None:
     )
     assert found.gain.mean == pytest.approx(0.02)
     assert found.changed == (("settings.protocol.prompt", "mask", "box"),)
+    assert found.changes == ("prompt was mask, is box",)
     assert found.verdict == (
         "+2.0 points of J&F, 95 % interval +2.0 to +2.0: better, more than noise"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after", "words"),
+    [
+        ("settings.protocol.name", "semi", "online", "protocol was semi, is online"),
+        ("settings.protocol.correct_below", None, 0.5, "correct below was not given, is 0.5"),
+        ("settings.baselines", [], ["copy", "flow"], "baselines was not given, is copy, flow"),
+        ("settings.network.weights", "a.pt", "", "weights was a.pt, is not given"),
+        ("versions.torch", "2.9", "2.10", "versions.torch was 2.9, is 2.10"),
+        ("settings.interactions", 0, False, "interactions was 0, is False"),
+    ],
+)
+def test_what_was_changed_is_told_in_words(
+    name: str, before: object, after: object, words: str
+) -> None:
+    found = Comparison((), Interval(0.0, None, None, 0), ((name, before, after),), ())
+    assert found.changes == (words,)
 
 
 def test_gains_and_losses_are_noise() -> None:
