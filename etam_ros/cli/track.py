@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,8 @@ import typer
 
 from etam_ros.cli.terminal.errors import EXIT_CUT, EXIT_INTERRUPTED, say_error
 from etam_ros.cli.terminal.options import options_of
-from etam_ros.config import NetworkConfig, OverlayConfig, TrackerConfig
+from etam_ros.cli.terminal.track_job import TrackJob, follow, pick, record_of
+from etam_ros.config import NetworkConfig, TrackerConfig
 from etam_ros.errors import PromptError
 from etam_ros.everything_config import EverythingConfig, MaskletsConfig
 from etam_ros.offline.config import PROCESSED, BagOutputConfig, ReplayConfig, TrackConfig
@@ -20,27 +20,9 @@ from etam_ros.offline.config import PROCESSED, BagOutputConfig, ReplayConfig, Tr
 if TYPE_CHECKING:
     from etam_ros.media.frame_source import FrameSource
     from etam_ros.media.result_folder import ResultFolder
-    from etam_ros.media.run_record import RunRecord
     from etam_ros.offline.prompts_file import TimedPrompt, TimedRemoval
-    from etam_ros.offline.track_bag import TrackBag
-    from etam_ros.offline.track_run import RunSummary, TrackRun
+    from etam_ros.offline.track_run import RunSummary
     from etam_ros.records import Frame
-    from etam_ros.runtime import Stages
-    from etam_ros.segmenting.masklets import Masklets
-    from etam_ros.tracking import Tracker
-
-
-@dataclass(frozen=True)
-class _TrackJob:
-    """What a run writes, and how it tracks."""
-
-    config: TrackConfig
-    tracking: TrackerConfig
-    bag: BagOutputConfig
-    tracker: str
-    grid: EverythingConfig
-    masklets: MaskletsConfig
-    largest_id: int
 
 
 @options_of(TrackConfig, positional="source")
@@ -95,7 +77,7 @@ def track(
     said, largest = _said(config)
     if config.save_logits:  # to be compared: nothing filled in, nothing forgotten
         tracking = replace(tracking, fill_hole_area=0, conditioning_memories=0)
-    job = _TrackJob(config, tracking, bag, replay.tracker, grid, masklets, largest)
+    job = TrackJob(config, tracking, bag, replay.tracker, grid, masklets, largest)
     needs_prompts = not said and not config.pick and not config.everything
     if needs_prompts:
         _check_brings_prompts(config.source)
@@ -120,13 +102,13 @@ def track(
         with open_stages(**vars(network)) as stages:
             to_track: Iterable[Frame] = to_follow
             if config.pick:
-                to_do, to_track = _pick(said, to_follow, stages, job)
+                to_do, to_track = pick(said, to_follow, stages, job)
             run = TrackRun(to_do, largest)
-            record, kept = _record(to_follow, stages, job), kept_names(config.folder, listing)
+            record, kept = record_of(to_follow, stages, job), kept_names(config.folder, listing)
             with ResultFolder(config.folder, TRACKED, record, kept=kept) as folder:
                 if config.pick:
                     _keep_picked(to_do, config.folder)
-                summary = _run(run, to_follow, to_track, stages, job, folder)
+                summary = follow(run, to_follow, to_track, stages, job, folder)
                 left = "" if summary.stopped or summary.cut else run.unprompted(summary.frames)
                 if left:
                     folder.end(FAILED, left)
@@ -207,24 +189,6 @@ def _tell(source: FrameSource, told: set[str]) -> None:
             told.add(note)
 
 
-def _pick(
-    said: list[TimedPrompt], source: FrameSource, stages: Stages, job: _TrackJob
-) -> tuple[list[TimedPrompt], Iterable[Frame]]:
-    """Prompts with those that are clicked in a window, and the frames that they are for."""
-    from etam_ros.cli.terminal.interrupts import stop_on_interrupt
-    from etam_ros.offline.picking.session import PickSession
-    from etam_ros.offline.picking.window import pick_in_window
-    from etam_ros.tracking import Tracker
-
-    session = PickSession(source, Tracker(stages, job.tracking), said, job.largest_id)
-    with stop_on_interrupt(words=b"\n") as stop:
-        picked = pick_in_window(session, stop=stop)
-    if not picked:
-        typer.echo("left without tracking: nothing was written", err=True)
-        raise typer.Exit(EXIT_INTERRUPTED)
-    return list(session.prompts), session.frames_to_track()
-
-
 def _keep_picked(said: Sequence[TimedPrompt | TimedRemoval], folder: Path) -> None:
     """Keep what was clicked on, whatever becomes of the run."""
     from etam_ros.offline.prompts_file import TimedPrompt
@@ -232,109 +196,6 @@ def _keep_picked(said: Sequence[TimedPrompt | TimedRemoval], folder: Path) -> No
 
     picked = [item for item in said if isinstance(item, TimedPrompt)]
     typer.echo(f"{len(picked)} prompts in {write_prompts(folder, picked)}")
-
-
-def _record(source: FrameSource, stages: Stages, job: _TrackJob) -> RunRecord:
-    """What is known of a run before it begins."""
-    from etam_ros.media.run_record import RunRecord
-    from etam_ros.offline.output_folder import LOGITS, MASKS, OBJECTS, OVERLAY
-
-    overlay = () if job.config.no_overlay else (OVERLAY,)
-    logits = (LOGITS,) if job.config.save_logits else ()
-    return RunRecord(
-        "track",
-        job.config.source,
-        stages.name,
-        frames_in_source=source.frame_count,
-        files=(MASKS, OBJECTS, *overlay, *logits),
-    )
-
-
-def _run(
-    run: TrackRun,
-    source: FrameSource,
-    frames: Iterable[Frame],
-    stages: Stages,
-    job: _TrackJob,
-    folder: ResultFolder,
-) -> RunSummary:
-    from etam_ros.cli.terminal.interrupts import stop_on_interrupt
-    from etam_ros.cli.terminal.progress import frame_progress
-    from etam_ros.media.run_record import CUT, INTERRUPTED
-    from etam_ros.offline.track_output import TrackOutput
-    from etam_ros.tracking import Tracker
-
-    tracker = Tracker(stages, job.tracking)
-    masklets = _masklets(tracker, job) if job.config.everything else None
-    with ExitStack() as stack:
-        bag = _bag(job) if job.bag.out_bag else None
-        if bag is not None:
-            stack.push(_tell_unfinished(bag))  # once it was tried to finish it
-            stack.enter_context(bag)
-        advance = stack.enter_context(
-            frame_progress(f"tracking {source.name}", source.frame_count)
-        )
-        stop = stack.enter_context(stop_on_interrupt())
-        output = stack.enter_context(
-            TrackOutput(
-                folder.place,
-                fps=source.fps,
-                overlay=None if job.config.no_overlay else OverlayConfig(),
-                save_logits=job.config.save_logits,
-                wide_ids=job.config.wide_ids,
-                bag=bag,
-            )
-        )
-
-        def on_frame() -> None:
-            folder.frames += 1
-            advance()
-
-        summary = run.run(frames, tracker, output, masklets=masklets, on_frame=on_frame, stop=stop)
-        if summary.stopped and not source.live:  # to stop it is how a camera ends
-            folder.end(INTERRUPTED)
-        elif summary.cut:
-            folder.end(CUT, summary.cut)
-        if bag is not None:
-            bag.record = folder.record
-            if summary.stopped:
-                bag.mark_stopped()
-        if output.note:
-            typer.echo(f"note: {output.note}", err=True)
-        return summary
-
-
-def _masklets(tracker: Tracker, job: _TrackJob) -> Masklets:
-    from etam_ros.segmenting.masklets import Masklets
-
-    return Masklets(tracker, job.masklets, job.grid, job.largest_id)
-
-
-def _tell_unfinished(bag: TrackBag) -> Callable[..., None]:
-    """Say where what there is of a bag lies, if the run breaks off."""
-
-    def on_exit(kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            typer.echo(f"note: the bag was not finished, {bag.unfinished} can be read", err=True)
-
-    return on_exit
-
-
-def _bag(job: _TrackJob) -> TrackBag:
-    from etam_ros.offline.track_bag import TRACKER, TrackBag
-
-    quality = OverlayConfig.jpeg_quality if job.bag.bag_overlay else None
-    bag = TrackBag(
-        Path(job.bag.out_bag),
-        job.bag.bag_storage,
-        tracker=job.tracker or TRACKER,
-        overlay_quality=quality,
-    )
-    if bag.replaces:
-        typer.echo(
-            f"note: what an earlier run left unfinished in {bag.unfinished} is gone", err=True
-        )
-    return bag
 
 
 def _report(summary: RunSummary, folder: ResultFolder, bag: str) -> None:
