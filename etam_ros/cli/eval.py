@@ -77,7 +77,7 @@ def _judge_and_tell(config: EvaluationConfig, console: Console) -> float:
     from etam_ros.cli.terminal.photographs import tell_reports
     from etam_ros.evaluation.report.photographs import is_photographs
     from etam_ros.evaluation.runs.store import is_run
-    from etam_ros.evaluation.truth.opening import open_photographs
+    from etam_ros.evaluation.truth.opening import check_exists, open_photographs
 
     runs = [each for each in config.sources if is_run(Path(each)) or is_photographs(Path(each))]
     sources = [each for each in config.sources if each not in runs]
@@ -96,6 +96,8 @@ def _judge_and_tell(config: EvaluationConfig, console: Console) -> float:
         mean = _tell_videos(results, earlier[-1], console)
         _tell_comparisons({each: _read_run(each) for each in earlier[:-1]}, results, console)
         return mean
+    for each in sources:
+        check_exists(Path(each))  # before an earlier report is blamed
     if config.moved:
         return _videos(config, sources, runs, console)
     photographs = [open_photographs(each, config.truth) for each in sources]
@@ -231,9 +233,14 @@ def _judged_videos(
 
 def _read_run(name: str) -> list[Result]:
     """The results of an earlier run; says where it is not whole."""
+    from etam_ros.evaluation.report.photographs import is_photographs
     from etam_ros.evaluation.runs.store import REPORT, read_run
     from etam_ros.media.run_record import COMPLETE, read_record
 
+    if is_photographs(Path(name)):
+        raise SourceError(
+            f"{name} is a report on photographs, expected one on videos: compare like with like"
+        )
     results = read_run(Path(name))
     record = read_record(Path(name) / REPORT.record)
     if record is not None and record.state != COMPLETE:

@@ -42,6 +42,12 @@ def open_photographs(source: str, truth: str) -> list[LabelledPhotograph] | None
     return None
 
 
+def check_exists(path: Path) -> None:
+    """Raise SourceError where there is nothing at the place of a source."""
+    if not path.exists():
+        raise SourceError(f"{path} does not exist, expected {_EXPECTED}")
+
+
 def open_videos(
     source: str, truth: str = "", bags: BagConfig | None = None, *, truth_from: str = AUTO
 ) -> list[LabelledVideo]:
@@ -66,8 +72,7 @@ def open_videos(
         return [labelled_bag(each, truth, bags.topic, bags.recover) for each in found]
     if truth:
         return [video_with_truth(source, Path(truth), bags, truth_from=truth_from)]
-    if not path.exists():
-        raise SourceError(f"{path} does not exist, expected {_EXPECTED}")
+    check_exists(path)
     if path.suffix.lower() == ".json":
         return CocoFile(path).videos()
     if path.is_dir():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -130,6 +131,46 @@ def test_what_cannot_be_compared_is_one_line(
     assert said.count("\n") == 1
     made = (second / "index.html").is_file()
     assert made == (change in ("truth", "names")), "a page without the comparison"
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("missing", "missing does not exist, expected"),
+        ("video", "is a report on photographs, expected one on videos"),
+    ],
+)
+def test_the_folder_that_is_wrong_is_the_one_that_is_named(
+    photographs: Path,
+    tmp_path: Path,
+    source: str,
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    report = tmp_path / "first"
+    assert judge(photographs, report, "disc") == 0
+    assert json.loads((report / "run.json").read_text())["runs_on"] == ""
+    for kind in ("images", "masks"):
+        frames = {"images": "frames"}.get(kind, kind)
+        shutil.copytree(photographs / kind, tmp_path / "video" / "street" / frames)
+    capsys.readouterr()
+    assert (
+        run(
+            [
+                "eval",
+                "--no-model",
+                "--baseline",
+                "copy",
+                "--compare",
+                str(report),
+                str(tmp_path / source),
+            ]
+        )
+        == 2
+    )
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.count("\n") == 1
 
 
 def test_pictures_are_bounded_and_the_worst_are_kept() -> None:
