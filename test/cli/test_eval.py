@@ -289,3 +289,21 @@ def test_results_of_others_are_no_report(here, dataset: Path, tmp_path: Path) ->
     assert looked.code == 2
     assert "holds results, which no earlier run wrote" in looked.stderr
     assert (results / "thesis.json").read_text() == "[1, 2, 3]"
+
+
+@pytest.mark.parametrize("more", [(), ("--fresh",)])
+def test_reports_of_another_kind_are_left_alone(
+    here, dataset: Path, photographs: Path, tmp_path: Path, more: tuple[str, ...]
+) -> None:
+    kinds = {"videos": (str(dataset), "copy"), "photographs": (str(photographs), "disc")}
+    for kind, (source, baseline) in kinds.items():
+        options = ("--no-model", "--baseline", baseline, "--report", str(tmp_path / f"of_{kind}"))
+        assert here("eval", source, *options).code == 0
+    for kind, (source, baseline) in kinds.items():
+        (other,) = (tmp_path / f"of_{name}" for name in kinds if name != kind)
+        before = {path: path.read_bytes() for path in other.rglob("*.*") if path.is_file()}
+        options = ("--no-model", "--baseline", baseline, "--report", str(other))
+        refused = here("eval", source, *options, *more)
+        assert refused.code == 2
+        assert f"holds something else than judged {kind}" in refused.stderr
+        assert {path: path.read_bytes() for path in before} == before

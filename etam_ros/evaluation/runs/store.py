@@ -164,10 +164,21 @@ def open_report(folder: Path, source: str, runs_on: str, *, fresh: bool) -> Resu
     Raises:
         SourceError: another run writes there now, or it holds something else.
     """
+    _check_kind(folder)
     record = RunRecord("eval", source, runs_on, files=REPORT.files)
     run = ResultFolder(folder, REPORT, record, resumed=not fresh)
     _clean(run.place)
     return run
+
+
+def _check_kind(folder: Path) -> None:
+    """Raise SourceError where a folder holds what `etam eval` has made of anything but videos."""
+    others = is_marked(folder, REPORT) and not is_run(folder)
+    if others and any((folder / name).exists() for name in REPORT.files):
+        raise SourceError(
+            f"--report {folder} holds something else than judged videos, expected a new or empty "
+            "folder, or that of an earlier run over videos: choose another"
+        )
 
 
 def _clean(folder: Path) -> None:
