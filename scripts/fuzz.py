@@ -37,6 +37,7 @@ from fuzz_node import NODE
 CORPUS = Path(__file__).resolve().parents[1] / "test" / "corpus"
 MEMORY_BYTES = 8 * 2**30
 PATIENCE_S = 60.0
+PATIENCE_AT_FIRST_S = 300.0  # libraries are loaded
 LONGEST_LINE = 1500
 TARGETS: dict[str, Target] = {target.name: target for target in (*FILES, *MESSAGES, NODE)}
 
@@ -104,20 +105,20 @@ class Trial:
     def _watch(self, process: subprocess.Popen[str], number: int) -> int:
         """Count what a process tells; the number of the input that is next."""
         assert process.stdout is not None
-        first, begun = number, False
+        first, begun, patience_s = number, False, PATIENCE_AT_FIRST_S
         while True:
-            waiting = not select.select([process.stdout], [], [], PATIENCE_S)[0]
+            waiting = not select.select([process.stdout], [], [], patience_s)[0]
             line = "" if waiting else process.stdout.readline()
             if not line or time.monotonic() > self.end:
                 break
             if line.startswith("["):
                 self._count(number, *json.loads(line))
-                begun = False
+                begun, patience_s = False, PATIENCE_S
             else:
                 number, begun = int(line), True
         code = end(process)
         if begun and not line:
-            why = "no end within a minute" if waiting else f"ended with {code}"
+            why = f"no end within {patience_s:.0f} s" if waiting else f"ended with {code}"
             self._count(number, "failed", why)
         elif not line and number == first and not self.counts:
             raise SystemExit(f"target {self.name} cannot begin, it ended with {code}")

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from etam_ros.errors import ConfigError, EtamError
 
+NO_SECURITY: Final = "doesn't have the security libraries"
+"""Fast DDS says so where it was built without DDS security, as in the wheels."""
 EXPECTED: Final = {
     "--params-file": "a YAML file of parameters that can be read",
     "--log-level": "debug, info, warn, error or fatal, or LOGGER:=LEVEL",
@@ -85,7 +87,10 @@ def node_refusal(error: Exception) -> ConfigError | None:
     if not type(error).__module__.startswith("rclpy"):
         return None
     said = " ".join(_IN_SOURCES.sub("", str(error)).split())
-    return ConfigError(f"the node cannot be made: {said:.500}; look at -p, -r and --params-file")
+    hint = "look at -p, -r and --params-file"
+    if NO_SECURITY in said:
+        hint = "ROS_SECURITY_ENABLE asks for it: take the middleware of a ROS installation"
+    return ConfigError(f"the node cannot be made: {said:.500}; {hint}")
 
 
 def check_log_folder(environment: Mapping[str, str]) -> None:

@@ -13,6 +13,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
 import etam_ros
+from etam_ros.ros.startup import NO_SECURITY
 
 SCRIPT = Path(__file__).with_name("small_node.py")
 ROOT = str(Path(etam_ros.__file__).parents[1])  # a script alone would not find a bare checkout
@@ -123,6 +124,33 @@ def test_a_log_that_cannot_be_written_is_called_that(start, ros_environment, cha
     (line,) = process.log.splitlines()
     assert words in line
     assert "set ROS_LOG_DIR" in line
+
+
+def test_where_security_is_enforced_and_cannot_be_had_nothing_runs_open(
+    start, ros_environment, tmp_path
+):
+    enforced = {
+        **ros_environment,
+        "ROS_SECURITY_ENABLE": "true",
+        "ROS_SECURITY_STRATEGY": "Enforce",
+        "ROS_SECURITY_KEYSTORE": str(tmp_path),
+    }
+    process = start("none", environment=enforced)
+    assert process.exit_code() == 2
+    assert "SECURITY ERROR" in process.log.splitlines()[-1]
+    folder = tmp_path / "enclaves"
+    folder.mkdir()
+    for name in (
+        "identity_ca.cert.pem", "permissions_ca.cert.pem", "cert.pem", "key.pem",
+        "governance.p7s", "permissions.p7s",
+    ):  # fmt: skip
+        (folder / name).write_text("no key")
+    process = start("none", environment=enforced)
+    assert process.exit_code() == 2
+    line = process.log.splitlines()[-1]
+    assert line.startswith("small_node: the node cannot be made")
+    if NO_SECURITY in line:  # as in the wheels
+        assert "take the middleware of a ROS installation" in line
 
 
 @pytest.mark.parametrize("words", ["made", "making"])
