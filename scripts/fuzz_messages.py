@@ -432,8 +432,9 @@ def _parameters() -> tuple[Any, dict[str, Any]]:
     stack = ExitStack()
     atexit.register(stack.close)
     os.environ.update(stack.enter_context(isolated_domain()))
-    rclpy.init(args=[])
-    stack.callback(rclpy.shutdown)
+    if not rclpy.ok():
+        rclpy.init(args=[])
+        stack.callback(rclpy.try_shutdown)
     node = Node("fuzzed")
     NodeParameters(node, lambda: True, lambda _: None, lambda _: None)
     names = [*parameter_options(), "use_sim_time"]

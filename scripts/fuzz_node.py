@@ -105,8 +105,9 @@ class Session:
         self._environment = stack.enter_context(isolated_domain())
         self._environment.setdefault("OMP_NUM_THREADS", "1")
         os.environ.update(self._environment)
-        rclpy.init(args=[])
-        stack.callback(rclpy.try_shutdown)
+        if not rclpy.ok():
+            rclpy.init(args=[])
+            stack.callback(rclpy.try_shutdown)
         self._node = Node("fuzzer", use_global_arguments=False)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
@@ -181,7 +182,7 @@ class Session:
         from lifecycle_msgs.msg import Transition
         from lifecycle_msgs.srv import ChangeState, GetState
 
-        end = time.monotonic() + ANSWER_S
+        end = time.monotonic() + 3 * ANSWER_S  # torch is loaded
         while time.monotonic() < end:
             state = self._call(GetState, "get_state", GetState.Request()).current_state.label
             if state == "active":

@@ -99,7 +99,7 @@ def moved_photographs(source: str, moved: str, frames: int) -> list[MovedPhotogr
             f"{source} cannot be moved over, expected photographs: a folder with images/ and "
             "masks/"
         )
-    videos = []
+    videos: list[MovedPhotograph] = []
     for view in views:
         of_view = [video for each in on_disk if (video := _moved(each, view, frames)) is not None]
         if not of_view:

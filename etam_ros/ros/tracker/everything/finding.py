@@ -197,7 +197,8 @@ def _follow(
     still = before.still_followed(tracking)
     objects, followed, known, refused, too_small = [], 0, 0, 0, 0
     for each in found:
-        tracked, state = None, shown_by(each, still)
+        tracked: TrackedObject | None = None
+        state = shown_by(each, still)
         if state is not None:
             known += 1
         elif len(tracker.object_ids) >= tracker.config.max_objects:
