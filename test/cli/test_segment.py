@@ -132,11 +132,12 @@ def test_everything_is_listed_the_largest_first(segment, tmp_path):
     masks = [ids == each for each in np.unique(ids)]
     overlaps = [(mask & truth).sum() / (mask | truth).sum() for mask in masks]
     assert max(overlaps) > 0.9
-    first = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
-    assert set(first) == {"masks.png", "objects.csv", "overlay.png"}
+    names = {"masks.png", "objects.csv", "overlay.png"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {*names, "run.json"}
+    first = {name: (tmp_path / "out" / name).read_bytes() for name in names}
     again = segment("--everything", "--points-per-side", "4", model="etam_nano", weights="")
     assert again[0] == 0
-    assert first == {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    assert first == {name: (tmp_path / "out" / name).read_bytes() for name in names}
 
 
 def test_what_does_not_go_with_everything_is_said(segment, tmp_path):
