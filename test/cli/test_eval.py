@@ -156,7 +156,7 @@ def test_runs_are_compared(here, dataset: Path, tmp_path: Path, form: str) -> No
     assert finished.code == 0, finished.stderr
     assert f"J&F against {copy}" in finished.stdout
     assert "points of J&F, 95 % interval" in finished.stdout
-    assert "baselines was ['copy'], is ['flow']" in finished.stdout
+    assert "changed: baselines was copy, is flow" in finished.stdout
 
 
 def test_the_same_run_differs_in_nothing(here, dataset: Path, tmp_path: Path) -> None:

@@ -55,8 +55,9 @@ class Watched:
     ):
         self.frames += not same_frame
         result = FrameResult(
-            self.frames, 0, "", (48, 64), states, np.zeros((48, 64), np.uint16), False, forgotten
-        )
+            self.frames, 0, "", (48, 64), states, np.zeros((48, 64), np.uint16),
+            forgotten_ids=forgotten,
+        )  # fmt: skip
         header = Header(frame_id=str(self.frames))
         followed = {*coming, *(each.object_id for each in states)}
         self.watch.look(
