@@ -26,7 +26,7 @@ import torch
 
 from etam_ros.config import DEFAULT_MODEL
 from etam_ros.errors import EtamError, TrainingError
-from etam_ros.media.files import writing_whole
+from etam_ros.media.files import writing, writing_whole
 from etam_ros.options import counts
 from etam_ros.plain_options import add_options, given_options
 from etam_ros.synthetic.samples import ClipSource
@@ -127,8 +127,9 @@ def train_by_the_clock(
         {"what": "chosen", **asdict(choice), "steps": steps},
     ]
     folder = Path(config.out)
-    with writing_whole(folder / "choice.json") as unfinished:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
+    with writing_whole(folder / "choice.json") as unfinished:
         unfinished.write_text(json.dumps(rows, indent=1) + "\n")
     chosen = replace(
         config,
