@@ -59,7 +59,7 @@ ENOUGH: Final = 0.9
 """Share of the best rate that is as good as the best."""
 LONGEST_MEASURING_S: Final = 10.0
 """For clips, and again for steps: what is measured is not trained."""
-TIMED_STEPS: Final = 2
+TIMED_STEPS: Final = 1
 FULLEST: Final = 0.6
 """Share of a GPU's memory that a measured step may take: corrections and stills take more."""
 
