@@ -60,6 +60,7 @@ ENOUGH: Final = 0.9
 LONGEST_MEASURING_S: Final = 10.0
 """For clips, and again for steps: what is measured is not trained."""
 TIMED_STEPS: Final = 1
+"""Of each size, after one that is not timed."""
 FULLEST: Final = 0.6
 """Share of a GPU's memory that a measured step may take: corrections and stills take more."""
 
