@@ -36,7 +36,8 @@ def test_list_names_all_models_and_says_which_are_here(etam, hub):
     put_into_cache(hub, NAME)
     done = etam("weights", "list", **hub)
     assert done.returncode == 0, done.stderr
-    rows = [line.split() for line in done.stdout.splitlines() if line.startswith("efficienttam_")]
+    lines = [line.split() for line in done.stdout.splitlines()]
+    rows = [line for line in lines if line[0].startswith("efficienttam_") and "px" in line]
     assert len(rows) == 8
     here = {row[0]: row[-1] for row in rows}
     assert here[NAME].endswith(f"{NAME}.pt")

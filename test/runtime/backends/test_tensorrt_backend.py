@@ -32,6 +32,7 @@ from etam_ros.runtime.exported import (
     write_export,
 )
 from etam_ros.runtime.parity import ParityReport
+from etam_ros.runtime.sealed import sealed
 from etam_ros.tracking.parity_clip import follow_clip
 
 VERSION = "1.7.1"
@@ -58,7 +59,7 @@ def write_plans(exported: ExportedModel, key: PlanKey) -> None:
     plan = f"for {key.target}".encode()
     (folder / "self_attend.plan").write_bytes(plan)
     told = {"key": asdict(key), "plans": {"self_attend": hashlib.sha256(plan).hexdigest()}}
-    (folder / KEY_FILE).write_text(json.dumps(told))
+    (folder / KEY_FILE).write_text(json.dumps(sealed(told)))
 
 
 @pytest.fixture
@@ -115,7 +116,7 @@ def test_plans_of_another_key_are_refused_with_the_command_or_built(
     rtx_4090: pytest.MonkeyPatch,
     differs: str,
 ) -> None:
-    write_plans(exported, key)
+    write_plans(exported, replace(key, files="another") if differs == "export" else key)
     request, wanted = request_for(exported), "1.7.1 for sm89 ("
     if differs == "GPU":
         rtx_4090.setattr(torch.cuda, "get_device_capability", lambda: (12, 0))
@@ -125,8 +126,6 @@ def test_plans_of_another_key_are_refused_with_the_command_or_built(
         wanted = "9.9.9 for sm89 ("
     elif differs == "workspace":
         request, wanted = replace(request, workspace_mib=256), "for sm89 within 256 MiB ("
-    else:
-        exported.file("self_attend").write_bytes(b"A graph")
     with pytest.raises(BackendError) as refused:
         engines.open_engine(request, follow_clip, build=False)
     (line,) = str(refused.value).splitlines()

@@ -143,7 +143,7 @@ def test_an_unknown_target_is_said_with_those_there_are(
 def test_a_graph_that_is_none_is_said(copy: ExportedModel, key: PlanKey) -> None:
     copy.file("encode_image").write_bytes(b"no graph")
     with pytest.raises(BackendError, match=r"cannot read .*encode_image.onnx .* to export again"):
-        build_plans(copy, replace(key, files=copy.content), tensorrt_rtx)
+        build_plans(copy, replace(key, files="changed"), tensorrt_rtx)
 
 
 def test_a_copied_folder_has_the_same_plans(copy: ExportedModel, key: PlanKey) -> None:
