@@ -343,7 +343,7 @@ def test_time_that_jumps_stops_it_and_time_that_stands_still_too(start_follower,
 
     def stopped():
         advance()
-        return "lost: the clock jumped by -5" in robot.states[-1]
+        return any("lost: the clock jumped by -" in state for state in robot.states)
 
     client.wait_until(stopped, "a jump")
     robot.until(robot.stands)
