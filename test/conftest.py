@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -29,11 +29,30 @@ def _engines_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture(scope="session")
-def tiny_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of engines that holds an export of tiny_test with random:0 in fp32: copy it."""
+def export_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Call `export_once("tiny_test", "fp32", layout)`: a folder of engines that holds one export.
+
+    Exporting is slow: all processes that run tests share what it makes. Copy it to change it.
+    """
     from etam_ros.runtime.backends.torch.weights import NetworkSource
     from etam_ros.runtime.export import export_model
+    from etam_ros.runtime.exported import BY_LENGTH
 
-    folder = tmp_path_factory.mktemp("tiny_export")
-    export_model(NetworkSource("tiny_test", "random:0"), "fp32", folder)
-    return folder
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+
+    def export(model: str, precision: str, layout: str = BY_LENGTH) -> Path:
+        folder = base / "exports" / f"{model}_{precision}_{layout}"
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = "" if model == "etam_nano" else "random:0"
+        export_model(NetworkSource(model, weights), precision, folder, layout=layout)
+        return folder
+
+    return export
+
+
+@pytest.fixture(scope="session")
+def tiny_export(export_once: Callable[..., Path]) -> Path:
+    """A folder of engines that holds an export of tiny_test with random:0 in fp32: copy it."""
+    return export_once("tiny_test", "fp32")

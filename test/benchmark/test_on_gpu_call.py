@@ -58,7 +58,7 @@ def test_a_rehearsal_says_what_is_right_and_how_fast_it_is(tmp_path: Path) -> No
 
 
 def test_a_rehearsal_leaves_a_run_to_go_on_from(tmp_path: Path) -> None:
-    report = call(tmp_path / "out", "--minutes=1.5", "--only=train")
+    report = call(tmp_path / "out", "--minutes=1.2", "--only=train")
     learned = report["What it learns"]["tables"]
     rates = learned["Rates, and what was chosen by them"]
     assert [row["what"] for row in rates][-1] == "chosen"

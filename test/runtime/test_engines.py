@@ -39,7 +39,7 @@ from etam_ros.runtime.backends.torch.stages import traits_of
 from etam_ros.runtime.backends.torch.weights import NetworkSource
 from etam_ros.runtime.engines import BY_NAME, verify_engine
 from etam_ros.runtime.export import export_model
-from etam_ros.runtime.exported import MANIFEST, ExportedModel
+from etam_ros.runtime.exported import BY_LENGTH, MANIFEST, PADDED, ExportedModel
 from etam_ros.runtime.parity import ParityReport
 from etam_ros.runtime.sealed import hashes_of, sealed
 from etam_ros.runtime.stages import IN_FLOAT32, StageSizes
@@ -449,12 +449,13 @@ def test_other_weights_and_precisions_are_other_exports(exported: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def reduced_export(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], ExportedModel]:
-    """Exports of tiny_test in reduced precisions, each made once."""
-    folder = tmp_path_factory.mktemp("reduced")
+def reduced_export(export_once: Callable[..., Path]) -> Callable[[str], ExportedModel]:
+    """Exports of tiny_test in reduced precisions, as TensorRT and OpenVINO get them."""
 
     def export(precision: str) -> ExportedModel:
-        found = export_model(TINY_SOURCE, precision, folder)
+        layout = PADDED if precision == "fp16" else BY_LENGTH
+        folder = export_once("tiny_test", precision, layout)
+        found = export_model(TINY_SOURCE, precision, folder, layout=layout)
         assert found is not None
         return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,8 +22,11 @@ GRAPHS = ("encode_image", "self_attend", "cross_attend", "decode_mask", "encode_
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> ExportedModel:
+def exported(
+    export_once: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> ExportedModel:
     folder = tmp_path_factory.mktemp("engines")
+    shutil.copytree(export_once("tiny_test", "fp16", PADDED), folder, dirs_exist_ok=True)
     found = export_model(NetworkSource("tiny_test", "random:0"), "fp16", folder, layout=PADDED)
     assert found is not None
     return found
@@ -47,7 +51,8 @@ def test_plans_of_finer_levels_and_timed_pointers_are_built(tmp_path: Path) -> N
     exported = export_model(source, "fp16", tmp_path, layout=PADDED)
     assert exported is not None
     key = PlanKey("tensorrt_rtx", tensorrt_rtx.__version__, "sm89", exported.content)
-    assert build_plans(exported, key, tensorrt_rtx).graphs == GRAPHS
+    others = replace(exported, graphs=("encode_image", "cross_attend"))
+    assert build_plans(others, key, tensorrt_rtx).graphs == others.graphs
 
 
 @pytest.fixture
