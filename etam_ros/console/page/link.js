@@ -57,7 +57,8 @@ export class Link {
 
   check() {
     if (!this.connected) return;
-    if (performance.now() - this.heard > SILENCE_MS) this.socket.close();
+    if (document.hidden) this.heard = performance.now(); // timers hardly run then
+    else if (performance.now() - this.heard > SILENCE_MS) this.socket.close();
     else this.note("ping", 1);
   }
 

@@ -47,8 +47,9 @@ export class Objects {
     what.addEventListener("click", () => this.on.select(each.id));
     rename.addEventListener("click", () => this.on.rename(each.id));
     remove.addEventListener("click", () => this.on.remove(each.id));
-    const after = [...this.rows].filter(([id]) => id > each.id).map(([, row]) => row.item)[0];
-    this.list.insertBefore(item, after || null);
+    const later = [...this.rows.keys()].filter((id) => id > each.id);
+    const after = later.length ? this.rows.get(Math.min(...later)).item : null;
+    this.list.insertBefore(item, after);
     const row = { item, what, rename, remove, name, how };
     this.rows.set(each.id, row);
     return row;

@@ -89,7 +89,9 @@ export class Pointing {
 
   key(event) {
     const picture = this.picture;
-    if (!picture.header || event.altKey || event.metaKey) return;
+    const key = event.key.toLowerCase();
+    const isOurs = key.startsWith("arrow") || ["enter", "b", "escape"].includes(key);
+    if (!isOurs || !picture.header || event.altKey || event.metaKey) return;
     const [width, height] = picture.header.size;
     picture.cross ??= [Math.floor(width / 2), Math.floor(height / 2)];
     const step = event.ctrlKey ? 1 :
@@ -105,7 +107,7 @@ export class Pointing {
     } else if (event.key === "Enter") {
       const label = event.shiftKey || this.tool() === "not" ? 0 : 1;
       this.send({ points: [picture.cross], label }, picture.header.stamp);
-    } else if (event.key.toLowerCase() === "b" && !event.ctrlKey) {
+    } else if (key === "b" && !event.ctrlKey) {
       if (this.corner) this.endBox();
       else this.corner = picture.cross;
     } else if (event.key === "Escape") {

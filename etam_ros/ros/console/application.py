@@ -16,14 +16,15 @@ class ConsoleApplication:
 
     Args:
         config: defaults of the node's parameters.
+        tracker: full name of the tracker in whose process it runs; empty: it has its own.
 
     Raises:
         ConfigError: a parameter is invalid, a library is missing, or the port is taken.
     """
 
-    def __init__(self, config: WebConfig) -> None:
+    def __init__(self, config: WebConfig, tracker: str = "") -> None:
         hub = Hub()
-        self.node = ConsoleNode(config, hub)
+        self.node = ConsoleNode(config, hub, tracker)
         try:
             self._server = Server(self.node.config, hub, self.node)
         except BaseException:

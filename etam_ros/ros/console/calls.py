@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from rclpy.callback_groups import CallbackGroup
 from rclpy.client import Client
 from rclpy.node import Node
 from rclpy.task import Future
@@ -21,14 +22,18 @@ Take = Callable[[Any], None]
 
 
 class Calls:
-    """All that are under way; used in the executor's thread alone.
+    """All that are under way; used in one callback group alone.
 
     Args:
         node: has the clients.
+        post: has something called in that group, whatever thread an answer comes in.
+        group: of the clients.
     """
 
-    def __init__(self, node: Node) -> None:
-        self._node = node
+    def __init__(
+        self, node: Node, post: Callable[[Callable[[], None]], None], group: CallbackGroup
+    ) -> None:
+        self._node, self._post, self._group = node, post, group
         self._clients: dict[str, Client] = {}
         self._waiting: dict[Future, tuple[float, str, Take]] = {}
 
@@ -43,14 +48,16 @@ class Calls:
         """
         client = self._clients.get(name)
         if client is None:
-            client = self._node.create_client(kind, name, qos_profile=PROMPTS)
+            client = self._node.create_client(
+                kind, name, qos_profile=PROMPTS, callback_group=self._group
+            )
             self._clients[name] = client
         if not client.service_is_ready():
             take(EtamError(f"there is no service {name}: is its node running and configured?"))
             return
         future = client.call_async(request)
         self._waiting[future] = (time.monotonic() + PATIENCE_S, name, take)
-        future.add_done_callback(self._on_done)
+        future.add_done_callback(lambda done: self._post(lambda: self._on_done(done)))
 
     def check(self) -> None:
         """Give up what takes too long."""

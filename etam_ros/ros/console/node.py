@@ -1,6 +1,6 @@
 """The node: finds trackers, shows those that somebody looks at, and does what viewers ask.
 
-Everything of ROS happens in the executor's thread; what the server's thread asks for waits in a
+Everything of ROS happens in one callback group; what the server's thread asks for waits in a
 queue until a guard condition wakes the executor.
 """
 
@@ -72,20 +72,23 @@ class ConsoleNode(Node):
     Args:
         defaults: values of parameters that the ROS arguments do not set.
         hub: where trackers are shown.
+        tracker: full name of the one that it is for, in whose process it runs; ROS arguments are
+            that one's then. Empty: it is a node of its own.
 
     Raises:
         ConfigError: a parameter is invalid.
     """
 
-    def __init__(self, defaults: WebConfig, hub: Hub) -> None:
-        super().__init__("console")
+    def __init__(self, defaults: WebConfig, hub: Hub, tracker: str = "") -> None:
+        super().__init__("console", use_global_arguments=not tracker)
         self._hub = hub
         self._wanted = ""
         self.config = self._declare(defaults)
+        self._wanted = tracker or self._wanted
         self._group = MutuallyExclusiveCallbackGroup()
         self._asked: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._waker = self.create_guard_condition(self.on_asked, self._group)
-        self._calls = Calls(self)
+        self._calls = Calls(self, self._post, self._group)
         self._watched: dict[str, Watched] = {}
         self._look_around_s = 0.0
         self._ended = False

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-MOST_PICTURES: Final = 12
-"""That wait for their result: they are large, and a result is always for one of the newest."""
-MOST_RESULTS: Final = 12
+MOST_BYTES: Final = 96 * 1024 * 1024
+"""Of pictures that wait for their result, which a slow tracker gives after many more have come."""
+MOST_KEPT: Final = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,20 +37,16 @@ class Pairing:
 
     def picture(self, stamp_ns: int, message: Any) -> FrameMessages | None:
         """A picture has come; the frame that is complete with it."""
-        return self._add(self._pictures, stamp_ns, message, MOST_PICTURES)
+        most = MOST_BYTES // max(1, len(message.data))
+        return self._add(self._pictures, stamp_ns, message, max(2, min(most, MOST_KEPT)))
 
     def objects(self, stamp_ns: int, message: Any) -> FrameMessages | None:
         """Objects have come; likewise."""
-        return self._add(self._objects, stamp_ns, message, MOST_RESULTS)
+        return self._add(self._objects, stamp_ns, message, MOST_KEPT)
 
     def labels(self, stamp_ns: int, message: Any) -> FrameMessages | None:
         """Labels have come; likewise."""
-        return self._add(self._labels, stamp_ns, message, MOST_RESULTS)
-
-    def forget(self) -> None:
-        """Begin anew."""
-        for kept in (self._pictures, self._objects, self._labels):
-            kept.clear()
+        return self._add(self._labels, stamp_ns, message, MOST_KEPT)
 
     def _add(
         self, kept: dict[int, Any], stamp_ns: int, message: Any, most: int

@@ -4,6 +4,7 @@ import itertools
 import re
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -17,7 +18,7 @@ from etam_ros.demo.clip import ClipTruth
 from etam_ros.ros.image_conversion import image_message
 from etam_ros.synthetic.scene.clips import generate_clip
 
-RATE_HZ = 3.0
+RATE_HZ = 1.5
 FRAMES = 4
 PARAMETERS = tuple(
     part
@@ -76,7 +77,9 @@ def parameters():
 def tracker(start_tracker):
     """The shipped model, as a process."""
     process = start_tracker(*PARAMETERS)
-    process.wait_for_log("activate: active")
+    with suppress(AssertionError):
+        process.wait_for_log("activate: active")
+    process.wait_for_log("activate: active")  # loading takes a minute on a machine that is busy
     return process
 
 

@@ -14,7 +14,7 @@ from chromium import browser_context
 
 from etam_ros.drawing.palette import object_colour
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 THING, OTHER = 3, 2  # of the clip: a ball that stays, and a ring
 PIXEL = """([x, y]) => {
   const canvas = document.getElementById("picture"), pixels = canvas.getContext("2d");
