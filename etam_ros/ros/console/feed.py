@@ -28,6 +28,8 @@ PLAIN_AFTER_S: Final = 2.0
 """Pictures are shown without masks once no result came for so long."""
 EARLY: Final = 0.9
 """A picture may come so much of a period after the one before: cameras are not exact."""
+STALE_S: Final = 3.0
+"""Results of before may come for so long after an object was removed."""
 NUMBERS: Final = itertools.count(1)
 """Of packets, of all feeds: a viewer who goes from one to another sees them rise."""
 
@@ -67,6 +69,7 @@ class TrackerFeed:
         self._period_s, self._due_s = EARLY / max_rate_hz, 0.0
         self._pairing = Pairing()
         self._received = 0
+        self._gone: dict[int, tuple[int, float]] = {}  # by id: the last frame with it, until when
         self._camera: ImageSubscription | None = None
         self._camera_topic = ""
         self._latency_ms = 0.0
@@ -114,6 +117,10 @@ class TrackerFeed:
     def on_event(self, event: TrackEvent) -> None:
         """What became of an object."""
         self._channel.report({"at": time.time(), "words": in_words(event)})
+        if event.kind in (TrackEvent.REMOVED, TrackEvent.FORGOTTEN):
+            until_s = time.monotonic() + STALE_S
+            self._gone[event.object_id] = (stamp_ns(event.header.stamp), until_s)
+            self.show_without(event.object_id)
 
     def show_again(self, frame: ShownFrame) -> None:
         """Show a frame that has changed, if it still is the newest."""
@@ -121,6 +128,12 @@ class TrackerFeed:
         self.shown.change(frame)
         if newest is not None and newest.stamp_ns == frame.stamp_ns:
             self._publish(frame)
+
+    def show_without(self, object_id: int) -> None:
+        """Take an object off the frame that is shown now; 0: all."""
+        newest = self.shown.newest
+        if newest is not None:
+            self.show_again(newest.without(object_id))
 
     def end(self) -> None:
         """Subscribe to nothing any more."""
@@ -143,6 +156,10 @@ class TrackerFeed:
         except EtamError as error:
             self._node.get_logger().warning(f"not shown: {error}", throttle_duration_sec=5.0)
             return
+        for shown in frame.objects:  # a result of before may come after an object was removed
+            last_ns, until_s = self._gone.get(shown.object_id, (0, 0.0))
+            if time.monotonic() < until_s and frame.stamp_ns <= last_ns:
+                frame = frame.without(shown.object_id)
         self.shown.add(frame)
         self._publish(frame, 0.0 if messages.objects is None else messages.objects.latency_ms)
 

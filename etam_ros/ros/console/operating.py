@@ -194,7 +194,6 @@ class Operating:
 
     def _reset(self, order: Order, reply: Reply) -> None:
         def on_done() -> None:
-            self._steps.clear()
             self.selected = 0
             self._show_without(0)
 
@@ -237,11 +236,9 @@ class Operating:
         self._calls.ask(kind, name, request, take)
 
     def _show_without(self, object_id: int) -> None:
-        """What is on the screen now, without an object; 0: without any."""
-        self._steps = [each for each in self._steps if each.object_id != object_id]
-        newest = self._feed.shown.newest
-        if newest is not None:
-            self._feed.show_again(newest.without(object_id))
+        """Let an object be gone from the screen; 0: all."""
+        self._steps = [each for each in self._steps if object_id not in (0, each.object_id)]
+        self._feed.show_without(object_id)
 
 
 def _words_of(response: Any) -> str:

@@ -220,6 +220,7 @@ def test_a_keyboard_is_enough(screen):
     screen.page.keyboard.press("Control+ArrowUp")
     screen.page.keyboard.press("Enter")
     screen.answer("click: following object 1")
+    screen.wait("document.querySelectorAll('#objects li').length === 1")
     screen.page.keyboard.press("n")
     screen.answer("selected object 1")
     screen.page.keyboard.press("x")
@@ -255,7 +256,7 @@ def test_nothing_is_cut_off_and_nothing_jumps(screen, width):
     screen.answer("click: following object 1")
     screen.wait("document.querySelectorAll('#objects li').length === 1")
     assert page.evaluate(places) == before
-    assert screen.is_tinted(screen.camera.inside(THING), 1)
+    screen.until(lambda: tinted_share(screen, 1, of=THING) > 0.5)
     small = page.evaluate(
         "[...document.querySelectorAll('button, select, fieldset span')].filter((each) => "
         "each.offsetParent && each.getBoundingClientRect().height < 44)"
