@@ -43,6 +43,8 @@ bench: setup
 
 test: check
 	@echo "== tests"
+	@command -v chromium > /dev/null || command -v google-chrome > /dev/null || \
+	  echo "note: without Chromium the page is not tested: sudo apt install chromium"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile \
 	  --max-worker-restart 0 $(ARGS)
 

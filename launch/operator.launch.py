@@ -3,6 +3,7 @@
     ros2 launch etam_ros operator.launch.py image:=/camera/image_raw
     ros2 launch etam_ros operator.launch.py namespace:=front frame:=front_camera_optical_frame
     ros2 launch etam_ros operator.launch.py tracker:=false    # RViz for a node that runs elsewhere
+    ros2 launch etam_ros operator.launch.py rviz:=false web:=true web_host:=0.0.0.0   # a browser
 
 Takes every argument of tracker.launch.py as well.
 """
@@ -26,6 +27,7 @@ from launch.substitutions import LaunchConfiguration
 from launch.utilities.type_utils import perform_typed_substitution
 from launch_ros.actions import Node
 
+from etam_ros.console.config import WebConfig
 from etam_ros.paths import share_file
 from etam_ros.ros.tracker.rviz.config_file import FIXED_FRAME, NODE, absolute, with_names
 
@@ -41,6 +43,17 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument("tracker", default_value="true", description="Start the tracker."),
         DeclareLaunchArgument("rviz", default_value="true", description="Start RViz."),
         DeclareLaunchArgument(
+            "web", default_value="false", description="Serve the page in the browser."
+        ),
+        DeclareLaunchArgument(
+            "web_host",
+            default_value=WebConfig.host,
+            description="Address of the page; 0.0.0.0 for every network, behind a token.",
+        ),
+        DeclareLaunchArgument(
+            "web_port", default_value=str(WebConfig.port), description="Port of the page."
+        ),
+        DeclareLaunchArgument(
             "rviz_config",
             default_value=str(share_file("config/tracker.rviz")),
             description="What RViz shows; the names in it are replaced by those of the tracker.",
@@ -55,7 +68,28 @@ def generate_launch_description() -> LaunchDescription:
         PythonLaunchDescriptionSource(str(share_file("launch/tracker.launch.py"))),
         condition=IfCondition(LaunchConfiguration("tracker")),
     )
-    return LaunchDescription([*arguments, tracker, OpaqueFunction(function=_start_rviz)])
+    page = OpaqueFunction(function=_start_page)
+    return LaunchDescription([*arguments, tracker, page, OpaqueFunction(function=_start_rviz)])
+
+
+def _start_page(context: LaunchContext) -> list:
+    if not perform_typed_substitution(context, [LaunchConfiguration("web")], bool):
+        return []
+    tracker = absolute("~", _value(context, "namespace", ""), _value(context, "name", NODE[1:]))
+    parameters = {
+        "tracker": tracker,
+        "host": _value(context, "web_host"),
+        "port": int(_value(context, "web_port")),
+    }
+    return [
+        Node(
+            package="etam_ros",
+            executable="console",
+            name="console",
+            parameters=[parameters],
+            output="screen",
+        )
+    ]
 
 
 def _start_rviz(context: LaunchContext) -> list:

@@ -26,7 +26,8 @@ ALLOWED = {
     "segmenting": {"tracking", "runtime"},
     "drawing": set(),
     "media": {"drawing"},
-    "offline": {"media", "drawing", "segmenting", "tracking", "runtime"},
+    "console": {"drawing"},
+    "offline": {"console", "media", "drawing", "segmenting", "tracking", "runtime"},
     "evaluation": {"media", "drawing", "segmenting", "tracking", "cues", "runtime"},
     "synthetic": {"media", "drawing"},
     "benchmark": {"synthetic", "evaluation", "drawing", "tracking", "runtime"},
@@ -34,13 +35,13 @@ ALLOWED = {
         "synthetic", "evaluation", "media", "drawing", "tracking", "cues", "runtime", "model",
     },
     "ros": {
-        "benchmark", "synthetic", "following", "media", "drawing", "segmenting", "tracking",
-        "runtime", "msg", "srv",
+        "benchmark", "synthetic", "following", "console", "media", "drawing", "segmenting",
+        "tracking", "runtime", "msg", "srv",
     },
     "demo": {"ros", "synthetic", "following", "media", "drawing", "tracking", "runtime"},
     "cli": {
-        "demo", "ros", "training", "synthetic", "benchmark", "evaluation", "offline", "media",
-        "drawing", "segmenting", "tracking", "runtime",
+        "demo", "ros", "training", "synthetic", "benchmark", "evaluation", "offline", "console",
+        "media", "drawing", "segmenting", "tracking", "runtime",
     },
 }  # fmt: skip
 MAY_IMPORT_MODEL = ("runtime/backends/torch/", "runtime/export")
@@ -65,6 +66,7 @@ MOST_FILES = 17  # __init__.py and 16 others
 CLI_AT_ONCE = {"typer", "rich", "etam_ros", *sys.stdlib_module_names}
 CLI_AT_ONCE_OURS = {
     "etam_ros", "etam_ros.benchmark.config", "etam_ros.config", "etam_ros.errors",
+    "etam_ros.console.config",
     "etam_ros.demo.config", "etam_ros.evaluation.config", "etam_ros.offline.config",
     "etam_ros.everything_config", "etam_ros.options",
     "etam_ros.paths", "etam_ros.positions_config", "etam_ros.training.config",

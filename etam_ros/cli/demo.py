@@ -35,13 +35,18 @@ def demo(config: DemoConfig) -> None:
     With --follow, the node /follower drives a simulated robot after what the tracker sees. Leaves
     follow.mp4, follow.jpg, follow.png and follow.md, which says whether it kept up; exit code 1 if
     it did not.
+
+    With --web, the clip plays on and on to the tracker, and the page in the browser is for your
+    own clicks. It leaves nothing.
     """
     from etam_ros.demo.options import settled
     from etam_ros.ros.startup import require_rclpy
 
     require_rclpy()
     options = settled(config)
-    if config.follow:
+    if config.web:
+        _web(options, config)
+    elif config.follow:
         _follow(options, config.seed, config.seconds)
     else:
         _play(options, config)
@@ -75,6 +80,31 @@ def _play(options: DemoOptions, config: DemoConfig) -> None:
     if stopped:
         typer.echo(f"stopped after {report.counts.results} results", err=True)
         raise typer.Exit(EXIT_INTERRUPTED)
+
+
+def _web(options: DemoOptions, config: DemoConfig) -> None:
+    import tempfile
+
+    from etam_ros.cli.terminal.interrupts import stop_on_interrupt
+    from etam_ros.cli.terminal.progress import frame_progress
+    from etam_ros.console.server import require_libraries
+    from etam_ros.demo.clip import make_clip, open_clip
+    from etam_ros.demo.web import open_in_browser, run_web_demo
+
+    require_libraries()
+
+    def on_link(link: str) -> None:
+        opened = open_in_browser(link)
+        typer.echo(f"{'Opened' if opened else 'Open'} {link} and click on things; Ctrl-C ends it.")
+
+    with stop_on_interrupt(words=b"\n") as stop, tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        if config.source:
+            clip = open_clip(config.source)
+        else:
+            with frame_progress("making up a clip", config.frames) as advance:
+                clip = make_clip(config.seed, config.frames, folder / "clip", advance)
+        run_web_demo(options, clip, folder / "logs", on_link=on_link, stop=stop)
 
 
 def _follow(options: DemoOptions, seed: int, seconds: float) -> None:
@@ -142,3 +172,4 @@ def _show(report: DemoReport, out: Path) -> None:
         scores.add_row(*score)
     Console().print(numbers, *([scores] if report.scores else []))
     typer.echo(f"Look at {out / 'overlay.mp4'} and {out / 'overlay.jpg'}; table: {out}/report.md")
+    typer.echo("Point at things yourself, in a browser: etam demo --web (make demo ARGS=--web)")

@@ -72,6 +72,12 @@ VERBS: Final = {
         _FOLLOW,
         ros_arguments=True,
     ),
+    "web": Verb(
+        "Open a page in the browser: see, point and correct, on a laptop or a phone.",
+        "etam web --host 0.0.0.0",
+        _FOLLOW,
+        ros_arguments=True,
+    ),
     "demo": Verb(
         "See it work: node, player and clicks on a made-up clip, or on yours.",
         "etam demo",

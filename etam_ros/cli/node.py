@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+from etam_ros.cli.terminal.options import options_of
+from etam_ros.console.config import WebConfig
 
-def node(ctx: typer.Context) -> int:
+
+@options_of(WebConfig, "host", "port", "token", "allow_host")
+def node(
+    ctx: typer.Context,
+    config: WebConfig,
+    web: Annotated[
+        bool, typer.Option("--web", help="Serve the page in the browser too; else see `etam web`.")
+    ] = False,
+) -> int:
     """Run the ROS 2 tracker node; everything from --ros-args on goes to ROS.
 
-    Its parameters, topics and services are told in docs/ros.md.
+    Its parameters, topics and services are told in docs/ros.md. With --web it serves the page of
+    `etam web` from its own process; --host, --port, --token and --allow-host are for that alone.
     """
     from etam_ros.ros.tracker.executable import run
 
-    return run(ctx.args)
+    return run(ctx.args, config if web else None)

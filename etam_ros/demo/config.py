@@ -43,6 +43,9 @@ class DemoConfig(NetworkConfig):
     )
     box: tuple[str, ...] = option((), "Box around one; repeat for more.", metavar="X0,Y0,X1,Y1")
     seed: int = option(33, "Of the made-up clip, or room.", minimum=0, maximum=2**31 - 1)
+    web: bool = option(
+        False, "Open the page in the browser on the clip, and click yourself, until Ctrl-C."
+    )
     follow: bool = option(False, "A robot follows a figure in a simulated room.")
     seconds: float = option(
         0.0,
@@ -55,6 +58,10 @@ class DemoConfig(NetworkConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         prompted = bool(self.click or self.box)
+        if self.web and (self.follow or prompted):
+            raise PromptError(
+                "--web is for your own clicks: leave out --follow, --click and --box"
+            )
         if self.seconds and not self.follow:
             raise PromptError("--seconds is for --follow: --frames says how long a clip is")
         if self.follow and (self.source or prompted or self.rate_hz):

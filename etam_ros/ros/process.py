@@ -46,7 +46,7 @@ class Application(Protocol):
 
     @property
     def node(self) -> Node:
-        """What is spun, and destroyed at the end."""
+        """What is spun, and destroyed at the end; a second one may be its `companion`."""
 
     def end(self, timeout_s: float) -> bool:
         """Release everything that waits; False if a thread still computes after `timeout_s`."""
@@ -118,7 +118,11 @@ def _run(
             application.node.get_logger().info(note)
         faults = Faults(name)
         executor = GuardedThread(faults) if threads == 1 else GuardedThreads(faults, threads)
-        executor.add_node(application.node)
+        nodes = [application.node]
+        if (companion := getattr(application, "companion", None)) is not None:
+            nodes.append(companion)
+        for node in nodes:
+            executor.add_node(node)
         spinning = threading.Event()
         spinning.set()
         spinner = threading.Thread(
@@ -132,7 +136,8 @@ def _run(
         spinner.join(PATIENCE_S)
         ended = faults.end(PATIENCE_S) and ended and not spinner.is_alive()
         _take_errors(executor)
-        application.node.destroy_node()
+        for node in reversed(nodes):
+            node.destroy_node()
     finally:
         rclpy.try_shutdown()
     if isinstance(ending, BaseException):

@@ -101,6 +101,11 @@ class TrackedObject(PromptedObject):
             past=() if step.went_back or step.leapt else self.past,
         )
 
+    def called(self, label: str) -> TrackedObject:
+        """With another name, on past frames too: whoever goes back to one does not lose it."""
+        past = (replace(each, tracked=each.tracked.called(label)) for each in self.past)
+        return replace(self, label=label, past=tuple(past))
+
     def renumbered(self, by: int) -> TrackedObject:
         """With the numbers of the frames that it remembers raised by so much."""
         if by == 0:
@@ -243,6 +248,12 @@ class ObjectTable:
     def updated(self, objects: Iterable[TrackedObject]) -> ObjectTable:
         """With a newer state of every object, in the same order."""
         return replace(self, objects=tuple(objects))
+
+    def with_label(self, object_id: int, label: str) -> ObjectTable:
+        """With another name for an object, if it is among them."""
+        return self.updated(
+            each.called(label) if each.object_id == object_id else each for each in self.objects
+        )
 
     def without(self, object_id: int) -> ObjectTable:
         """Without an object, whose id is retired.

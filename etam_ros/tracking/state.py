@@ -92,6 +92,26 @@ class TrackerState:
             conditioned={key: item for key, item in self.conditioned.items() if key not in ended},
         )
 
+    def with_label(self, object_id: int, label: str) -> TrackerState:
+        """Where an object has another name."""
+        result = self.result
+        if result is not None:
+            named = (
+                replace(each, label=label) if each.object_id == object_id else each
+                for each in result.objects
+            )
+            result = replace(result, objects=tuple(named))
+        groups = (
+            replace(group, objects=group.objects.with_label(object_id, label))
+            for group in self.catching_up
+        )
+        return replace(
+            self,
+            objects=self.objects.with_label(object_id, label),
+            result=result,
+            catching_up=tuple(groups),
+        )
+
     def with_catching_up(
         self, there: CurrentFrame, objects: ObjectTable, frames_left: int
     ) -> TrackerState:

@@ -206,6 +206,15 @@ class Tracker:
         self._state = others.with_catching_up(there, objects, frames_left)
         return result.objects[0]
 
+    def rename(self, object_id: int, label: str) -> None:
+        """Give an object another name; nothing else changes.
+
+        Raises:
+            ObjectError: there is no such object.
+        """
+        self._state.everyone.without(object_id)
+        self._state = self._state.with_label(object_id, label)
+
     @memory_errors_in_words()
     @torch.inference_mode()
     @one_thread()

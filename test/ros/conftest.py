@@ -328,6 +328,12 @@ def start_follower(ros_environment, tmp_path_factory):
     yield from started("follower", ros_environment, tmp_path_factory.mktemp("follower_logs"))
 
 
+@pytest.fixture(scope="module")
+def start_console(ros_environment, tmp_path_factory):
+    """Start consoles; they are ended with the module."""
+    yield from started("console", ros_environment, tmp_path_factory.mktemp("console_logs"))
+
+
 @pytest.fixture
 def start_camera(ros_environment):
     """Start ordinary cameras, without our transport profile; they end with the test."""

@@ -161,6 +161,22 @@ def test_removal_shows_in_the_result_at_once(tracker: Tracker) -> None:
     assert set(np.unique(tracker.result.label_image)) == {0, 2}
 
 
+def test_another_name_changes_nothing_else(tracker: Tracker, stages: FakeStages) -> None:
+    tracker.step(frame(1.0))
+    tracker.add_prompt(click(label="cup"))
+    tracker.add_prompt(click(x=10))
+    before, calls = tracker.result, dict(stages.calls)
+    tracker.rename(1, "mug")
+    assert before is not None
+    assert tracker.result is not None
+    assert [state.label for state in tracker.result.objects] == ["mug", ""]
+    assert tracker.result.label_image is before.label_image
+    assert stages.calls == calls
+    assert [state.label for state in tracker.step(frame(2.0)).objects] == ["mug", ""]
+    with pytest.raises(ObjectError, match="there is no object 3, objects are: 1, 2"):
+        tracker.rename(3, "x")
+
+
 def test_rows_follow_objects_when_one_in_the_middle_goes(
     tracker: Tracker, stages: FakeStages
 ) -> None:

@@ -67,7 +67,9 @@ def apply_prompt(
     Returns:
         the object on the frame that was prompted, and that frame's header.
     """
-    check_prompt_frame(message.header, tracking.newest)
+    newest = check_prompt_frame(message.header, tracking.newest)
+    if only_names(message):
+        return rename_object(message.object_id, message.label, tracking), newest
     return add_prompt(prompt_from_message(message), source, tracking)
 
 
@@ -133,6 +135,31 @@ def apply_detections(
             refusal = refusal or error
     if refusal is not None:
         raise refusal
+
+
+def only_names(message: PromptMessage) -> bool:
+    """Whether a prompt has an id and a label and nothing else: it gives the object that name."""
+    says = len(message.points) or len(message.point_labels) or len(message.box)
+    return bool(message.object_id and message.label and not says and not len(message.mask.data))
+
+
+def rename_object(object_id: int, label: str, tracking: Tracking) -> TrackedObject:
+    """Give an object another name; nothing else changes.
+
+    Returns:
+        it as of the newest frame; where it is still on its way there, id and label alone.
+
+    Raises:
+        ObjectError: there is no such object.
+    """
+    tracker, newest = tracking.tracker, tracking.newest
+    tracker.rename(object_id, label)
+    tracking.look()
+    state = tracker.result.object(object_id) if tracker.result else None
+    if state is None or newest is None:
+        return TrackedObject(id=object_id, label=label)
+    last_seen = tracking.watch.last_seen[object_id]
+    return tracked_object(state, newest, last_seen, tracking.position_of(state, newest))
 
 
 def remove_object(object_id: int, source: str, tracking: Tracking) -> None:

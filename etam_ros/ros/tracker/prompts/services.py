@@ -11,11 +11,19 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from std_srvs.srv import SetBool, Trigger
 
 from etam_ros.errors import EtamError, PromptError
+from etam_ros.records import label_in_words
 from etam_ros.ros.endpoints import Endpoints
 from etam_ros.ros.messages import NS_PER_S, stamp_ns
 from etam_ros.ros.qos import PROMPTS
 from etam_ros.ros.tracker.loading import Tracking
-from etam_ros.ros.tracker.prompts.actions import apply_prompt, remove_object, reset, select_object
+from etam_ros.ros.tracker.object_watch import name_of
+from etam_ros.ros.tracker.prompts.actions import (
+    apply_prompt,
+    only_names,
+    remove_object,
+    reset,
+    select_object,
+)
 from etam_ros.ros.tracker.prompts.requests import Answer, wait_for_answer
 from etam_ros.ros.tracker.worker import Worker
 from etam_ros.srv import AddPrompt, RemoveObject, SelectObject
@@ -65,7 +73,11 @@ class PromptServices:
             return _refuse(response, error)
         response.success, response.object, response.frame = True, tracked, header
         response.message = f"following object {tracked.id}"
-        if stamp_ns(request.prompt.header.stamp):
+        if only_names(request.prompt):
+            response.message = (
+                f"{name_of(tracked.id, '')} is called {label_in_words(tracked.label)}"
+            )
+        elif stamp_ns(request.prompt.header.stamp):
             response.message += f", on the frame of {stamp_ns(header.stamp) / NS_PER_S:.6f} s"
         return response
 

@@ -1,0 +1,1 @@
+"""Recordings in the browser: choose objects on any frame, correct, watch, save."""

@@ -1,0 +1,1 @@
+"""The node /console: the page in the browser, for trackers over ROS."""

@@ -1,0 +1,176 @@
+"""What is shown of one tracker, while somebody looks."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from typing import Any, Final
+
+from rclpy.callback_groups import CallbackGroup
+from rclpy.node import Node
+from sensor_msgs.msg import CompressedImage, Image
+
+from etam_ros.console.hub import Channel
+from etam_ros.console.shown import ShownFrame, ShownFrames
+from etam_ros.errors import EtamError
+from etam_ros.msg import TrackedObjectArray, TrackEvent
+from etam_ros.ros.console.pairing import FrameMessages, Pairing
+from etam_ros.ros.console.showing import Look, packet_of, shown_frame
+from etam_ros.ros.endpoints import Endpoints
+from etam_ros.ros.guarding import faults_of
+from etam_ros.ros.messages import stamp_ns
+from etam_ros.ros.newest_only import NewestOnlyThread
+from etam_ros.ros.qos import EVENTS, OBJECTS, RESULT_IMAGES
+from etam_ros.ros.tracker.image_subscription import ImageSubscription, WantedImages
+from etam_ros.ros.tracker.object_watch import in_words
+
+PLAIN_AFTER_S: Final = 2.0
+"""Pictures are shown without masks once no result came for so long."""
+EARLY: Final = 0.9
+"""A picture may come so much of a period after the one before: cameras are not exact."""
+STALE_S: Final = 3.0
+"""Results of before may come for so long after an object was removed."""
+NUMBERS: Final = itertools.count(1)
+"""Of packets, of all feeds: a viewer who goes from one to another sees them rise."""
+
+
+class TrackerFeed:
+    """Subscribes to a tracker's results and to its camera, and makes pictures of them.
+
+    Its callbacks run in the executor's thread, pictures are made in another.
+
+    Args:
+        node: gets the subscriptions.
+        name: full name of the tracker.
+        channel: where it is shown.
+        look: how pictures are made.
+        max_rate_hz: pictures a second at most.
+        group: of the callbacks.
+
+    Attributes:
+        shown: frames that viewers have seen.
+        paused: nothing new is shown, because nothing new is followed.
+        results_s: when the newest result came, by the monotonic clock.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        name: str,
+        channel: Channel,
+        look: Look,
+        max_rate_hz: float,
+        group: CallbackGroup,
+    ) -> None:
+        self.shown = ShownFrames()
+        self.paused = False
+        self.results_s = 0.0
+        self._node, self._channel, self._look, self._group = node, channel, look, group
+        self._period_s, self._due_s = EARLY / max_rate_hz, 0.0
+        self._pairing = Pairing()
+        self._received = 0
+        self._gone: dict[int, tuple[int, float]] = {}  # by id: the last frame with it, until when
+        self._camera: ImageSubscription | None = None
+        self._camera_topic = ""
+        self._latency_ms = 0.0
+        self._thread: NewestOnlyThread[FrameMessages] = NewestOnlyThread(
+            "pictures", self._make, self._on_fault
+        )
+        self._endpoints = Endpoints(node)
+        for kind, topic, callback, profile in (
+            (TrackedObjectArray, "objects", self.on_objects, OBJECTS),
+            (Image, "label_image", self.on_labels, RESULT_IMAGES),
+            (TrackEvent, "events", self.on_event, EVENTS),
+        ):
+            self._endpoints.subscribe(kind, f"{name}/{topic}", callback, profile, group)
+
+    def look_through(self, topic: str) -> None:
+        """Subscribe to the camera that the tracker uses, by the name of its topic."""
+        if topic and topic != self._camera_topic:
+            self._end_camera()
+            self._camera_topic = topic
+            kind = CompressedImage if topic.endswith("/compressed") else Image
+            wanted = WantedImages(topic, kind, "auto", 1, "image", "look at the tracker's image")
+            self._camera = ImageSubscription(
+                self._node, wanted, self.on_picture, lambda: self._received, self._group
+            )
+        if self._camera is not None:
+            self._camera.check_publishers()
+
+    def on_picture(self, message: Image | CompressedImage) -> None:
+        """A picture of the camera."""
+        self._received += 1
+        stamp = stamp_ns(message.header.stamp)
+        self._offer(self._pairing.picture(stamp, message))
+        if not self.paused and time.monotonic() - self.results_s > PLAIN_AFTER_S:
+            self._offer(FrameMessages(stamp, message))
+
+    def on_objects(self, message: TrackedObjectArray) -> None:
+        """The objects of a frame."""
+        self.results_s = time.monotonic()
+        self._offer(self._pairing.objects(stamp_ns(message.header.stamp), message))
+
+    def on_labels(self, message: Image) -> None:
+        """The label image of a frame."""
+        self._offer(self._pairing.labels(stamp_ns(message.header.stamp), message))
+
+    def on_event(self, event: TrackEvent) -> None:
+        """What became of an object."""
+        self._channel.report({"at": time.time(), "words": in_words(event)})
+        if event.kind in (TrackEvent.REMOVED, TrackEvent.FORGOTTEN):
+            until_s = time.monotonic() + STALE_S
+            self._gone[event.object_id] = (stamp_ns(event.header.stamp), until_s)
+            self.show_without(event.object_id)
+
+    def show_again(self, frame: ShownFrame) -> None:
+        """Show a frame that has changed, if it still is the newest."""
+        newest = self.shown.newest
+        self.shown.change(frame)
+        if newest is not None and newest.stamp_ns == frame.stamp_ns:
+            self._publish(frame)
+
+    def show_without(self, object_id: int) -> None:
+        """Take an object off the frame that is shown now; 0: all."""
+        newest = self.shown.newest
+        if newest is not None:
+            self.show_again(newest.without(object_id))
+
+    def end(self) -> None:
+        """Subscribe to nothing any more."""
+        self._thread.stop()
+        self._end_camera()
+        self._endpoints.__exit__(None, None, None)
+
+    def _offer(self, messages: FrameMessages | None) -> None:
+        """Have a picture made, if somebody waits for it and the last one is not too new."""
+        now_s = time.monotonic()
+        if messages is None or not self._channel.wanted or now_s < self._due_s:
+            return
+        self._due_s = now_s + self._period_s
+        self._thread.offer(messages)
+
+    def _make(self, messages: FrameMessages) -> None:
+        """In the thread of the pictures."""
+        try:
+            frame = shown_frame(messages, self._look)
+        except EtamError as error:
+            self._node.get_logger().warning(f"not shown: {error}", throttle_duration_sec=5.0)
+            return
+        for shown in frame.objects:  # a result of before may come after an object was removed
+            last_ns, until_s = self._gone.get(shown.object_id, (0, 0.0))
+            if time.monotonic() < until_s and frame.stamp_ns <= last_ns:
+                frame = frame.without(shown.object_id)
+        self.shown.add(frame)
+        self._publish(frame, 0.0 if messages.objects is None else messages.objects.latency_ms)
+
+    def _on_fault(self, place: str, error: BaseException) -> None:
+        faults_of(self._node).tell(place, error)
+
+    def _publish(self, frame: ShownFrame, latency_ms: float = 0.0) -> None:
+        more: dict[str, Any] = {"latency": round(latency_ms, 1)}
+        self._channel.show(packet_of(frame, self._look, next(NUMBERS), more))
+
+    def _end_camera(self) -> None:
+        if self._camera is not None:
+            self._camera.destroy()
+            self._camera = None

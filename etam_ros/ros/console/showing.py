@@ -1,0 +1,144 @@
+"""From messages to what the page shows: pictures, labels and objects of one frame.
+
+Letters: H, W height and width of the frame in pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from sensor_msgs.msg import CompressedImage, Image
+
+from etam_ros.config import ImagesConfig
+from etam_ros.console.config import WebConfig
+from etam_ros.console.label_runs import LabelRuns
+from etam_ros.console.pictures import Packet, ShownObject, jpeg_of, pack, shrunk
+from etam_ros.console.shown import ShownFrame
+from etam_ros.errors import ImageError
+from etam_ros.media.image_header import is_jpeg_or_png, read_header
+from etam_ros.msg import TrackedObject
+from etam_ros.ros.console.pairing import FrameMessages
+from etam_ros.ros.messages import NS_PER_S, stamp_ns
+from etam_ros.ros.tracker.frames import ReceivedImage
+
+IMAGES: Final = ImagesConfig()
+LARGEST_JPEG: Final = 4 * 1024 * 1024
+"""Bytes of a camera's own JPEG that is passed on as it is."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How pictures are made.
+
+    Attributes:
+        width: of pictures at most, in pixels.
+        quality: of the JPEGs.
+    """
+
+    width: int
+    quality: int
+
+    @classmethod
+    def of(cls, config: WebConfig) -> Look:
+        """As the server was told."""
+        return cls(config.picture_width, config.jpeg_quality)
+
+
+def shown_frame(messages: FrameMessages, look: Look) -> ShownFrame:
+    """What viewers will see of a frame.
+
+    Raises:
+        ImageError: its picture or its labels cannot be read.
+    """
+    jpeg, hw = _jpeg(messages.picture, look)
+    labels = None
+    if messages.labels is not None:
+        label_image = _label_image(messages.labels)
+        if label_image.shape == hw:  # else they are of another camera
+            labels = LabelRuns.of(label_image)
+    objects = () if messages.objects is None else messages.objects.objects
+    return ShownFrame(
+        messages.stamp_ns, hw, labels, tuple(shown_object(each) for each in objects), jpeg
+    )
+
+
+def packet_of(frame: ShownFrame, look: Look, number: int, more: dict[str, Any]) -> Packet:
+    """A frame as viewers get it.
+
+    Args:
+        frame: to be shown.
+        look: how wide pictures are.
+        number: rises from packet to packet.
+        more: fields for its header.
+    """
+    labels = frame.labels
+    if labels is not None and frame.hw[1] > look.width:
+        labels = LabelRuns.of(shrunk(labels.label_image(), look.width))
+    return pack(
+        number,
+        frame.stamp_ns,
+        jpeg=frame.jpeg,
+        hw=frame.hw,
+        labels=labels,
+        objects=frame.objects,
+        more=more,
+    )
+
+
+def shown_object(item: TrackedObject) -> ShownObject:
+    """An object as the page lists it."""
+    x0, y0 = item.box.x_offset, item.box.y_offset
+    point = item.position.point
+    return ShownObject(
+        object_id=item.id,
+        label=item.label,
+        occluded=item.occluded,
+        visibility=item.visibility,
+        iou_score=item.iou_score,
+        centroid=(item.centroid.x, item.centroid.y),
+        box=(x0, y0, x0 + item.box.width, y0 + item.box.height),
+        unseen_s=stamp_ns(item.time_since_seen) / NS_PER_S,
+        position=(point.x, point.y, point.z) if item.id else (math.nan,) * 3,
+    )
+
+
+def mask_in_box(item: TrackedObject) -> NDArray[np.bool_]:
+    """The mask of an object, of the size of its box; (0, 0) while it is occluded."""
+    mask = item.mask
+    if not mask.step:
+        return np.zeros((0, 0), np.bool_)
+    rows = np.frombuffer(mask.data, np.uint8).reshape(mask.height, mask.step)
+    return np.asarray(rows[:, : mask.width] > 0)
+
+
+def _jpeg(message: Image | CompressedImage, look: Look) -> tuple[bytes, tuple[int, int]]:
+    """A JPEG of a message's picture, and (H, W) of the source."""
+    if isinstance(message, CompressedImage) and len(message.data) <= LARGEST_JPEG:
+        data = bytes(message.data)
+        if is_jpeg_or_png(data):
+            header = read_header(data)
+            if header.kind == "jpeg" and header.width <= look.width:
+                return data, (header.height, header.width)
+    image = ReceivedImage(message, 0).read(IMAGES).image
+    return jpeg_of(image, look.width, look.quality), (image.shape[0], image.shape[1])
+
+
+def _label_image(message: Image) -> NDArray[np.uint16]:
+    """(H, W) uint16 of a 16UC1 message, in this machine's byte order."""
+    pixels = message.height * (message.step // 2)
+    if (
+        message.encoding != "16UC1"
+        or message.step < 2 * message.width
+        or (len(message.data) < 2 * pixels)
+    ):
+        raise ImageError(
+            f"label image is {message.encoding!r:.40} with {len(message.data)} bytes, expected "
+            "16UC1 of step x height bytes"
+        )
+    order = ">" if message.is_bigendian else "<"
+    rows = np.frombuffer(message.data, f"{order}u2", pixels).reshape(message.height, -1)
+    return np.ascontiguousarray(rows[:, : message.width], np.uint16)
