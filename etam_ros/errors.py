@@ -17,8 +17,26 @@ A message is one line: what was received, what was expected, what to do.
 """
 
 
+from typing import Final
+
+LONGEST: Final = 1200
+"""Letters of a message."""
+KEPT_BEHIND: Final = 400
+"""Letters at its end, which says what to do, where a name or value in it is too long."""
+
+
 class EtamError(Exception):
-    """Root of all errors that this package raises on purpose."""
+    """Root of all errors that this package raises on purpose.
+
+    Its message stays short enough to be read and logged, whatever it repeats.
+    """
+
+    def __str__(self) -> str:
+        """The message, without the middle of one that is too long."""
+        message = super().__str__()
+        if len(message) <= LONGEST:
+            return message
+        return f"{message[: LONGEST - KEPT_BEHIND]} ... {message[-KEPT_BEHIND:]}"
 
 
 class ConfigError(EtamError):

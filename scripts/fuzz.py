@@ -25,21 +25,24 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from fuzz_files import FILES, Target, made
 from fuzz_messages import MESSAGES
 from fuzz_node import NODE
+from fuzz_readers import READERS
 
 CORPUS = Path(__file__).resolve().parents[1] / "test" / "corpus"
 MEMORY_BYTES = 8 * 2**30
 PATIENCE_S = 60.0
 PATIENCE_AT_FIRST_S = 300.0  # libraries are loaded
 LONGEST_LINE = 1500
-TARGETS: dict[str, Target] = {target.name: target for target in (*FILES, *MESSAGES, NODE)}
+OF_ROS = (*READERS, *MESSAGES, NODE)
+TARGETS: dict[str, Target] = {target.name: target for target in (*FILES, *OF_ROS)}
 
 
 def outcome(target: Target, path: Path) -> tuple[str, str]:
@@ -93,7 +96,6 @@ class Trial:
                     [sys.executable, __file__, "--child", self.name, *span, folder],
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
-                    text=True,
                     start_new_session=True,
                 )
                 try:
@@ -102,13 +104,13 @@ class Trial:
                     end(process)
         return self.counts
 
-    def _watch(self, process: subprocess.Popen[str], number: int) -> int:
+    def _watch(self, process: subprocess.Popen[bytes], number: int) -> int:
         """Count what a process tells; the number of the input that is next."""
         assert process.stdout is not None
         first, begun, patience_s = number, False, PATIENCE_AT_FIRST_S
+        told = Lines(process.stdout.fileno())
         while True:
-            waiting = not select.select([process.stdout], [], [], patience_s)[0]
-            line = "" if waiting else process.stdout.readline()
+            line = told.next(patience_s)
             if not line or time.monotonic() > self.end:
                 break
             if line.startswith("["):
@@ -118,7 +120,7 @@ class Trial:
                 number, begun = int(line), True
         code = end(process)
         if begun and not line:
-            why = f"no end within {patience_s:.0f} s" if waiting else f"ended with {code}"
+            why = f"no end within {patience_s:.0f} s" if line is None else f"ended with {code}"
             self._count(number, "failed", why)
         elif not line and number == first and not self.counts:
             raise SystemExit(f"target {self.name} cannot begin, it ended with {code}")
@@ -130,7 +132,28 @@ class Trial:
             keep(self.name, self.seed, number, words, self.corpus)
 
 
-def end(process: subprocess.Popen[str]) -> int:
+class Lines:
+    """What a process prints, as soon as it does."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._read: deque[str] = deque()
+        self._rest = b""
+
+    def next(self, patience_s: float) -> str | None:
+        """The next line; empty at the end, None where nothing comes."""
+        while not self._read:
+            if not select.select([self._descriptor], [], [], patience_s)[0]:
+                return None
+            found = os.read(self._descriptor, 1 << 16)
+            if not found:
+                return ""
+            *whole, self._rest = (self._rest + found).split(b"\n")
+            self._read.extend(line.decode() for line in whole)
+        return self._read.popleft()
+
+
+def end(process: subprocess.Popen[bytes]) -> int:
     """End a process and what it has started, and say with which code it ended."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
@@ -153,6 +176,9 @@ def again(corpus: Path) -> int:
     failed = 0
     for path in sorted(corpus.glob("*/*")):
         target = TARGETS[path.parent.name]
+        if target in OF_ROS and find_spec("rclpy") is None:
+            print(f"{path.parent.name}/{path.name}: left out, there is no rclpy")
+            continue
         with tempfile.TemporaryDirectory() as folder:
             target.seeds(Path(folder))  # some need what lies beside
             copy = Path(folder) / f"input{path.suffix}"

@@ -19,7 +19,8 @@ NUMBERS: Final = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 2**31 - 1, 2**
 VALUES: Final = (
     "null", "true", "-1", "0", "1", "255", "256", "65536", "1e400", "-0.0", "NaN", "Infinity",
     "9223372036854775808", '""', '"\\ud800"', '"\\u0000"', '"../../x"', '"/dev/zero"', "[]", "{}",
-    "[[]]", '{"a": 1}', "[" * 2000, '"' + "x" * 5000 + '"',
+    "[[]]", '{"a": 1}', "false", "2", "3.5", "[3, 4]", "[[5, 6]]", '"cup"', "[" * 2000,
+    '"' + "x" * 5000 + '"',
 )  # fmt: skip
 MOST_FRAMES: Final = 64
 
@@ -46,8 +47,9 @@ def made(target: Target, seeds: Seeds, seed: int, number: int) -> tuple[str, byt
     rng = np.random.default_rng([seed, number])
     suffix, whole = seeds[int(rng.integers(len(seeds)))]
     content = bytearray(whole)
+    own_alone = target.own is not None and rng.random() < 0.5  # bytes seldom get far
     for _ in range(int(rng.integers(1, 5))):
-        if target.own is not None and rng.random() < 0.7:
+        if target.own is not None and (own_alone or rng.random() < 0.4):
             content = target.own(content, rng, suffix)
         else:
             other = seeds[int(rng.integers(len(seeds)))][1]
@@ -65,8 +67,8 @@ def damage(content: bytearray, rng: np.random.Generator, other: bytes) -> bytear
             if size:
                 content[place] ^= 1 << int(rng.integers(8))
     elif way == 1:  # a number
-        width = int(rng.choice([1, 2, 4, 8]))
-        value = int(rng.choice(NUMBERS)) & (256**width - 1)
+        width = 1 << int(rng.integers(4))
+        value = NUMBERS[int(rng.integers(len(NUMBERS)))] & (256**width - 1)
         content[at : at + width] = value.to_bytes(width, "big" if rng.random() < 0.5 else "little")
     elif way == 2:  # cut off
         del content[at:]
@@ -92,7 +94,7 @@ def exchange(content: bytearray, rng: np.random.Generator, _suffix: str) -> byte
     end = begin
     while end < len(text) and text[end] not in ",]}":
         end += 1
-    value = str(rng.choice(VALUES))
+    value = VALUES[int(rng.integers(len(VALUES)))]
     return bytearray((text[:begin] + value + text[end:]).encode(errors="replace"))
 
 

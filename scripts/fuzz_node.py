@@ -19,12 +19,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from fuzz_changes import TYPES, change_field, read_message, type_of
 from fuzz_files import Seeds, Target
-from fuzz_messages import (
-    TYPES,
-    _bytes,
+from fuzz_seeds import (
     camera_seeds,
-    change_field,
     click_seeds,
     depth_seeds,
     header,
@@ -32,8 +30,7 @@ from fuzz_messages import (
     parameter_seeds,
     prompt_seeds,
     prompts,
-    read_message,
-    type_of,
+    seeds_of,
 )
 
 NAME: Final = "/tracker"
@@ -75,7 +72,7 @@ def node_seeds(_folder: Path) -> Seeds:
         *image_seeds(), *depth_seeds(), *camera_seeds(), *prompt_seeds(), *clicks,
         *((".click_background", content) for _, content in clicks),
         *parameters[::4], *atomic,
-        *_bytes(
+        *seeds_of(
             (".clicked_point", PointStamped(header=header(), point=point)),
             (".mouse_left", point),
             *((".add_prompt", AddPrompt.Request(prompt=each)) for each in prompts()),

@@ -23,9 +23,16 @@ def pretrain(config: PretrainingConfig) -> None:
     """
     from etam_ros.cli.terminal.interrupts import stop_on_interrupt
     from etam_ros.cli.terminal.progress import step_progress
-    from etam_ros.training.pretraining.loop import pretrain as run_pretraining
+    from etam_ros.training.named_paths import check_data
 
-    with stop_on_interrupt() as stop, step_progress("pretraining", config.steps) as reached:
+    for each in config.data:
+        check_data(each)
+    with (
+        stop_on_interrupt() as stop,
+        step_progress("pretraining", config.steps, lines=config.log_every) as reached,
+    ):
+        from etam_ros.training.pretraining.loop import pretrain as run_pretraining  # takes seconds
+
         run = run_pretraining(
             config,
             on_step=lambda step, error: reached(step, f"feature error {error:.3f}"),

@@ -24,10 +24,15 @@ def train(config: TrainingConfig) -> None:
     """
     from etam_ros.cli.terminal.interrupts import stop_on_interrupt
     from etam_ros.cli.terminal.progress import step_progress
+    from etam_ros.training.named_paths import check_data, initial_path
 
+    if config.init:
+        initial_path(config.init)
+    for each in config.data:
+        check_data(each)
     with (
         stop_on_interrupt() as stop,
-        step_progress("training", config.steps, lines=True) as reached,
+        step_progress("training", config.steps, lines=1) as reached,
     ):
         from etam_ros.training.loop import train as run_training  # said first: this takes seconds
 

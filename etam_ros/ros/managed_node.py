@@ -22,6 +22,7 @@ from rclpy.node import Node
 from rclpy.timer import Timer
 
 from etam_ros.errors import EtamError
+from etam_ros.ros.host_memory import give_back
 
 SUCCESS: Final = TransitionCallbackReturn.SUCCESS
 FAILURE: Final = TransitionCallbackReturn.FAILURE
@@ -109,7 +110,9 @@ class ManagedNode(LifecycleNodeMixin, Node):
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Called by rclpy."""
-        return self._change("cleanup", "unconfigured", self._transitions.cleanup)
+        done = self._change("cleanup", "unconfigured", self._transitions.cleanup)
+        give_back()
+        return done
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Called by rclpy."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from etam_ros.errors import EtamError
 from etam_ros.paths import share_file
+from etam_ros.ros.host_memory import limit_heaps
 from etam_ros.ros.shared_memory import FOLDER, reclaim
 from etam_ros.ros.startup import init, node_refusal, require_rclpy
 from etam_ros.ros.transport import PROFILE, apply_profile, in_words, is_fast_dds
@@ -91,6 +92,7 @@ def run_node(
     endings: queue.SimpleQueue[int | BaseException] = queue.SimpleQueue()
     for number in SIGNALS:
         signal.signal(number, lambda *_: endings.put(0))
+    limit_heaps()
     try:
         notes = _prepare_shared_memory(transport_profile)
         return _run(name, make, ros_arguments, threads, endings, notes)

@@ -21,12 +21,12 @@ from etam_ros.training.encoder_weights import (
     fill_encoder,
     fitting_model,
 )
+from etam_ros.training.named_paths import initial_path
 from etam_ros.training.outputs.checkpoints import load_checkpoint
 
 EMBEDDING_STD: Final = 0.02
 FIRST_GAMMA: Final = 0.1
 """Of the memory encoder's residual branches; official training begins far below."""
-WEIGHTS_SUFFIXES: Final = (".safetensors", ".pt", ".pth")
 
 
 def new_network(config: ModelConfig, *, size: int, seed: int) -> EfficientTAM:
@@ -133,15 +133,8 @@ def read_initial_weights(init: str) -> InitialWeights:
         WeightsError: it cannot be read.
         TrainingError: it is a run whose states are damaged.
     """
-    try:
-        path = Path(init).expanduser()
-        is_folder = path.is_dir()
-    except (OSError, RuntimeError, ValueError) as error:  # too long; ~ of no such user
-        raise WeightsError(
-            f"--init {init:.200} cannot be opened ({getattr(error, 'strerror', None) or error}): "
-            "check the path"
-        ) from None
-    if is_folder:
+    path = initial_path(init)
+    if path is not None and path.is_dir():
         found = load_checkpoint(path)
         if found is None:
             raise WeightsError(
@@ -150,10 +143,8 @@ def read_initial_weights(init: str) -> InitialWeights:
             )
         _, state = found
         return InitialWeights(init, state["average"]["weights"], state["model_name"])
-    if path.is_file():
+    if path is not None:
         return _from_file(init, path, "")
-    if path.suffix in WEIGHTS_SUFFIXES or len(path.parts) > 1:
-        raise WeightsError(f"weights file {path} does not exist: check the path given to --init")
     from etam_ros.runtime.backends.torch.weights import weights_file
 
     return _from_file(init, weights_file(init), init)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -44,6 +46,29 @@ def test_a_run_on_photographs_with_masks_that_is_fine_tuned_further(
     done = etam("train", "--data", str(photographs), *options, *SHORT)
     assert done.returncode == 0, done.stderr
     assert (second / "weights.safetensors").is_file()
+
+
+def test_what_names_nothing_is_refused_before_torch_is_imported(
+    etam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "torch.py").write_text("raise SystemExit('torch is imported')")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    out = ("--out", str(tmp_path / "out"))
+    for verb, *options in (
+        ("train", "--init", "nothing.pt"),
+        ("train", "--init", "folder/without/run"),
+        ("train", "--init", "~nobody_of_that_name/x"),
+        ("train", "--data", "x" * 5000),
+        ("train", "--data", "nothing"),
+        ("pretrain", "--teacher", "tiny_test", "--data", "nothing"),
+    ):
+        done = etam(verb, *options, *out)
+        assert done.returncode == 2, done.stderr
+        assert len(done.stderr.splitlines()) == 1
+        assert "torch" not in done.stderr
+    begun = etam("train", *out)
+    assert "training: 10000 steps, getting ready" in begun.stderr  # before what takes seconds
+    assert "torch is imported" in begun.stderr
 
 
 def test_what_is_wrong_is_said_in_one_line(etam, tmp_path: Path) -> None:

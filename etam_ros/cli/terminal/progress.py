@@ -48,14 +48,15 @@ def frame_progress(what: str, total: int | None) -> Iterator[Callable[[], None]]
 
 @contextmanager
 def step_progress(
-    what: str, steps: int, *, lines: bool = False
+    what: str, steps: int, *, lines: int = 0
 ) -> Iterator[Callable[[int, str], None]]:
     """A bar of a run in steps, with numbers beside it, on stderr if that is a terminal.
 
     Args:
         what: is being done.
         steps: of the whole run.
-        lines: where it is no terminal, a line at once and for each report instead of nothing.
+        lines: where it is no terminal, a line at once and for each so many steps instead of
+            nothing; 0 says nothing.
 
     Yields:
         to be called with the step that is reached and its numbers in words.
@@ -72,7 +73,7 @@ def step_progress(
             left = _left(steps - step, step - first, time.monotonic() - begun)
             if not first:  # the first steps take longer, and a run may go on where it was
                 begun, first = time.monotonic(), step
-            if progress.disable and lines:
+            if progress.disable and lines and (step % lines == 0 or step == steps):
                 progress.console.print(f"step {step} of {steps}: {numbers}{left}")
 
         yield reached

@@ -55,6 +55,10 @@ class ProcessGroup:
         """Where a process's output is."""
         return self._log_dir / f"{name}.log"
 
+    def pid(self, name: str) -> int:
+        """Id of a process."""
+        return self._processes[name].pid
+
     def running(self, name: str) -> bool:
         """Whether a process has not ended yet."""
         return self._processes[name].poll() is None

@@ -28,14 +28,11 @@ from etam_ros.errors import SourceError
 from etam_ros.media.files import is_bag
 from etam_ros.synthetic.samples import ClipSource, MixedSource
 from etam_ros.training.data.labelled_clips import Image, LabelledClips
+from etam_ros.training.named_paths import DATA, check_data
 
 TURNING: Final = 0.3
 """Share of generated clips in which the camera turns steadily, as a robot's does."""
 _VIDEO_SUFFIXES: Final = (".mp4", ".mov", ".mkv", ".avi", ".webm")
-_EXPECTED: Final = (
-    "sequences in DAVIS layout, images/ with masks/, a bag with a label image, a packed .npz, "
-    "videos or photographs"
-)
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,7 @@ def open_clips(
         SourceError: a path holds nothing of that kind, or its files cannot be read.
     """
     how = _BagReading(recover, on_note)
-    sources = [pair for path in paths for pair in _open(Path(path), how)] or _drawn()
+    sources = [pair for path in paths for pair in _open(check_data(str(path)), how)] or _drawn()
     return sources[0][0] if len(sources) == 1 else MixedSource(sources)
 
 
@@ -99,15 +96,13 @@ def _drawn() -> list[tuple[ClipSource, float]]:
 
 def _open(path: Path, bags: _BagReading) -> list[tuple[ClipSource, float]]:
     """One path, or all the folders in it that hold something, with weights that add up to 1."""
-    if not path.exists():
-        raise SourceError(f"{path} does not exist, expected {_EXPECTED}")
     source = _open_one(path, bags)
     if source is not None:
         return [(source, 1.0)]
     found = [_open_one(child, bags) for child in sorted(path.iterdir())] if path.is_dir() else []
     children = [child for child in found if child is not None]
     if not children:
-        raise SourceError(f"{path} holds nothing to train on, expected {_EXPECTED}")
+        raise SourceError(f"{path} holds nothing to train on, expected {DATA}")
     return [(child, 1 / len(children)) for child in children]
 
 

@@ -1,0 +1,36 @@
+"""The allocator of the C library, so that a process that runs for weeks stays as large as it is.
+
+glibc gives each thread a heap of its own, up to eight for each core, and keeps what was freed in
+it. Threads of a node come and go with its states, images and models change their sizes: one heap
+after the other would grow to the largest that any thread ever needed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Mapping
+from typing import Any, Final
+
+ARENAS: Final = 2
+"""One for the main thread, one for all others: they hold Python's lock most of the time."""
+_ARENA_MAX: Final = -8  # M_ARENA_MAX of malloc.h
+
+
+def limit_heaps(environment: Mapping[str, str] = os.environ) -> bool:
+    """Have few heaps from now on, unless the user has said how many; whether that was done."""
+    own = "MALLOC_ARENA_MAX" in environment or "arena_max" in environment.get("GLIBC_TUNABLES", "")
+    mallopt = None if own else _function("mallopt")
+    return mallopt is not None and bool(mallopt(_ARENA_MAX, ARENAS))
+
+
+def give_back() -> None:
+    """Return to the system what was freed and is kept for later."""
+    trim = _function("malloc_trim")
+    if trim is not None:
+        trim(0)
+
+
+def _function(name: str) -> Any:
+    """Of the C library; None where it has no such function, as others than glibc."""
+    return getattr(ctypes.CDLL(None), name, None)

@@ -1,0 +1,52 @@
+"""A camera that another user runs on this machine: a real process with another user id."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+CAMERA = Path(__file__).with_name("plain_camera.py")
+NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+MAY_READ = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+"""Python and this checkout, wherever they lie; what is written goes by the user's own rights."""
+
+
+@pytest.fixture
+def as_another_user():
+    """A function that starts a program as another user, in a folder of its own."""
+    command = [*NOBODY, *MAY_READ, sys.executable, "-c", "pass"]
+    if not shutil.which("setpriv") or subprocess.run(command, check=False).returncode:
+        pytest.skip("processes of another user cannot be started here, which needs root")
+    home = tempfile.mkdtemp()
+    Path(home).chmod(0o777)
+    running = []
+
+    def start(environment: dict[str, str], *arguments: str) -> subprocess.Popen[bytes]:
+        own = {**environment, "HOME": home, "ROS_LOG_DIR": home, "PYTHONDONTWRITEBYTECODE": "1"}
+        own["PYTHONPATH"] = os.pathsep.join(sys.path)
+        command = [*NOBODY, *MAY_READ, sys.executable, *arguments]
+        running.append(subprocess.Popen(command, env=own))
+        return running[-1]
+
+    yield start
+    for process in running:
+        process.terminate()
+        process.wait(30)
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def test_a_camera_of_another_user_is_found_and_the_cause_of_its_silence_named(
+    start_tracker, make_client, ros, ros_environment, as_another_user
+):
+    process = start_tracker(*ros.tiny, "-r", "image:=/theirs")
+    make_client().wait_for_state("active")
+    arguments = ("/theirs", "raw", "best_effort", "320", "240")
+    camera = as_another_user(ros_environment, str(CAMERA), *arguments)
+    process.wait_for_log("publisher(s) on /theirs but no image")
+    assert camera.poll() is None
+    assert "user nobody runs ROS on this machine too" in process.log
+    assert "FASTDDS_BUILTIN_TRANSPORTS=UDPv4" in process.log
