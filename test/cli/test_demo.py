@@ -127,6 +127,9 @@ def test_mistakes_are_seen_before_anything_starts(tmp_path, capsys):
     for arguments, words in (
         (["--click", "3,4"], "--click and --box need a SOURCE"),
         (["absent.mp4"], "absent.mp4 does not exist"),
+        (["clip.mp4", "--web", "--click", "3,4"], "--web is for your own clicks"),
+        (["--web", "--follow"], "--web is for your own clicks"),
+        (["absent.mp4", "--web"], "absent.mp4 does not exist"),
         (["absent.mp4", "--click", "3"], "--click is '3', expected X,Y"),
         (["absent.mp4", "--box", "1,2,x,4"], "--box is '1,2,x,4', expected X0,Y0,X1,Y1"),
     ):
