@@ -228,7 +228,15 @@ class FrameSteps:
         before = target.point_prompt if prompt.keep_previous else PointPrompt()
         points = before.extended(prompt)
         decoded = self._decode_points(points, current, target, conditioned)
-        return points, self._selection.of_prompt(decoded, ambiguous=points.ambiguous)
+        return points, self._chosen(decoded, points, current)
+
+    def _chosen(
+        self, decoded: DecodedMasks, points: PointPrompt, current: CurrentFrame
+    ) -> ChosenMasks:
+        """Which of the masks that clicks and a box give goes on."""
+        cells = points.scaled(current.frame.hw, self._stages.sizes.mask_size)
+        clicks = [place for place, _ in cells[:1]]
+        return self._selection.of_prompt(decoded, ambiguous=points.ambiguous, clicks=clicks)
 
     def _decode_points(
         self,
@@ -264,7 +272,7 @@ class FrameSteps:
         conditioned = self.condition(current, target, config)
         points = PointPrompt().extended(prompt)
         decoded = self._decode_points(points, current, target, conditioned)
-        chosen = self._selection.of_prompt(decoded, ambiguous=points.ambiguous)
+        chosen = self._chosen(decoded, points, current)
         logits = self._postprocessor.fill_holes(chosen.mask_logits, config.fill_hole_area)
         return decoded, self._draw(current, [1], [logits], [chosen.scores[0]], config)()
 

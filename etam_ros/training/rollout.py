@@ -19,6 +19,7 @@ from etam_ros.model.network import MEMORY_BIAS, MEMORY_SCALE
 from etam_ros.runtime import DecodedMasks
 from etam_ros.runtime.stages import POINT_NONE
 from etam_ros.tracking.frame_steps import as_prompt
+from etam_ros.tracking.masks.clicked_piece import keep_clicked_piece
 from etam_ros.tracking.masks.selection import (
     ChosenMasks,
     add_tracking_bias,
@@ -232,8 +233,10 @@ class Rollout:
         decoded = DecodedMasks(mask_logits, iou_scores.float(), pointers, scores.float())
         chosen = choose_masks(decoded, ambiguous=several, answers_once=not several)
         if once and ambiguous and points is not None:
+            cells = mask_logits.shape[-1] / self.network.config.image_size
+            clicks = [(x * cells, y * cells) for (x, y, _), *_ in points]
             logits = shift_to_best_expected_iou(chosen.mask_logits)
-            chosen = replace(chosen, mask_logits=logits)
+            chosen = replace(chosen, mask_logits=keep_clicked_piece(logits, clicks))
         return chosen
 
     def _decoder(

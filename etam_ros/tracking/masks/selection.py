@@ -6,6 +6,7 @@ the backend. Letters: B objects, h = w feature grid, D hidden dim.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from etam_ros.runtime import DecodedMasks
+from etam_ros.tracking.masks.clicked_piece import keep_clicked_piece
 
 STABILITY_MARGIN: Final = 0.05
 STABILITY_THRESHOLD: Final = 0.98
@@ -51,12 +53,21 @@ class MaskSelection:
     answers_once: bool
     carries_masks: bool
 
-    def of_prompt(self, decoded: DecodedMasks, *, ambiguous: bool) -> ChosenMasks:
-        """The masks of clicks or boxes; ambiguous as in `choose_masks`."""
+    def of_prompt(
+        self, decoded: DecodedMasks, *, ambiguous: bool, clicks: Sequence[tuple[float, float]]
+    ) -> ChosenMasks:
+        """The masks of clicks or boxes.
+
+        Args:
+            decoded: all four masks.
+            ambiguous: as in `choose_masks`.
+            clicks: one of each object, (x, y) in cells; looked at where ambiguous.
+        """
         chosen = choose_masks(decoded, ambiguous=ambiguous, answers_once=self.answers_once)
         if not (self.answers_once and ambiguous):
             return chosen
-        return replace(chosen, mask_logits=shift_to_best_expected_iou(chosen.mask_logits))
+        logits = shift_to_best_expected_iou(chosen.mask_logits)
+        return replace(chosen, mask_logits=keep_clicked_piece(logits, clicks))
 
     def of_followed(self, decoded: DecodedMasks) -> ChosenMasks:
         """The masks of a frame without a prompt."""
