@@ -16,7 +16,6 @@
 A message is one line: what was received, what was expected, what to do.
 """
 
-
 from typing import Final
 
 LONGEST: Final = 1200
