@@ -11,7 +11,7 @@ import pytest
 
 MANY_THREADS = """
 import ctypes, re, threading
-from etam_ros.ros.host_memory import give_back, limit_heaps
+from etam_ros.host_memory import give_back, limit_heaps
 print(limit_heaps())
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
