@@ -111,6 +111,11 @@ class Soak:
         if self._viewers:
             self._end(self._viewers.pop(int(self._rng.integers(len(self._viewers)))))
 
+    @property
+    def participants(self) -> int:
+        """The node, the operator, a camera and the viewers."""
+        return 3 + len(self._viewers)
+
     def _end(self, name: str) -> None:
         if self._rng.random() < 0.3:
             self._processes.kill(name)
@@ -172,7 +177,9 @@ def sample_on(
         heard, last_s = now_heard, now_s
         operator = soak.operator
         told = (soak.actions, operator.unanswered, soak.silences)
-        table.add(Sample(now_s - begin_s, *values, taken_in_dev_shm(), rate, *told))
+        table.add(
+            Sample(now_s - begin_s, *values, soak.participants, taken_in_dev_shm(), rate, *told)
+        )
 
 
 def run(options: argparse.Namespace, out: Path) -> list[str]:

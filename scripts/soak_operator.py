@@ -53,14 +53,20 @@ class Operator:
         self._backgrounds = self._node.create_publisher(
             PointStamped, "/tracker/click_background", 10
         )
+        self._ended = threading.Event()
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
-        self._thread = threading.Thread(target=self._executor.spin, daemon=True)
+        self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
 
+    def _spin(self) -> None:
+        while not self._ended.is_set():
+            self._executor.spin_once(timeout_sec=0.1)
+
     def end(self) -> None:
-        self._executor.shutdown()
+        self._ended.set()
         self._thread.join(5)
+        self._executor.shutdown()
         self._node.destroy_node()
 
     def actions(self) -> dict[Callable[[], None], int]:

@@ -31,6 +31,7 @@ class Sample:
         anonymous_mib: of that, what is its own alone.
         threads, descriptors: of the node.
         shared_mib: of /dev/shm that the node has mapped, its own and that of those it talks to.
+        participants: the node and those it talks to; each brings memory to share.
         dev_shm_mib: taken in /dev/shm by everybody on this machine; not judged.
         results_per_s: heard since the row before.
         actions: done so far.
@@ -44,11 +45,17 @@ class Sample:
     threads: int
     descriptors: int
     shared_mib: float
+    participants: int
     dev_shm_mib: float
     results_per_s: float
     actions: int
     unanswered: int
     silences: int
+
+    @property
+    def shared_mib_each(self) -> float:
+        """Shared memory by the number of those who share it."""
+        return self.shared_mib / self.participants
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,7 @@ MEASURES: Final = (
     Measure("anonymous_mib", 4.0, 0.02),
     Measure("threads", 1.0),
     Measure("descriptors", 3.0),
-    Measure("shared_mib", 8.0),
+    Measure("shared_mib_each", 4.0),
 )
 
 
@@ -101,7 +108,7 @@ class Trend:
 
     def __str__(self) -> str:
         return (
-            f"{self.name:<14}{self.begin:9.1f} -> {self.end:9.1f}, {self.growth:+.2f} "
+            f"{self.name:<16}{self.begin:9.1f} -> {self.end:9.1f}, {self.growth:+.2f} "
             f"± {self.margin:.2f}, allowed {self.allowed:.1f}: {self.verdict}"
         )
 
@@ -165,7 +172,7 @@ def read_table(path: Path) -> list[Sample]:
 
 
 def trend(measure: Measure, times_s: Sequence[float], values: Sequence[float]) -> Trend:
-    """A line through the medians of equal spans of time, which do not follow what comes and goes.
+    """A line through a value of each of equal spans of time, which what comes and goes is not.
 
     Args:
         measure: what the values are of.

@@ -21,6 +21,7 @@ from etam_ros.records import Frame
 
 EXPECTED: Final = "a video file, a folder of images, a bag, or the index of a camera"
 _NS_PER_S: Final = 1_000_000_000
+_FASTEST_FPS: Final = 1_000_000
 _PROBED: Final = 200
 """Packets by which a film is told from a picture of its cover."""
 _TS_PACKETS: Final = {"mpegts": (188, 192, 204)}
@@ -46,7 +47,8 @@ class VideoSource(FrameSource):
             with _opened(path) as container:
                 stream = _film(container, path)
                 self._stream = stream.index
-                rate = stream.average_rate or stream.guessed_rate
+                rates = (stream.average_rate, stream.guessed_rate)  # damaged, they can be anything
+                rate = next((each for each in rates if each and 0 < each <= _FASTEST_FPS), None)
                 count = stream.frames or None
                 notes = list(_oddities(stream, path))
         except (FFmpegError, OSError) as error:

@@ -22,7 +22,7 @@ from rclpy.node import Node
 from rclpy.timer import Timer
 
 from etam_ros.errors import EtamError
-from etam_ros.ros.host_memory import give_back
+from etam_ros.host_memory import give_back
 
 SUCCESS: Final = TransitionCallbackReturn.SUCCESS
 FAILURE: Final = TransitionCallbackReturn.FAILURE

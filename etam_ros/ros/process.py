@@ -18,8 +18,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 from etam_ros.errors import EtamError
+from etam_ros.host_memory import limit_heaps
 from etam_ros.paths import share_file
-from etam_ros.ros.host_memory import limit_heaps
 from etam_ros.ros.shared_memory import FOLDER, reclaim
 from etam_ros.ros.startup import init, node_refusal, require_rclpy
 from etam_ros.ros.transport import PROFILE, apply_profile, in_words, is_fast_dds

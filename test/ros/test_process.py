@@ -1,5 +1,6 @@
 """How the process around a node ends: real processes, each with one fault."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -227,3 +228,21 @@ def test_an_error_in_a_transition_is_not_taken_for_an_impossible_one(start, chan
     assert "impossible" not in process.log
     assert "change_state failed and was given up: AttributeError" in process.log
     assert process.process.poll() is None
+
+
+@pytest.mark.parametrize("name", ["tracker_node", "follower", "player"])
+def test_a_signal_while_the_package_is_imported_ends_an_executable_quietly(name, tmp_path):
+    package = tmp_path / "etam_ros"
+    package.mkdir()
+    (package / "__init__.py").write_text("import time; print('up', flush=True); time.sleep(60)")
+    script = Path(__file__).resolve().parents[2] / "scripts" / name
+    process = subprocess.Popen(
+        [sys.executable, str(script)],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "up\n"
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=DEADLINE_S)
+    assert (process.returncode, said) == (0, "")

@@ -1,0 +1,48 @@
+"""The heaps of the C library are few, unless the user has said how many."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import sys
+
+import pytest
+
+MANY_THREADS = """
+import ctypes, re, threading
+from etam_ros.host_memory import give_back, limit_heaps
+print(limit_heaps())
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+barrier = threading.Barrier(12)
+def use():
+    barrier.wait()
+    libc.malloc(100_000)
+    barrier.wait()
+threads = [threading.Thread(target=use) for _ in range(12)]
+[each.start() for each in threads]
+[each.join() for each in threads]
+give_back()
+maps = [line.split() for line in open("/proc/self/maps")]
+begins = [int(words[0].split("-")[0], 16) for words in maps if len(words) == 5]
+print(sum(begin % 2**26 == 0 for begin in begins))
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="no glibc")
+@pytest.mark.parametrize(
+    ("own", "limited"),
+    [({}, True), ({"MALLOC_ARENA_MAX": "6"}, False),
+     ({"GLIBC_TUNABLES": "glibc.malloc.arena_max=6"}, False)],
+)  # fmt: skip
+def test_threads_share_few_heaps(own, limited):
+    left = {"MALLOC_ARENA_MAX", "GLIBC_TUNABLES"}
+    environment = {name: value for name, value in os.environ.items() if name not in left}
+    command = [sys.executable, "-c", MANY_THREADS]
+    done = subprocess.run(
+        command, env={**environment, **own}, capture_output=True, text=True, check=True
+    )
+    said, heaps = done.stdout.split()
+    assert said == str(limited)
+    assert (int(heaps) <= 1) == limited, done.stdout
