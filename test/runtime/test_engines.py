@@ -39,7 +39,7 @@ from etam_ros.runtime.backends.torch.stages import traits_of
 from etam_ros.runtime.backends.torch.weights import NetworkSource
 from etam_ros.runtime.engines import BY_NAME, verify_engine
 from etam_ros.runtime.export import export_model
-from etam_ros.runtime.exported import MANIFEST, PADDED, ExportedModel
+from etam_ros.runtime.exported import BY_LENGTH, MANIFEST, PADDED, ExportedModel
 from etam_ros.runtime.parity import ParityReport
 from etam_ros.runtime.sealed import hashes_of, sealed
 from etam_ros.runtime.stages import IN_FLOAT32, StageSizes
@@ -95,12 +95,10 @@ def test_fp32_equals_torch(exported: Path, backend: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def hiera(
-    export_once: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
-) -> EngineRequest:
+def hiera(tmp_path_factory: pytest.TempPathFactory) -> EngineRequest:
     """A small model with all that SAM 2.1 has more, exported."""
     folder = tmp_path_factory.mktemp("hiera")
-    shutil.copytree(export_once("tiny_hiera_test", "fp32"), folder, dirs_exist_ok=True)
+    export_model(NetworkSource("tiny_hiera_test", "random:0"), "fp32", folder)
     return EngineRequest("tiny_hiera_test", "random:0", "onnx", "fp32", str(folder))
 
 
@@ -451,16 +449,25 @@ def test_other_weights_and_precisions_are_other_exports(exported: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def reduced_export(export_once: Callable[..., Path]) -> ExportedModel:
-    """The export of tiny_test in fp16 that TensorRT gets."""
-    folder = export_once("tiny_test", "fp16", PADDED)
-    found = export_model(TINY_SOURCE, "fp16", folder, layout=PADDED)
-    assert found is not None
-    return found
+def reduced_export(export_once: Callable[..., Path]) -> Callable[[str], ExportedModel]:
+    """Exports of tiny_test in reduced precisions, as TensorRT and OpenVINO get them."""
+
+    def export(precision: str) -> ExportedModel:
+        layout = PADDED if precision == "fp16" else BY_LENGTH
+        folder = export_once("tiny_test", precision, layout)
+        found = export_model(TINY_SOURCE, precision, folder, layout=layout)
+        assert found is not None
+        return found
+
+    return export
 
 
-def test_reduced_graphs_keep_norms_and_softmax_in_float32(reduced_export: ExportedModel) -> None:
-    exported, reduced = reduced_export, onnx.TensorProto.FLOAT16
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_reduced_graphs_keep_norms_and_softmax_in_float32(
+    reduced_export: Callable[[str], ExportedModel], precision: str
+) -> None:
+    exported = reduced_export(precision)
+    reduced = {"fp16": onnx.TensorProto.FLOAT16, "bf16": onnx.TensorProto.BFLOAT16}[precision]
     for graph in exported.graphs:
         model = onnx.shape_inference.infer_shapes(onnx.load(exported.file(graph)))
         types = {value.name: value.type.tensor_type.elem_type for value in model.graph.value_info}
@@ -480,12 +487,12 @@ def test_reduced_graphs_keep_norms_and_softmax_in_float32(reduced_export: Export
 
 
 def test_fp16_graphs_are_right_and_openvino_and_onnx_compute_them(
-    reduced_export: ExportedModel,
+    reduced_export: Callable[[str], ExportedModel],
 ) -> None:
     """The graphs that TensorRT gets, where a CPU can run them."""
     import onnxruntime
 
-    exported = reduced_export
+    exported = reduced_export("fp16")
     image = torch.randn(1, 3, 128, 128, generator=torch.Generator().manual_seed(0))
     with open_stages("tiny_test", weights="random:0", backend="torch", device="cpu") as stages:
         expected = stages.encode_image(image).feature.numpy()
@@ -496,18 +503,10 @@ def test_fp16_graphs_are_right_and_openvino_and_onnx_compute_them(
 
 def test_two_processes_that_build_at_once_make_one(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from etam_ros.runtime import exported\n"
-        "from etam_ros.runtime.backends.torch import stages\n"
-        "from etam_ros.runtime.backends.torch.weights import NetworkSource\n"
-        "network = NetworkSource('tiny_test', 'random:0').copy()\n"
-        "def export(folder):\n"
-        "    time.sleep(4.0)\n"
-        "    (folder / 'graph.onnx').write_text('a graph')\n"
-        "    return ['graph']\n"
-        "key = exported.ExportKey('tiny_test', 'hash', 'fp32', 18, exported.BY_LENGTH)\n"
-        "sizes, constants = stages.sizes_of(network), stages.constants_of(network)\n"
-        "made = exported.write_export(Path(sys.argv[1]), key, sizes, constants, export)\n"
-        "print(made.folder)"
+        "import sys; from pathlib import Path; from etam_ros.runtime.export import export_model; "
+        "from etam_ros.runtime.backends.torch.weights import NetworkSource; "
+        "source = NetworkSource('tiny_test', 'random:0'); "
+        "print(export_model(source, 'fp32', Path(sys.argv[1])).folder)"
     )
     children = [
         subprocess.Popen(
@@ -520,6 +519,7 @@ def test_two_processes_that_build_at_once_make_one(tmp_path: Path) -> None:
     assert len(folders) == 1
     left = {path.name for path in tmp_path.iterdir() if not path.name.endswith(".lock")}
     assert left == {Path(folders.pop()).name}
+    assert judged(replace(TINY, engine_dir=str(tmp_path))).passed
 
 
 @pytest.mark.parametrize(
