@@ -12,8 +12,7 @@ import sysconfig
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from rclpy.node import Node
 
 THROTTLE_S: Final = 5.0
+POLL_S: Final = 0.005
 MOST_TRACES: Final = 32
 """So many faults of different kinds are logged with where they happened."""
 LONGEST_REASON: Final = 300
@@ -59,27 +59,11 @@ class Faults:
         self._traced: set[tuple[str, type[BaseException]]] = set()
         self._quiet_until_s = 0.0
         self._reported = 0
-        self._running = 0
         self._ended = False
-        self._changed = threading.Condition()
 
-    def end(self, timeout_s: float) -> bool:
-        """Tell nothing more, because all is being taken down; False if a callback still runs."""
-        with self._changed:
-            self._ended = True
-            return self._changed.wait_for(lambda: not self._running, timeout_s)
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """As long as a callback runs."""
-        with self._changed:
-            self._running += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._running -= 1
-                self._changed.notify_all()
+    def end(self) -> None:
+        """Log nothing more, because all is being taken down."""
+        self._ended = True
 
     def report(self) -> tuple[dict[str, str], bool]:
         """What diagnostics say: values by their names, and whether something is new in them."""
@@ -167,6 +151,27 @@ class Guarded(Executor):
 
         return super()._make_handler(entity, node, take_if_possible, *rest)
 
+    def leave(self) -> None:
+        """Make `spin_once` return soon in the thread that waits in it; any thread may call."""
+        self.create_task(lambda: None)
+
+    def finish(self, timeout_s: float) -> bool:
+        """Let the callbacks of other threads come to their end, once nobody spins any more.
+
+        rclpy's own `shutdown` destroys what they use while they run, and prints what they raise.
+
+        Returns:
+            False if one still runs after `timeout_s`.
+        """
+        end_s = time.monotonic() + timeout_s
+        for task in getattr(self, "_futures", ()):
+            while not task.done():
+                if time.monotonic() > end_s:
+                    return False
+                time.sleep(POLL_S)
+            task.exception()  # rclpy prints what nobody has looked at
+        return True
+
 
 class GuardedThread(Guarded, SingleThreadedExecutor):
     """Runs callbacks in the thread that spins."""
@@ -198,14 +203,13 @@ def _guarded(callback: Callable[..., Any], entity: Any, faults: Faults) -> Calla
 
     @functools.wraps(callback)  # rclpy asks how many arguments it takes
     def guarded(*arguments: Any) -> Any:
-        with faults.running():
-            try:
-                return callback(*arguments)
-            except _GONE:
-                return None
-            except Exception as error:
-                faults.tell(place, error)
-                return None
+        try:
+            return callback(*arguments)
+        except _GONE:
+            return None
+        except Exception as error:
+            faults.tell(place, error)
+            return None
 
     guarded.guarded_for = faults  # type: ignore[attr-defined]
     return guarded
@@ -219,8 +223,7 @@ def _guarded_service(
 
     def answered(request: Any, response: Any) -> Any:
         try:
-            with faults.running():
-                answer = callback(request, response)
+            answer = callback(request, response)
             if not isinstance(answer, kind.Response):
                 raise TypeError(f"{kind.__name__} was answered by {type(answer).__name__}")
         except _GONE:

@@ -25,7 +25,6 @@ from etam_ros.ros.startup import init, node_refusal, require_rclpy
 from etam_ros.ros.transport import PROFILE, apply_profile, in_words, is_fast_dds
 
 if TYPE_CHECKING:
-    from rclpy.executors import Executor
     from rclpy.node import Node
 
     from etam_ros.ros.guarding import Guarded
@@ -134,10 +133,11 @@ def _run(
         ending = _wait_for(endings)
         spinning.clear()
         ended = application.end(PATIENCE_S)
-        executor.shutdown()
+        faults.end()
+        executor.leave()
         spinner.join(PATIENCE_S)
-        ended = faults.end(PATIENCE_S) and ended and not spinner.is_alive()
-        _take_errors(executor)
+        ended = executor.finish(PATIENCE_S) and ended and not spinner.is_alive()
+        executor.shutdown()
         for node in reversed(nodes):
             node.destroy_node()
     finally:
@@ -172,13 +172,6 @@ def _made(make: Callable[[Finish], Application], finish: Finish) -> Application:
         if refused is None:
             raise
         raise refused from error
-
-
-def _take_errors(executor: Executor) -> None:
-    """Look at what callbacks raised whose entities went away meanwhile: rclpy prints the rest."""
-    for future in getattr(executor, "_futures", ()):
-        if future.done():
-            future.exception()
 
 
 def _wait_for(endings: queue.SimpleQueue[int | BaseException]) -> int | BaseException:

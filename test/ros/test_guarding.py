@@ -1,7 +1,9 @@
 """Nothing that arrives ends a node: real processes, real messages, whatever they hold."""
 
+import gc
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,12 +17,13 @@ from rcl_interfaces.srv import (
     SetParameters,
     SetParametersAtomically,
 )
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from std_srvs.srv import SetBool, Trigger
 
-from etam_ros.ros.guarding import MOST_PARAMETERS, Faults, in_words, refused
+from etam_ros.ros.guarding import MOST_PARAMETERS, Faults, Guarded, in_words, refused
 
 WRONG_TYPES = (10, 200, 255)
 NOT_SET = ParameterValue()
@@ -174,6 +177,42 @@ def test_a_callback_that_fails_is_told_answered_and_survived(
     assert "SmallNode.on_timer failed and was given up: ZeroDivisionError: a bug" in said
     assert "fail failed and was given up" in said
     assert said.count("in on_timer") == 1, "where it happened is told once"
+
+
+def test_what_callbacks_raise_at_the_end_is_waited_for_and_not_printed(ros_context, capsys):
+    class Threads(Guarded, MultiThreadedExecutor):
+        faults = Faults("test")
+
+    began, go = threading.Event(), threading.Event()
+
+    def slow():
+        began.set()
+        go.wait()
+        raise rclpy_implementation.InvalidHandle("destruction was requested")
+
+    slow.guarded_for = None  # let it through, as where a service is gone before it answered
+    node = Node("ends_early", context=ros_context, use_global_arguments=False)
+    timer = node.create_timer(0.0, slow)
+    executor = Threads(2, context=ros_context)
+    executor.add_node(node)
+    spinner = threading.Thread(target=executor.spin_once)
+    spinner.start()
+    assert began.wait(30.0)
+    spinner.join(30.0)
+    spinner = threading.Thread(target=executor.spin_once)
+    spinner.start()
+    executor.leave()
+    spinner.join(30.0)
+    assert not spinner.is_alive(), "nothing else is there to wake it"
+    assert not executor.finish(0.05), "the callback still runs"
+    go.set()
+    assert executor.finish(30.0)
+    executor.shutdown()
+    node.destroy_timer(timer)
+    node.destroy_node()
+    del executor, spinner
+    gc.collect()
+    assert "never retrieved" not in capsys.readouterr().err
 
 
 def test_whoever_called_is_told_in_whatever_words_the_service_has():
