@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import queue
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -98,22 +96,10 @@ class DemoSession:
         Raises:
             EtamError: a process failed, or a click was refused.
         """
-        from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+        from etam_ros.ros.harness.spinning import spinning
 
-        executor = SingleThreadedExecutor(context=self._context)
-        executor.add_node(self._recorder)
-
-        def spin() -> None:
-            with contextlib.suppress(ExternalShutdownException):
-                executor.spin()
-
-        hearing = threading.Thread(target=spin, daemon=True)
-        hearing.start()
-        try:
+        with spinning(self._context, self._recorder):
             return self._steps(frames)
-        finally:
-            executor.shutdown(timeout_sec=1.0)
-            hearing.join(1.0)
 
     def _steps(self, frames: int) -> DemoCounts:
         recorder, say = self._recorder, self._on_status

@@ -79,8 +79,9 @@ def run_follow_demo(
         ProcessGroup(environment, options.out / LOGS) as processes,
         process_environment(environment),
     ):
-        from etam_ros.ros.harness.follow_session import FollowSession, spinning, start_nodes
+        from etam_ros.ros.harness.follow_session import FollowSession, start_nodes
         from etam_ros.ros.harness.room_robot import RoomRobot
+        from etam_ros.ros.harness.spinning import spinning
 
         # They start before this process has threads of its own.
         start_nodes(processes, options.model, options.weights, {"resume": "true"})

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 from rclpy.client import Client
-from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.task import Future
 from std_srvs.srv import SetBool
 
@@ -197,22 +192,3 @@ class FollowSession:
                     f"{self._processes.log(TRACKER)} and {self._processes.log(FOLLOWER)}"
                 )
             time.sleep(0.02)
-
-
-@contextmanager
-def spinning(context: Context, robot: RoomRobot) -> Iterator[None]:
-    """Let the robot hear messages in a thread of its own."""
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(robot)
-
-    def spin() -> None:
-        with contextlib.suppress(ExternalShutdownException):
-            executor.spin()
-
-    hearing = threading.Thread(target=spin, daemon=True)
-    hearing.start()
-    try:
-        yield
-    finally:
-        executor.shutdown(timeout_sec=1.0)
-        hearing.join(1.0)
