@@ -20,18 +20,40 @@ def initial_path(init: str) -> Path | None:
     Raises:
         WeightsError: it is a path to nothing.
     """
+    path = _opened("--init", init)
+    if path.is_dir() or path.is_file():
+        return path
+    if path.suffix in WEIGHTS_SUFFIXES or len(path.parts) > 1:
+        raise _nothing("--init", path)
+    return None
+
+
+def check_weights(option: str, weights: str) -> None:
+    """A weights file that an option names, which has to exist; "" and random:SEED name none.
+
+    Raises:
+        WeightsError: it is a path to nothing.
+    """
+    if weights and not weights.startswith("random:"):
+        path = _opened(option, weights)
+        if not path.is_file():
+            raise _nothing(option, path)
+
+
+def _opened(option: str, name: str) -> Path:
     try:
-        path = Path(init).expanduser()
-        if path.is_dir() or path.is_file():
-            return path
+        path = Path(name).expanduser()
+        path.is_dir()
     except (OSError, RuntimeError, ValueError) as error:  # too long; ~ of no such user
         raise WeightsError(
-            f"--init {init:.200} cannot be opened ({getattr(error, 'strerror', None) or error}): "
+            f"{option} {name:.200} cannot be opened ({getattr(error, 'strerror', None) or error}): "
             "check the path"
         ) from None
-    if path.suffix in WEIGHTS_SUFFIXES or len(path.parts) > 1:
-        raise WeightsError(f"weights file {path} does not exist: check the path given to --init")
-    return None
+    return path
+
+
+def _nothing(option: str, path: Path) -> WeightsError:
+    return WeightsError(f"weights file {path} does not exist: check the path given to {option}")
 
 
 def check_data(name: str) -> Path:

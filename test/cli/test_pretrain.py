@@ -65,6 +65,10 @@ def test_without_data_pictures_are_made_up_and_minutes_end_it(etam, tmp_path: Pa
         (("--teacher", "efficienttam_x"), "model is 'efficienttam_x', expected one of"),
         (("--teacher", "tiny_test", "--hidden-share", "1"), "hidden_share is 1, expected 0..0.99"),
         (("--teacher", "tiny_test", "--data", "nowhere"), "nowhere does not exist"),
+        (
+            ("--teacher", "tiny_test", "--teacher-weights", "gone"),
+            "weights file gone does not exist: check the path given to --teacher-weights",
+        ),
         ((), "Missing option '--teacher'"),
     ],
 )
