@@ -20,6 +20,8 @@ from etam_ros.ros.shared_memory import FOLDER, MIB, free_bytes, other_users
 PROFILE: Final = "config/fastdds_large_images.xml"
 VARIABLES: Final = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 """Fast DDS 2 (up to Jazzy) reads the first, Fast DDS 3 (from Kilted) the second."""
+TRANSPORTS: Final = "FASTDDS_BUILTIN_TRANSPORTS"
+"""How users choose transports without a profile, which would be stronger."""
 WHOLE_MIB: Final = 64
 SHARE: Final = 4
 """A segment takes at most one part in so many of what is free: camera, node and viewers have one
@@ -30,16 +32,17 @@ _SIZE: Final = re.compile(r"(?<=<segment_size>)\d+(?=</segment_size>)")
 
 
 def apply_profile(environment: MutableMapping[str, str] = os.environ) -> Path | None:
-    """Point Fast DDS at the profile for large images, unless the user set a profile already.
+    """Point Fast DDS at the profile for large images, unless the user chose something already.
 
     Args:
         environment: changed in place; by default this process's own.
 
     Returns:
-        The profile; None when the user's own stays, the middleware is another one, or /dev/shm
-        has no room for any.
+        The profile; None when the user's own choice stays, the middleware is another one, or
+        /dev/shm has no room for any.
     """
-    if not is_fast_dds(environment) or any(environment.get(name) for name in VARIABLES):
+    chosen = any(environment.get(name) for name in (*VARIABLES, TRANSPORTS))
+    if chosen or not is_fast_dds(environment):
         return None
     size_mib = segment_mib(free_bytes())
     if size_mib < LEAST_MIB:
@@ -73,6 +76,8 @@ def in_words(environment: MutableMapping[str, str] = os.environ) -> str:
     free = free_bytes()
     room = "" if free is None else f", {free // MIB} MiB free in {FOLDER}"
     chosen = next((environment[name] for name in VARIABLES if environment.get(name)), "")
+    if not chosen and environment.get(TRANSPORTS):
+        return f"Fast DDS with {TRANSPORTS}={environment[TRANSPORTS]}{room}"
     if not chosen:
         return f"Fast DDS with its own defaults{room}"
     try:
@@ -95,8 +100,8 @@ def why_nothing_comes(environment: MutableMapping[str, str] = os.environ) -> str
         names = ", ".join(others)
         return (
             f"user {names} runs ROS on this machine too, and processes of two users share no "
-            "memory: run camera and node as one user, or both with "
-            "FASTDDS_BUILTIN_TRANSPORTS=UDPv4"
+            f"memory: run camera and node as one user, or this node with {TRANSPORTS}=UDPv4"
+            f"{_without_localhost(environment)}"
         )
     free = free_bytes()
     if free is not None and segment_mib(free) < WHOLE_MIB:
@@ -105,6 +110,13 @@ def why_nothing_comes(environment: MutableMapping[str, str] = os.environ) -> str
             "container more (--shm-size=512m or --ipc=host)"
         )
     return f"start them with the large-image transport profile, {VARIABLES[0]}"
+
+
+def _without_localhost(environment: MutableMapping[str, str]) -> str:
+    """On one machine alone ROS gives Fast DDS shared memory back, whatever was chosen."""
+    alone = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", "ROS_LOCALHOST_ONLY": "1"}
+    named = [f"{name}={value}" for name, value in alone.items() if environment.get(name) == value]
+    return f" and without {' and '.join(named)}, which undoes that" if named else ""
 
 
 def _smaller(profile: Path, size_mib: int) -> Path:

@@ -45,9 +45,9 @@ def _opened(option: str, name: str) -> Path:
         path = Path(name).expanduser()
         path.is_dir()
     except (OSError, RuntimeError, ValueError) as error:  # too long; ~ of no such user
+        reason = getattr(error, "strerror", None) or error
         raise WeightsError(
-            f"{option} {name:.200} cannot be opened ({getattr(error, 'strerror', None) or error}): "
-            "check the path"
+            f"{option} {name:.200} cannot be opened ({reason}): check the path"
         ) from None
     return path
 

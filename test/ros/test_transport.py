@@ -18,6 +18,7 @@ from etam_ros.ros.qos import choose_reliability
 from etam_ros.ros.shared_memory import MIB
 from etam_ros.ros.transport import (
     PROFILE,
+    TRANSPORTS,
     VARIABLES,
     apply_profile,
     in_words,
@@ -35,11 +36,12 @@ def test_the_profile_is_applied_for_old_and_new_fast_dds():
     assert environment == dict.fromkeys(VARIABLES, str(path))
 
 
-@pytest.mark.parametrize("variable", VARIABLES)
-def test_a_profile_of_the_user_stays(variable):
+@pytest.mark.parametrize("variable", [*VARIABLES, TRANSPORTS])
+def test_what_the_user_chose_stays(variable):
     environment = {variable: "/my/own.xml"}
     assert apply_profile(environment) is None
     assert environment == {variable: "/my/own.xml"}
+    assert "/my/own.xml" in in_words(environment)
 
 
 def test_the_profile_holds_many_large_images():
@@ -85,7 +87,9 @@ def test_other_middleware_hears_nothing_of_fast_dds(name):
 def test_segments_of_other_users_are_named_as_the_cause(monkeypatch):
     monkeypatch.setattr(transport, "other_users", lambda: ["camera"])
     assert "user camera runs ROS" in why_nothing_comes({})
-    assert "UDPv4" in why_nothing_comes({})
+    assert why_nothing_comes({}).endswith("this node with FASTDDS_BUILTIN_TRANSPORTS=UDPv4")
+    words = why_nothing_comes({"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"})
+    assert words.endswith("and without ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST, which undoes that")
 
 
 @pytest.mark.parametrize(

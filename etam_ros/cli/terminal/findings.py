@@ -146,7 +146,7 @@ def _cv_bridge(_: Any) -> str:
 
 
 def _profile(_: Any) -> str:
-    from etam_ros.ros.transport import VARIABLES, apply_profile, in_words
+    from etam_ros.ros.transport import TRANSPORTS, VARIABLES, apply_profile, in_words
 
     for variable in VARIABLES:
         chosen = os.environ.get(variable)
@@ -154,6 +154,8 @@ def _profile(_: Any) -> str:
             raise LookupError(f"{variable} names {chosen}, which is not a file")
         if chosen:
             return f"yours: {in_words()}"
+    if os.environ.get(TRANSPORTS):
+        return f"yours: {in_words()}"
     environment = dict(os.environ)
     apply_profile(environment)
     return f"in what `etam` and our launch files start: {in_words(environment)}"
