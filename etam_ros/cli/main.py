@@ -25,6 +25,7 @@ from etam_ros.cli.terminal.speaking import (
     silence_stdout,
     whoever_listens,
 )
+from etam_ros.idle_threads import let_idle_threads_sleep
 
 _FOLLOW: Final = "Follow objects"
 _LEARN: Final = "Train and evaluate"
@@ -254,6 +255,7 @@ def run(args: Sequence[str]) -> int:
         Exit code: 0, 2 for what the user can mend, 1 for a bug, 130 after Ctrl-C.
     """
     own, debug = _take_debug(args)
+    let_idle_threads_sleep()
     try:
         command = typer.main.get_command(app)
         verb = VERBS.get(own[0]) if own else None

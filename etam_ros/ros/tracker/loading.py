@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from std_msgs.msg import Header
 
 from etam_ros.config import NodeConfig, TrackerConfig
+from etam_ros.idle_threads import let_idle_threads_sleep
 from etam_ros.msg import Prompt as PromptMessage
 from etam_ros.records import FOREGROUND, NEW_OBJECT, Frame, ObjectState, Prompt
 from etam_ros.ros.messages import NO_POSITION, ObjectPosition
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from etam_ros.tracking import History, Tracker
 
 _BUILD: Final = re.compile("`(etam build [^`]+)`")
-WAITING: Final = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
-"""Who sets one of them has chosen how idle threads of OpenMP wait."""
 
 Locate = Callable[[Sequence[ObjectState], tuple[int, int], Header], Mapping[int, ObjectPosition]]
 """Where the objects of a frame are, by its size and header."""
@@ -138,7 +136,7 @@ def load_tracking(
         on_step(step)
 
     go_on()
-    _let_idle_threads_sleep()
+    let_idle_threads_sleep()
     # Here and not at the top: torch takes seconds to import, in which signals must be served.
     from etam_ros.runtime import TimedStages
     from etam_ros.tracking import History, Tracker, open_stages
@@ -165,25 +163,6 @@ def load_tracking(
         stages.close()
         raise
     return Tracking(tracker, timed, history, locate=locate, check=timed.check_serves)
-
-
-def _let_idle_threads_sleep() -> None:
-    """Have threads that wait for others give up their core.
-
-    OpenMP reads it once, when torch is imported. By default its threads spin, and where another
-    process is busy, as on any robot, all of them wait for the one that has no core meanwhile:
-    frames then take several times as long. Alone on a machine spinning is a little faster.
-    """
-    if not any(os.environ.get(name) for name in WAITING):
-        os.environ["OMP_WAIT_POLICY"] = "passive"
-
-
-def threads_in_words() -> str:
-    """How many threads compute, and how they wait for each other; once torch is loaded."""
-    import torch
-
-    chosen = next((f"{name}={os.environ[name]}" for name in WAITING if os.environ.get(name)), "")
-    return f"{torch.get_num_threads()} threads{f', {chosen}' if chosen else ''}"
 
 
 def faster_engine(node: NodeConfig, loaded: str) -> str:

@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 
+from etam_ros.idle_threads import threads_in_words
 from etam_ros.msg import Prompt, TrackEvent
 from etam_ros.ros.endpoints import Endpoints
 from etam_ros.ros.guarding import faults_of
@@ -31,7 +32,7 @@ from etam_ros.ros.tracker.camera_topics import CameraTopics
 from etam_ros.ros.tracker.displays import Display, Displays
 from etam_ros.ros.tracker.everything.service import SegmentService
 from etam_ros.ros.tracker.frames import ProcessedFrame
-from etam_ros.ros.tracker.loading import faster_engine, load_tracking, threads_in_words
+from etam_ros.ros.tracker.loading import faster_engine, load_tracking
 from etam_ros.ros.tracker.object_watch import in_words
 from etam_ros.ros.tracker.positions.locating import Positions
 from etam_ros.ros.tracker.positions.publishers import PositionPublishers

@@ -1,13 +1,9 @@
 """What the node says of faster engines once it has loaded a network."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 
 from etam_ros.config import NodeConfig
-from etam_ros.ros.tracker.loading import WAITING, faster_engine
+from etam_ros.ros.tracker.loading import faster_engine
 from etam_ros.runtime.engines import explain_auto
 
 ON_TORCH = "etam_nano on torch, cpu, fp32"
@@ -19,26 +15,6 @@ def test_where_auto_found_no_engine_the_command_that_builds_one_is_said():
     if said:
         assert said.split("`")[1] in known
         assert "\n" not in said
-
-
-@pytest.mark.parametrize(
-    ("chosen", "said"),
-    [
-        ({}, "OMP_WAIT_POLICY=passive"),
-        ({"OMP_WAIT_POLICY": "active"}, "OMP_WAIT_POLICY=active"),
-        ({"GOMP_SPINCOUNT": "7"}, "GOMP_SPINCOUNT=7"),
-    ],
-)
-def test_idle_threads_sleep_unless_the_user_chose_otherwise(chosen, said):
-    program = (
-        "from etam_ros.ros.tracker.loading import _let_idle_threads_sleep, threads_in_words\n"
-        "_let_idle_threads_sleep(); print(threads_in_words())"
-    )
-    environment = {name: value for name, value in os.environ.items() if name not in WAITING}
-    environment |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path), **chosen}
-    command = [sys.executable, "-c", program]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == f"1 threads, {said}"
 
 
 @pytest.mark.parametrize(
