@@ -22,13 +22,14 @@ quietly = { $(1); } > $(LOG) 2>&1 || { tail -n 25 $(LOG) >&2; \
           echo "error: the command above failed; all it said is in $(LOG)" >&2; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench format clean
+.PHONY: help setup demo test check docs bench format clean
 
 help: ## List what there is.
 	@echo "make demo    see it work: node, player and clicks; leaves demo/overlay.mp4"
 	@echo "make test    format, lint, types and all tests"
 	@echo "make check   format, lint and types alone"
 	@echo "make bench   measure the stages, the tracker and the node on this machine"
+	@echo "make docs    build the documentation's site into build/docs"
 	@echo "make setup   install into .venv, which the others do by themselves"
 	@echo "make format  let ruff format and mend the sources"
 	@echo "make clean   remove .venv and everything built"
@@ -37,6 +38,10 @@ setup: $(VENV)/etam_ros.stamp ## Install into .venv.
 
 demo: setup
 	@$(BIN)/etam demo $(ARGS)
+
+docs: setup
+	@$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
+	@echo "build/docs/index.html"
 
 bench: setup
 	@$(BIN)/etam bench $(ARGS)

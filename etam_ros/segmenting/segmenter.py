@@ -42,7 +42,8 @@ class Segmenter:
         stages: what the network runs on, from `open_stages`; `open_segmenter` also opens models
             for single pictures alone.
 
-    Example:
+    Example::
+
         with open_segmenter("efficientsam_ti") as segmenter:
             segmenter.set_image(image)
             cup, plate = segmenter.segment([
