@@ -22,6 +22,7 @@ def write_reference(folder: Path) -> None:
         ("parameters", parameters()),
         ("messages", messages()),
         ("python", python()),
+        ("examples", examples()),
         *((name.lower(), of_root(name)) for name in OF_ROOT),
     ):
         path = folder / f"{name}.md"
@@ -155,6 +156,17 @@ def python() -> str:
     return "\n".join(parts)
 
 
+def examples() -> str:
+    """The programs of examples/, whole."""
+    parts = ["# Examples\n\nShort programs to begin with; the tests run them all.\n"]
+    parts += [
+        f"## {path.name}\n\n```{{literalinclude}} ../../examples/{path.name}\n"
+        ":language: python\n```\n"
+        for path in sorted((ROOT / "examples").glob("*.py"))
+    ]
+    return "\n".join(parts)
+
+
 def of_root(name: str) -> str:
     """A document of the repository's root, its links led to the pages of the site."""
 
@@ -162,6 +174,8 @@ def of_root(name: str) -> str:
         path = Path(link[1])
         if path.parts[0] == "docs":
             return f"](../{path.relative_to('docs')}"
+        if path.parts[0] == "examples":
+            return "](examples.md"
         if path.stem in OF_ROOT:
             return f"]({path.stem.lower()}.md"
         return link[0]
