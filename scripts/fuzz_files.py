@@ -127,8 +127,17 @@ def video_seeds(folder: Path) -> Seeds:
     return [(suffix, write_video(folder / f"whole{suffix}", codec)) for suffix, codec in kinds]
 
 
-def read_source(path: Path) -> None:
-    """Read frames, as every command does."""
+def read_bag(path: Path) -> None:
+    """Read frames, as every command does; the stamps of a bag are kept, however odd."""
+    from etam_ros.media.sources import open_source
+
+    with open_source(path) as source:
+        for _ in islice(source, MOST_FRAMES):
+            pass
+
+
+def read_video(path: Path) -> None:
+    """Read frames, whose stamps go up."""
     from etam_ros.media.sources import open_source
 
     with open_source(path) as source:
@@ -289,11 +298,11 @@ def bag_seeds(folder: Path) -> Seeds:
 
 
 FILES: Final[Sequence[Target]] = (
-    Target("videos", video_seeds, read_source),
+    Target("videos", video_seeds, read_video),
     Target("pictures", picture_seeds, read_picture),
     Target("prompts", prompt_seeds, read_prompts_file, exchange),
     Target("records", record_seeds, read_run_record, exchange),
     Target("manifests", manifest_seeds, read_manifest, exchange),
     Target("weights", weight_seeds, read_weights),
-    Target("bags", bag_seeds, read_source),
+    Target("bags", bag_seeds, read_bag),
 )
