@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from array import array
 
 import numpy as np
@@ -20,8 +21,12 @@ COLOURS = ((220, 40, 40), (40, 60, 220), (240, 220, 60))
 
 
 @pytest.fixture(scope="module")
-def running(start_tracker, make_client):
-    start_tracker(*NANO)
+def process(start_tracker):
+    return start_tracker(*NANO)
+
+
+@pytest.fixture(scope="module")
+def running(process, make_client):
     client = make_client()
     client.wait_for_camera()
     return client
@@ -115,7 +120,7 @@ def begun(client, **fields):
     service = client.node.create_client(Segment, f"{client.tracker}/segment")
     client.wait_until(service.service_is_ready, "service segment")
     client.track(drawn(client.next_header()))
-    future = service.call_async(Segment.Request(points_per_side=6, **fields))
+    future = service.call_async(Segment.Request(**{"points_per_side": 6, **fields}))
     for _ in range(3):
         client.track(drawn(client.next_header()))
     return future
@@ -239,3 +244,12 @@ def test_an_inactive_node_refuses_and_deactivation_gives_up(tracker):
         False, "the tracker is inactive: activate it first",
     )  # fmt: skip
     assert tracker.change_state("activate")
+
+
+def test_a_node_that_ends_during_a_search_ends_at_once(tracker, process):
+    begun(tracker, points_per_side=64)
+    began = time.monotonic()
+    assert process.end() == 0
+    assert time.monotonic() - began < 10.0, "it takes a minute to finish"
+    assert "Traceback" not in process.log
+    assert "never retrieved" not in process.log
