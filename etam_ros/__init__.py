@@ -19,10 +19,10 @@ __path__ = extend_path(__path__, __name__)
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from etam_ros.config import EverythingConfig as EverythingConfig
     from etam_ros.config import HistoryConfig as HistoryConfig
     from etam_ros.config import TrackerConfig as TrackerConfig
     from etam_ros.errors import EtamError as EtamError
-    from etam_ros.everything_config import EverythingConfig as EverythingConfig
     from etam_ros.records import Frame as Frame
     from etam_ros.records import FrameResult as FrameResult
     from etam_ros.records import ObjectState as ObjectState
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "EtamError": "errors",
-    "EverythingConfig": "everything_config",
+    "EverythingConfig": "config",
     "FoundMask": "segmenting",
     "Frame": "records",
     "FrameResult": "records",

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from etam_ros.positions_config import DepthConfig
+from etam_ros.config import DepthConfig
 
 Depths = NDArray[np.float32]
 ReadDepth = Callable[[NDArray[np.intp], NDArray[np.intp]], Depths]

@@ -139,9 +139,8 @@ def take_depth(path: Path) -> None:
 
 
 def _take_positions(info: Any = None, depth: Any = None) -> None:
-    from etam_ros.config import CameraConfig
+    from etam_ros.config import CameraConfig, DepthConfig
     from etam_ros.errors import EtamError
-    from etam_ros.positions_config import DepthConfig
     from etam_ros.ros.tracker.camera import Camera
     from etam_ros.ros.tracker.positions.locating import Positions
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from etam_ros.config import DepthConfig
 from etam_ros.depth import UNKNOWN_DEPTH, inner_half, object_depth, surface_depth
-from etam_ros.positions_config import DepthConfig
 from etam_ros.tracking.masks.measures import NOWHERE, measure
 from etam_ros.tracking.masks.pieces import pieces_of
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from etam_ros.cli.terminal.options import options_of
-from etam_ros.config import NetworkConfig
+from etam_ros.config import EverythingConfig, NetworkConfig
 from etam_ros.errors import SourceError
-from etam_ros.everything_config import EverythingConfig
 from etam_ros.offline.config import SegmentConfig
 
 if TYPE_CHECKING:

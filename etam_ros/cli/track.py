@@ -12,9 +12,8 @@ import typer
 from etam_ros.cli.terminal.errors import EXIT_CUT, EXIT_INTERRUPTED, say_error
 from etam_ros.cli.terminal.options import options_of
 from etam_ros.cli.terminal.track_job import TrackJob, follow, pick, record_of
-from etam_ros.config import NetworkConfig, TrackerConfig
+from etam_ros.config import EverythingConfig, MaskletsConfig, NetworkConfig, TrackerConfig
 from etam_ros.errors import PromptError
-from etam_ros.everything_config import EverythingConfig, MaskletsConfig
 from etam_ros.offline.config import PROCESSED, BagOutputConfig, ReplayConfig, TrackConfig
 
 if TYPE_CHECKING:

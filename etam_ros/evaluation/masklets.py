@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from etam_ros.config import NetworkConfig, TrackerConfig
+from etam_ros.config import EverythingConfig, MaskletsConfig, NetworkConfig, TrackerConfig
 from etam_ros.errors import EtamError
 from etam_ros.evaluation.metrics.regions import region_similarity
 from etam_ros.evaluation.metrics.series import Judgement, ObjectSeries
@@ -25,7 +25,6 @@ from etam_ros.evaluation.protocols.judging import judge
 from etam_ros.evaluation.truth.annotations import FrameTruth, MaskTruth
 from etam_ros.evaluation.truth.opening import open_videos
 from etam_ros.evaluation.truth.videos import LabelledVideo
-from etam_ros.everything_config import EverythingConfig, MaskletsConfig
 from etam_ros.plain_options import add_options, given_options
 from etam_ros.runtime import Stages
 from etam_ros.segmenting import FoundMask, Segmenter

@@ -24,21 +24,23 @@ from etam_ros.config import (
     CameraConfig,
     ClickPlaneConfig,
     ClicksConfig,
+    DepthConfig,
     DetectionsConfig,
     DiagnosticsConfig,
     EventsConfig,
+    EverythingServiceConfig,
     HistoryConfig,
     ImagesConfig,
     MarkersConfig,
     NodeConfig,
+    ObjectMarkersConfig,
     OverlayConfig,
     SourcesConfig,
     TrackerConfig,
+    TransformsConfig,
 )
 from etam_ros.errors import ConfigError
-from etam_ros.everything_config import EverythingServiceConfig
 from etam_ros.options import Checked, Option, option_of
-from etam_ros.positions_config import DepthConfig, ObjectMarkersConfig, TransformsConfig
 
 S = TypeVar("S")
 """The settings of one kind of node."""

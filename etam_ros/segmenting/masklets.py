@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from etam_ros.config import EverythingConfig, MaskletsConfig
 from etam_ros.errors import PromptError
-from etam_ros.everything_config import EverythingConfig, MaskletsConfig
 from etam_ros.records import MAX_OBJECT_ID, Frame, ObjectState, Prompt
 from etam_ros.segmenting.everything.found_masks import FoundMask
 from etam_ros.segmenting.segmenter import Segmenter

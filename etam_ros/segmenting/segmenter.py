@@ -9,10 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from etam_ros.config import DEFAULT_MODEL
+from etam_ros.config import DEFAULT_MODEL, EverythingConfig
 from etam_ros.device_memory import memory_errors_in_words
 from etam_ros.errors import PromptError
-from etam_ros.everything_config import EverythingConfig
 from etam_ros.records import Frame, Prompt
 from etam_ros.runtime import Stages
 from etam_ros.runtime.backend import EngineRequest

@@ -11,11 +11,10 @@ import typer
 from etam_ros.benchmark.config import BenchConfig
 from etam_ros.cli import main
 from etam_ros.cli.terminal.options import options_of
-from etam_ros.config import NetworkConfig, PlayerConfig
+from etam_ros.config import EverythingConfig, MaskletsConfig, NetworkConfig, PlayerConfig
 from etam_ros.demo.config import DemoConfig
 from etam_ros.errors import ConfigError
 from etam_ros.evaluation.config import EvaluationConfig
-from etam_ros.everything_config import EverythingConfig, MaskletsConfig
 from etam_ros.offline.config import BagOutputConfig, ReplayConfig, SegmentConfig, TrackConfig
 from etam_ros.options import Checked, flag_of, option, option_of
 from etam_ros.training.config import TrainingConfig

@@ -9,10 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from etam_ros.config import TrackerConfig
+from etam_ros.config import EverythingConfig, MaskletsConfig, TrackerConfig
 from etam_ros.evaluation.masklets import judge_masklets, main
 from etam_ros.evaluation.truth.opening import open_videos
-from etam_ros.everything_config import EverythingConfig, MaskletsConfig
 from etam_ros.media.label_png import encode_label_png
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "segmenting"))

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from etam_ros import Frame, Tracker, TrackerConfig
-from etam_ros.everything_config import EverythingConfig, MaskletsConfig
+from etam_ros.config import EverythingConfig, MaskletsConfig
 from etam_ros.segmenting import FoundMask, Segmenter
 from etam_ros.segmenting.masklets import Changes, Masklets
 

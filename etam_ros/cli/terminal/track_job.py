@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from etam_ros.cli.terminal.errors import EXIT_INTERRUPTED
-from etam_ros.config import OverlayConfig, TrackerConfig
-from etam_ros.everything_config import EverythingConfig, MaskletsConfig
+from etam_ros.config import EverythingConfig, MaskletsConfig, OverlayConfig, TrackerConfig
 from etam_ros.offline.config import BagOutputConfig, TrackConfig
 
 if TYPE_CHECKING:

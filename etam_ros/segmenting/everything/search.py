@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import torch
 
+from etam_ros.config import EverythingConfig
 from etam_ros.device_memory import memory_errors_in_words
-from etam_ros.everything_config import EverythingConfig
 from etam_ros.records import Frame
 from etam_ros.segmenting.answers import MaskLimits, PictureModel
 from etam_ros.segmenting.everything.found_masks import (

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from etam_ros import Prompt, Segmenter, open_segmenter
+from etam_ros.config import EverythingConfig
 from etam_ros.errors import PromptError
-from etam_ros.everything_config import EverythingConfig
 from etam_ros.segmenting import FoundMask
 
 sys.path.insert(0, str(Path(__file__).parents[1]))

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from etam_ros.config import ImagesConfig
+from etam_ros.config import EverythingConfig, ImagesConfig
 from etam_ros.errors import ObjectError, PromptError
-from etam_ros.everything_config import EverythingConfig
 from etam_ros.msg import TrackedObject
 from etam_ros.records import Frame, FrameResult, ObjectState, Prompt
 from etam_ros.ros.messages import LastSeen, check_prompt_frame, stamp_ns, tracked_object

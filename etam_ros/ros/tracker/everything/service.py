@@ -11,8 +11,8 @@ from typing import Final
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 
+from etam_ros.config import EverythingConfig
 from etam_ros.errors import EtamError, PromptError
-from etam_ros.everything_config import EverythingConfig
 from etam_ros.ros.endpoints import Endpoints
 from etam_ros.ros.parameters import Settings
 from etam_ros.ros.qos import PROMPTS

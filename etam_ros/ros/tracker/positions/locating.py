@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from etam_ros.config import DepthConfig
 from etam_ros.depth import UNKNOWN_DEPTH, object_depth
 from etam_ros.errors import EtamError, ImageError
-from etam_ros.positions_config import DepthConfig
 from etam_ros.records import ObjectState
 from etam_ros.ros.messages import ObjectPosition, stamp_ns
 from etam_ros.ros.tracker.camera import Camera

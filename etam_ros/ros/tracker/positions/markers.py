@@ -9,8 +9,8 @@ from builtin_interfaces.msg import Duration
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
+from etam_ros.config import ObjectMarkersConfig
 from etam_ros.drawing.palette import object_colour
-from etam_ros.positions_config import ObjectMarkersConfig
 from etam_ros.ros.endpoints import Endpoints
 from etam_ros.ros.messages import NS_PER_S
 from etam_ros.ros.qos import OBJECTS

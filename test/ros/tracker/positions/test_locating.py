@@ -11,8 +11,7 @@ from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from etam_ros.config import CameraConfig
-from etam_ros.positions_config import DepthConfig
+from etam_ros.config import CameraConfig, DepthConfig
 from etam_ros.records import ObjectState
 from etam_ros.ros.tracker.camera import Camera
 from etam_ros.ros.tracker.positions.depth_ring import MOST_MESSAGES, DepthRing

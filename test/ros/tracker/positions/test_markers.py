@@ -10,8 +10,8 @@ from builtin_interfaces.msg import Time
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker, MarkerArray
 
+from etam_ros.config import ObjectMarkersConfig
 from etam_ros.drawing.palette import object_colour
-from etam_ros.positions_config import ObjectMarkersConfig
 from etam_ros.records import FrameResult, ObjectState
 from etam_ros.ros.messages import NO_POSITION, ObjectPosition
 from etam_ros.ros.qos import BROADCAST_TRANSFORMS, OBJECTS
