@@ -28,6 +28,8 @@ _FIELDS: Final = (
     "frame", "stamp_ns", "object_id", "label", "points", "labels", "box", "mask", "mask_value",
     "keep",
 )  # fmt: skip
+_IN_MESSAGES: Final = {"point_labels": "labels", "keep_previous": "keep"}
+"""What fields are called in etam_ros/Prompt and in Python, which is taken too."""
 _LARGEST_INTEGER: Final = 2**63 - 1
 _NOTHING: Final[Mapping[str, int]] = {}
 
@@ -145,17 +147,24 @@ class _EntryReader:
         if not isinstance(entry, dict):
             raise PromptError(f"{self.place} is {_kind(entry)}, expected an object of fields")
         # null is how some programs write what is absent.
-        given = {k: v for k, v in entry.items() if v is not None}
+        renamed = self._renamed(entry)
+        given = {k: v for k, v in renamed.items() if v is not None}
         if "stamp_ns" in given:  # says the time already
             absent = {k: v for k, v in absent.items() if k != "frame"}
         self._entry: Mapping[str, Any] = {**absent, **given}
-        for name in entry:
+        for name in renamed:
             if name not in _FIELDS:
                 raise PromptError(
                     f"{self.place} has the field {name!r}, expected some of {', '.join(_FIELDS)}"
                 )
         if "object_id" not in self._entry:
             raise self._error("object_id", f"missing, expected {NEW_OBJECT}..{MAX_OBJECT_ID}")
+
+    def _renamed(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        for alias, name in _IN_MESSAGES.items():
+            if alias in entry and name in entry:
+                raise self._error(alias, f"given beside {name}, expected one of the two")
+        return {_IN_MESSAGES.get(name, name): value for name, value in entry.items()}
 
     def time(self) -> tuple[int | None, int | None]:
         """Frame index or stamp in nanoseconds; the other is None."""

@@ -52,6 +52,18 @@ def test_clicks_boxes_and_all_their_fields(tmp_path):
     assert second.prompt.keep_previous is False
 
 
+def test_the_names_of_the_message_are_taken_too_but_not_both(tmp_path):
+    entry = {"frame": 0, "object_id": 1, "points": [[3, 4]]}
+    (item,) = read_prompts(
+        write(tmp_path, [{**entry, "point_labels": [0], "keep_previous": True}])
+    )
+    assert list(item.prompt.point_labels) == [0]
+    assert item.prompt.keep_previous is True
+    both = write(tmp_path, [{**entry, "point_labels": [0], "labels": [0]}])
+    with pytest.raises(PromptError, match="point_labels: given beside labels, expected one"):
+        read_prompts(both)
+
+
 def test_masks_lie_beside_the_file_and_are_chosen_by_value(tmp_path):
     ids = np.zeros((8, 10), np.uint16)
     ids[1:4, 2:5] = 1
