@@ -23,7 +23,7 @@ FRAMES = 8
 CARD_MASK_IOU = 0.78  # docs/etam_nano.md states these
 CARD_CLICK_IOU = 0.53
 MARGIN = 0.04
-SCENES = range(2000, 2003)
+SCENES = range(2000, 2002)
 """Of drawn scenes, whose first object hides behind something and comes back."""
 
 
@@ -109,9 +109,9 @@ def test_it_notices_what_hides_and_finds_what_comes_back(stages: Stages) -> None
                 after.append(region_similarity(found, truth))
         returned.append(fmean(after[-10:]))
     assert hidden >= 20
-    assert noticed >= 0.7 * hidden
-    assert missed <= 0.2 * seen
-    assert fmean(returned) > 0.5
+    assert noticed >= 0.8 * hidden
+    assert missed <= 0.25 * seen, "mostly while it goes and comes"
+    assert min(returned) > 0.7
 
 
 def test_the_card_is_there() -> None:
