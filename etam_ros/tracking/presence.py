@@ -112,9 +112,9 @@ def judge_presence(
         cues: of the frame, with colours and motion.
 
     Returns:
-        the same with presence in place of the object scores, and masks of NO_OBJECT_LOGIT where
-        it is not above 0. The decoder's own score counts where it is lower. And what is usual
-        from now on: (N, 2), see `TrackedObject.usual`.
+        the same with masks of NO_OBJECT_LOGIT where presence is not above 0, and presence in
+        place of the object score there; the decoder's own score counts where it is lower, and
+        stays in view. And what is usual from now on: (N, 2), see `TrackedObject.usual`.
     """
     assert cues.colours is not None  # a model that checks colours carries masks
     assert cues.motion is not None
@@ -148,7 +148,9 @@ def judge_presence(
     judged = replace(
         chosen,
         mask_logits=logits.masked_fill(gone[:, :, None, None], NO_OBJECT_LOGIT),
-        scores=torch.stack((presence, chosen.scores[:, 1]), dim=1),
+        scores=torch.stack(
+            (torch.where(gone[:, 0], presence, chosen.scores[:, 0]), chosen.scores[:, 1]), dim=1
+        ),
     )
     return judged, torch.where(gone, usual, torch.lerp(usual, now, FORGETTING))
 
