@@ -16,12 +16,15 @@ from etam_ros.runtime import Stages
 from etam_ros.runtime.backends.torch.weights import weights_file
 from etam_ros.synthetic.collage import CollageSource
 from etam_ros.synthetic.samples import TrainingClip
+from etam_ros.synthetic.scene.clips import generate_clip
 
 TEST_SEEDS = range(2**50, 2**50 + 10)  # training draws its own at random from 2**62
 FRAMES = 8
 CARD_MASK_IOU = 0.78  # docs/etam_nano.md states these
 CARD_CLICK_IOU = 0.53
 MARGIN = 0.04
+SCENES = range(2000, 2002)
+"""Of drawn scenes, whose first object hides behind something and comes back."""
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +88,30 @@ def test_one_click_finds_as_much_as_its_card_says(
             values.append(region_similarity(found, truth))
             tracker.reset()
     assert fmean(values) > CARD_CLICK_IOU - MARGIN
+
+
+def test_it_notices_what_hides_and_finds_what_comes_back(stages: Stages) -> None:
+    hidden, noticed, seen, missed, returned = 0, 0, 0, 0, []
+    for seed in SCENES:
+        tracker, after = Tracker(stages), []
+        for picture in generate_clip(seed, frames=60, height=240, width=320):
+            result = tracker.step(Frame(picture.image))
+            truth = picture.label_image == 1
+            if picture.index == 0:
+                tracker.add_prompt(Prompt(1, mask=truth))
+                continue
+            found = result.label_image == 1
+            if not truth.any():
+                hidden, noticed = hidden + 1, noticed + (not found.any())
+                after = []
+            else:
+                seen, missed = seen + 1, missed + (not found.any())
+                after.append(region_similarity(found, truth))
+        returned.append(fmean(after[-10:]))
+    assert hidden >= 20
+    assert noticed >= 0.8 * hidden
+    assert missed <= 0.25 * seen, "mostly while it goes and comes"
+    assert min(returned) > 0.7
 
 
 def test_the_card_is_there() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from numpy import uint8
@@ -20,8 +21,10 @@ from torch.nn import functional
 
 from etam_ros.cues.grabcut import Click
 from etam_ros.cues.guided_filter import follow_edges
+from etam_ros.cues.likeness import looks_of
 from etam_ros.cues.optical_flow import FlowFrame, Motion, flow_frame_of
 from etam_ros.cues.proposals import pictured, propose
+from etam_ros.device_memory import upload
 from etam_ros.transforms import pixels_of, reduced
 
 
@@ -36,6 +39,8 @@ class Cues:
         carries_masks: its decoder is shown each object's mask of the frame before.
         proposes_masks: its decoder is shown what colours say of a first click or box.
         follows_edges: its masks are drawn along the edges of the picture.
+        checks_colours: its masks are held against the colours of what was prompted; only for one
+            that carries them.
     """
 
     image_size: int
@@ -44,6 +49,7 @@ class Cues:
     carries_masks: bool
     proposes_masks: bool
     follows_edges: bool
+    checks_colours: bool = False
 
     def extract(self, image: NDArray[uint8], network_input: Tensor) -> FrameCues:
         """The cues of a frame that comes after no other; see `FrameCues.carried_from`.
@@ -97,12 +103,27 @@ class FrameCues:
         Returns:
             (N, 1, G, G) float32; None where the model is shown none.
         """
+        return None if self.motion is None else self.motion.carry(mask_logits)
+
+    @cached_property
+    def motion(self) -> Motion | None:
+        """How the picture has moved since the frame before; None where no masks are carried."""
         if self.flow_frame_before is None or self.flow_frame is None:
             return None
-        motion = Motion(
+        return Motion(
             [self.flow_frame_before], [self.flow_frame], self.cues.mask_size, self.cues.device
         )
-        return motion.carry(mask_logits)
+
+    @cached_property
+    def colours(self) -> Tensor | None:
+        """(1, G * G) int64 that masks are held against, if they are."""
+        if not self.cues.checks_colours or self.flow_frame is None:
+            return None
+        return upload(torch.from_numpy(self.flow_frame.colours)[None], self.cues.device)
+
+    def looks_of(self, mask_logits: Tensor) -> Tensor | None:
+        """What is to be known of an object that was prompted: (1, 1, G, G) -> (K,), or None."""
+        return None if self.colours is None else looks_of(mask_logits, self.colours)[0]
 
     def propose(self, clicks: Sequence[Click], *, coarseness: int = 1) -> Tensor | None:
         """Propose the mask of an object that is prompted for the first time.

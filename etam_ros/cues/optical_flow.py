@@ -10,6 +10,7 @@ Letters: B pictures, N masks, S network input size, G = 4h side of the low-resol
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import cv2
 import numpy as np
@@ -18,10 +19,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from etam_ros.cues.box_filter import box_max
 from etam_ros.cues.colour_model import colour_indices, follow_colours
 from etam_ros.device_memory import upload
 
 Brightness = NDArray[np.uint8]
+BESIDE: Final = 2
+AROUND: Final = 8
+"""Cells from a mask between which lies what its motion is compared with."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +64,9 @@ class Motion:
             _backward_flow(last.brightness, this.brightness, side)
             for last, this in zip(before, now, strict=True)
         ]
-        places = _grid(side) + torch.from_numpy(np.stack(flows))  # (B, G, G, 2)
-        self.places = upload(places, device)
+        moved = torch.from_numpy(np.stack(flows))  # (B, G, G, 2)
+        self.places = upload(_grid(side) + moved, device)
+        self.shifts = upload(moved * (side / 2.0), device)  # in cells
         colours = np.stack([this.colours for this in now])  # (B, G * G)
         self.colours = upload(torch.from_numpy(colours), device)
 
@@ -69,6 +75,7 @@ class Motion:
         motion = object.__new__(Motion)
         index = index.to(self.places.device)
         motion.places, motion.colours = self.places[index], self.colours[index]
+        motion.shifts = self.shifts[index]
         return motion
 
     def carry(self, mask_logits: Tensor) -> Tensor:
@@ -89,6 +96,27 @@ class Motion:
         return functional.grid_sample(
             mask_logits.float(), places, padding_mode="border", align_corners=False
         )
+
+    def contrast(self, mask_logits: Tensor) -> Tensor:
+        """How differently masks of the pictures now move from what lies around them.
+
+        Args:
+            mask_logits: (N, 1, G, G), for one picture.
+
+        Returns:
+            (N,) float32: the difference of mean motions in cells a frame; 0 where there is no
+            mask, or nothing around it.
+        """
+        shifts = self.shifts.permute(0, 3, 1, 2)  # (1, 2, G, G)
+        mask = (mask_logits > 0).float()
+        around = box_max(mask, AROUND) - box_max(mask, BESIDE)
+        means = [
+            (shifts * where).sum((2, 3)) / where.sum((2, 3)).clamp(min=1.0)  # (N, 2)
+            for where in (mask, around)
+        ]
+        apart: Tensor = (means[0] - means[1]).square().sum(dim=1).sqrt()
+        both = around.flatten(1).any(dim=1) & mask.flatten(1).any(dim=1)
+        return apart.masked_fill(~both, 0.0)
 
     def settle(self, mask_logits: Tensor) -> Tensor:
         """Move outlines of masks of the pictures now to where the colours change."""

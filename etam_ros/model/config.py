@@ -49,6 +49,9 @@ class ModelConfig:
             among the other three where a prompt can mean several things.
         follows_edges: masks are drawn at the size of its input, along the edges of the picture
             (`etam_ros.cues.guided_filter`); those of the official models are resized.
+        checks_colours: masks are held against the colours of what was prompted, which has a say
+            in whether the object is in view, and in where it is found again
+            (`etam_ros.tracking.presence`); the official models go by their object score.
         weights_of: name of the model whose weights it runs, if not its own.
 
     Raises:
@@ -81,6 +84,7 @@ class ModelConfig:
     proposes_masks: bool = False
     answers_once: bool = False
     follows_edges: bool = False
+    checks_colours: bool = False
     weights_of: str = ""
 
     def __post_init__(self) -> None:
@@ -198,6 +202,7 @@ ETAM_NANO: Final = ModelConfig(
     proposes_masks=True,
     answers_once=True,
     follows_edges=True,
+    checks_colours=True,
 )
 """Our own small model, whose weights ship with the package."""
 

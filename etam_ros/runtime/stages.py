@@ -69,6 +69,7 @@ class ModelTraits:
         proposes_masks: the decoder expects what colours say of a first click or box.
         answers_once: mask 0 is the only one that was trained.
         follows_edges: masks are drawn along the edges of the picture.
+        checks_colours: masks are held against the colours of what was prompted.
         times_pointers: object pointers are read with how long ago each was.
     """
 
@@ -76,6 +77,7 @@ class ModelTraits:
     proposes_masks: bool = False
     answers_once: bool = False
     follows_edges: bool = False
+    checks_colours: bool = False
     times_pointers: bool = False
 
 

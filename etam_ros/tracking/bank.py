@@ -1,6 +1,7 @@
 """What is remembered of one object, in constant space however long the stream.
 
-Letters: E memory dim, h = w feature grid, D hidden dim, M memory slots, R pointer slots.
+Letters: E memory dim, h = w feature grid, D hidden dim, M memory slots, R pointer slots, K
+colours.
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ class Memory:
     Attributes:
         feature: (E, h, w) from the memory encoder.
         pointer: (D,) object pointer.
+        looks: (K,) how frequent each colour was on the object; None where nobody asks.
     """
 
     feature: Tensor
     pointer: Tensor
+    looks: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,11 @@ class MemoryBank:
     def without_recent(self) -> MemoryBank:
         """With conditioning frames alone, for instance when time went back."""
         return MemoryBank(self.conditioning)
+
+    def known_looks(self) -> Tensor:
+        """(P, K): what the object looked like on the P frames on which it was prompted."""
+        looks = [memory.looks for memory in self.conditioning.values()]
+        return torch.stack([each for each in looks if each is not None])
 
     def renumbered(self, by: int) -> MemoryBank:
         """With every frame's number raised by so much."""

@@ -106,6 +106,8 @@ def moved_on(
         limits: of what is kept of what it was.
     """
     tracked = replace(tracked, past=_put_by(tracked, before, limits))
+    if there.cues.cues.checks_colours:
+        tracked = tracked.searched()
     return tracked.renumbered(there.number - 1 - before.number).after_step(there.step)
 
 

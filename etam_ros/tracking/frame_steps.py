@@ -20,7 +20,8 @@ from etam_ros.tracking.cuda_postprocessor import CudaPostprocessor
 from etam_ros.tracking.current_frame import CurrentFrame
 from etam_ros.tracking.masks.selection import ChosenMasks, MaskSelection
 from etam_ros.tracking.objects import ObjectTable, PromptedObject, TrackedObject
-from etam_ros.tracking.prompt_inputs import PointPrompt, no_points, take_mask
+from etam_ros.tracking.presence import decode_followed, judge_presence
+from etam_ros.tracking.prompt_inputs import PointPrompt, take_mask
 from etam_ros.tracking.publishing import CpuPostprocessor, Drawing, Postprocessor
 
 MAX_PREVIOUS_LOGIT = 32.0
@@ -51,6 +52,7 @@ class FrameSteps:
             carries_masks=traits.carries_masks,
             proposes_masks=traits.proposes_masks,
             follows_edges=traits.follows_edges,
+            checks_colours=traits.checks_colours,
         )
 
     def encode_image(self, frame: Frame, number: int) -> CurrentFrame:
@@ -93,12 +95,17 @@ class FrameSteps:
         Returns:
             the objects with their masks on this frame, and these before holes were filled.
         """
-        points, labels = no_points(len(conditioned), conditioned.device)
         before = torch.cat([tracked.mask_logits for tracked in objects])  # (N, 1, 4h, 4w)
-        carried = current.cues.carry(as_prompt(before))
-        skips = current.encoded.skips
-        decoded = self._stages.decode_mask(conditioned, points, labels, carried, skips)
+        cues, skips = current.cues, current.encoded.skips
+        carried = cues.carry(as_prompt(before))
+        hidden = [tracked.hidden and cues.colours is not None for tracked in objects]
+        decoded = decode_followed(self._stages, conditioned, carried, hidden, skips)
         chosen = self._selection.of_followed(decoded)
+        if cues.colours is not None:
+            chosen, usual = judge_presence(chosen, objects, cues)
+            objects = objects.updated(
+                replace(tracked, usual=each) for tracked, each in zip(objects, usual, strict=True)
+            )
         logits = self._postprocessor.fill_holes(chosen.mask_logits, config.fill_hole_area)
         followed = objects.updated(
             replace(
@@ -197,7 +204,7 @@ class FrameSteps:
         logits = self._postprocessor.fill_holes(chosen.mask_logits, config.fill_hole_area)
         binarize = torch.ones(1, dtype=torch.bool, device=logits.device)
         feature = self._encode_memory(current, logits, chosen, binarize)[0]
-        memory = Memory(feature, chosen.pointers[0])
+        memory = Memory(feature, chosen.pointers[0], current.cues.looks_of(logits))
         return TrackedObject(
             object_id=target.object_id,
             label=prompt.label or target.label,

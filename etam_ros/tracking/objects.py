@@ -77,11 +77,16 @@ class TrackedObject(PromptedObject):
         mask_logits: (1, 1, 4h, 4w), small holes filled.
         scores: (2,) object-score logit and IoU estimate.
         pointer: (D,).
+        hidden: the object score says that it is not in view.
+        usual: (2,) how much it looked like itself of late, and by how many cells a frame it moved
+            apart from what lies around it; None before a frame on which that was measured.
     """
 
     mask_logits: Tensor
     scores: Tensor
     pointer: Tensor
+    hidden: bool = False
+    usual: Tensor | None = None
 
     def after_step(self, step: TimeStep) -> TrackedObject:
         """As of the next frame's time.
@@ -157,9 +162,17 @@ class TrackedObject(PromptedObject):
 
     def seen_as(self, state: ObjectState) -> TrackedObject:
         """With when and where it was seen last, once it is published like that."""
+        hidden = state.object_score_logit <= 0
         if not state.occluded:
-            return replace(self, last_seen_ns=state.stamp_ns, last_centroid=state.centroid)
-        return self if self.last_seen_ns else replace(self, last_seen_ns=state.stamp_ns)
+            last_seen_ns, last_centroid = state.stamp_ns, state.centroid
+        else:
+            last_seen_ns = self.last_seen_ns or state.stamp_ns
+            last_centroid = self.last_centroid
+        return replace(self, hidden=hidden, last_seen_ns=last_seen_ns, last_centroid=last_centroid)
+
+    def searched(self) -> TrackedObject:
+        """As it is looked for: where it is hidden, by what was prompted alone."""
+        return replace(self, bank=self.bank.without_recent()) if self.hidden else self
 
     def _since_seen_ns(self, stamp_ns: int) -> int:
         """0 where one of the two frames has no stamp, and nobody knows."""

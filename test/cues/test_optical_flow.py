@@ -89,3 +89,24 @@ def test_brightness_has_the_size_of_the_networks_input() -> None:
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     halved = cv2.resize(grey, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
     assert np.abs(found.astype(int) - halved).mean() <= 2
+
+
+def pasted(x: int) -> FlowFrame:
+    """A textured disc of 80 pixels at x on another texture, which stands still."""
+    ground, thing = texture(3)[:SIZE, :SIZE].copy(), texture(4)[:80, :80]
+    inside = (disc(20, 20, 20.0)[0, 0, :40, :40] > 0).numpy().repeat(2, 0).repeat(2, 1)
+    ground[70:150, x : x + 80][inside] = thing[inside]
+    return flow_frame_of(ground, SIDE)
+
+
+def test_what_moves_before_its_surroundings_stands_out_and_what_moves_with_them_does_not() -> None:
+    stepped, picture = motion((pasted(60), pasted(64))), texture(5)
+    assert float(stepped.contrast(disc(52, 55, 18.0))) == pytest.approx(2.0, abs=0.6)
+    assert float(stepped.contrast(disc(15, 90, 8.0))) < 0.1, "where nothing moves"
+    panned = motion((view(picture, 100, 100), view(picture, 92, 100)))
+    assert float(panned.contrast(disc(52, 55, 18.0))) < 0.1
+
+
+@pytest.mark.parametrize("radius", [-1.0, 300.0])
+def test_a_mask_of_nothing_or_everything_has_no_contrast(radius: float) -> None:
+    assert float(motion((pasted(60), pasted(64))).contrast(disc(52, 55, radius))) == 0.0
