@@ -12,12 +12,11 @@ from types import TracebackType
 from typing import Final
 
 from etam_ros.console.access import Access
-from etam_ros.console.config import TOKEN_VARIABLE, WebConfig
+from etam_ros.console.config import LIBRARIES, TOKEN_VARIABLE, WebConfig
 from etam_ros.console.desk import Desk
 from etam_ros.console.hub import Hub
 from etam_ros.errors import ConfigError
 
-LIBRARIES: Final = ("starlette", "uvicorn", "websockets", "segno")
 LARGEST_MESSAGE: Final = 16 * 1024
 """Bytes that a page may send at once; sixteen points take a few hundred."""
 LARGEST_HEADERS: Final = 16 * 1024
@@ -109,13 +108,14 @@ class Server:
             self._socket.close()
 
 
-def require_libraries() -> None:
-    """Raise ConfigError where something is missing that serving needs."""
-    for name in LIBRARIES:
+def require_libraries(*more: str) -> None:
+    """Raise ConfigError where something is missing that serving needs, or that is named."""
+    needed = (*LIBRARIES, *more)
+    for name in needed:
         if find_spec(name) is None:
             raise ConfigError(
                 f"the page needs the Python module {name}, which is not installed here: "
-                f"pip install {' '.join(LIBRARIES)}"
+                f"pip install {' '.join(needed)}"
             )
 
 

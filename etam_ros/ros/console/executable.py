@@ -37,8 +37,11 @@ def run(config: WebConfig, args: Sequence[str]) -> int:
     """
 
     def make(_: Finish) -> ConsoleApplication:
+        import cv2
+
         from etam_ros.ros.console.application import ConsoleApplication
 
+        cv2.setNumThreads(1)  # a second thread would wait for work by spinning, 1 ms a picture
         return ConsoleApplication(config)
 
     return run_node("console", make, args, threads=EXECUTOR_THREADS)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
+
+from etam_ros.ros.console.packed import Packed
 
 MOST_BYTES: Final = 96 * 1024 * 1024
 """Of pictures that wait for their result, which a slow tracker gives after many more have come."""
@@ -22,35 +24,34 @@ class FrameMessages:
     """
 
     stamp_ns: int
-    picture: Any
-    objects: Any = None
-    labels: Any = None
+    picture: Packed
+    objects: Packed | None = None
+    labels: Packed | None = None
 
 
 class Pairing:
     """Keeps what came alone; in whatever order the three come, the frame comes out once."""
 
     def __init__(self) -> None:
-        self._pictures: dict[int, Any] = {}
-        self._objects: dict[int, Any] = {}
-        self._labels: dict[int, Any] = {}
+        self._pictures: dict[int, Packed] = {}
+        self._objects: dict[int, Packed] = {}
+        self._labels: dict[int, Packed] = {}
 
-    def picture(self, stamp_ns: int, message: Any) -> FrameMessages | None:
+    def picture(self, message: Packed) -> FrameMessages | None:
         """A picture has come; the frame that is complete with it."""
         most = MOST_BYTES // max(1, len(message.data))
-        return self._add(self._pictures, stamp_ns, message, max(2, min(most, MOST_KEPT)))
+        return self._add(self._pictures, message, max(2, min(most, MOST_KEPT)))
 
-    def objects(self, stamp_ns: int, message: Any) -> FrameMessages | None:
+    def objects(self, message: Packed) -> FrameMessages | None:
         """Objects have come; likewise."""
-        return self._add(self._objects, stamp_ns, message, MOST_KEPT)
+        return self._add(self._objects, message, MOST_KEPT)
 
-    def labels(self, stamp_ns: int, message: Any) -> FrameMessages | None:
+    def labels(self, message: Packed) -> FrameMessages | None:
         """Labels have come; likewise."""
-        return self._add(self._labels, stamp_ns, message, MOST_KEPT)
+        return self._add(self._labels, message, MOST_KEPT)
 
-    def _add(
-        self, kept: dict[int, Any], stamp_ns: int, message: Any, most: int
-    ) -> FrameMessages | None:
+    def _add(self, kept: dict[int, Packed], message: Packed, most: int) -> FrameMessages | None:
+        stamp_ns = message.stamp_ns
         kept.pop(stamp_ns, None)  # the newest stands last
         kept[stamp_ns] = message
         while len(kept) > most:
@@ -64,7 +65,7 @@ class Pairing:
         return found
 
 
-def _forget_until(kept: dict[int, Any], stamp_ns: int) -> None:
+def _forget_until(kept: dict[int, Packed], stamp_ns: int) -> None:
     """Drop what came before, and itself: results come in the order of the pictures."""
     for key in list(kept):
         del kept[key]

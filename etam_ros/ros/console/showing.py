@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import CompressedImage, Image
 
 from etam_ros.config import ImagesConfig
 from etam_ros.console.config import WebConfig
@@ -21,9 +20,10 @@ from etam_ros.console.shown import ShownFrame
 from etam_ros.errors import ImageError
 from etam_ros.media.image_header import is_jpeg_or_png, read_header
 from etam_ros.msg import TrackedObject
+from etam_ros.ros.console.packed import COMPRESSED_IMAGE, Packed
 from etam_ros.ros.console.pairing import FrameMessages
+from etam_ros.ros.image_conversion import image_from_compressed, image_from_message
 from etam_ros.ros.messages import NS_PER_S, stamp_ns
-from etam_ros.ros.tracker.frames import ReceivedImage
 
 IMAGES: Final = ImagesConfig()
 LARGEST_JPEG: Final = 4 * 1024 * 1024
@@ -48,22 +48,36 @@ class Look:
         return cls(config.picture_width, config.jpeg_quality)
 
 
-def shown_frame(messages: FrameMessages, look: Look) -> ShownFrame:
+@dataclass(frozen=True, eq=False)
+class Made:
+    """A frame that was made ready for the page.
+
+    Attributes:
+        frame: as viewers will see it.
+        latency_ms: of the tracker; 0 where there is no result.
+    """
+
+    frame: ShownFrame
+    latency_ms: float
+
+
+def made_of(messages: FrameMessages, look: Look) -> Made:
     """What viewers will see of a frame.
 
     Raises:
         ImageError: its picture or its labels cannot be read.
+        SourceError: a message is damaged.
     """
     jpeg, hw = _jpeg(messages.picture, look)
     labels = None
     if messages.labels is not None:
-        label_image = _label_image(messages.labels)
+        label_image = _label_image(messages.labels.read())
         if label_image.shape == hw:  # else they are of another camera
             labels = LabelRuns.of(label_image)
-    objects = () if messages.objects is None else messages.objects.objects
-    return ShownFrame(
-        messages.stamp_ns, hw, labels, tuple(shown_object(each) for each in objects), jpeg
-    )
+    result = None if messages.objects is None else messages.objects.read()
+    objects = () if result is None else tuple(map(shown_object, result.objects))
+    frame = ShownFrame(messages.stamp_ns, hw, labels, objects, jpeg)
+    return Made(frame, 0.0 if result is None else result.latency_ms)
 
 
 def packet_of(frame: ShownFrame, look: Look, number: int, more: dict[str, Any]) -> Packet:
@@ -89,8 +103,8 @@ def packet_of(frame: ShownFrame, look: Look, number: int, more: dict[str, Any]) 
     )
 
 
-def shown_object(item: TrackedObject) -> ShownObject:
-    """An object as the page lists it."""
+def shown_object(item: Any) -> ShownObject:
+    """An object as the page lists it, from a TrackedObject, whoever read it."""
     x0, y0 = item.box.x_offset, item.box.y_offset
     point = item.position.point
     return ShownObject(
@@ -115,19 +129,23 @@ def mask_in_box(item: TrackedObject) -> NDArray[np.bool_]:
     return np.asarray(rows[:, : mask.width] > 0)
 
 
-def _jpeg(message: Image | CompressedImage, look: Look) -> tuple[bytes, tuple[int, int]]:
+def _jpeg(packed: Packed, look: Look) -> tuple[bytes, tuple[int, int]]:
     """A JPEG of a message's picture, and (H, W) of the source."""
-    if isinstance(message, CompressedImage) and len(message.data) <= LARGEST_JPEG:
-        data = bytes(message.data)
-        if is_jpeg_or_png(data):
-            header = read_header(data)
-            if header.kind == "jpeg" and header.width <= look.width:
-                return data, (header.height, header.width)
-    image = ReceivedImage(message, 0).read(IMAGES).image
+    message = packed.read()
+    if packed.kind == COMPRESSED_IMAGE:
+        if len(message.data) <= LARGEST_JPEG:
+            data = bytes(message.data)
+            if is_jpeg_or_png(data):
+                header = read_header(data)
+                if header.kind == "jpeg" and header.width <= look.width:
+                    return data, (header.height, header.width)
+        image = image_from_compressed(message, max_pixels=IMAGES.max_pixels)
+    else:
+        image = image_from_message(message, max_pixels=IMAGES.max_pixels)
     return jpeg_of(image, look.width, look.quality), (image.shape[0], image.shape[1])
 
 
-def _label_image(message: Image) -> NDArray[np.uint16]:
+def _label_image(message: Any) -> NDArray[np.uint16]:
     """(H, W) uint16 of a 16UC1 message, in this machine's byte order."""
     pixels = message.height * (message.step // 2)
     if (
