@@ -15,6 +15,7 @@ from etam_ros.console.shown import ShownFrame, ShownFrames
 from etam_ros.errors import EtamError
 from etam_ros.media.bags.definitions import TRACKED_OBJECT_ARRAY
 from etam_ros.msg import TrackedObjectArray, TrackEvent
+from etam_ros.ros.console.labels import LabelsWhereNeeded
 from etam_ros.ros.console.packed import COMPRESSED_IMAGE, IMAGE, Packed
 from etam_ros.ros.console.pairing import FrameMessages, Pairing
 from etam_ros.ros.console.receiving import Receiver
@@ -23,7 +24,7 @@ from etam_ros.ros.endpoints import Endpoints
 from etam_ros.ros.guarding import faults_of
 from etam_ros.ros.messages import stamp_ns
 from etam_ros.ros.newest_only import NewestOnlyThread
-from etam_ros.ros.qos import EVENTS, OBJECTS, RESULT_IMAGES
+from etam_ros.ros.qos import EVENTS, OBJECTS
 from etam_ros.ros.tracker.image_subscription import ImageSubscription, WantedImages
 from etam_ros.ros.tracker.object_watch import in_words
 
@@ -82,14 +83,18 @@ class TrackerFeed:
         )
         self._receiver = Receiver(node)
         self._endpoints = Endpoints(node)
-        for kind, topic, callback, profile in (
-            (TrackedObjectArray, "objects", self.on_objects, OBJECTS),
-            (Image, "label_image", self.on_labels, RESULT_IMAGES),
-        ):
-            self._endpoints.subscribe(
-                kind, f"{name}/{topic}", callback, profile, self._receiver, raw=True
-            )
+        self._endpoints.subscribe(
+            TrackedObjectArray,
+            f"{name}/objects",
+            self.on_objects,
+            OBJECTS,
+            self._receiver,
+            raw=True,
+        )
         self._endpoints.subscribe(TrackEvent, f"{name}/events", self.on_event, EVENTS, group)
+        self._labels = LabelsWhereNeeded(
+            node, f"{name}/label_image", self.on_labels, self._receiver
+        )
 
     def look_through(self, topic: str) -> None:
         """Subscribe to the camera that the tracker uses, by the name of its topic."""
@@ -106,6 +111,10 @@ class TrackerFeed:
         if self._camera is not None:
             self._camera.check_publishers()
 
+    def check(self) -> None:
+        """Ask for label images, or no longer."""
+        self._labels.check()
+
     def on_picture(self, data: bytes) -> None:
         """A picture of the camera, as it came."""
         self._received += 1
@@ -117,10 +126,12 @@ class TrackerFeed:
     def on_objects(self, data: bytes) -> None:
         """The objects of a frame, as they came."""
         self.results_s = time.monotonic()
+        self._pairing.with_labels = self._labels.expected()
         self._offer(self._pairing.objects(Packed.of(TRACKED_OBJECT_ARRAY, data)))
 
     def on_labels(self, data: bytes) -> None:
         """The label image of a frame, as it came."""
+        self._labels.came()
         self._offer(self._pairing.labels(Packed.of(IMAGE, data)))
 
     def on_event(self, event: TrackEvent) -> None:
@@ -148,6 +159,7 @@ class TrackerFeed:
         """Subscribe to nothing any more."""
         self._receiver.end()
         self._thread.stop()
+        self._labels.end()
         self._end_camera()
         self._endpoints.__exit__(None, None, None)
 
@@ -166,6 +178,8 @@ class TrackerFeed:
         except EtamError as error:
             self._node.get_logger().warning(f"not shown: {error}", throttle_duration_sec=5.0)
             return
+        if made.in_pieces:
+            self._labels.need()
         frame = made.frame
         for shown in frame.objects:  # a result of before may come after an object was removed
             last_ns, until_s = self._gone.get(shown.object_id, (0, 0.0))

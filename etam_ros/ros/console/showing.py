@@ -6,7 +6,9 @@ Letters: H, W height and width of the frame in pixels.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, Final
 
 import numpy as np
@@ -14,12 +16,11 @@ from numpy.typing import NDArray
 
 from etam_ros.config import ImagesConfig
 from etam_ros.console.config import WebConfig
-from etam_ros.console.label_runs import LabelRuns
+from etam_ros.console.label_runs import LabelRuns, PlacedMask
 from etam_ros.console.pictures import Packet, ShownObject, jpeg_of, pack, shrunk
 from etam_ros.console.shown import ShownFrame
 from etam_ros.errors import ImageError
 from etam_ros.media.image_header import is_jpeg_or_png, read_header
-from etam_ros.msg import TrackedObject
 from etam_ros.ros.console.packed import COMPRESSED_IMAGE, Packed
 from etam_ros.ros.console.pairing import FrameMessages
 from etam_ros.ros.image_conversion import image_from_compressed, image_from_message
@@ -55,10 +56,12 @@ class Made:
     Attributes:
         frame: as viewers will see it.
         latency_ms: of the tracker; 0 where there is no result.
+        in_pieces: objects alone do not say all that the label image does.
     """
 
     frame: ShownFrame
     latency_ms: float
+    in_pieces: bool
 
 
 def made_of(messages: FrameMessages, look: Look) -> Made:
@@ -69,15 +72,35 @@ def made_of(messages: FrameMessages, look: Look) -> Made:
         SourceError: a message is damaged.
     """
     jpeg, hw = _jpeg(messages.picture, look)
+    if messages.objects is None:
+        return Made(ShownFrame(messages.stamp_ns, hw, None, (), jpeg), 0.0, in_pieces=False)
+    result = messages.objects.read()
     labels = None
-    if messages.labels is not None:
+    if messages.labels is None:
+        labels = LabelRuns.of_masks(hw, [_placed(each) for each in result.objects])
+    else:
         label_image = _label_image(messages.labels.read())
         if label_image.shape == hw:  # else they are of another camera
             labels = LabelRuns.of(label_image)
-    result = None if messages.objects is None else messages.objects.read()
-    objects = () if result is None else tuple(map(shown_object, result.objects))
-    frame = ShownFrame(messages.stamp_ns, hw, labels, objects, jpeg)
-    return Made(frame, 0.0 if result is None else result.latency_ms)
+    objects = tuple(map(shown_object, result.objects))
+    return Made(
+        ShownFrame(messages.stamp_ns, hw, labels, objects, jpeg),
+        result.latency_ms,
+        in_pieces=any(each.pieces > 1 for each in result.objects) or _touch(objects),
+    )
+
+
+def _placed(item: Any) -> PlacedMask:
+    return PlacedMask(item.id, item.box.x_offset, item.box.y_offset, mask_in_box(item))
+
+
+def _touch(objects: Sequence[ShownObject]) -> bool:
+    """Whether boxes overlap: then masks may, and who is in front is known to the tracker alone."""
+    boxes = [each.box for each in objects if not each.occluded]
+    return any(
+        one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+        for one, other in combinations(boxes, 2)
+    )
 
 
 def packet_of(frame: ShownFrame, look: Look, number: int, more: dict[str, Any]) -> Packet:
@@ -120,11 +143,16 @@ def shown_object(item: Any) -> ShownObject:
     )
 
 
-def mask_in_box(item: TrackedObject) -> NDArray[np.bool_]:
-    """The mask of an object, of the size of its box; (0, 0) while it is occluded."""
+def mask_in_box(item: Any) -> NDArray[np.bool_]:
+    """The mask of a TrackedObject, of the size of its box; (0, 0) while it is occluded."""
     mask = item.mask
     if not mask.step:
         return np.zeros((0, 0), np.bool_)
+    if mask.step < mask.width or len(mask.data) != mask.height * mask.step:
+        raise ImageError(
+            f"mask of {mask.width}x{mask.height} with step {mask.step} has {len(mask.data)} "
+            "bytes, expected step x height"
+        )
     rows = np.frombuffer(mask.data, np.uint8).reshape(mask.height, mask.step)
     return np.asarray(rows[:, : mask.width] > 0)
 

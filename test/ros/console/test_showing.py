@@ -88,6 +88,25 @@ def test_packed_objects_and_labels_are_shown_as_rclpy_reads_them():
         assert (made.frame.labels.label_image() == labels((30, 60))).all()
 
 
+@pytest.mark.parametrize(("boxes", "pieces", "needed"), [
+    ([(4, 2, 8, 6), (20, 2, 5, 5)], 1, False), ([(4, 2, 8, 6)], 2, True),
+    ([(4, 2, 8, 6), (11, 7, 5, 5)], 1, True), ([], 0, False),
+])  # fmt: skip
+def test_masks_of_objects_are_enough_while_nothing_lies_before_another(boxes, pieces, needed):
+    header, expected = Header(), np.zeros((30, 60), np.uint16)
+    objects = TrackedObjectArray(header=header)
+    for object_id, (x, y, width, height) in enumerate(boxes, 1):
+        item = TrackedObject(id=object_id, pieces=pieces)
+        item.box.x_offset, item.box.y_offset, item.box.width, item.box.height = x, y, width, height
+        item.mask = image_message(np.full((height, width), 255, np.uint8), "mono8", header)
+        objects.objects.append(item)
+        expected[y : y + height, x : x + width] = object_id
+    image = packed(image_message(picture((30, 60)), "rgb8", header))
+    made = made_of(FrameMessages(5, image, packed(objects)), LOOK)
+    assert made.in_pieces == needed
+    assert (made.frame.labels.label_image() == expected).all()
+
+
 @pytest.mark.parametrize("kept", [0, 1, 11, 12, 60, -1])
 def test_what_is_no_message_is_one_line(kept):
     data = serialize_message(image_message(picture((30, 60)), "rgb8", Header()))[:kept]
@@ -99,7 +118,7 @@ def test_a_raw_picture_becomes_a_jpeg_no_wider_than_asked_for():
     hw = (60, 128)
     image = image_message(picture(hw), "rgb8", Header())
     label_image = image_message(labels(hw), "16UC1", Header())
-    frame = shown_frame(FrameMessages(5, image, None, label_image), LOOK)
+    frame = shown_frame(FrameMessages(5, image, TrackedObjectArray(), label_image), LOOK)
     assert (frame.hw, frame.stamp_ns) == (hw, 5)
     assert (frame.labels.label_image() == labels(hw)).all()
     shown = cv2.imdecode(np.frombuffer(frame.jpeg, np.uint8), cv2.IMREAD_COLOR)
@@ -121,7 +140,7 @@ def test_a_jpeg_of_the_camera_is_passed_on_as_it_is():
 def test_labels_of_another_size_are_left_out_and_broken_ones_are_one_line():
     image = image_message(picture((30, 60)), "rgb8", Header())
     other = image_message(labels((20, 60)), "16UC1", Header())
-    assert shown_frame(FrameMessages(5, image, None, other), LOOK).labels is None
+    assert shown_frame(FrameMessages(5, image, TrackedObjectArray(), other), LOOK).labels is None
     broken = Image(height=30, width=60, step=120, encoding="16UC1", data=[0] * 10)
     with pytest.raises(ImageError, match="16UC1 of step x height bytes"):
-        shown_frame(FrameMessages(5, image, None, broken), LOOK)
+        shown_frame(FrameMessages(5, image, TrackedObjectArray(), broken), LOOK)
