@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import cv2
+import numpy as np
 
 SEED: Final = 106
 PICTURES: Final = 30
@@ -37,8 +38,8 @@ PATIENCE_S: Final = 120.0
 HEADER_BYTES: Final = 4
 
 
-def camera(rate_hz: float, width: int, height: int, *, stand_in: bool) -> None:
-    """Publish a clip on and on, scaled to a size; `stand_in`: what a tracker says of it, too."""
+def camera(rate_hz: float, width: int, height: int, objects: int) -> None:
+    """Publish a clip on and on, scaled to a size; and what a tracker says of so many objects."""
     import rclpy
     from builtin_interfaces.msg import Time
     from etam_ros.msg import TrackedObjectArray
@@ -50,11 +51,11 @@ def camera(rate_hz: float, width: int, height: int, *, stand_in: bool) -> None:
     rclpy.init(args=[])
     node, header = rclpy.create_node("camera"), Header(frame_id="camera")
     publishers = [node.create_publisher(Image, "image", 1)]
-    if stand_in:
+    if objects:
         publishers.append(node.create_publisher(Image, "/tracker/label_image", 2))
         publishers.append(node.create_publisher(TrackedObjectArray, "/tracker/objects", 10))
     playing = [
-        messages_of(each.image, each.label_image, (width, height), header)
+        messages_of(each.image, each.label_image, (width, height), header, objects)
         for each in itertools.islice(generate_clip(SEED, frames=90), PICTURES)
     ]
     due_s = time.monotonic()
@@ -67,8 +68,10 @@ def camera(rate_hz: float, width: int, height: int, *, stand_in: bool) -> None:
         time.sleep(max(0.0, due_s - time.monotonic()))
 
 
-def messages_of(picture: Any, labels: Any, size: tuple[int, int], header: Any) -> list[Any]:
-    """A picture, its labels and its objects, scaled to a size, as messages of one header."""
+def messages_of(
+    picture: Any, labels: Any, size: tuple[int, int], header: Any, most: int
+) -> list[Any]:
+    """A picture, labels and at most so many objects, scaled to a size, as messages."""
     from etam_ros.msg import TrackedObject, TrackedObjectArray
     from geometry_msgs.msg import Point
     from sensor_msgs.msg import RegionOfInterest
@@ -76,8 +79,9 @@ def messages_of(picture: Any, labels: Any, size: tuple[int, int], header: Any) -
     from etam_ros.ros.image_conversion import image_message
 
     labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
-    objects = []
-    for object_id in sorted({*labels.flat} - {0}):
+    ids, objects = sorted({*labels.flat} - {0})[:most], []
+    labels[~np.isin(labels, ids)] = 0
+    for object_id in ids:
         mask = (labels == object_id).view("uint8")
         x, y, width, height = cv2.boundingRect(mask)
         objects.append(
@@ -166,15 +170,16 @@ class Listener:
     def _count(self, _: bytes) -> None:
         self.results += 1
 
-    def follow(self, width: int, height: int) -> None:
-        """Three boxes beside each other."""
+    def follow(self, width: int, height: int, objects: int) -> None:
+        """Boxes beside each other."""
         from etam_ros.msg import Prompt
         from etam_ros.srv import AddPrompt
 
-        until(lambda: self.results > 0 and self._client.service_is_ready(), "a first result")
-        for index in range(3):
-            left = width * (1 + 2 * index) / 7
-            box = [left, height * 0.3, left + width / 7, height * 0.6]
+        until(self._client.service_is_ready, "the tracker")
+        for index in range(objects):
+            side = width / (2 * objects + 1)
+            left = side * (1 + 2 * index)
+            box = [left, height * 0.3, left + side, height * 0.6]
             request = AddPrompt.Request(prompt=Prompt(box=box))
             answer = self._client.call(request)
             if not answer.success:
@@ -224,7 +229,9 @@ def measure(arguments: argparse.Namespace, environment: dict[str, str], folder: 
     ros += ["--log-level", "warn"]
     with ProcessGroup(environment, folder) as processes:
         size = ["camera", str(arguments.rate), str(width), str(height)]
-        processes.start("camera", "page_cost", [*size, "stand-in" if arguments.stand_in else ""])
+        processes.start(
+            "camera", "page_cost", [*size, str(arguments.objects if arguments.stand_in else 0)]
+        )
         names = ["camera"]
         page = ["--web", "--port", "0"] if arguments.in_tracker else []
         if not arguments.stand_in:
@@ -239,8 +246,9 @@ def measure(arguments: argparse.Namespace, environment: dict[str, str], folder: 
         port = log.read_text().partition("127.0.0.1:")[2].partition("/")[0]
         os.environ.update(environment)
         listener = Listener()
+        until(lambda: listener.results > 0, "a first result")
         if not arguments.stand_in:
-            listener.follow(width, height)
+            listener.follow(width, height, arguments.objects)
         found: dict[int, list[dict[str, Any]]] = {count: [] for count in counts}
         for _ in range(arguments.rounds):
             for count in counts:
@@ -270,8 +278,8 @@ def report(found: dict[int, list[dict[str, Any]]]) -> None:
 def main() -> int:
     """Measure, or be one of those who take part."""
     if sys.argv[1:2] == ["camera"]:
-        rate, width, height, stand_in = sys.argv[2:]
-        camera(float(rate), int(width), int(height), stand_in=bool(stand_in))
+        rate, width, height, objects = sys.argv[2:]
+        camera(float(rate), int(width), int(height), int(objects))
     elif sys.argv[1:2] == ["viewers"]:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         asyncio.run(viewers(int(sys.argv[2]), int(sys.argv[3])))
@@ -284,6 +292,7 @@ def main() -> int:
         parser.add_argument("--size", default="1280x720")
         parser.add_argument("--seconds", type=float, default=10.0, help="of one window")
         parser.add_argument("--rounds", type=int, default=3)
+        parser.add_argument("--objects", type=int, default=3)
         parser.add_argument("--model", default="tiny_test")
         parser.add_argument("--weights", default="random:0")
         way = parser.add_mutually_exclusive_group()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from etam_ros.console.config import WebConfig
+from etam_ros.host_memory import keep_large_blocks
 from etam_ros.ros.process import Finish, main_exit_code, run_node
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def run(config: WebConfig, args: Sequence[str]) -> int:
         from etam_ros.ros.console.application import ConsoleApplication
 
         cv2.setNumThreads(1)  # a second thread would wait for work by spinning, 1 ms a picture
+        keep_large_blocks()
         return ConsoleApplication(config)
 
     return run_node("console", make, args, threads=EXECUTOR_THREADS)
