@@ -9,7 +9,8 @@
 
 Camera, tracker, /console and the viewers are processes of their own, on a ROS domain of their
 own. Every viewer says that it has seen a picture as soon as it has it, as a page does. One row
-for each number of viewers: the median of --rounds windows, which take turns.
+for each number of viewers: the median of --rounds windows, which take turns. CPU is in percent of
+one core; ms/result is the tracker's CPU time for one result, which tells on a busy machine, too.
 """
 
 from __future__ import annotations
@@ -212,6 +213,8 @@ def window(processes: Any, names: list[str], listener: Listener, seconds: float)
     rates = [(b - a) / took_s for a, b in zip(first["seen"], last["seen"], strict=True)]
     found = {name: 100 * (last["cpu"][name] - first["cpu"][name]) / took_s for name in names}
     results = (last["results"] - first["results"]) / took_s
+    if "tracker" in found and results:
+        found["ms/result"] = 10 * found["tracker"] / results
     return {**found, "results": results, "slowest": min(rates), "fastest": max(rates)}
 
 
