@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 EXECUTOR_THREADS: Final = 1
 """Nothing here waits: callbacks are short, and pictures are made in a thread of their own."""
+AFTER_THE_ROBOT: Final = 5
+"""How nice the process is: on a busy machine the page gets fewer pictures, and the tracker goes on
+as it did."""
 
 
 def main() -> int:
@@ -44,6 +48,7 @@ def run(config: WebConfig, args: Sequence[str]) -> int:
 
         cv2.setNumThreads(1)  # a second thread would wait for work by spinning, 1 ms a picture
         keep_large_blocks()
+        os.nice(AFTER_THE_ROBOT)
         return ConsoleApplication(config)
 
     return run_node("console", make, args, threads=EXECUTOR_THREADS)
