@@ -20,8 +20,8 @@ from etam_ros.errors import ConfigError
 LARGEST_MESSAGE: Final = 16 * 1024
 """Bytes that a page may send at once; sixteen points take a few hundred."""
 LARGEST_HEADERS: Final = 16 * 1024
-MOST_REQUESTS: Final = 256
-BACKLOG: Final = 128
+BACKLOG: Final = 64
+"""Connections that wait, and that are taken at once before any is looked at."""
 PATIENCE_S: Final = 2.0
 
 
@@ -45,6 +45,11 @@ class Server:
         import uvicorn
 
         from etam_ros.console.application import application
+        from etam_ros.console.connections import (
+            HttpConnection,
+            LiveConnection,
+            most_connections,
+        )
 
         self._socket = _listening(config.host, config.port)
         port = int(self._socket.getsockname()[1])
@@ -61,14 +66,15 @@ class Server:
                 access_log=False,
                 log_config=None,
                 lifespan="off",
-                ws="websockets-sansio",
+                ws=LiveConnection,
                 ws_max_size=LARGEST_MESSAGE,
                 ws_per_message_deflate=False,
                 ws_ping_interval=10.0,
                 ws_ping_timeout=20.0,
                 h11_max_incomplete_event_size=LARGEST_HEADERS,
-                http="h11",
-                limit_concurrency=MOST_REQUESTS,
+                http=HttpConnection,
+                backlog=BACKLOG,
+                limit_concurrency=most_connections(config.max_viewers),
                 timeout_graceful_shutdown=1,
                 server_header=False,
             )

@@ -34,8 +34,7 @@ class Receiver(CallbackGroup):
         super().__init__()
         self._node = node
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="receiver", daemon=True)
-        self._thread.start()
+        threading.Thread(target=self._run, name="receiver", daemon=True).start()
 
     def can_execute(self, entity: Any) -> bool:
         """Asked by executors, who leave alone what is in this group."""
@@ -49,10 +48,8 @@ class Receiver(CallbackGroup):
         """Never called, because nothing begins."""
 
     def end(self) -> None:
-        """Let the thread end, and wait for it unless it is the one that calls."""
+        """Let the thread end; returns at once, and a callback may still be under way."""
         self._ended.set()
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
 
     def _run(self) -> None:
         while not self._ended.is_set():

@@ -21,6 +21,7 @@ from etam_ros.console.pictures import Packet, ShownObject, jpeg_of, pack, shrunk
 from etam_ros.console.shown import ShownFrame
 from etam_ros.errors import ImageError
 from etam_ros.media.image_header import is_jpeg_or_png, read_header
+from etam_ros.records import LONGEST_LABEL, MAX_OBJECT_ID
 from etam_ros.ros.console.packed import COMPRESSED_IMAGE, Packed
 from etam_ros.ros.console.pairing import FrameMessages
 from etam_ros.ros.image_conversion import image_from_compressed, image_from_message
@@ -75,18 +76,19 @@ def made_of(messages: FrameMessages, look: Look) -> Made:
     if messages.objects is None:
         return Made(ShownFrame(messages.stamp_ns, hw, None, (), jpeg), 0.0, in_pieces=False)
     result = messages.objects.read()
+    items = [each for each in result.objects if 0 < each.id <= MAX_OBJECT_ID]
     labels = None
     if messages.labels is None:
-        labels = LabelRuns.of_masks(hw, [_placed(each) for each in result.objects])
+        labels = LabelRuns.of_masks(hw, [_placed(each) for each in items])
     else:
         label_image = _label_image(messages.labels.read())
         if label_image.shape == hw:  # else they are of another camera
             labels = LabelRuns.of(label_image)
-    objects = tuple(map(shown_object, result.objects))
+    objects = tuple(map(shown_object, items))
     return Made(
         ShownFrame(messages.stamp_ns, hw, labels, objects, jpeg),
         result.latency_ms,
-        in_pieces=any(each.pieces > 1 for each in result.objects) or _touch(objects),
+        in_pieces=any(each.pieces > 1 for each in items) or _touch(objects),
     )
 
 
@@ -132,7 +134,7 @@ def shown_object(item: Any) -> ShownObject:
     point = item.position.point
     return ShownObject(
         object_id=item.id,
-        label=item.label,
+        label=item.label[:LONGEST_LABEL],
         occluded=item.occluded,
         visibility=item.visibility,
         iou_score=item.iou_score,
