@@ -2,6 +2,7 @@
 
 import json
 import os
+import queue
 import re
 import signal
 import subprocess
@@ -17,7 +18,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from chromium import browser_context
 
 from etam_ros.cli.main import run
+from etam_ros.config import NetworkConfig
+from etam_ros.console.commands import Order
+from etam_ros.console.config import WebConfig
+from etam_ros.console.hub import Hub
 from etam_ros.media.label_png import read_mask_values
+from etam_ros.media.sources import open_source
+from etam_ros.offline.annotating.desk import BUSY, MOST_WAITING, RecordedDesk
+from etam_ros.offline.annotating.saving import Recording
+from etam_ros.offline.annotating.session import AnnotationSession
+from etam_ros.tracking import Tracker, open_stages
 
 TINY = ("--model", "tiny_test", "--weights", "random:0")
 FRAMES = 5
@@ -189,6 +199,34 @@ def test_the_page_annotates_a_recording(recorded, frames, tmp_path):
     ]  # fmt: skip
     assert np.abs(np.subtract(prompts[0]["points"][0], (64, 48))).max() < 1
     assert len(list((out / "masks").iterdir())) == FRAMES
+
+
+def test_errors_that_nobody_expected_are_answered_and_the_next_thing_is_done(frames, tmp_path):
+    def full_disk(*_):
+        raise OSError(28, "No space left on device")
+
+    network = NetworkConfig(model="tiny_test", weights="random:0")
+    with open_source(str(frames)) as source, open_stages(**vars(network)) as stages:
+        session = AnnotationSession(source, Tracker(stages), [])
+        recording = Recording(str(frames), tmp_path / "out")
+        answers = queue.SimpleQueue()
+        desk = RecordedDesk(Hub(), session, recording, stages, WebConfig(), frames=5, fps=9.0)
+
+        def ask(what, **more):
+            desk.do("", Order(1, what, **more), answers.put)
+            return answers.get(timeout=30)
+
+        session.rename = full_disk
+        refused = ask("rename", object_id=1, label="cup")
+        assert (refused.done, refused.words) == (
+            False, "that failed: OSError: [Errno 28] No space left on device",
+        )  # fmt: skip
+        assert ask("seek", frame=2).done
+        for _ in range(MOST_WAITING + 30):
+            desk.do("", Order(1, "seek", frame=1), answers.put)
+        words = [answers.get(timeout=30).words for _ in range(MOST_WAITING + 30)]
+        assert BUSY in words  # at once, so that it comes before what is done
+        assert desk.end(30)
 
 
 def test_mistakes_are_one_line_before_anything_starts(frames, tmp_path, capsys):
