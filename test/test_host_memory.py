@@ -46,3 +46,34 @@ def test_threads_share_few_heaps(own, limited):
     said, heaps = done.stdout.split()
     assert said == str(limited)
     assert (int(heaps) <= 1) == limited, done.stdout
+
+
+PICTURES = """
+import resource
+from etam_ros.host_memory import keep_large_blocks, limit_heaps
+limit_heaps()
+print(keep_large_blocks())
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+kept = [b""] * 3
+for turn in range(100):
+    if turn == 50:
+        before = faults()
+    received = bytearray(2_764_800)
+    kept = [bytes(received), *kept[:2]]
+print(faults() - before)
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="no glibc")
+@pytest.mark.parametrize("own", [{}, {"MALLOC_TRIM_THRESHOLD_": "131072"}])
+def test_pictures_use_the_memory_of_those_before(own):
+    left = ("MALLOC_", "GLIBC_TUNABLES")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(left)}
+    command = [sys.executable, "-c", PICTURES]
+    done = subprocess.run(
+        command, env={**environment, **own}, capture_output=True, text=True, check=True
+    )
+    said, faults = done.stdout.split()
+    assert said == str(not own)
+    assert (int(faults) < 500) == (not own), done.stdout  # a picture is 675 pages

@@ -9,6 +9,8 @@ from typing import Final
 from etam_ros.errors import ConfigError
 from etam_ros.options import Checked, option
 
+LIBRARIES: Final = ("starlette", "uvicorn", "websockets", "segno")
+"""What serving needs; all are imported under these names."""
 SHORTEST_TOKEN: Final = 16
 TOKEN_VARIABLE: Final = "ETAM_WEB_TOKEN"
 """Of the environment: a token that no list of processes shows."""

@@ -17,6 +17,32 @@ MOST_SLOTS: Final = 255
 
 
 @dataclass(frozen=True, eq=False)
+class PlacedMask:
+    """Where an object is.
+
+    Attributes:
+        object_id: 1..65535.
+        left, top: of the mask in the picture, in pixels.
+        mask: (h, w) bool.
+    """
+
+    object_id: int
+    left: int
+    top: int
+    mask: NDArray[np.bool_] = field(repr=False)
+
+    @property
+    def right(self) -> int:
+        """Exclusive."""
+        return self.left + self.mask.shape[1]
+
+    @property
+    def bottom(self) -> int:
+        """Exclusive."""
+        return self.top + self.mask.shape[0]
+
+
+@dataclass(frozen=True, eq=False)
 class LabelRuns:
     """A label image, row by row.
 
@@ -39,6 +65,33 @@ class LabelRuns:
         height, width = label_image.shape
         return cls((height, width), lengths, flat[starts])
 
+    @classmethod
+    def of_masks(cls, hw: tuple[int, int], masks: Sequence[PlacedMask]) -> LabelRuns | None:
+        """The runs of a label image that nobody has made.
+
+        Args:
+            hw: (H, W).
+            masks: of the objects; where they overlap, the later one is taken.
+
+        Returns:
+            None where a mask lies outside: it belongs to another picture.
+        """
+        height, width = hw
+        visible = [each for each in masks if each.mask.size]
+        if any(each.right > width or each.bottom > height for each in visible):
+            return None
+        top = min((each.top for each in visible), default=0)
+        bottom = max((each.bottom for each in visible), default=1)
+        band = np.zeros((bottom - top, width), np.uint16)
+        for each in visible:
+            place = band[each.top - top : each.bottom - top, each.left : each.right]
+            np.copyto(place, np.uint16(each.object_id), where=each.mask)
+        runs = cls.of(band)
+        above, below = top * width, (height - bottom) * width
+        lengths = np.concatenate(([above], runs.lengths, [below]))
+        ids = np.concatenate(([0], runs.ids, [0])).astype(np.uint16)
+        return cls(hw, *_joined(lengths, ids))
+
     def label_image(self) -> NDArray[np.uint16]:
         """The label image (H, W) uint16 again."""
         return np.repeat(self.ids, self.lengths).reshape(self.hw)
@@ -56,3 +109,13 @@ class LabelRuns:
         lengths = np.full(int(pieces.sum()), LONGEST, "<u2")
         lengths[np.cumsum(pieces) - 1] = (self.lengths - 1) % LONGEST + 1
         return lengths.tobytes() + np.repeat(slots[self.ids], pieces).tobytes()
+
+
+def _joined(
+    lengths: NDArray[np.int64], ids: NDArray[np.uint16]
+) -> tuple[NDArray[np.int64], NDArray[np.uint16]]:
+    """The same without empty runs, and with neighbours of one id as one run."""
+    kept = lengths > 0
+    lengths, ids = lengths[kept], ids[kept]
+    starts = np.concatenate(([0], np.flatnonzero(ids[1:] != ids[:-1]) + 1))
+    return np.add.reduceat(lengths, starts), ids[starts]

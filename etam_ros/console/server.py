@@ -12,17 +12,16 @@ from types import TracebackType
 from typing import Final
 
 from etam_ros.console.access import Access
-from etam_ros.console.config import TOKEN_VARIABLE, WebConfig
+from etam_ros.console.config import LIBRARIES, TOKEN_VARIABLE, WebConfig
 from etam_ros.console.desk import Desk
 from etam_ros.console.hub import Hub
 from etam_ros.errors import ConfigError
 
-LIBRARIES: Final = ("starlette", "uvicorn", "websockets", "segno")
 LARGEST_MESSAGE: Final = 16 * 1024
 """Bytes that a page may send at once; sixteen points take a few hundred."""
 LARGEST_HEADERS: Final = 16 * 1024
-MOST_REQUESTS: Final = 256
-BACKLOG: Final = 128
+BACKLOG: Final = 64
+"""Connections that wait, and that are taken at once before any is looked at."""
 PATIENCE_S: Final = 2.0
 
 
@@ -46,6 +45,11 @@ class Server:
         import uvicorn
 
         from etam_ros.console.application import application
+        from etam_ros.console.connections import (
+            HttpConnection,
+            LiveConnection,
+            most_connections,
+        )
 
         self._socket = _listening(config.host, config.port)
         port = int(self._socket.getsockname()[1])
@@ -62,14 +66,15 @@ class Server:
                 access_log=False,
                 log_config=None,
                 lifespan="off",
-                ws="websockets-sansio",
+                ws=LiveConnection,
                 ws_max_size=LARGEST_MESSAGE,
                 ws_per_message_deflate=False,
                 ws_ping_interval=10.0,
                 ws_ping_timeout=20.0,
                 h11_max_incomplete_event_size=LARGEST_HEADERS,
-                http="h11",
-                limit_concurrency=MOST_REQUESTS,
+                http=HttpConnection,
+                backlog=BACKLOG,
+                limit_concurrency=most_connections(config.max_viewers),
                 timeout_graceful_shutdown=1,
                 server_header=False,
             )
@@ -109,13 +114,14 @@ class Server:
             self._socket.close()
 
 
-def require_libraries() -> None:
-    """Raise ConfigError where something is missing that serving needs."""
-    for name in LIBRARIES:
+def require_libraries(*more: str) -> None:
+    """Raise ConfigError where something is missing that serving needs, or that is named."""
+    needed = (*LIBRARIES, *more)
+    for name in needed:
         if find_spec(name) is None:
             raise ConfigError(
                 f"the page needs the Python module {name}, which is not installed here: "
-                f"pip install {' '.join(LIBRARIES)}"
+                f"pip install {' '.join(needed)}"
             )
 
 

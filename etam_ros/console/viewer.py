@@ -150,7 +150,7 @@ class Viewer:
             self._on_seen(note.number)
         elif note.what == "ping":
             self.tell({"kind": "pong", "n": note.number, "round_trip": self._round_trip_ms})
-        elif note.name in self._hub.names:
+        elif note.name in self._hub.names and self._commands.take():
             self._wanted = note.name
             self.choose()
 

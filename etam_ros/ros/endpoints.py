@@ -39,10 +39,12 @@ class Endpoints:
         callback: Callable[[Any], None],
         profile: QoSProfile,
         group: CallbackGroup,
+        *,
+        raw: bool = False,
     ) -> Subscription:
-        """Subscribe to a topic."""
+        """Subscribe to a topic; `raw`: the callback gets the bytes of messages."""
         made = self.node.create_subscription(
-            message_type, topic, callback, profile, callback_group=group
+            message_type, topic, callback, profile, callback_group=group, raw=raw
         )
         self._undo.callback(self.node.destroy_subscription, made)
         return made

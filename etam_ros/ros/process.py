@@ -15,7 +15,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from etam_ros.errors import EtamError
 from etam_ros.host_memory import limit_heaps
@@ -46,10 +46,19 @@ class Application(Protocol):
 
     @property
     def node(self) -> Node:
-        """What is spun, and destroyed at the end; a second one may be its `companion`."""
+        """What is spun, and destroyed at the end."""
 
     def end(self, timeout_s: float) -> bool:
         """Release everything that waits; False if a thread still computes after `timeout_s`."""
+
+
+@runtime_checkable
+class Accompanied(Application, Protocol):
+    """An application that has a second node beside its own."""
+
+    @property
+    def companion(self) -> Node:
+        """It is spun and destroyed with the other one."""
 
 
 def main_exit_code(name: str, run: Callable[[], int]) -> int:
@@ -120,8 +129,8 @@ def _run(
         faults = Faults(name)
         executor = GuardedThread(faults) if threads == 1 else GuardedThreads(faults, threads)
         nodes = [application.node]
-        if (companion := getattr(application, "companion", None)) is not None:
-            nodes.append(companion)
+        if isinstance(application, Accompanied):
+            nodes.append(application.companion)
         for node in nodes:
             executor.add_node(node)
         spinning = threading.Event()

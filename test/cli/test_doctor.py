@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from etam_ros.cli.terminal import findings
 from etam_ros.cli.terminal.findings import Piece, _extra, find_all
 from etam_ros.ros.transport import VARIABLES
 
@@ -135,6 +136,16 @@ def test_what_it_says_to_install_is_what_pip_can_install(etam, tmp_path):
     assert "etam_ros[" not in remedy, "which is on no index"
     wanted = shlex.split(remedy)[2:]
     assert {Requirement(each).name for each in wanted} == {"onnx", "onnxscript", "openvino"}
+
+
+def test_what_the_page_lacks_is_named(monkeypatch):
+    def found():
+        return next(item for item in find_all() if item.name == "web page")
+
+    assert found().detail.startswith("starlette ")
+    monkeypatch.setattr(findings, "LIBRARIES", ("starlette", "no_such_server"))
+    assert (found().status, found().detail) == ("missing", "no_such_server not installed")
+    assert found().remedy.startswith("pip install ")
 
 
 def test_every_piece_has_its_own_name():

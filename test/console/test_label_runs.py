@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from etam_ros.console.label_runs import LabelRuns
+from etam_ros.console.label_runs import LabelRuns, PlacedMask
 
 
 def read_as_the_page_does(data, hw):
@@ -45,3 +45,24 @@ def test_a_hundred_objects_are_still_small():
         y, x = divmod(index, 10)
         label_image[72 * y : 72 * y + 60, 128 * x : 128 * x + 100] = index + 1
     assert len(LabelRuns.of(label_image).for_page(range(1, 101))) < 50_000
+
+
+@given(arrays.arrays(np.uint16, shapes, elements=st.sampled_from([0, 0, 0, 1, 7, 65535])))
+def test_masks_give_the_runs_of_the_label_image(label_image):
+    masks = []
+    for object_id in (65535, 1, 7, 9):
+        rows, columns = np.nonzero(label_image == object_id)
+        top, left = (rows.min(), columns.min()) if rows.size else (0, 0)
+        cropped = label_image[top : rows.max(initial=-1) + 1, left : columns.max(initial=-1) + 1]
+        masks.append(PlacedMask(object_id, int(left), int(top), cropped == object_id))
+    runs, expected = LabelRuns.of_masks(label_image.shape, masks), LabelRuns.of(label_image)
+    assert (runs.lengths == expected.lengths).all()
+    assert (runs.ids == expected.ids).all()
+
+
+def test_masks_of_another_picture_are_no_labels():
+    mask = np.ones((3, 4), np.bool_)
+    assert LabelRuns.of_masks((9, 9), [PlacedMask(1, 5, 6, mask)]) is not None
+    assert LabelRuns.of_masks((9, 9), [PlacedMask(1, 6, 6, mask)]) is None
+    assert LabelRuns.of_masks((9, 9), [PlacedMask(1, 5, 7, mask)]) is None
+    assert (LabelRuns.of_masks((9, 9), []).label_image() == 0).all()

@@ -1,18 +1,33 @@
 """`etam web SOURCE`, run as a user runs it: choose, correct, watch, save."""
 
+import json
 import os
+import queue
 import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from chromium import browser_context
+
 from etam_ros.cli.main import run
+from etam_ros.config import NetworkConfig
+from etam_ros.console.commands import Order
+from etam_ros.console.config import WebConfig
+from etam_ros.console.hub import Hub
 from etam_ros.media.label_png import read_mask_values
+from etam_ros.media.sources import open_source
+from etam_ros.offline.annotating.desk import BUSY, MOST_WAITING, RecordedDesk
+from etam_ros.offline.annotating.saving import Recording
+from etam_ros.offline.annotating.session import AnnotationSession
+from etam_ros.tracking import Tracker, open_stages
 
 TINY = ("--model", "tiny_test", "--weights", "random:0")
 FRAMES = 5
@@ -130,6 +145,88 @@ def test_objects_are_chosen_corrected_watched_and_saved(recorded, plain_viewer, 
         assert (read_mask_values(out / name) == read_mask_values(again / name)).all()
     assert (out / "objects.csv").read_text() == (again / "objects.csv").read_text()
     assert (out / "overlay.mp4").exists()
+
+
+def test_the_page_annotates_a_recording(recorded, frames, tmp_path):
+    """In a real browser: choose on a frame, correct on a later one, save; follow it again."""
+    port, out = recorded
+    with browser_context(tmp_path / "chromium", viewport={"width": 900, "height": 700}) as context:
+        page = context.pages[0]
+
+        def until(expression, *arguments):
+            end = time.monotonic() + 60
+            while not page.evaluate(expression, list(arguments)):
+                assert time.monotonic() < end, page.locator("#answer").inner_text()
+                page.wait_for_timeout(40)
+
+        def said(words):
+            until("([words]) => document.getElementById('answer').textContent.match(words)", words)
+
+        def click(x, y, **more):
+            """On a pixel of the 128 x 96 of the recording."""
+            box = page.locator("#picture").bounding_box()
+            scale = min(box["width"] / 128, box["height"] / 96)
+            left, top = (box["width"] - 128 * scale) / 2, (box["height"] - 96 * scale) / 2
+            place = {"x": left + (x + 0.5) * scale, "y": top + (y + 0.5) * scale}
+            page.locator("#picture").click(position=place, **more)
+
+        page.goto(f"http://127.0.0.1:{port}/")
+        until("document.getElementById('place').textContent === '0 / 4'")
+        assert page.locator("#pause").is_hidden()
+        click(64, 48)
+        said("click for object 1")
+        until("document.querySelectorAll('#objects li').length === 1")
+        page.keyboard.press("n")
+        said("selected object 1")
+        page.locator("#frame").focus()
+        for _ in range(2):
+            page.keyboard.press("ArrowRight")
+        until("document.getElementById('place').textContent === '2 / 4'")
+        page.locator("#only").check()
+        click(10, 90, button="right")
+        said("background click for object 1")
+        page.keyboard.press("e")
+        page.locator("#said").fill("cup")
+        page.keyboard.press("Enter")
+        said("object 1 is called cup")
+        page.locator("#play").click()
+        until("document.getElementById('place').textContent === '4 / 4'")
+        page.locator("#save").click()
+        said(f"saved masks of {FRAMES} frames and prompts.json in")
+    prompts = json.loads((out / "prompts.json").read_text())
+    assert [(each["frame"], each["labels"], each["label"]) for each in prompts] == [
+        (0, [1], "cup"), (2, [0], "cup"),
+    ]  # fmt: skip
+    assert np.abs(np.subtract(prompts[0]["points"][0], (64, 48))).max() < 1
+    assert len(list((out / "masks").iterdir())) == FRAMES
+
+
+def test_errors_that_nobody_expected_are_answered_and_the_next_thing_is_done(frames, tmp_path):
+    def full_disk(*_):
+        raise OSError(28, "No space left on device")
+
+    network = NetworkConfig(model="tiny_test", weights="random:0")
+    with open_source(str(frames)) as source, open_stages(**vars(network)) as stages:
+        session = AnnotationSession(source, Tracker(stages), [])
+        recording = Recording(str(frames), tmp_path / "out")
+        answers = queue.SimpleQueue()
+        desk = RecordedDesk(Hub(), session, recording, stages, WebConfig(), frames=5, fps=9.0)
+
+        def ask(what, **more):
+            desk.do("", Order(1, what, **more), answers.put)
+            return answers.get(timeout=30)
+
+        session.rename = full_disk
+        refused = ask("rename", object_id=1, label="cup")
+        assert (refused.done, refused.words) == (
+            False, "that failed: OSError: [Errno 28] No space left on device",
+        )  # fmt: skip
+        assert ask("seek", frame=2).done
+        for _ in range(MOST_WAITING + 30):
+            desk.do("", Order(1, "seek", frame=1), answers.put)
+        words = [answers.get(timeout=30).words for _ in range(MOST_WAITING + 30)]
+        assert BUSY in words  # at once, so that it comes before what is done
+        assert desk.end(30)
 
 
 def test_mistakes_are_one_line_before_anything_starts(frames, tmp_path, capsys):

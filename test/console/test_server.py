@@ -5,13 +5,15 @@ import io
 import json
 import socket
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from etam_ros.console import connections
 from etam_ros.console.config import WebConfig
 from etam_ros.console.hub import Hub
 from etam_ros.console.invitation import invite
@@ -21,6 +23,18 @@ from etam_ros.console.viewer import TOO_FAST
 from etam_ros.errors import ConfigError
 
 TOKEN = "a-token-of-the-tests"
+
+
+def descriptors():
+    """How many this process has."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def wait_until(condition):
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def get(port, path="/", **headers):
@@ -297,6 +311,41 @@ def test_fifty_viewers_of_whom_one_never_reads(served, plain_viewer):
     assert deaf.wait_for("picture")["n"] == 1
     with pytest.raises(TimeoutError):
         deaf.socket.recv(timeout=0.05)  # one picture is all that it costs
+
+
+def test_connections_about_nothing_are_few_and_do_not_last(serving_with, monkeypatch):
+    """Whoever has no token can open connections, too: each is a descriptor of the process."""
+    monkeypatch.setattr(connections, "REQUEST_S", 1.0)
+    with serving_with(max_viewers=2, token=TOKEN) as (_, _, port), ExitStack() as stack:
+        most = 2 + connections.MOST_BESIDE_VIEWERS
+        assert get(port)[0] == 401
+        before = descriptors()
+        idle = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), 20))
+            for _ in range(3 * most)
+        ]
+        for each in idle[::5]:
+            with suppress(OSError):
+                each.sendall(b"GET / HTTP/1.1\r\nHo")
+        wait_until(lambda: descriptors() - before - len(idle) <= most)
+        wait_until(lambda: descriptors() - before - len(idle) < 8)
+        assert get(port)[0] == 401
+
+
+def test_pings_that_nobody_waits_for_do_not_pile_up(served):
+    _, desk, port = served
+    with socket.create_connection(("127.0.0.1", port), 20) as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.sendall(
+            f"GET /live HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: http://127.0.0.1:{port}"
+            "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: "
+            "dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+        )
+        wait_until(lambda: desk.watched)
+        ping = b"\x89\xfd\0\0\0\0" + bytes(125)
+        with pytest.raises(OSError, match=r"reset|[Bb]roken"):
+            deaf.sendall(500_000 * ping)
+        wait_until(lambda: not desk.watched)
 
 
 def test_there_may_be_too_many(serving_with, plain_viewer):

@@ -47,6 +47,10 @@ TRANSITIONS = {
 }
 
 
+COMMANDS = {"web node": ("etam_ros.cli.main", "node", "--web", "--port", "0")}
+"""Of what is no executable of its own."""
+
+
 class NodeProcess:
     """A node as a process; what it logs goes to a file."""
 
@@ -55,8 +59,8 @@ class NodeProcess:
     ) -> None:
         self.log_path = log
         self._segments_of_others = set(Path("/dev/shm").glob("fastrtps_*"))
-        module = f"etam_ros.ros.{node}.executable"
-        command = [sys.executable, "-m", module, "--ros-args", *ros_arguments]
+        words = COMMANDS.get(node, (f"etam_ros.ros.{node}.executable",))
+        command = [sys.executable, "-m", *words, "--ros-args", *ros_arguments]
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 command, stdout=output, stderr=subprocess.STDOUT, env=environment
@@ -332,6 +336,12 @@ def start_follower(ros_environment, tmp_path_factory):
 def start_console(ros_environment, tmp_path_factory):
     """Start consoles; they are ended with the module."""
     yield from started("console", ros_environment, tmp_path_factory.mktemp("console_logs"))
+
+
+@pytest.fixture(scope="module")
+def start_web_node(ros_environment, tmp_path_factory):
+    """Start trackers with the page in their process; they are ended with the module."""
+    yield from started("web node", ros_environment, tmp_path_factory.mktemp("web_node_logs"))
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
+from etam_ros.console.config import LIBRARIES
 from etam_ros.idle_threads import threads_in_words
 
 GUIDE: Final = "see docs/install.md"
@@ -105,6 +106,14 @@ def _torch(torch: Any) -> str:
 def _av(av: Any) -> str:
     av.codec.Codec("libx264", "w")
     return f"{av.__version__}, writes H.264"
+
+
+def _web(_: Any) -> str:
+    """Without importing them: half of a second for what few use."""
+    lacking = [name for name in LIBRARIES if find_spec(name) is None]
+    if lacking:
+        raise LookupError(f"{', '.join(lacking)} not installed")
+    return ", ".join(f"{name} {metadata.version(name)}" for name in LIBRARIES)
 
 
 def _own_process(code: str) -> str:
@@ -197,6 +206,7 @@ def pieces() -> list[Piece]:
     no_launch = "ros2 launch etam_ros tracker.launch.py; etam node still works"
     by_name = "tracking by a model's name alone"
     get_weights = "etam weights get efficienttam_ti_512x512"
+    get_web = _extra("web", *LIBRARIES, "rosbags")
     readers = {
         "huggingface_hub": "etam weights",
         "safetensors": ".safetensors weights",
@@ -213,6 +223,7 @@ def pieces() -> list[Piece]:
             Piece(_PYTHON, name, needs, f"pip install {name}", name)
             for name, needs in readers.items()
         ),
+        Piece(_PYTHON, "web page", "etam web, etam node --web", get_web, None, _web),
         Piece(_ROS, "rclpy", "etam node, play, demo", rclpy_remedy, None, _rclpy),
         Piece(_ROS, "etam_ros messages", "etam node, demo", rebuild, "etam_ros.msg", _messages),
         Piece(_ROS, "DDS profile", "large images", f"unset it, {GUIDE}", None, _profile),
@@ -228,7 +239,7 @@ def backends() -> list[Piece]:
     on_cpu, on_gpu = "faster engines on a CPU", "faster engines on an NVIDIA GPU"
     jetpack = "comes with JetPack 6.1 and later, elsewhere: pip install tensorrt"
     rows = (
-        ("onnx", "onnxruntime", on_cpu, _extra("onnx")),
+        ("onnx", "onnxruntime", on_cpu, _extra("onnx", "onnxruntime", "onnx", "onnxscript")),
         ("openvino", "openvino", on_cpu, _extra("openvino")),
         ("tensorrt", "tensorrt", on_gpu, jetpack),
         ("tensorrt_rtx", "tensorrt_rtx", on_gpu, _extra("tensorrt-rtx")),
@@ -240,15 +251,20 @@ def backends() -> list[Piece]:
     return [*found, Piece(_BACKENDS, "auto", "", "", None, _auto)]
 
 
-def _extra(name: str) -> str:
-    """The command that installs what an extra of ours names, from a checkout and anywhere else."""
+def _extra(name: str, *otherwise: str) -> str:
+    """The command that installs what an extra of ours names, from a checkout and anywhere else.
+
+    Args:
+        name: of the extra.
+        otherwise: what to install where our own metadata does not say.
+    """
     mark = f'extra == "{name}"'
     with suppress(metadata.PackageNotFoundError):
         needs = (need.split(";") for need in metadata.requires("etam_ros") or ())
         wanted = [f"'{need[0].strip()}'" for need in needs if mark in need[-1]]
         if wanted:
             return f"pip install {' '.join(wanted)}"
-    return f"pip install {name if name != 'onnx' else 'onnxruntime'} onnx onnxscript"
+    return f"pip install {' '.join(otherwise) or f'{name} onnx onnxscript'}"
 
 
 def find_all() -> list[Finding]:

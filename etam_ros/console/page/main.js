@@ -29,6 +29,7 @@ const link = new Link({
   message: (message) => handlers[message.kind]?.(message),
   state: (words, isConnected) => {
     connected = isConnected;
+    timeline.pending = 0;
     find("stage").dataset.connected = isConnected;
     if (!isConnected) set(find("state"), words);
     look();
@@ -79,6 +80,7 @@ new Pointing(picture, () => controls.tool, (what) => {
 const handlers = {
   answer: (message) => {
     asked.delete(message.n);
+    timeline.answered(message.n);
     picture.settle(message.n, message.done);
     say(message.words, message.done);
   },

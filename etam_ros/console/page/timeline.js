@@ -4,17 +4,18 @@ import { find } from "/page/controls.js";
 import { set } from "/page/lists.js";
 
 export class Timeline {
-  // `onSeek(frame)`: somebody wants to see that frame.
+  // `onSeek(frame)`: somebody wants to see that frame; gives the number of what was asked.
   constructor(onSeek) {
     this.onSeek = onSeek;
     this.slider = find("frame");
     this.frame = 0;
     this.held = false;
+    this.pending = 0; // what was asked last and is not answered: until then the slider is ahead
     this.recorded = false;
     this.slider.addEventListener("pointerdown", () => { this.held = true; });
     this.slider.addEventListener("change", () => {
       this.held = false;
-      onSeek(Number(this.slider.value));
+      this.pending = onSeek(Number(this.slider.value));
     });
     this.slider.addEventListener("input", () => this.say(Number(this.slider.value)));
   }
@@ -33,15 +34,23 @@ export class Timeline {
   at(header) {
     if (!this.recorded || header.frame === undefined) return;
     this.frame = header.frame;
-    if (this.held) return;
+    if (this.held || this.pending) return;
     this.slider.value = header.frame;
     this.say(header.frame);
   }
 
   step(by) {
     if (!this.recorded) return;
-    const frame = Math.min(Math.max(this.frame + by, 0), Number(this.slider.max));
-    if (frame !== this.frame) this.onSeek(frame);
+    const from = this.pending ? Number(this.slider.value) : this.frame;
+    const frame = Math.min(Math.max(from + by, 0), Number(this.slider.max));
+    if (frame === from) return;
+    this.slider.value = frame;
+    this.say(frame);
+    this.pending = this.onSeek(frame);
+  }
+
+  answered(number) {
+    if (number === this.pending) this.pending = 0;
   }
 
   say(frame) {

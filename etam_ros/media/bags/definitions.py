@@ -95,8 +95,8 @@ class MessageReader:
         if text:
             self._definitions.setdefault(message_type, (form, text))
 
-    def read(self, data: bytes, message_type: str) -> Any:
-        """The fields of a message, by name.
+    def read(self, data: bytes | memoryview, message_type: str) -> Any:
+        """The fields of a message, by name; arrays of numbers are views of its bytes.
 
         Raises:
             SourceError: nobody says what is in such a message, or it is damaged.

@@ -7,6 +7,7 @@ import math
 import queue
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from typing import Final
 
@@ -26,6 +27,9 @@ from etam_ros.runtime import Stages
 NS_PER_S: Final = 1e9
 NOT_HERE: Final = "that is for live trackers: this is a recording"
 CHANGED: Final = "the picture has changed meanwhile: click on what is shown now"
+BUSY: Final = "still busy with what was asked before: wait for it"
+MOST_WAITING: Final = 20
+"""Things that were asked and are not done."""
 SHOW_EVERY_S: Final = 0.15
 """On the way to a frame, and while it is saved."""
 
@@ -79,6 +83,9 @@ class RecordedDesk:
         """Do something; what is playing stops first."""
         if isinstance(command, Order) and command.what == "play" and not command.on:
             self._playing = False
+        if self._queue.qsize() >= MOST_WAITING:
+            reply(Answer(False, BUSY))
+            return
         self._queue.put(lambda: self._do(command, reply))
 
     def end(self, timeout_s: float) -> bool:
@@ -96,9 +103,12 @@ class RecordedDesk:
                 action = self._queue.get(timeout=wait_s)
             except queue.Empty:
                 due_s = time.monotonic() + 1.0 / self._fps
-                self._play_on()
-                continue
-            action()
+                action = self._play_on
+            try:
+                action()
+            except Exception as error:  # the next thing that is asked for may go well
+                self._playing = False
+                self._channel.report({"at": time.time(), "words": _in_words(error)})
 
     def _play_on(self) -> None:
         session = self._session
@@ -113,8 +123,12 @@ class RecordedDesk:
             answer = self._point(command) if isinstance(command, Pointed) else self._obey(command)
         except EtamError as error:
             answer = Answer(False, str(error))
-        self._show()
-        reply(answer)
+        except Exception as error:
+            answer = Answer(False, _in_words(error))
+        try:
+            self._show()
+        finally:
+            reply(answer)
 
     def _point(self, said: Pointed) -> Answer:
         session = self._session
@@ -229,6 +243,13 @@ class RecordedDesk:
                 "veil": "",
             }
         )
+
+
+def _in_words(error: Exception) -> str:
+    """What nobody expected, such as a disk that is full; with where it happened on stderr."""
+    if not isinstance(error, OSError):
+        traceback.print_exception(error)
+    return f"that failed: {type(error).__name__}: {' '.join(str(error).split())}"[:300]
 
 
 def shown_state(state: ObjectState) -> ShownObject:

@@ -7,8 +7,9 @@ import sys
 from etam_ros.console.config import WebConfig
 from etam_ros.console.hub import Hub
 from etam_ros.console.invitation import invite
-from etam_ros.console.server import Server
+from etam_ros.console.server import Server, require_libraries
 from etam_ros.ros.console.node import ConsoleNode
+from etam_ros.ros.console.packed import prepare
 
 
 class ConsoleApplication:
@@ -23,6 +24,8 @@ class ConsoleApplication:
     """
 
     def __init__(self, config: WebConfig, tracker: str = "") -> None:
+        require_libraries("rosbags")
+        prepare()
         hub = Hub()
         self.node = ConsoleNode(config, hub, tracker)
         try:

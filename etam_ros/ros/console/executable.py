@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from etam_ros.console.config import WebConfig
+from etam_ros.host_memory import keep_large_blocks
 from etam_ros.ros.process import Finish, main_exit_code, run_node
 
 if TYPE_CHECKING:
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
 
 EXECUTOR_THREADS: Final = 1
 """Nothing here waits: callbacks are short, and pictures are made in a thread of their own."""
+AFTER_THE_ROBOT: Final = 5
+"""How nice the process is: on a busy machine the page gets fewer pictures, and the tracker goes on
+as it did."""
 
 
 def main() -> int:
@@ -37,8 +42,13 @@ def run(config: WebConfig, args: Sequence[str]) -> int:
     """
 
     def make(_: Finish) -> ConsoleApplication:
+        import cv2
+
         from etam_ros.ros.console.application import ConsoleApplication
 
+        cv2.setNumThreads(1)  # a second thread would wait for work by spinning, 1 ms a picture
+        keep_large_blocks()
+        os.nice(AFTER_THE_ROBOT)
         return ConsoleApplication(config)
 
     return run_node("console", make, args, threads=EXECUTOR_THREADS)

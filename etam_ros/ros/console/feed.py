@@ -13,14 +13,18 @@ from sensor_msgs.msg import CompressedImage, Image
 from etam_ros.console.hub import Channel
 from etam_ros.console.shown import ShownFrame, ShownFrames
 from etam_ros.errors import EtamError
+from etam_ros.media.bags.definitions import TRACKED_OBJECT_ARRAY
 from etam_ros.msg import TrackedObjectArray, TrackEvent
+from etam_ros.ros.console.labels import LabelsWhereNeeded
+from etam_ros.ros.console.packed import COMPRESSED_IMAGE, IMAGE, Packed
 from etam_ros.ros.console.pairing import FrameMessages, Pairing
-from etam_ros.ros.console.showing import Look, packet_of, shown_frame
+from etam_ros.ros.console.receiving import Receiver
+from etam_ros.ros.console.showing import Look, made_of, packet_of
 from etam_ros.ros.endpoints import Endpoints
 from etam_ros.ros.guarding import faults_of
 from etam_ros.ros.messages import stamp_ns
 from etam_ros.ros.newest_only import NewestOnlyThread
-from etam_ros.ros.qos import EVENTS, OBJECTS, RESULT_IMAGES
+from etam_ros.ros.qos import EVENTS, OBJECTS
 from etam_ros.ros.tracker.image_subscription import ImageSubscription, WantedImages
 from etam_ros.ros.tracker.object_watch import in_words
 
@@ -37,7 +41,8 @@ NUMBERS: Final = itertools.count(1)
 class TrackerFeed:
     """Subscribes to a tracker's results and to its camera, and makes pictures of them.
 
-    Its callbacks run in the executor's thread, pictures are made in another.
+    Pictures and results are taken in one thread, and made into what is shown in another; all
+    else runs in the executor's.
 
     Args:
         node: gets the subscriptions.
@@ -45,7 +50,7 @@ class TrackerFeed:
         channel: where it is shown.
         look: how pictures are made.
         max_rate_hz: pictures a second at most.
-        group: of the callbacks.
+        group: of the other callbacks.
 
     Attributes:
         shown: frames that viewers have seen.
@@ -65,24 +70,31 @@ class TrackerFeed:
         self.shown = ShownFrames()
         self.paused = False
         self.results_s = 0.0
-        self._node, self._channel, self._look, self._group = node, channel, look, group
+        self._node, self._channel, self._look = node, channel, look
         self._period_s, self._due_s = EARLY / max_rate_hz, 0.0
         self._pairing = Pairing()
         self._received = 0
         self._gone: dict[int, tuple[int, float]] = {}  # by id: the last frame with it, until when
         self._camera: ImageSubscription | None = None
-        self._camera_topic = ""
+        self._camera_topic, self._kind = "", IMAGE
         self._latency_ms = 0.0
         self._thread: NewestOnlyThread[FrameMessages] = NewestOnlyThread(
             "pictures", self._make, self._on_fault
         )
+        self._receiver = Receiver(node)
         self._endpoints = Endpoints(node)
-        for kind, topic, callback, profile in (
-            (TrackedObjectArray, "objects", self.on_objects, OBJECTS),
-            (Image, "label_image", self.on_labels, RESULT_IMAGES),
-            (TrackEvent, "events", self.on_event, EVENTS),
-        ):
-            self._endpoints.subscribe(kind, f"{name}/{topic}", callback, profile, group)
+        self._endpoints.subscribe(
+            TrackedObjectArray,
+            f"{name}/objects",
+            self.on_objects,
+            OBJECTS,
+            self._receiver,
+            raw=True,
+        )
+        self._endpoints.subscribe(TrackEvent, f"{name}/events", self.on_event, EVENTS, group)
+        self._labels = LabelsWhereNeeded(
+            node, f"{name}/label_image", self.on_labels, self._receiver
+        )
 
     def look_through(self, topic: str) -> None:
         """Subscribe to the camera that the tracker uses, by the name of its topic."""
@@ -90,29 +102,37 @@ class TrackerFeed:
             self._end_camera()
             self._camera_topic = topic
             kind = CompressedImage if topic.endswith("/compressed") else Image
-            wanted = WantedImages(topic, kind, "auto", 1, "image", "look at the tracker's image")
+            remedy = "look at the tracker's image"
+            wanted = WantedImages(topic, kind, "auto", 1, "image", remedy, raw=True)
+            self._kind = COMPRESSED_IMAGE if kind is CompressedImage else IMAGE
             self._camera = ImageSubscription(
-                self._node, wanted, self.on_picture, lambda: self._received, self._group
+                self._node, wanted, self.on_picture, lambda: self._received, self._receiver
             )
         if self._camera is not None:
             self._camera.check_publishers()
 
-    def on_picture(self, message: Image | CompressedImage) -> None:
-        """A picture of the camera."""
+    def check(self) -> None:
+        """Ask for label images, or no longer."""
+        self._labels.check()
+
+    def on_picture(self, data: bytes) -> None:
+        """A picture of the camera, as it came."""
         self._received += 1
-        stamp = stamp_ns(message.header.stamp)
-        self._offer(self._pairing.picture(stamp, message))
+        picture = Packed.of(self._kind, data)
+        self._offer(self._pairing.picture(picture))
         if not self.paused and time.monotonic() - self.results_s > PLAIN_AFTER_S:
-            self._offer(FrameMessages(stamp, message))
+            self._offer(FrameMessages(picture.stamp_ns, picture))
 
-    def on_objects(self, message: TrackedObjectArray) -> None:
-        """The objects of a frame."""
+    def on_objects(self, data: bytes) -> None:
+        """The objects of a frame, as they came."""
         self.results_s = time.monotonic()
-        self._offer(self._pairing.objects(stamp_ns(message.header.stamp), message))
+        self._pairing.with_labels = self._labels.expected()
+        self._offer(self._pairing.objects(Packed.of(TRACKED_OBJECT_ARRAY, data)))
 
-    def on_labels(self, message: Image) -> None:
-        """The label image of a frame."""
-        self._offer(self._pairing.labels(stamp_ns(message.header.stamp), message))
+    def on_labels(self, data: bytes) -> None:
+        """The label image of a frame, as it came."""
+        self._labels.came()
+        self._offer(self._pairing.labels(Packed.of(IMAGE, data)))
 
     def on_event(self, event: TrackEvent) -> None:
         """What became of an object."""
@@ -137,7 +157,9 @@ class TrackerFeed:
 
     def end(self) -> None:
         """Subscribe to nothing any more."""
+        self._receiver.end()
         self._thread.stop()
+        self._labels.end()
         self._end_camera()
         self._endpoints.__exit__(None, None, None)
 
@@ -152,16 +174,19 @@ class TrackerFeed:
     def _make(self, messages: FrameMessages) -> None:
         """In the thread of the pictures."""
         try:
-            frame = shown_frame(messages, self._look)
+            made = made_of(messages, self._look)
         except EtamError as error:
             self._node.get_logger().warning(f"not shown: {error}", throttle_duration_sec=5.0)
             return
+        if made.in_pieces:
+            self._labels.need()
+        frame = made.frame
         for shown in frame.objects:  # a result of before may come after an object was removed
             last_ns, until_s = self._gone.get(shown.object_id, (0, 0.0))
             if time.monotonic() < until_s and frame.stamp_ns <= last_ns:
                 frame = frame.without(shown.object_id)
         self.shown.add(frame)
-        self._publish(frame, 0.0 if messages.objects is None else messages.objects.latency_ms)
+        self._publish(frame, made.latency_ms)
 
     def _on_fault(self, place: str, error: BaseException) -> None:
         faults_of(self._node).tell(place, error)

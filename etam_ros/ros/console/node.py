@@ -133,11 +133,14 @@ class ConsoleNode(Node):
         self.on_asked()
         self._calls.check()
         now_s = time.monotonic()
-        if now_s >= self._look_around_s:
+        is_due = now_s >= self._look_around_s
+        if is_due:
             self._look_around_s = now_s + LOOK_AROUND_S
             self._look_around()
         for name, watched in self._watched.items():
-            watched.feed.look_through(watched.camera or self.resolve_topic_name("image"))
+            watched.feed.check()
+            if is_due:
+                watched.feed.look_through(watched.camera or self.resolve_topic_name("image"))
             self._say(name, watched)
 
     def on_diagnostics(self, message: DiagnosticArray) -> None:
@@ -150,6 +153,7 @@ class ConsoleNode(Node):
             part = status.name.rpartition(": ")[2]
             if part == "images" and values.get("topic", "none") != "none":
                 watched.camera = values["topic"]
+                watched.feed.look_through(watched.camera)
             elif part == "tracking":
                 watched.operating.selected = id_in(values.get("selected", "")) or 0
             elif part == "engine":

@@ -6,24 +6,26 @@ Letters: H, W height and width of the frame in pixels.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import CompressedImage, Image
 
 from etam_ros.config import ImagesConfig
 from etam_ros.console.config import WebConfig
-from etam_ros.console.label_runs import LabelRuns
+from etam_ros.console.label_runs import LabelRuns, PlacedMask
 from etam_ros.console.pictures import Packet, ShownObject, jpeg_of, pack, shrunk
 from etam_ros.console.shown import ShownFrame
 from etam_ros.errors import ImageError
 from etam_ros.media.image_header import is_jpeg_or_png, read_header
-from etam_ros.msg import TrackedObject
+from etam_ros.records import LONGEST_LABEL, MAX_OBJECT_ID
+from etam_ros.ros.console.packed import COMPRESSED_IMAGE, Packed
 from etam_ros.ros.console.pairing import FrameMessages
+from etam_ros.ros.image_conversion import image_from_compressed, image_from_message
 from etam_ros.ros.messages import NS_PER_S, stamp_ns
-from etam_ros.ros.tracker.frames import ReceivedImage
 
 IMAGES: Final = ImagesConfig()
 LARGEST_JPEG: Final = 4 * 1024 * 1024
@@ -48,21 +50,58 @@ class Look:
         return cls(config.picture_width, config.jpeg_quality)
 
 
-def shown_frame(messages: FrameMessages, look: Look) -> ShownFrame:
+@dataclass(frozen=True, eq=False)
+class Made:
+    """A frame that was made ready for the page.
+
+    Attributes:
+        frame: as viewers will see it.
+        latency_ms: of the tracker; 0 where there is no result.
+        in_pieces: objects alone do not say all that the label image does.
+    """
+
+    frame: ShownFrame
+    latency_ms: float
+    in_pieces: bool
+
+
+def made_of(messages: FrameMessages, look: Look) -> Made:
     """What viewers will see of a frame.
 
     Raises:
         ImageError: its picture or its labels cannot be read.
+        SourceError: a message is damaged.
     """
     jpeg, hw = _jpeg(messages.picture, look)
+    if messages.objects is None:
+        return Made(ShownFrame(messages.stamp_ns, hw, None, (), jpeg), 0.0, in_pieces=False)
+    result = messages.objects.read()
+    items = [each for each in result.objects if 0 < each.id <= MAX_OBJECT_ID]
     labels = None
-    if messages.labels is not None:
-        label_image = _label_image(messages.labels)
+    if messages.labels is None:
+        labels = LabelRuns.of_masks(hw, [_placed(each) for each in items])
+    else:
+        label_image = _label_image(messages.labels.read())
         if label_image.shape == hw:  # else they are of another camera
             labels = LabelRuns.of(label_image)
-    objects = () if messages.objects is None else messages.objects.objects
-    return ShownFrame(
-        messages.stamp_ns, hw, labels, tuple(shown_object(each) for each in objects), jpeg
+    objects = tuple(map(shown_object, items))
+    return Made(
+        ShownFrame(messages.stamp_ns, hw, labels, objects, jpeg),
+        result.latency_ms,
+        in_pieces=any(each.pieces > 1 for each in items) or _touch(objects),
+    )
+
+
+def _placed(item: Any) -> PlacedMask:
+    return PlacedMask(item.id, item.box.x_offset, item.box.y_offset, mask_in_box(item))
+
+
+def _touch(objects: Sequence[ShownObject]) -> bool:
+    """Whether boxes overlap: then masks may, and who is in front is known to the tracker alone."""
+    boxes = [each.box for each in objects if not each.occluded]
+    return any(
+        one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+        for one, other in combinations(boxes, 2)
     )
 
 
@@ -89,13 +128,13 @@ def packet_of(frame: ShownFrame, look: Look, number: int, more: dict[str, Any]) 
     )
 
 
-def shown_object(item: TrackedObject) -> ShownObject:
-    """An object as the page lists it."""
+def shown_object(item: Any) -> ShownObject:
+    """An object as the page lists it, from a TrackedObject, whoever read it."""
     x0, y0 = item.box.x_offset, item.box.y_offset
     point = item.position.point
     return ShownObject(
         object_id=item.id,
-        label=item.label,
+        label=item.label[:LONGEST_LABEL],
         occluded=item.occluded,
         visibility=item.visibility,
         iou_score=item.iou_score,
@@ -106,28 +145,37 @@ def shown_object(item: TrackedObject) -> ShownObject:
     )
 
 
-def mask_in_box(item: TrackedObject) -> NDArray[np.bool_]:
-    """The mask of an object, of the size of its box; (0, 0) while it is occluded."""
+def mask_in_box(item: Any) -> NDArray[np.bool_]:
+    """The mask of a TrackedObject, of the size of its box; (0, 0) while it is occluded."""
     mask = item.mask
     if not mask.step:
         return np.zeros((0, 0), np.bool_)
+    if mask.step < mask.width or len(mask.data) != mask.height * mask.step:
+        raise ImageError(
+            f"mask of {mask.width}x{mask.height} with step {mask.step} has {len(mask.data)} "
+            "bytes, expected step x height"
+        )
     rows = np.frombuffer(mask.data, np.uint8).reshape(mask.height, mask.step)
     return np.asarray(rows[:, : mask.width] > 0)
 
 
-def _jpeg(message: Image | CompressedImage, look: Look) -> tuple[bytes, tuple[int, int]]:
+def _jpeg(packed: Packed, look: Look) -> tuple[bytes, tuple[int, int]]:
     """A JPEG of a message's picture, and (H, W) of the source."""
-    if isinstance(message, CompressedImage) and len(message.data) <= LARGEST_JPEG:
-        data = bytes(message.data)
-        if is_jpeg_or_png(data):
-            header = read_header(data)
-            if header.kind == "jpeg" and header.width <= look.width:
-                return data, (header.height, header.width)
-    image = ReceivedImage(message, 0).read(IMAGES).image
+    message = packed.read()
+    if packed.kind == COMPRESSED_IMAGE:
+        if len(message.data) <= LARGEST_JPEG:
+            data = bytes(message.data)
+            if is_jpeg_or_png(data):
+                header = read_header(data)
+                if header.kind == "jpeg" and header.width <= look.width:
+                    return data, (header.height, header.width)
+        image = image_from_compressed(message, max_pixels=IMAGES.max_pixels)
+    else:
+        image = image_from_message(message, max_pixels=IMAGES.max_pixels)
     return jpeg_of(image, look.width, look.quality), (image.shape[0], image.shape[1])
 
 
-def _label_image(message: Image) -> NDArray[np.uint16]:
+def _label_image(message: Any) -> NDArray[np.uint16]:
     """(H, W) uint16 of a 16UC1 message, in this machine's byte order."""
     pixels = message.height * (message.step // 2)
     if (

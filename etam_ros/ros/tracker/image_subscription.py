@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
@@ -50,6 +50,7 @@ class WantedImages:
         noun: what does not come, in words.
         remedy: what to do where publishers have another type.
         missed_after_s: seconds without any publisher after which that is a problem.
+        raw: the callback gets the bytes of messages.
     """
 
     topic: str
@@ -59,6 +60,7 @@ class WantedImages:
     noun: str
     remedy: str
     missed_after_s: float = math.inf
+    raw: bool = False
 
 
 def camera_images(node: Node, config: NodeConfig) -> WantedImages:
@@ -121,7 +123,7 @@ class ImageSubscription:
         self,
         node: Node,
         wanted: WantedImages,
-        on_image: Callable[[Image | CompressedImage], None],
+        on_image: Callable[[Any], None],
         received: Callable[[], int],
         group: CallbackGroup,
     ) -> None:
@@ -185,6 +187,7 @@ class ImageSubscription:
             self._on_image,
             keep_last(self._wanted.kept, policy),
             callback_group=self._group,
+            raw=self._wanted.raw,
             # `check_publishers` names incompatible publishers; an event of a subscription that was
             # just replaced would raise in the executor.
             event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),

@@ -68,6 +68,16 @@ def camera(make_client):
 
 
 @pytest.fixture(scope="module")
+def front(start_web_node, make_client, ros):
+    """A tracker that serves its own page, in a namespace with a camera of its own."""
+    process = start_web_node(*ros.tiny, "-r", "__ns:=/front")
+    camera = ClipCamera(make_client("/front").camera, generate_clip(108, frames=90))
+    process.wait_for_log("activate: active")
+    yield process, camera
+    camera.close()
+
+
+@pytest.fixture(scope="module")
 def parameters():
     """Of trackers."""
     return PARAMETERS

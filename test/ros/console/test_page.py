@@ -28,6 +28,7 @@ class Screen:
     def __init__(self, page, camera):
         self.page, self.camera = page, camera
         self.errors = []
+        self.fingers = page.context.new_cdp_session(page)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on(
             "console", lambda line: self.errors.append(line.text) if line.type == "error" else None
@@ -52,6 +53,13 @@ class Screen:
                 )
             self.page.wait_for_timeout(40)
 
+    def touch(self, kind, *points):
+        """Fingers on source pixels of the picture, as the browser gets them from a screen."""
+        box = self.page.locator("#picture").bounding_box()
+        places = [self.place(point) for point in points]
+        touches = [{"x": box["x"] + x, "y": box["y"] + y} for x, y in places]
+        self.fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+
     def answer(self, words):
         """Wait until the page says something, by a regular expression."""
         self.wait("([words]) => document.getElementById('answer').textContent.match(words)", words)
@@ -73,6 +81,14 @@ class Screen:
         """Of the canvas where a source pixel is."""
         ratio = self.page.evaluate("window.devicePixelRatio")
         return np.array(self.page.evaluate(PIXEL, [ratio * each for each in self.place(point)]))
+
+    def shows_camera(self):
+        """Whether the picture is that of the camera."""
+        image = self.camera.frames[self.camera.index].image
+        points = [(float(x), float(y)) for x in range(40, 600, 140) for y in range(40, 440, 100)]
+        return all(
+            np.abs(self.colour((x, y)) - image[int(y), int(x)]).max() < 70 for x, y in points
+        )
 
     def is_tinted(self, point, object_id):
         """Whether an object's colour lies over a pixel, as the overlay has it."""
@@ -96,7 +112,8 @@ class Screen:
 @pytest.fixture(scope="module")
 def screen(camera, tracker, console, tmp_path_factory):
     folder = tmp_path_factory.mktemp("chromium")
-    with browser_context(folder, viewport={"width": 1280, "height": 800}) as context:
+    view = {"width": 1280, "height": 800}
+    with browser_context(folder, viewport=view, has_touch=True) as context:
         made = Screen(context.pages[0], camera)
         made.open(console[1])
         yield made
@@ -233,6 +250,60 @@ def test_a_keyboard_is_enough(screen):
     screen.page.keyboard.press("h")
     assert screen.page.locator("#help").is_visible()
     screen.page.keyboard.press("Escape")
+
+
+def test_a_finger_taps_draws_and_presses_long(screen):
+    edge = np.nonzero(screen.camera.label_image == THING)[1].max()
+    inside = screen.camera.inside(THING)
+    screen.page.keyboard.press("d")
+    screen.touch("touchStart", inside)
+    for share in (0.2, 0.4, 0.6):
+        screen.touch("touchMove", (inside[0] + share * (edge - inside[0]), inside[1]))
+    screen.touch("touchEnd")
+    screen.answer("click: following object 1")
+    screen.until(lambda: tinted_share(screen, 1, of=THING) > 0.5)
+    screen.page.keyboard.press("1")
+    screen.touch("touchStart", inside)
+    screen.touch("touchEnd")
+    screen.answer("^click: corrected object 1")
+    screen.touch("touchStart", (5, 5))
+    screen.answer("background click: corrected object 1")  # while the finger still is down
+    screen.touch("touchEnd")
+
+
+def test_a_follower_is_started_and_stopped(screen, start_follower):
+    start_follower("-r", "objects:=/tracker/objects")
+    screen.wait("!document.getElementById('follow').hidden")
+    screen.wait("document.getElementById('follower').textContent === 'Follower: disabled'")
+    screen.page.locator("#follow").click()
+    screen.answer("^enabled")
+    screen.wait("document.getElementById('follow').textContent === 'Stop follower'")
+    screen.wait("document.getElementById('follower').textContent.match(/object/)")
+    screen.page.keyboard.press("f")
+    screen.answer("^disabled")
+    screen.wait("document.getElementById('follow').textContent === 'Start follower'")
+
+
+def test_a_tracker_with_its_own_page_and_the_choice_of_trackers(screen, front):
+    """`etam node --web`; and the page of /console when there are two trackers."""
+    node, camera = front
+    choice = screen.page.locator("#channel")
+    screen.wait("document.querySelectorAll('#channel option').length === 2")
+    assert choice.input_value() == "/tracker"
+    choice.select_option("/front/tracker")
+    chosen = Screen(screen.page, camera)
+    chosen.until(lambda: chosen.shows_camera() and not screen.shows_camera())
+    own = Screen(screen.page.context.new_page(), camera)
+    own.open(re.search(r"Open (http://\S+)", node.log)[1])
+    assert own.page.locator("#channel").input_value() == "/front/tracker"
+    own.click(camera.inside(THING))
+    own.answer("click: following object 1")
+    own.wait("document.querySelectorAll('#objects li').length === 1")
+    chosen.wait("document.querySelectorAll('#objects li').length === 1")
+    own.page.close()
+    choice.select_option("/tracker")
+    screen.until(lambda: screen.shows_camera() and not chosen.shows_camera())
+    assert own.errors + chosen.errors == []
 
 
 def test_refusals_are_shown_where_the_operator_looks(screen):

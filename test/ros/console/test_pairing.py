@@ -5,46 +5,64 @@ from types import SimpleNamespace
 from etam_ros.ros.console.pairing import MOST_BYTES, Pairing
 
 
-def picture(size=10):
-    return SimpleNamespace(data=bytes(size))
+def message(stamp_ns, size=10):
+    return SimpleNamespace(stamp_ns=stamp_ns, data=range(size))
 
 
 def test_a_frame_comes_out_once_in_whatever_order_it_came():
     pairing = Pairing()
-    shown = picture()
-    assert pairing.picture(1, shown) is None
-    assert pairing.picture(2, picture()) is None
-    assert pairing.objects(1, "objects") is None
-    found = pairing.labels(1, "labels")
+    pairing.with_labels = True
+    shown, objects, labels = message(1), message(1), message(1)
+    assert pairing.picture(shown) is None
+    assert pairing.picture(message(2)) is None
+    assert pairing.objects(objects) is None
+    found = pairing.labels(labels)
     assert (found.stamp_ns, found.picture, found.objects, found.labels) == (
-        1, shown, "objects", "labels",
+        1, shown, objects, labels,
     )  # fmt: skip
-    assert pairing.labels(1, "labels") is None
-    assert pairing.labels(2, "labels") is None
-    assert pairing.objects(2, "objects").stamp_ns == 2
+    assert pairing.labels(labels) is None
+    assert pairing.labels(message(2)) is None
+    assert pairing.objects(message(2)).stamp_ns == 2
 
 
 def test_what_came_before_a_frame_is_forgotten_and_all_is_bounded():
     pairing = Pairing()
+    pairing.with_labels = True
     for stamp_ns in range(1, 200):
-        pairing.picture(stamp_ns, picture())
-    assert pairing.objects(1, "objects") is None
-    assert pairing.labels(1, "labels") is None  # its picture had to go
-    pairing.objects(199, "objects")
-    assert pairing.labels(199, "labels") is not None
+        pairing.picture(message(stamp_ns))
+    assert pairing.objects(message(1)) is None
+    assert pairing.labels(message(1)) is None  # its picture had to go
+    pairing.objects(message(199))
+    assert pairing.labels(message(199)) is not None
     large = Pairing()
+    large.with_labels = True
     for stamp_ns in range(1, 5):
-        large.picture(stamp_ns, SimpleNamespace(data=range(MOST_BYTES)))
-    large.objects(3, "objects")
-    assert large.labels(3, "labels") is not None
-    large.objects(2, "objects")
-    assert large.labels(2, "labels") is None
+        large.picture(message(stamp_ns, MOST_BYTES))
+    large.objects(message(3))
+    assert large.labels(message(3)) is not None
+    large.objects(message(2))
+    assert large.labels(message(2)) is None
 
 
 def test_frames_without_stamps_are_the_newest():
     pairing = Pairing()
-    first, second = picture(), picture()
-    pairing.picture(0, first)
-    pairing.picture(0, second)
-    pairing.objects(0, "objects")
-    assert pairing.labels(0, "labels").picture is second
+    pairing.with_labels = True
+    first, second = message(0), message(0)
+    pairing.picture(first)
+    pairing.picture(second)
+    pairing.objects(message(0))
+    assert pairing.labels(message(0)).picture is second
+
+
+def test_labels_are_not_waited_for_where_objects_say_it_all():
+    pairing = Pairing()
+    labels = message(2)
+    pairing.picture(message(1))
+    assert pairing.labels(message(1)) is None
+    assert pairing.objects(message(1)).labels is not None
+    assert pairing.objects(message(2)) is None
+    assert pairing.picture(message(2)).labels is None
+    assert pairing.labels(labels) is None
+    assert pairing.picture(message(3)) is None
+    assert pairing.objects(message(3)).labels is None
+    assert not pairing._labels  # of which nobody will ask any more
