@@ -140,7 +140,7 @@ def test_messages_and_services_exist(path):
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_links_lead_somewhere(path):
     for target in re.findall(r"\]\(([^)#\s]+)", path.read_text()):
-        if "://" not in target:
+        if "://" not in target and not target.startswith("reference/"):  # made by `make docs`
             assert (path.parent / target).exists(), target
 
 

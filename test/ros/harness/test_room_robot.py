@@ -4,16 +4,11 @@ import pytest
 
 from etam_ros.demo.follow.measures import CommandRow, measures
 from etam_ros.demo.follow.run import FollowLog
-from etam_ros.ros.harness.follow_session import (
-    FOLLOWER,
-    TRACKER,
-    FollowSession,
-    spinning,
-    start_nodes,
-)
+from etam_ros.ros.harness.follow_session import FOLLOWER, TRACKER, FollowSession, start_nodes
 from etam_ros.ros.harness.process_group import ProcessGroup
 from etam_ros.ros.harness.recorder import result_from_messages
 from etam_ros.ros.harness.room_robot import RoomRobot
+from etam_ros.ros.harness.spinning import spinning
 from etam_ros.synthetic.room.rendering import RoomCamera
 from etam_ros.synthetic.room.room import Room
 from etam_ros.synthetic.room.walk import WAY
