@@ -14,7 +14,7 @@ def let_idle_threads_sleep() -> None:
 
     OpenMP reads it once. By default its threads spin, and where another process is busy, as on any
     robot, all of them wait for the one that has no core meanwhile: frames then take several times
-    as long. Alone on a machine spinning is a little faster.
+    as long. Alone on a machine there is little between the two.
     """
     if not any(os.environ.get(name) for name in WAITING):
         os.environ["OMP_WAIT_POLICY"] = "passive"
