@@ -17,10 +17,10 @@ from rclpy.node import Node
 from rclpy.subscription import Subscription
 
 from etam_ros.ros.guarding import faults_of, place_of
+from etam_ros.ros.messages import NS_PER_S
 
 LOOK_AGAIN_S: Final = 0.1
 """A new subscription is heard from then on at the latest."""
-NS_PER_S: Final = 1e9
 
 
 class Receiver(CallbackGroup):
