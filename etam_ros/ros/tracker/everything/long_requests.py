@@ -18,9 +18,9 @@ Answer = TypeVar("Answer")
 Steps = Generator[bool, None, Answer]
 """Yields between two steps whether objects must stay on their frames until the next one; returns
 the answer."""
-SHARE: Final = 0.9
+SHARE: Final = 0.75
 """Of the time that frames take, while they wait, so that their rate stays at least half of what it
-was, with a little to spare."""
+was: a step is not stopped in its middle, and frames take longer beside a search."""
 
 
 @dataclass(eq=False)
