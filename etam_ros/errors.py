@@ -16,12 +16,18 @@
 A message is one line: what was received, what was expected, what to do.
 """
 
+import errno
 from typing import Final
 
 LONGEST: Final = 1200
 """Letters of a message."""
 KEPT_BEHIND: Final = 400
 """Letters at its end, which says what to do, where a name or value in it is too long."""
+
+
+def is_full(error: OSError) -> bool:
+    """Whether something could not be written for want of room, which no other right mends."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class EtamError(Exception):

@@ -31,6 +31,7 @@ def bench(config: BenchConfig) -> None:
     The node's overhead is what lies between an image received and its results published, less the
     four stages, with objects and label image subscribed and one object.
     """
+    _check_paths(config)
     from rich.console import Console
 
     from etam_ros.errors import WeightsError
@@ -48,16 +49,31 @@ def bench(config: BenchConfig) -> None:
         ways = [first, *(way for way in ways if way != first)]
     console = Console()
     measured = _bench_tracker(config, ways, console)
-    if config.table:
-        from etam_ros.benchmark.tables import write_csv
-
-        write_csv(measured, Path(config.table))
-    if config.plot:
-        from etam_ros.benchmark.tables import draw
-
-        draw(measured, f"{config.model}, 720p, {config.frames} frames", Path(config.plot))
+    _write(config, measured)
     if config.node_frames:
         console.print(_bench_node(config, ways[-1]))
+
+
+def _write(config: BenchConfig, measured: list[Measured]) -> None:
+    """Write the files that were asked for."""
+    from etam_ros.benchmark.tables import draw, write_csv
+    from etam_ros.media.files import writing
+
+    if config.table:
+        with writing(Path(config.table)):
+            write_csv(measured, Path(config.table))
+    if config.plot:
+        with writing(Path(config.plot)):
+            draw(measured, f"{config.model}, 720p, {config.frames} frames", Path(config.plot))
+
+
+def _check_paths(config: BenchConfig) -> None:
+    """Raise SourceError before anything is measured that could not be written."""
+    from etam_ros.media.files import check_can_write
+
+    for file, name in ((config.table, "--csv"), (config.plot, "--plot")):
+        if file:
+            check_can_write(Path(file), name)
 
 
 Way = tuple[str, str]

@@ -61,15 +61,9 @@ def _check_paths(config: EvaluationConfig) -> None:
         reason = getattr(error, "strerror", None) or error
         raise SourceError(f"{each!r:.80} cannot be opened: {reason}") from None
     if config.out:
-        from etam_ros.media.files import writing
+        from etam_ros.media.files import check_can_write
 
-        out = Path(config.out)
-        with writing(out):
-            if out.is_dir() or not out.parent.is_dir():
-                raise SourceError(
-                    f"{config.out!r:.80} cannot be written, expected a file in a folder that is "
-                    "there"
-                )
+        check_can_write(Path(config.out), "--out")
 
 
 def _judge_and_tell(config: EvaluationConfig, console: Console) -> float:

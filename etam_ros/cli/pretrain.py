@@ -23,8 +23,10 @@ def pretrain(config: PretrainingConfig) -> None:
     """
     from etam_ros.cli.terminal.interrupts import stop_on_interrupt
     from etam_ros.cli.terminal.progress import step_progress
+    from etam_ros.media.files import check_can_fill
     from etam_ros.training.named_paths import check_data, check_weights
 
+    check_can_fill(Path(config.out), "--out")
     check_weights("--teacher-weights", config.teacher_weights)
     for each in config.data:
         check_data(each)

@@ -24,8 +24,10 @@ def train(config: TrainingConfig) -> None:
     """
     from etam_ros.cli.terminal.interrupts import stop_on_interrupt
     from etam_ros.cli.terminal.progress import step_progress
+    from etam_ros.media.files import check_can_fill
     from etam_ros.training.named_paths import check_data, initial_path
 
+    check_can_fill(Path(config.out), "--out")
     if config.init:
         initial_path(config.init)
     for each in config.data:

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
-from etam_ros.errors import SourceError
+from etam_ros.errors import SourceError, is_full
 
 _PART: Final = re.compile(r"_[0-9]+(?=\.(mcap|db3))")
 
@@ -138,10 +138,44 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        hint = "make room or choose another place" if is_full(error) else "choose another place"
+        reason = error.strerror or error
+        raise SourceError(f"cannot write {error.filename or path}: {reason}: {hint}") from None
+
+
+def check_can_fill(folder: Path, option: str) -> None:
+    """Refuse at once a folder that could not be made or written after hours of work.
+
+    Raises:
+        SourceError: it or what it would be made in is no folder, or may not be written.
+    """
+    with writing(folder):
+        place = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
         raise SourceError(
-            f"cannot write {error.filename or path}: {error.strerror or error}: "
-            "make room or choose another place"
-        ) from None
+            f"{option} {folder} cannot be made or written: {place} is no folder that you may "
+            "write in: choose another place"
+        )
+
+
+def check_can_write(file: Path, option: str) -> None:
+    """Refuse at once what could not be written to a file after hours of work.
+
+    Raises:
+        SourceError: the file is a folder, or lies in none that is there and may be written.
+    """
+    with writing(file):
+        is_folder, has_folder = file.is_dir(), file.parent.is_dir()  # raises for names too long
+    if is_folder or not has_folder:
+        raise SourceError(
+            f"{option} {str(file)!r:.80} cannot be written, expected a file in a folder that is "
+            "there"
+        )
+    if not os.access(file.parent, os.W_OK | os.X_OK):
+        raise SourceError(
+            f"{option} {file} cannot be written: {file.parent} is no folder that you may write "
+            "in: choose another place"
+        )
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from etam_ros.errors import SourceError
-from etam_ros.media.files import lock_folder, writing
+from etam_ros.media.files import check_can_fill, lock_folder, writing
 from etam_ros.media.run_record import RECORD, RunRecord, read_record
 
 UNFINISHED: Final = "unfinished"
@@ -95,12 +95,7 @@ def check_place(folder: Path, kind: ResultKind, source: str = "") -> None:
             f"{name} holds the source {source}, whose files it would mix with: "
             "choose another folder"
         )
-    place = next(each for each in (folder, *folder.absolute().parents) if each.exists())
-    if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
-        raise SourceError(
-            f"{name} cannot be made or written in {place}, expected a folder of yours: "
-            "choose another place"
-        )
+    check_can_fill(folder, kind.option)
 
 
 def is_busy(folder: Path, kind: ResultKind) -> SourceError:

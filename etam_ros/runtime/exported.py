@@ -23,7 +23,7 @@ from typing import Any, Final
 import torch
 
 from etam_ros import __version__
-from etam_ros.errors import BackendError
+from etam_ros.errors import BackendError, is_full
 from etam_ros.model import model_config
 from etam_ros.paths import checkout_folder
 from etam_ros.runtime.atomic import lock_of, make_folder
@@ -215,9 +215,10 @@ def write_export(
                 return found
             make_folder(folder, fill)
     except OSError as error:
+        room = "free space there, or " if is_full(error) else ""
         raise BackendError(
-            f"export of {key.model} cannot be written to {folder} ({error.strerror or error}): "
-            "free space there, or name another folder with --engine-dir"
+            f"export of {key.model} cannot be written to {folder} "
+            f"({error.strerror or error}): {room}name another folder with --engine-dir"
         ) from error
     made = find_export(engine_dir, key)
     if made is None:

@@ -11,18 +11,16 @@ import pytest
 
 from etam_ros.ros.transport import VARIABLES
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from other_user import AS_NOBODY, skip_unless_nobody_can_be
+
 CAMERA = Path(__file__).with_name("plain_camera.py")
-NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-MAY_READ = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
-"""Python and this checkout, wherever they lie; what is written goes by the user's own rights."""
 
 
 @pytest.fixture
 def as_another_user():
     """A function that starts a program as another user, in a folder of its own."""
-    command = [*NOBODY, *MAY_READ, sys.executable, "-c", "pass"]
-    if not shutil.which("setpriv") or subprocess.run(command, check=False).returncode:
-        pytest.skip("processes of another user cannot be started here, which needs root")
+    skip_unless_nobody_can_be()
     home = tempfile.mkdtemp()
     Path(home).chmod(0o777)
     running = []
@@ -32,7 +30,7 @@ def as_another_user():
     ) -> subprocess.Popen[bytes]:
         own = {**environment, "HOME": home, "ROS_LOG_DIR": home, "PYTHONDONTWRITEBYTECODE": "1"}
         own["PYTHONPATH"] = os.pathsep.join(sys.path)
-        command = [*within, *NOBODY, *MAY_READ, sys.executable, *arguments]
+        command = [*within, *AS_NOBODY, sys.executable, *arguments]
         running.append(subprocess.Popen(command, env=own))
         return running[-1]
 

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from etam_ros.errors import BackendError
+from etam_ros.errors import BackendError, is_full
 from etam_ros.runtime.atomic import lock_of, make_folder
 from etam_ros.runtime.exported import ExportedModel, OnStep
 from etam_ros.runtime.fixed_stages import BUCKETS
@@ -139,9 +139,10 @@ def build_plans(
                 return found
             make_folder(folder, fill)
     except OSError as error:
+        room = "free space there, or " if is_full(error) else ""
         raise BackendError(
-            f"plans cannot be written to {folder} ({error.strerror or error}): free space there, "
-            "or name another folder with --engine-dir"
+            f"plans cannot be written to {folder} ({error.strerror or error}): {room}"
+            "name another folder with --engine-dir"
         ) from error
     return Plans(folder, tuple(plans))
 
