@@ -139,8 +139,8 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise SourceError(
-            f"cannot write {error.filename or path}: {error.strerror or error}: "
-            "make room or choose another place"
+            f"cannot write {error.filename or path}: {error.strerror or error}: free some space "
+            "or choose another place"
         ) from None
 
 

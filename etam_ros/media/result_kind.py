@@ -92,13 +92,13 @@ def check_place(folder: Path, kind: ResultKind, source: str = "") -> None:
         raise SourceError(f"{name} is a file, expected a folder: choose another name")
     if source and Path(source).exists() and folder.resolve() in Path(source).resolve().parents:
         raise SourceError(
-            f"{name} holds the source {source}, whose files it would mix with: "
-            "choose another folder"
+            f"{name} holds the source {source}, expected a folder apart from the source: choose "
+            "another one"
         )
     place = next(each for each in (folder, *folder.absolute().parents) if each.exists())
     if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
         raise SourceError(
-            f"{name} cannot be made or written in {place}, expected a folder of yours: "
+            f"{name} cannot be created or written in {place}, expected a writable folder: "
             "choose another place"
         )
 
@@ -119,9 +119,9 @@ def check_foreign(folder: Path, kind: ResultKind, kept: frozenset[str]) -> None:
         raise SourceError(f"{kind.option} {folder} cannot be read: {error.strerror}") from None
     if found is not None:
         raise SourceError(
-            f"{kind.option} {folder} holds {found}, which no earlier run wrote, expected a new or "
-            f"empty folder or one of earlier output of `etam {kind.command}`: choose another "
-            "folder"
+            f"{kind.option} {folder} holds {found}, which no earlier run wrote, expected a new "
+            f"or empty folder or one with earlier output of `etam {kind.command}`: choose "
+            "another folder"
         )
 
 

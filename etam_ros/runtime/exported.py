@@ -140,9 +140,9 @@ def engine_folder(engine_dir: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: ~ of no such user
         raise BackendError(
-            f"engine_dir {folder!s:.200} cannot be made "
-            f"({getattr(error, 'strerror', None) or error}): name a folder that can be "
-            "written with --engine-dir (parameter `engine_dir` of the node)"
+            f"engine_dir {folder!s:.200} cannot be created "
+            f"({getattr(error, 'strerror', None) or error}): choose a writable folder with "
+            "--engine-dir (parameter `engine_dir` of the node)"
         ) from error
     return folder
 
@@ -217,13 +217,13 @@ def write_export(
     except OSError as error:
         raise BackendError(
             f"export of {key.model} cannot be written to {folder} ({error.strerror or error}): "
-            "free space there, or name another folder with --engine-dir"
+            "free some space there, or choose another folder with --engine-dir"
         ) from error
     made = find_export(engine_dir, key)
     if made is None:
         raise BackendError(
-            f"export of {key.model} in {folder} is not what was written a moment ago: look after "
-            "that disk, or name another folder with --engine-dir"
+            f"export of {key.model} in {folder} differs from what was just written: check that "
+            "disk, or choose another folder with --engine-dir"
         )
     return made
 

@@ -28,9 +28,9 @@ def test_an_error_of_the_block_comes_first():
 
 
 def test_what_cannot_be_written_is_one_line_that_names_the_file(tmp_path):
-    words = r"cannot write .*absent/a: No such file.*: make room"
+    words = r"cannot write .*absent/a: No such file.*: free some space"
     with pytest.raises(SourceError, match=words), writing(tmp_path):
         (tmp_path / "absent" / "a").write_text("")
-    words = f"cannot write {tmp_path}: it is gone: make room"
+    words = f"cannot write {tmp_path}: it is gone: free some space"
     with pytest.raises(SourceError, match=words), writing(tmp_path):
         raise OSError("it is gone")

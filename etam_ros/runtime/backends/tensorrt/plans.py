@@ -140,8 +140,8 @@ def build_plans(
             make_folder(folder, fill)
     except OSError as error:
         raise BackendError(
-            f"plans cannot be written to {folder} ({error.strerror or error}): free space there, "
-            "or name another folder with --engine-dir"
+            f"plans cannot be written to {folder} ({error.strerror or error}): free some space "
+            "there, or choose another folder with --engine-dir"
         ) from error
     return Plans(folder, tuple(plans))
 
@@ -172,8 +172,8 @@ def _build(library: Any, onnx_file: Path, key: PlanKey, timing_cache: Path) -> b
     plan = builder.build_serialized_network(network, config)
     if plan is None:
         raise BackendError(
-            f"{key.flavour} {key.version} cannot build {onnx_file.stem} for {key.target}: what it "
-            "says stands above; another precision may work"
+            f"{key.flavour} {key.version} cannot build {onnx_file.stem} for {key.target}: see "
+            "its output above; another precision may work"
         )
     if key.flavour == "tensorrt":
         timing_cache.write_bytes(config.get_timing_cache().serialize())
