@@ -1,4 +1,4 @@
-"""Follow whatever an operator or a detector points at, in ROS 2 and in plain Python.
+"""Track whatever an operator or a detector points at, in ROS 2 and in plain Python.
 
 from etam_ros import Frame, Prompt, Tracker, open_stages
 

@@ -40,7 +40,7 @@ def object_of_click(
     """
     if meaning == "target":
         if selected is None:
-            raise ObjectError("clicks.meaning is target and no object is selected: select one")
+            raise ObjectError("clicks.meaning is target, but no object is selected: select one")
         return selected
     if label == BACKGROUND:
         return object_at(point, result) or _nearest_object(point, result)
@@ -79,8 +79,8 @@ def _nearest_object(point: tuple[float, float], result: FrameResult) -> int:
     visible = [state for state in result.objects if not state.occluded]
     if not visible:
         raise ObjectError(
-            "no object is visible to take the background off: click on one first, or select one "
-            "and set clicks.meaning to target"
+            "no object is visible that the background click could correct: click on one first, "
+            "or select one and set clicks.meaning to target"
         )
     return min(visible, key=lambda state: _distance_px(point, state)).object_id
 

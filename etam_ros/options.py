@@ -112,7 +112,7 @@ def counts(name: str, text: str) -> tuple[int, ...]:
     except ValueError:
         found = (0,)
     if min(found) < 1:
-        raise ConfigError(f"{name} is {text!r}, expected numbers from 1 up, as in 1,2,4")
+        raise ConfigError(f"{name} is {text!r}, expected numbers of at least 1, as in 1,2,4")
     return found
 
 

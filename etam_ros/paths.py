@@ -29,7 +29,9 @@ def share_file(relative: str) -> Path:
     for candidate in candidates:
         if candidate.is_file():
             return candidate
-    raise ConfigError(f"{relative} is not installed beside {package}: install etam_ros again")
+    raise ConfigError(
+        f"{relative} is missing from the installation in {package}: install etam_ros again"
+    )
 
 
 def checkout_folder(name: str) -> Path | None:

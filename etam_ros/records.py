@@ -1,4 +1,4 @@
-"""The values that travel between a camera, the tracker and whoever listens.
+"""The values that are exchanged between cameras, the tracker and consumers of its results.
 
 Letters: H, W height and width of the source frame in pixels; h, w of the feature grid; P points.
 Pixel coordinates are (x right, y down); the centre of the top-left pixel is (0, 0), so that a
@@ -35,11 +35,11 @@ def label_in_words(label: str, longest: int = LONGEST_LABEL) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One picture of a stream.
+    """One image of a stream.
 
     Attributes:
         image: (H, W, 3) uint8, RGB.
-        stamp_ns: time of exposure in nanoseconds; 0 when the source gives none.
+        stamp_ns: time of exposure in nanoseconds; 0 if the source has no stamps.
         frame_id: coordinate frame of the camera, copied to everything derived from this frame.
 
     Raises:
@@ -66,17 +66,17 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class Prompt:
-    """What an operator or a detector says about one object on one frame, in source pixels.
+    """Clicks, a box or a mask for one object on one frame, in source pixels.
 
     Attributes:
-        object_id: 1..65535; 0 asks for a new object; an unused id creates that object.
-        label: name of the object, free text; empty keeps the one it has.
+        object_id: 1..65535; 0 asks for a new object; an unused id adds an object with that id.
+        label: name of the object, free text; empty keeps its present name.
         points: P clicks (x, y).
         point_labels: P values, FOREGROUND (1) or BACKGROUND (0).
         box: (x_min, y_min, x_max, y_max), or None.
-        mask: (H, W) bool of the frame's own size, or None; excludes points and box.
+        mask: (H, W) bool of the frame's size, or None; cannot be combined with points or box.
         keep_previous: add to the clicks and box this object already has on that frame.
-        stamp_ns: stamp of the frame it was made on, in nanoseconds; 0: the newest.
+        stamp_ns: stamp of the frame that the prompt is for, in nanoseconds; 0: the newest.
 
     Raises:
         PromptError: nothing is prompted, counts differ, or values are not finite numbers.
@@ -98,7 +98,7 @@ class Prompt:
         if self.mask is not None:
             if len(self.points) or self.box is not None:
                 raise PromptError(
-                    "prompt has a mask beside points or a box, expected a mask alone: "
+                    "prompt has a mask together with points or a box, expected only a mask: "
                     "send the mask first, then refine it with clicks"
                 )
             if self.mask.ndim != 2 or self.mask.dtype != np.bool_:
@@ -113,7 +113,8 @@ class Prompt:
 def _check_points(points: Sequence[tuple[float, float]], labels: Sequence[int]) -> None:
     if len(points) != len(labels):
         raise PromptError(
-            f"prompt has {len(points)} points and {len(labels)} labels, expected one label a point"
+            f"prompt has {len(points)} points and {len(labels)} labels, expected one label per "
+            "point"
         )
     for point in points:
         if len(point) != 2 or not all(math.isfinite(value) for value in point):
@@ -146,24 +147,24 @@ class ObjectState:
     Attributes:
         object_id: 1..65535, permanent.
         label: name given by the prompt.
-        occluded: the model sees nothing of it on this frame.
+        occluded: the object is not visible on this frame.
         visibility: sigmoid of the object-score logit, 0..1.
         iou_score: the model's own estimate of the mask's quality, 0..1.
         area: pixels of the whole mask.
         box: tight (x0, y0, x1, y1) around the main piece of the mask, in pixels, x1 and y1
-            exclusive; with `tracker.measured` whole_mask around all of it.
-        centroid: mean (x, y) of the main piece, or the pixel of it that is nearest to that where
-            it would lie off the piece; with whole_mask the mean of all pixels, wherever it lies.
+            exclusive; with `tracker.measured` whole_mask, around the whole mask.
+        centroid: mean (x, y) of the main piece, or, if that lies off the piece, the pixel of the
+            piece nearest to it; with whole_mask the mean of all pixels, wherever it lies.
         mask: the whole mask cropped to `extent`, bool.
         extent: tight box around the whole mask.
-        measured: (y1 - y0, x1 - x0) bool, what `box` and `centroid` are of.
+        measured: (y1 - y0, x1 - x0) bool, the pixels on which `box` and `centroid` are measured.
         time_since_seen_ns: 0 while visible; by frame stamps.
         object_score_logit: presence before the sigmoid; <= 0 is occluded.
         mask_logits: (4h, 4w) float32 tensor on the tracker's device, before the threshold and
             before overlaps are settled.
         pointer: (C,) float32 tensor on the tracker's device, the object pointer.
-        stamp_ns: of the frame on which all this is so.
-        pieces: connected pieces of the mask.
+        stamp_ns: stamp of the frame that this state belongs to.
+        pieces: number of connected pieces of the mask.
         main_piece_share: share of the mask's pixels that belong to the main piece, 0..1.
     """
 
@@ -188,10 +189,7 @@ class ObjectState:
 
     @property
     def mask_in_box(self) -> NDArray[np.bool_]:
-        """What of the mask lies inside the box, (y1 - y0, x1 - x0) bool: no stray piece beside it.
-
-        It is what messages hold.
-        """
+        """The part of the mask inside the box, (y1 - y0, x1 - x0) bool, as messages hold it."""
         x0, y0, x1, y1 = self.box
         left, top, _, _ = self.extent
         return self.mask[y0 - top : y1 - top, x0 - left : x1 - left]
@@ -202,15 +200,15 @@ class FrameResult:
     """Every object of one frame.
 
     Attributes:
-        frame_number: frames stepped by this tracker since it was made, from 1; `reset` counts on.
+        frame_number: frames processed by this tracker so far; `reset` does not restart it.
         stamp_ns, frame_id: copied from the frame.
         image_hw: height and width of the source frame.
         objects: in the order in which they were added.
         label_image: (H, W) uint16, object id per pixel, 0 background.
         time_went_back: the stamp is older than those of the last frames, and recent memories were
-            dropped; frames that only overtook each other are no such case.
-        time_leapt: the stamp is of another clock than the frame before, far ahead; for no object
-            does the time between them count.
+            dropped; frames that merely arrived out of order do not count.
+        time_leapt: the stamp is far ahead of the previous one, as from another clock; the time
+            between them counts for no object.
         forgotten_ids: objects dropped on this frame by `tracker.forget_after_s`.
     """
 

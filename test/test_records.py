@@ -38,7 +38,7 @@ def test_a_frame_is_rgb_of_uint8(image: np.ndarray) -> None:
         ({"box": (5, 5, 4, 9)}, "no area"),
         ({"box": (1, 2, 3)}, "not four"),
         ({"box": (0, 0, float("inf"), 4)}, "not four finite"),
-        ({"mask": np.zeros((4, 4), bool), "box": (0, 0, 1, 1)}, "mask alone"),
+        ({"mask": np.zeros((4, 4), bool), "box": (0, 0, 1, 1)}, "only a mask"),
         ({"mask": np.zeros((4, 4), np.uint8)}, "of bool"),
     ],
 )

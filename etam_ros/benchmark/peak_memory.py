@@ -52,8 +52,8 @@ def peak_memory_mib(load: Load) -> int:
     except (IndexError, ValueError):
         reason = (done.stderr.strip().splitlines() or ["it said nothing"])[-1][:160]
         raise BackendError(
-            f"peak memory of {load.model} on {load.backend} is unknown ({reason}): "
-            "measure without it, --no-memory"
+            f"peak memory of {load.model} on {load.backend} is unknown ({reason}): skip it with "
+            "--no-memory"
         ) from None
 
 
@@ -79,7 +79,7 @@ def _resident_kib() -> int:
         name, _, value = line.partition(":")
         if name == "VmHWM":
             return int(value.split()[0])
-    raise BackendError("this system does not tell a process's peak memory: expected Linux")
+    raise BackendError("this system does not report the peak memory of a process: expected Linux")
 
 
 if __name__ == "__main__":

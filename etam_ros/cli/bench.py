@@ -26,10 +26,10 @@ UNTRAINED = "random:0"
 def bench(config: BenchConfig) -> None:
     """Measure the stages, the tracker and the node on this machine.
 
-    Several backends take turns on the same frames, so that their ratio holds whatever else the
-    machine does. Banks are full: one conditioning frame, six recent memories, sixteen pointers.
-    The node's overhead is what lies between an image received and its results published, less the
-    four stages, with objects and label image subscribed and one object.
+    Several backends run alternately on the same frames, so that their ratio does not depend on
+    other load. Banks are full: one conditioning frame, six recent memories, sixteen pointers.
+    The node's overhead is the time from receiving an image to publishing its results, minus the
+    four stages, with one object, and with objects and label image subscribed.
     """
     _check_paths(config)
     from rich.console import Console

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class EngineConfig(NetworkConfig):
     """Which engine: as for the network that runs on it, but what runs it is named."""
 
-    backend: str = option("openvino", "What runs the engine.", choices=ENGINE_BACKENDS)
+    backend: str = option("openvino", "Library that computes the engine.", choices=ENGINE_BACKENDS)
 
 
 engine_options = options_of(
@@ -30,15 +30,18 @@ WorkspaceMib = Annotated[
     int | None,
     typer.Option(
         min=0,
-        help="Most memory that a layer may use on the GPU, for small ones; 0: no limit.",
-        show_default="as it was built, else no limit",
+        help="Largest amount of GPU memory that a layer may use, for small GPUs; 0: no limit.",
+        show_default="as the engine was built, otherwise no limit",
     ),
 ]
 Target = Annotated[
     str,
     typer.Option(
-        help="Build with tensorrt_rtx for a GPU elsewhere, as sm89; it is judged there.",
-        show_default="the GPU here",
+        help=(
+            "Build with tensorrt_rtx for the GPU of another machine, as sm89; run `etam "
+            "verify` there."
+        ),
+        show_default="the GPU of this machine",
     ),
 ]
 
@@ -49,10 +52,10 @@ def build(
     workspace_mib: WorkspaceMib = None,
     target: Target = "",
 ) -> None:
-    """Build an engine, and hold it against PyTorch in fp32.
+    """Build an engine, and compare it with PyTorch in fp32.
 
-    From then on backend auto uses it, if it passed. What is built already is only judged again.
-    For a GPU elsewhere, copy the folder that is named to the same place there.
+    If it passes, backend auto uses it from then on. An existing engine is only checked again. For
+    the GPU of another machine, copy the folder that is printed to the same place there.
 
     Example: etam build etam_nano --backend tensorrt_rtx --target sm89
     """

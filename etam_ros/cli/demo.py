@@ -28,16 +28,15 @@ if TYPE_CHECKING:
 def demo(config: DemoConfig) -> None:
     """See it work: the real node and player as processes, clicks through the real service.
 
-    Leaves overlay.mp4, overlay.jpg and report.md, drawn and counted from the messages that the
-    node published. The made-up clip has ground truth: the report says how well each object was
-    followed. In a SOURCE, say where to click; otherwise it clicks in the middle.
+    Writes overlay.mp4, overlay.jpg and report.md, made from the messages that the node published.
+    The generated clip has ground truth, so the report says how well each object was tracked. With
+    a SOURCE, give --click or --box; otherwise the demo clicks in the middle.
 
-    With --follow, the node /follower drives a simulated robot after what the tracker sees. Leaves
-    follow.mp4, follow.jpg, follow.png and follow.md, which says whether it kept up; exit code 1 if
-    it did not.
+    With --follow, the node /follower drives a simulated robot after a figure. Writes follow.mp4,
+    follow.jpg, follow.png and follow.md, which says whether the robot kept up; the exit code is 1
+    if it did not.
 
-    With --web, the clip plays on and on to the tracker, and the page in the browser is for your
-    own clicks. It leaves nothing.
+    With --web, the clip plays in a loop, and you click on the web page. It writes no files.
     """
     from etam_ros.demo.options import settled
     from etam_ros.ros.startup import require_rclpy
@@ -66,7 +65,7 @@ def _play(options: DemoOptions, config: DemoConfig) -> None:
     names = LEFT.files if clip is None else [name for name in LEFT.files if name != "clip"]
     with (
         stop_on_interrupt() as stop,
-        _results(options, LEFT, config.source or "a made-up clip", names) as folder,
+        _results(options, LEFT, config.source or "a generated clip", names) as folder,
     ):
         placed = replace(options, out=folder.place)
         if clip is None:

@@ -22,7 +22,7 @@ _MARKS: Final = {
 def doctor(
     json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Say what is installed, what runs here, and how to get the rest.
+    """Report what is installed, what runs here, and how to get the rest.
 
     Exit code 0 if the tracker runs on this machine, 1 if not.
     """

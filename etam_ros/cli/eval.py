@@ -31,15 +31,15 @@ EXIT_UNDER: Final = 3
 
 @options_of(EvaluationConfig, positional="sources")
 def eval(config: EvaluationConfig) -> None:  # noqa: A001 (the verb's name)
-    """Judge the masks on videos or photographs with ground truth.
+    """Evaluate masks on videos, bags or photographs with ground truth.
 
     In a video each object is prompted (by default with its mask) on the first frame that shows it,
-    and followed. J is the overlap of masks, F that of their outlines within 0.8 % of the diagonal;
+    and tracked. J is the overlap of masks, F that of their outlines within 0.8 % of the diagonal;
     both in percent, over the annotated frames after the first, without the last. --protocol
-    corrects objects on the way. --report leaves a page to look at, and goes on where it stopped.
+    corrects objects during tracking. --report writes an HTML page, and resumes where it stopped.
 
-    On photographs each object that covers over 2 % is prompted (by default with one click), and
-    the mask right after that is judged by its IoU.
+    On photographs each object that covers more than 2 % is prompted (by default with one click),
+    and the mask right after that is evaluated by its IoU.
     """
     from rich.console import Console
 
@@ -81,7 +81,7 @@ def _judge_and_tell(config: EvaluationConfig, console: Console) -> float:
         earlier = [*config.compare, *runs]
         if not earlier:
             raise SourceError(
-                "nothing to judge, expected a SOURCE with ground truth, or report folders of "
+                "nothing to evaluate, expected a SOURCE with ground truth, or report folders of "
                 "earlier runs: see `etam eval --help`"
             )
         if is_photographs(Path(earlier[-1])):
@@ -98,8 +98,8 @@ def _judge_and_tell(config: EvaluationConfig, console: Console) -> float:
     if photographs[0] is not None:
         if len(sources) > 1:
             raise ConfigError(
-                f"{sources[0]} is photographs, of which one source is judged at a time, and "
-                f"{len(sources)} are given"
+                f"{sources[0]} holds photographs, expected one such source at a time, got "
+                f"{len(sources)} sources"
             )
         config = replace(config, sources=tuple(sources), compare=(*config.compare, *runs))
         return _photographs(config, photographs[0], console)
@@ -126,7 +126,7 @@ def _recorded(config: EvaluationConfig, sources: list[str], console: Console) ->
         )
     if config.compare:
         raise ConfigError(
-            "--against compares two recorded runs already, expected no --compare: leave one out"
+            "--against already compares two recorded runs, expected no --compare: omit one of them"
         )
     pictures = PairPictures()
     record = RunRecord("eval", f"{sources[0]} {config.against}", "", files=AGREEMENT.files)
@@ -214,7 +214,10 @@ def _judged_videos(
         if run.failures:
             raise SourceError(_failures(run))
         names = ", ".join(video.name for video in videos)
-        raise SourceError(f"{names[:160]} has no annotated frame after the first to judge")
+        raise SourceError(
+            f"{names[:160]} has no annotated frame after the first one, expected "
+            "frames to evaluate"
+        )
     report = report_of(results)
     if folder is not None:
         folder.runs_on = results[0]["runs_on"]
@@ -232,9 +235,7 @@ def _read_run(name: str) -> list[Result]:
     from etam_ros.media.run_record import COMPLETE, read_record
 
     if is_photographs(Path(name)):
-        raise SourceError(
-            f"{name} is a report on photographs, expected one on videos: compare like with like"
-        )
+        raise SourceError(f"{name} is a report on photographs, expected one on videos")
     results = read_run(Path(name))
     record = read_record(Path(name) / REPORT.record)
     if record is not None and record.state != COMPLETE:
@@ -277,7 +278,7 @@ def _tell_videos(results: list[Result], title: str, console: Console) -> float:
     judged = judged_results(results)
     if not judged:
         raise SourceError(
-            f"{title} has judged nothing, expected a run over videos with annotated frames"
+            f"{title} has no results, expected a run over videos with annotated frames"
         )
     methods = methods_of(judged)
     groups = {name: groups_of(judged, name) for name in methods}

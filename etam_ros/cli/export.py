@@ -21,11 +21,11 @@ class ExportConfig(NetworkConfig):
 
 @options_of(ExportConfig, "model", "weights", "precision", "engine_dir", positional="model")
 def export(config: ExportConfig) -> None:
-    """Write a model as ONNX files, one for each part that runs by itself, and a manifest.
+    """Write a model as ONNX files, one for each graph, and a manifest.
 
     In fp16 and bf16 norms and softmax stay in fp32, and so does the mask decoder. Inputs and
-    outputs are float32 in every precision. What is there already is not made again. Prints the
-    model's folder, which is made in that of the engines.
+    outputs are float32 in every precision. Existing files are not written again. Prints the
+    model's folder, which is created in the folder of the engines.
     """
     from etam_ros.cli.terminal.progress import working
     from etam_ros.runtime.backends.torch.weights import NetworkSource

@@ -50,7 +50,7 @@ class Verb:
 # A verb `name` lives in etam_ros/cli/name.py, as a function `name` or a typer app called `app`.
 VERBS: Final = {
     "track": Verb(
-        "Follow objects through a video, a folder of images, a bag or a camera.",
+        "Track objects through a video, a folder of images, a bag or a camera.",
         "etam track clip.mp4 --prompts prompts.json --out followed",
         _FOLLOW,
         leaves_files=True,
@@ -74,43 +74,43 @@ VERBS: Final = {
         ros_arguments=True,
     ),
     "web": Verb(
-        "Open a page in the browser: see, point and correct, on a laptop or a phone.",
+        "Serve a web page to watch, prompt and correct the tracker, on a laptop or a phone.",
         "etam web --host 0.0.0.0",
         _FOLLOW,
         ros_arguments=True,
     ),
     "demo": Verb(
-        "See it work: node, player and clicks on a made-up clip, or on yours.",
+        "See it work: node, player and clicks on a generated clip, or on yours.",
         "etam demo",
         _FOLLOW,
         leaves_files=True,
     ),
     "eval": Verb(
-        "Judge the masks on videos, bags or photographs with ground truth.",
+        "Evaluate masks on videos, bags or photographs with ground truth.",
         "etam eval DAVIS --prompt 1-click --baseline all --report scores",
         _LEARN,
         leaves_files=True,
     ),
     "train": Verb(
-        "Train a model on made-up clips, or fine-tune one on your own recordings.",
+        "Train a model on generated clips, or fine-tune one on your own recordings.",
         "etam train --init etam_nano --data recordings --bce-share 0 --taught-presence 0 "
         "--lr 1e-4 --out tuned",
         _LEARN,
         leaves_files=True,
     ),
     "pretrain": Verb(
-        "Teach a light image encoder the features of a better one.",
+        "Train a light image encoder to reproduce the features of a better one.",
         "etam pretrain --teacher efficienttam_s_512x512 --data photographs --out pretraining",
         _LEARN,
         leaves_files=True,
     ),
     "doctor": Verb(
-        "Say what is installed, what runs here, and how to get the rest.",
+        "Report what is installed, what runs here, and how to get the rest.",
         "etam doctor --json",
         _MACHINE,
     ),
     "weights": Verb(
-        "List, download and find the weights of the official models.",
+        "List, download and locate the weights of the models.",
         "etam weights get efficienttam_ti_512x512",
         _MACHINE,
     ),
@@ -121,13 +121,13 @@ VERBS: Final = {
         leaves_files=True,
     ),
     "build": Verb(
-        "Build a faster engine of a model for this machine, and judge it.",
+        "Build a faster engine of a model for this machine, and check it against PyTorch.",
         "etam build etam_nano --backend openvino",
         _MACHINE,
         leaves_files=True,
     ),
     "verify": Verb(
-        "Hold an engine against PyTorch again.",
+        "Check an engine against PyTorch again.",
         "etam verify etam_nano --backend openvino",
         _MACHINE,
     ),
@@ -239,7 +239,10 @@ def _options(
         ),
     ] = False,
     debug: Annotated[
-        bool, typer.Option("--debug", help="Show the traceback of an error; also after a verb.")
+        bool,
+        typer.Option(
+            "--debug", help="Show the traceback of an error; also accepted after a command."
+        ),
     ] = False,
 ) -> None:
     """Follow whatever you point at, on live camera images or in recorded video."""

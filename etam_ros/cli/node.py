@@ -15,13 +15,13 @@ def node(
     ctx: typer.Context,
     config: WebConfig,
     web: Annotated[
-        bool, typer.Option("--web", help="Serve the page in the browser too; else see `etam web`.")
+        bool, typer.Option("--web", help="Also serve the web page of `etam web`.")
     ] = False,
 ) -> int:
-    """Run the ROS 2 tracker node; everything from --ros-args on goes to ROS.
+    """Run the ROS 2 tracker node; everything from --ros-args on is passed to ROS.
 
-    Its parameters, topics and services are told in docs/ros.md. With --web it serves the page of
-    `etam web` from its own process; --host, --port, --token and --allow-host are for that alone.
+    Its parameters, topics and services are described in docs/ros.md. With --web it serves the page
+    of `etam web` from its own process; --host, --port, --token and --allow-host only apply to it.
     """
     from etam_ros.ros.tracker.executable import run
 

@@ -18,14 +18,14 @@ def play(
         bool,
         typer.Option(
             "--no-transport-profile",
-            help="Use Fast DDS as it comes, without the profile for large images.",
+            help="Use the default settings of Fast DDS, without the profile for large images.",
         ),
     ] = False,
 ) -> None:
     """Publish a video, a folder of images, a bag or a camera as ROS 2 images.
 
-    Topics: image (rgb8), image/compressed (JPEG), and camera_info if a file is given or a bag has
-    it. Everything from --ros-args on goes to ROS: remappings, namespace, parameters.
+    Topics: image (rgb8), image/compressed (JPEG), and camera_info if a file is given or a bag
+    contains it. Everything from --ros-args on is passed to ROS: remappings, namespace, parameters.
     """
     from etam_ros.cli.terminal.progress import count_progress
     from etam_ros.ros.player.executable import play as play_source

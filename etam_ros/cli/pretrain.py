@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 @options_of(PretrainingConfig)
 def pretrain(config: PretrainingConfig) -> None:
-    """Teach a light image encoder the features of a better one.
+    """Train a light image encoder to reproduce the features of a better one.
 
-    Three of four patches of every picture are hidden from the student, which guesses the
-    teacher's features of all of them (SAMI, of the EfficientSAM paper). Leaves encoder.safetensors
-    for `etam train --init`. The feature error is 1 for a student that always answers the mean.
-    Ctrl-C saves and ends; the same command goes on.
+    Three of four patches of every picture are hidden from the student, which predicts the
+    teacher's features of all patches (SAMI, EfficientSAM paper). Writes encoder.safetensors for
+    `etam train --init`. The feature error is 1 for a student that always predicts the mean.
+    Ctrl-C saves and ends the run; the same command resumes it.
     """
     from etam_ros.cli.terminal.interrupts import stop_on_interrupt
     from etam_ros.cli.terminal.progress import step_progress

@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 def segment(config: SegmentConfig, network: NetworkConfig, grid: EverythingConfig) -> None:
     """Segment objects in one picture, by clicks and boxes, or everything in it.
 
-    Every model does so: EfficientSAM, which is made for it, and those that follow objects, as
-    they answer a first prompt.
+    Every model can do this: EfficientSAM, which is made for it, and the tracking models, which
+    answer as they would to a first prompt.
 
-    Clicks and boxes mean an object each, unless an ID and a colon stand before them, which put
-    together what is said of one: --click 320,240 --click 1:340,250 --background 1:10,20
+    Each click or box is an object of its own, unless it is preceded by an ID and a colon, which
+    combine the prompts of one object: --click 320,240 --click 1:340,250 --background 1:10,20
 
-    A prompts file has an entry for each object, in pixels of the picture: clicks (label 1 on the
+    A prompts file has one entry per object, in pixels of the picture: clicks (label 1 on the
     object, 0 off it), a box, or both:
 
     [ {"points": [ [320, 240] ], "labels": [1], "label": "cup"}, {"box": [40, 60, 200, 220]} ]
 
-    With --everything nothing has to be said: the picture is clicked on all over, and each thing
-    that the model is sure of is listed once, the largest first.
+    With --everything no prompt is needed: the picture is segmented with a grid of clicks, and
+    every object with a good enough score is listed once, the largest first.
     """
     # Everything heavy comes now, so that help is quick.
     from etam_ros.media.sources import read_image
@@ -52,8 +52,8 @@ def segment(config: SegmentConfig, network: NetworkConfig, grid: EverythingConfi
     path = Path(config.image)
     if not path.is_file():
         raise SourceError(
-            f"image {path} is no file, expected one picture: check the path; folders and videos "
-            "are for `etam track`"
+            f"image {path} is not a file, expected one picture: check the path; for folders and "
+            "videos use `etam track`"
         )
     frame = Frame(read_image(path))
     said = [] if config.everything else picture_prompts(config, frame)

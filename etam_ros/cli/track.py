@@ -40,22 +40,22 @@ def track(
     masklets: MaskletsConfig,
     grid: EverythingConfig,
 ) -> None:
-    """Follow objects through a video, a folder of images, a bag or a camera.
+    """Track objects through a video, a folder of images, a bag or a camera.
 
-    Clicks and boxes start an object each, unless an ID and a colon stand before them; all three
-    may be given several times: --click 320,240 --click 1:340,250@12 --background 1:10,20@12
+    Each click or box adds an object, unless it is preceded by an ID and a colon; all three options
+    can be repeated: --click 320,240 --click 1:340,250@12 --background 1:10,20@12
 
-    With --pick the first frame opens in a window: click on what to follow, see its mask, correct
-    it, and press Enter. Prompts of the other options are there already.
+    With --pick the first frame opens in a window: click on an object, see its mask, correct it,
+    and press Enter. Prompts given by other options are already applied.
 
-    With --everything nothing has to be said: the first frame is clicked on all over, and what is
-    found is followed, the surest first, up to --max-objects; with --every 30 each 30th frame is
-    looked at again, where nothing is followed yet.
+    With --everything no prompt is needed: the first frame is segmented with a grid of clicks, and
+    the objects found are tracked, those with the highest score first, up to --max-objects; with
+    --every 30 every 30th frame is searched for new objects.
 
-    A bag that holds prompts brings its own, on their frames, where none are given here.
+    If no prompts are given, those recorded in a bag are used, on their own frames.
 
-    A prompts file says what to follow, from which frame on, in pixels of the source, by
-    clicks (label 1 on the object, 0 off it), a box, or a mask:
+    A prompts file lists the objects and the frames on which they are prompted, in pixels of the
+    source, by clicks (label 1 on the object, 0 off it), a box, or a mask:
 
     [ {"frame": 0, "object_id": 1, "label": "cup", "points": [ [320, 240] ], "labels": [1]},
 

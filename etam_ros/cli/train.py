@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def train(config: TrainingConfig) -> None:
     """Train a model on clips and photographs, or fine-tune one on your own.
 
-    The folder gets log.csv, loss.png, sample pictures, states to go on from, and
-    weights.safetensors for every other command. Ctrl-C saves and ends; the same command goes on.
+    Writes log.csv, loss.png, sample pictures, states to resume from, and weights.safetensors for
+    every other command. Ctrl-C saves and ends the run; the same command resumes it.
     For several GPUs: torchrun --nproc-per-node 4 -m etam_ros.training.run with the same options.
     """
     from etam_ros.cli.terminal.interrupts import stop_on_interrupt

@@ -7,9 +7,9 @@ from etam_ros.cli.build import EngineConfig, WorkspaceMib, engine_options, engin
 
 @engine_options
 def verify(engine: EngineConfig, workspace_mib: WorkspaceMib = None) -> None:
-    """Hold an engine that is built against PyTorch in fp32, stage by stage and on a short clip.
+    """Compare a built engine with PyTorch in fp32, stage by stage and on a short clip.
 
-    Differences are relative: the root of their mean square over that of the reference. Exits with
-    1 if the engine is off; it is not used then.
+    Differences are relative: their root mean square divided by that of the reference. The exit
+    code is 1 if the engine deviates too much; it is then not used.
     """
     judge(engine_request(engine, workspace_mib=workspace_mib), build=False)

@@ -28,14 +28,14 @@ def web(
     network: NetworkConfig,
     bag: BagConfig,
 ) -> int:
-    """See what trackers see, point and correct, in a browser on any laptop or phone.
+    """Watch, prompt and correct trackers in a browser, on any laptop or phone.
 
     Without a SOURCE the page shows every tracker that runs in this ROS domain; everything from
-    --ros-args on goes to ROS. With one no ROS is needed: choose objects on any frame of the
-    recording, correct them on later ones, watch, and save masks and prompts as `etam track` does.
+    --ros-args on is passed to ROS. With a SOURCE no ROS is needed: click on objects on any frame
+    of the recording, correct them on later ones, and save masks and prompts as `etam track` does.
 
-    Only this machine can open the page, unless --host says otherwise: the link that is printed
-    then holds a token.
+    Only this machine can open the page, unless --host says otherwise; the printed link then
+    contains a token.
     """
     if not annotate.source:
         from etam_ros.ros.console.executable import run
@@ -43,7 +43,8 @@ def web(
         return run(config, ctx.args)
     if ctx.args:
         raise ConfigError(
-            f"a recording needs no ROS, but there is {' '.join(ctx.args)!r:.100}: leave out either"
+            f"a recording needs no ROS, got {' '.join(ctx.args)!r:.100}: omit SOURCE or the ROS "
+            "arguments"
         )
     return _annotate(annotate, config, network, bag)
 

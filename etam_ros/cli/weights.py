@@ -16,12 +16,12 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
-Name = Annotated[str, typer.Argument(help="A name that `etam weights list` shows.")]
+Name = Annotated[str, typer.Argument(help="Name of a model, as shown by `etam weights list`.")]
 
 
 @app.command("list", epilog="[bold]Example:[/bold] etam weights list")
 def list_names() -> None:
-    """List the models, and where their weights lie on this machine."""
+    """List the models, and where their weights are on this machine."""
     from etam_ros.runtime.backends.torch.weights import list_weights
 
     row = "{:<25}{:>8}{:>12}  {}"
@@ -39,7 +39,7 @@ def list_names() -> None:
 
 @app.command(epilog="[bold]Example:[/bold] etam weights get efficienttam_ti_512x512")
 def get(name: Name) -> None:
-    """Download the weights of a model, and print where they lie."""
+    """Download the weights of a model, and print their path."""
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # a failure is told in one line, ours
     from etam_ros.runtime.backends.torch.weights import download_weights
 
@@ -48,7 +48,7 @@ def get(name: Name) -> None:
 
 @app.command(epilog="[bold]Example:[/bold] etam weights path efficienttam_ti_512x512")
 def path(name: Name) -> None:
-    """Print where the weights of a model lie, and nothing else."""
+    """Print the path of the weights of a model, and nothing else."""
     from etam_ros.runtime.backends.torch.weights import weights_file
 
     typer.echo(str(weights_file(_known(name))))

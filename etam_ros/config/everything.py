@@ -23,7 +23,7 @@ class EverythingConfig(Checked):
     )
     min_iou_score: float = option(
         0.0,
-        "Masks of a lower estimate are left out, 0..1.",
+        "Masks with a lower estimated IoU are left out, 0..1.",
         unset="the model's own",
         minimum=0.0,
         maximum=1.0,
@@ -32,8 +32,8 @@ class EverythingConfig(Checked):
     )
     min_stability: float = option(
         0.0,
-        "Masks that are less stable are left out, 0..1: the area with the threshold a logit "
-        "higher over that with it a logit lower.",
+        "Masks with a lower stability are left out, 0..1: the area at a threshold one logit "
+        "higher divided by that at one logit lower.",
         unset="the model's own",
         minimum=0.0,
         maximum=1.0,
@@ -42,7 +42,8 @@ class EverythingConfig(Checked):
     )
     max_overlap: float = option(
         0.7,
-        "Of masks whose IoU is above this the surest is kept, by estimate times stability.",
+        "Of masks whose IoU is above this, the one with the highest product of estimate and "
+        "stability is kept.",
         minimum=0.0,
         maximum=1.0,
         live=True,
@@ -50,7 +51,7 @@ class EverythingConfig(Checked):
     )
     min_area_px: int = option(
         100,
-        "Holes, loose pieces and whole masks of fewer pixels are filled or dropped.",
+        "Holes of fewer pixels are filled; smaller pieces and smaller masks are dropped.",
         minimum=0,
         maximum=1_000_000,
         live=True,
@@ -58,8 +59,8 @@ class EverythingConfig(Checked):
     )
     crop_layers: int = option(
         0,
-        "Also look at parts of the picture, which shows smaller things: 1 at 2 x 2 of them, 2 at "
-        "4 x 4 as well.",
+        "Also search crops of the picture, to find smaller objects: 1 searches 2 x 2 crops, 2 "
+        "also searches 4 x 4.",
         minimum=0,
         maximum=2,
         live=True,
@@ -73,7 +74,7 @@ class EverythingServiceConfig(EverythingConfig):
 
     timeout_s: float = option(
         120.0,
-        "~/segment waits at most this many seconds for its answer.",
+        "Longest duration of a ~/segment request in seconds.",
         minimum=0.1,
         maximum=3600.0,
         live=True,
@@ -86,26 +87,27 @@ class MaskletsConfig(Checked):
 
     every: int = option(
         0,
-        "Look for new objects on every so many frames, where nothing is followed yet.",
-        unset="on the first frame alone",
+        "Search every N-th frame for new objects, where nothing is tracked yet.",
+        unset="on the first frame only",
         minimum=0,
         maximum=1_000_000,
         panel=_PANEL,
     )
     min_new_share: float = option(
         0.5,
-        "What is found is new where at least this share of it is of no object followed, 0..1.",
+        "A found mask is a new object if at least this share of it belongs to no tracked "
+        "object, 0..1.",
         minimum=0.01,
         maximum=1.0,
         panel=_PANEL,
     )
     merge_iou: float = option(
         0.7,
-        "Two objects are one when the IoU of their masks is at least this on several frames.",
+        "Two objects count as one when the IoU of their masks is at least this on several frames.",
         minimum=0.01,
         maximum=1.0,
         panel=_PANEL,
     )
     merge_frames: int = option(
-        3, "On so many frames in a row.", minimum=1, maximum=1000, panel=_PANEL
+        3, "Number of consecutive frames for --merge-iou.", minimum=1, maximum=1000, panel=_PANEL
     )

@@ -18,21 +18,21 @@ DEFAULT_MODEL: Final = "etam_nano"
 class NetworkConfig(Checked):
     """Which network runs, on what: the node and most commands are told it alike."""
 
-    model: str = option(DEFAULT_MODEL, "Name of the model; `etam weights list` shows them.")
+    model: str = option(DEFAULT_MODEL, "Name of the model, one of `etam weights list`.")
     weights: str = option(
         "", "Path of a weights file, or random:SEED for tests.", unset="the model's own"
     )
-    backend: str = option("auto", "What runs the network.", choices=BACKENDS)
+    backend: str = option("auto", "Library that computes the network.", choices=BACKENDS)
     precision: str = option(
         "auto",
-        "Arithmetic of the network; auto is fp16 with TensorRT, bf16 with torch on CUDA and with "
-        "OpenVINO on a CPU that has it, else fp32.",
+        "Arithmetic of the network; auto is fp16 with TensorRT, bf16 with torch on CUDA and "
+        "with OpenVINO on a CPU that supports it, otherwise fp32.",
         choices=PRECISIONS,
     )
     device: str = option("auto", "Where the network runs.", choices=DEVICES)
     engine_dir: str = option(
         "",
         "Folder of the engines.",
-        unset="engines/ of a source checkout, else the user's cache",
+        unset="engines/ of a source checkout, otherwise the user's cache",
         metavar="path",
     )

@@ -32,7 +32,7 @@ class OverlayConfig(Checked):
         live=True,
     )  # fmt: skip
     show_labels: bool = option(
-        True, "Write id, label and the model's own IoU estimate beside each object.", live=True
+        True, "Write id, label and the model's own IoU estimate next to each object.", live=True
     )
     jpeg_quality: int = option(
         80, "JPEG quality of the compressed overlay.", minimum=1, maximum=100, live=True
@@ -45,7 +45,10 @@ class DiagnosticsConfig(Checked):
 
     period_s: float = option(1.0, "Seconds between two reports.", minimum=0.1, maximum=3600.0)
     window: int = option(
-        300, "Frames over which rates and percentiles are taken.", minimum=10, maximum=100000
+        300,
+        "Number of frames over which rates and percentiles are computed.",
+        minimum=10,
+        maximum=100000,
     )
 
 
@@ -59,8 +62,8 @@ class ImagesConfig(Checked):
     )  # fmt: skip
 
     bits: int = option(
-        16, "Bits that 16-bit images fill: 12 or 14 for many mono16 cameras, which else come out "
-        "black.", minimum=9, maximum=16, live=True,
+        16, "Bits that 16-bit images actually use: 12 or 14 for many mono16 cameras, whose "
+            "images otherwise come out black.", minimum=9, maximum=16, live=True,
     )  # fmt: skip
 
     @property
@@ -75,7 +78,7 @@ class CameraConfig(Checked):
 
     rectified: bool = option(
         False,
-        "The images are rectified: p of camera_info holds for them, and k and d do not.",
+        "The images are rectified: p of camera_info applies to them, and k and d do not.",
         live=True,
     )
 
@@ -86,39 +89,43 @@ class EventsConfig(Checked):
 
     doubtful_below: float = option(
         0.4,
-        "An object is doubtful when the model's own IoU estimate stays below this, 0..1; 0 never "
-        "doubts.",
+        "An object is doubtful when the model's own IoU estimate stays below this, 0..1; 0 "
+        "disables the check.",
         minimum=0.0,
         maximum=1.0,
         live=True,
     )
     sure_above: float = option(
         0.6,
-        "It can become doubtful again because of that once the estimate was above this, 0..1.",
+        "It can become doubtful for that reason again once the estimate was above this, 0..1.",
         minimum=0.0,
         maximum=1.0,
         live=True,
     )
     colours_differ_above: float = option(
         0.4,
-        "An object is doubtful when its colours stay further than this from those at its last "
-        "prompt, by the Bhattacharyya distance of histograms, 0..1; 1 never doubts.",
+        "An object is doubtful when its colours keep differing by more than this from those at "
+        "its last prompt, as the Bhattacharyya distance of histograms, 0..1; 1 disables the "
+        "check.",
         minimum=0.0,
         maximum=1.0,
         live=True,
     )
     lookalike_below: float = option(
         0.3,
-        "An object is doubtful when another one is near whose colours stay closer to its own than "
-        "this, by the same distance, 0..1; 0 never doubts.",
+        "An object is doubtful when another one is near whose colours keep differing by less "
+        "than this, as the same distance, 0..1; 0 disables the check.",
         minimum=0.0,
         maximum=1.0,
         live=True,
     )
     doubtful_frames: int = option(
-        3, "Frames in a row for which a reason to doubt has to last.", minimum=1, maximum=1000,
+        3,
+        "Number of consecutive frames for which a reason for doubt must hold.",
+        minimum=1,
+        maximum=1000,
         live=True,
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True)
@@ -126,7 +133,7 @@ class NodeConfig(NetworkConfig):
     """The node's own parameters, at the top level of its parameter names."""
 
     image_transport: str = option(
-        "raw", "raw subscribes to image, compressed to image/compressed.",
+        "raw", "raw subscribes to image, compressed subscribes to image/compressed.",
         choices=("raw", "compressed"),
     )  # fmt: skip
     image_reliability: str = option(
@@ -136,16 +143,21 @@ class NodeConfig(NetworkConfig):
         choices=("auto", "reliable", "best_effort"),
     )
     image_timeout_s: float = option(
-        2.0, "Diagnostics go stale when no frame came for this many seconds.", minimum=0.1,
-        maximum=3600.0, live=True,
-    )  # fmt: skip
+        2.0,
+        "Diagnostics become STALE when no frame has arrived for this many seconds.",
+        minimum=0.1,
+        maximum=3600.0,
+        live=True,
+    )
     prompt_timeout_s: float = option(
-        5.0, "A service waits at most this many seconds for its answer.", minimum=0.1,
+        5.0, "Longest time in seconds that a service waits for its answer.", minimum=0.1,
         maximum=600.0, live=True,
     )  # fmt: skip
     autostart: bool = option(True, "Configure and activate by itself once the node spins.")
     build_engines: bool = option(
-        True, "Build a missing engine while configuring; otherwise refuse and name the command."
+        True,
+        "Build a missing engine while configuring; otherwise refuse to configure and name "
+        "the command.",
     )
 
 

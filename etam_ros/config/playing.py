@@ -14,10 +14,10 @@ class BagConfig(Checked):
     topic: str = option(
         "",
         "Topic of the images of a bag.",
-        unset="the camera's, where the bag holds one",
+        unset="that of the camera, if the bag contains only one",
         panel="Bags",
     )
-    recover: bool = option(False, "Read what can be read of a damaged bag.", panel="Bags")
+    recover: bool = option(False, "Read whatever is readable of a damaged bag.", panel="Bags")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class PlayerConfig(BagConfig):
     rate_hz: float = option(
         0.0,
         "Frames per second.",
-        unset="the source's own, of a bag its stamps, 30 for a folder of images",
+        unset="the source's own; the stamps of a bag; 30 for a folder of images",
         minimum=0.0,
         maximum=1000.0,
         flag="--rate",
@@ -38,18 +38,20 @@ class PlayerConfig(BagConfig):
     loop: bool = option(False, "Start over at the end, until stopped.")
     transport: str = option(
         "both",
-        "Publish raw images on image, JPEG on image/compressed, or both; what nobody subscribes "
-        "to is not made.",
+        "Publish raw images on image, JPEG on image/compressed, or both; images without "
+        "subscribers are not encoded.",
         choices=("raw", "compressed", "both"),
     )
     jpeg_quality: int = option(90, "Quality of the JPEGs.", minimum=1, maximum=100)
     frame_id: str = option(
-        "", "Coordinate frame of the camera.", unset="a bag's own, else camera_optical_frame"
+        "",
+        "Coordinate frame of the camera.",
+        unset="that of the bag, otherwise camera_optical_frame",
     )
     camera_info: str = option(
         "",
         "YAML file of camera_calibration, published on camera_info with each frame.",
-        unset="a bag's own, else none",
+        unset="that of the bag, otherwise none",
         metavar="path",
     )
     reliability: str = option(

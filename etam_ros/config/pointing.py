@@ -15,10 +15,10 @@ class ClickPlaneConfig(Checked):
         1.0, "Metres from the camera, along its axis.", minimum=0.05, maximum=100.0, live=True
     )
     columns: int = option(
-        320, "Points beside each other at most.", minimum=8, maximum=1920, live=True
+        320, "Largest number of points per row.", minimum=8, maximum=1920, live=True
     )
     max_rate_hz: float = option(
-        10.0, "Planes per second at most.", minimum=0.1, maximum=1000.0, live=True
+        10.0, "Largest number of planes per second.", minimum=0.1, maximum=1000.0, live=True
     )
 
 
@@ -28,10 +28,10 @@ class ClicksConfig(Checked):
 
     meaning: str = option(
         "auto",
-        "Which object a bare click is for; auto refines the object under it and starts one "
-        "elsewhere, new always starts one, target is always for the object of ~/select; a "
-        "background click starts none: with auto and new it is for the object under it, else the "
-        "nearest.",
+        "Which object a click without an id applies to; auto refines the object under it and "
+        "elsewhere adds one, new always adds one, target always applies to the object chosen by "
+        "~/select; a background click adds none: with auto and new it applies to the object "
+        "under it, otherwise to the nearest.",
         choices=("auto", "new", "target"),
         live=True,
     )
@@ -45,22 +45,24 @@ class DetectionsConfig(Checked):
         0.5, "Boxes of a lower score are ignored, 0..1.", minimum=0.0, maximum=1.0, live=True
     )
     labels: str = option(
-        "", "Classes that are followed, with commas between them.", unset="all", live=True
+        "", "Classes that are tracked, separated by commas.", unset="all", live=True
     )
     max_per_message: int = option(
-        8, "Boxes taken from one message, those of highest score.", minimum=1, maximum=1024,
+        8, "Largest number of boxes used from one message; those with the highest scores are "
+           "used.", minimum=1, maximum=1024,
         live=True,
     )  # fmt: skip
     overlap_iou: float = option(
         0.3,
-        "A box is on an object that is followed if the IoU with its box is at least this.",
+        "A box belongs to a tracked object if the IoU with the object's box is at least this.",
         minimum=0.01,
         maximum=1.0,
         live=True,
     )
     on_overlap: str = option(
         "ignore",
-        "What a box on an object that is followed does; ignore: nothing, refine: it corrects it.",
+        "Effect of a box that belongs to a tracked object; ignore: none, refine: it corrects "
+        "the object.",
         choices=("ignore", "refine"),
         live=True,
     )
@@ -71,7 +73,7 @@ class MarkersConfig(Checked):
     """The interactive markers on ~/clicks."""
 
     max_rate_hz: float = option(
-        10.0, "They follow the objects at most so many times a second.", minimum=0.1,
+        10.0, "Largest number of updates per second.", minimum=0.1,
         maximum=1000.0, live=True,
     )  # fmt: skip
 
@@ -84,16 +86,18 @@ class SourcesConfig(Checked):
     click: bool = option(True, "Take foreground clicks from ~/click.")
     click_background: bool = option(True, "Take background clicks from ~/click_background.")
     mouse_left: bool = option(
-        True, "Take clicks of rqt_image_view on the image from mouse_left, for the newest frame."
+        True,
+        "Take clicks on the image in rqt_image_view from mouse_left; they apply to the "
+        "newest frame.",
     )
     overlay_mouse_left: bool = option(
-        True, "Take clicks of rqt_image_view on the overlay, for the newest frame."
+        True, "Take clicks on the overlay in rqt_image_view; they apply to the newest frame."
     )
     clicked_point: bool = option(
-        True, "Take clicks of RViz in space from clicked_point, and listen to TF for them."
+        True, "Take 3-D clicks of RViz from clicked_point, and use TF for them."
     )
     detections: bool = option(
-        True, "Take boxes of a detector from detections, where vision_msgs is installed."
+        True, "Take boxes of a detector from detections, if vision_msgs is installed."
     )
     markers: bool = option(
         True, "Show interactive markers on ~/clicks, and take the clicks and menus on them."

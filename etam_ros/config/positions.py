@@ -20,7 +20,7 @@ class DepthConfig(Checked):
         live=True,
     )
     max_mib: int = option(
-        128, "Mebibytes of depth that are kept for images that are still to be processed.",
+        128, "Memory limit in MiB for depth that is kept for images still to be processed.",
         minimum=1, maximum=4096, live=True,
     )  # fmt: skip
     min_m: float = option(
@@ -31,7 +31,7 @@ class DepthConfig(Checked):
     )
     min_valid_share: float = option(
         0.2,
-        "The position is unknown where less than this share of the inner half of a mask has valid "
+        "The position is unknown if less than this share of the inner half of a mask has valid "
         "depth, 0..1.",
         minimum=0.0,
         maximum=1.0,
@@ -39,8 +39,8 @@ class DepthConfig(Checked):
     )
     min_surface_share: float = option(
         0.25,
-        "Where a mask covers several surfaces, the nearest one counts that has at least this "
-        "share of the valid depth, 0..1.",
+        "If a mask covers several surfaces, the nearest one with at least this share of the "
+        "valid depth is used, 0..1.",
         minimum=0.01,
         maximum=1.0,
         live=True,
@@ -56,7 +56,7 @@ class ObjectMarkersConfig(Checked):
         maximum=100.0, live=True,
     )  # fmt: skip
     lifetime_s: float = option(
-        2.0, "RViz removes a marker that is not renewed for so many seconds; 0 keeps it.",
+        2.0, "RViz removes a marker that is not updated for this many seconds; 0 keeps it.",
         minimum=0.0, maximum=3600.0, live=True,
     )  # fmt: skip
 
@@ -67,6 +67,6 @@ class TransformsConfig(Checked):
 
     objects: bool = option(
         False,
-        "Publish a coordinate frame object_ID at the position of each object, where tf2_msgs is "
+        "Publish a coordinate frame object_ID at the position of each object, if tf2_msgs is "
         "installed.",
     )

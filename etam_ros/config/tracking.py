@@ -13,32 +13,33 @@ class TrackerConfig(Checked):
 
     conditioning_memories: int = option(
         4,
-        "Prompted frames remembered per object: the first, the nearest, the closest others; "
-        "0 keeps all.",
+        "Memories of prompted frames kept per object: the first, the nearest, the closest "
+        "others; 0 keeps all.",
         minimum=0,
         maximum=64,
         live=True,
     )
     recent_memories: int = option(
-        6, "Recent frames remembered per object.", minimum=0, maximum=63, live=True
+        6, "Memories of recent frames kept per object.", minimum=0, maximum=63, live=True
     )
     recent_pointers: int = option(
-        15, "Recent object pointers remembered per object.", minimum=0, maximum=63, live=True
+        15, "Recent object pointers kept per object.", minimum=0, maximum=63, live=True
     )
     max_objects: int = option(
-        16, "Objects followed at once; more are refused.", minimum=1, maximum=1024, live=True
+        16, "Objects tracked at once; more are refused.", minimum=1, maximum=1024, live=True
     )
     forget_after_s: float = option(
         0.0,
-        "Drop an object that was not seen for this many seconds of frame stamps; 0 never does.",
+        "Drop an object that was out of view for this many seconds of frame stamps; 0 never "
+        "drops it.",
         minimum=0.0,
         maximum=1e9,
         live=True,
     )
     overlap: str = option(
         "settle",
-        "Where masks overlap: settle gives each pixel to the object of highest logit, keep "
-        "publishes the masks as they are.",
+        "Where masks overlap: settle gives each pixel to the object with the highest logit, "
+        "keep publishes overlapping masks.",
         choices=("settle", "keep"),
         live=True,
     )
@@ -58,8 +59,8 @@ class TrackerConfig(Checked):
     )
     measured: str = option(
         "main_piece",
-        "What box, centroid and position are of; main_piece: of the connected pieces about as "
-        "large as the largest, the one nearest to where the object was.",
+        "What box, centroid and position are measured on; main_piece: among the connected "
+        "pieces about as large as the largest, the one nearest to where the object was.",
         choices=("main_piece", "whole_mask"),
         live=True,
     )
@@ -75,16 +76,19 @@ class HistoryConfig(Checked):
     )  # fmt: skip
     max_mib: int = option(
         256,
-        "Mebibytes that these frames take at most, and as much again what objects remembered "
-        "on them.",
+        "Memory limit for these frames in MiB; the state of the objects on them may take as "
+        "much again.",
         minimum=0,
         maximum=65536,
         live=True,
     )
     catch_up_frames: int = option(
-        4, "Frames at most through which an object catches up to now.", minimum=0, maximum=64,
+        4,
+        "Largest number of frames through which an object catches up to the newest one.",
+        minimum=0,
+        maximum=64,
         live=True,
-    )  # fmt: skip
+    )
     stamp_tolerance_ms: float = option(
         20.0,
         "Milliseconds by which the stamp of a prompt may differ from that of its frame.",

@@ -100,9 +100,11 @@ def parse(text: str) -> Command | Note:
     try:
         said = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise PromptError("message is not JSON, expected what the page sends") from error
+        raise PromptError(
+            "message is not JSON, expected a JSON object that the page sends"
+        ) from error
     if not isinstance(said, dict):
-        raise PromptError("message is no JSON object, expected what the page sends")
+        raise PromptError("message is not a JSON object, expected one that the page sends")
     reader = _Reader(said)
     number, what = reader.whole("n", 0, 2**53), reader.text("do", 16)
     if what == "point":
@@ -126,7 +128,7 @@ def _pointed(reader: _Reader, number: int) -> Pointed:
     points = reader.points()
     corners = reader.numbers("box", 4)
     if (corners is None) == (not points):
-        raise PromptError("message points at nothing or twice, expected points or a box")
+        raise PromptError("message has neither or both of points and box, expected one of them")
     box = None
     if corners is not None:
         x0, y0, x1, y1 = corners
@@ -173,7 +175,7 @@ class _Reader:
             raise PromptError(f"stamp is {_shown(text)}, expected nanoseconds as digits")
         value = int(text)
         if abs(value) > _LONGEST_NS:
-            raise PromptError(f"stamp is {text}, expected a time that ROS has")
+            raise PromptError(f"stamp is {text}, expected a valid ROS time")
         return value
 
     def numbers(self, name: str, count: int) -> tuple[float, ...] | None:

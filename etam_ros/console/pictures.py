@@ -129,8 +129,8 @@ def jpeg_of(picture: NDArray[np.uint8], width: int, quality: int) -> bytes:
         return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
     except cv2.error as error:
         raise ImageError(
-            f"picture of shape {picture.shape} cannot become a JPEG, expected up to 65500 pixels "
-            "a side"
+            f"picture of shape {picture.shape} cannot be encoded as JPEG, expected at most "
+            "65500 pixels a side"
         ) from error
 
 

@@ -136,7 +136,7 @@ def _listening(host: str, port: int) -> socket.socket:
         made.listen(BACKLOG)  # whoever comes before the server runs waits
     except OSError as error:
         raise ConfigError(
-            f"cannot listen on {host}, port {port} ({error.strerror or error}): choose another "
-            "with --host and --port; port 0 takes a free one"
+            f"cannot listen on {host}, port {port} ({error.strerror or error}): choose others "
+            "with --host and --port; port 0 chooses a free one"
         ) from error
     return made

@@ -131,7 +131,7 @@ def whose(said: Pointed, frame: ShownFrame | None, meaning: str, selected: int) 
     if said.box is not None and meaning != "target":
         return NEW_OBJECT
     if frame is None:
-        raise ObjectError("the frame that was clicked on is too old: click on what is shown now")
+        raise ObjectError("the frame that was clicked on is too old: click on the current one")
     point = said.points[0] if said.points else (0.0, 0.0)
     return object_of_click(
         point, said.label, frame.result(), meaning=meaning, selected=selected or None

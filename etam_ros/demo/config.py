@@ -22,12 +22,12 @@ SLOW_HZ: Final = 5.0
 class DemoConfig(NetworkConfig):
     """What `etam demo` is told."""
 
-    source: str = option("", "Video file or folder of images.", unset="a made-up clip")
-    out: str = option("demo", "Folder for what it leaves.", metavar="path")
+    source: str = option("", "Video file or folder of images.", unset="a generated clip")
+    out: str = option("demo", "Folder for the results.", metavar="path")
     weights: str = option(
         "",
         "Weights file, or random:SEED.",
-        unset=f"the model's own; without them {UNTRAINED}",
+        unset=f"the model's own; {UNTRAINED} if they are not installed",
     )
     rate_hz: float = option(
         0.0,
@@ -37,16 +37,18 @@ class DemoConfig(NetworkConfig):
         maximum=1000.0,
         flag="--rate",
     )
-    frames: int = option(90, "Images after which it ends.", minimum=2, maximum=10**6)
+    frames: int = option(90, "Number of images after which it ends.", minimum=2, maximum=10**6)
     click: tuple[str, ...] = option(
-        (), "Click on an object of SOURCE; repeat for more.", metavar="X,Y"
+        (), "Click on an object of SOURCE; can be repeated.", metavar="X,Y"
     )
-    box: tuple[str, ...] = option((), "Box around one; repeat for more.", metavar="X0,Y0,X1,Y1")
-    seed: int = option(33, "Of the made-up clip, or room.", minimum=0, maximum=2**31 - 1)
+    box: tuple[str, ...] = option(
+        (), "Box around an object of SOURCE; can be repeated.", metavar="X0,Y0,X1,Y1"
+    )
+    seed: int = option(33, "Seed of the generated clip or room.", minimum=0, maximum=2**31 - 1)
     web: bool = option(
-        False, "Open the page in the browser on the clip, and click yourself, until Ctrl-C."
+        False, "Serve the web page for the clip, for your own clicks, until Ctrl-C."
     )
-    follow: bool = option(False, "A robot follows a figure in a simulated room.")
+    follow: bool = option(False, "Let a simulated robot follow a figure through a room.")
     seconds: float = option(
         0.0,
         "With --follow: simulated seconds.",
@@ -59,18 +61,14 @@ class DemoConfig(NetworkConfig):
         super().__post_init__()
         prompted = bool(self.click or self.box)
         if self.web and (self.follow or prompted):
-            raise PromptError(
-                "--web is for your own clicks: leave out --follow, --click and --box"
-            )
+            raise PromptError("--web is for your own clicks: omit --follow, --click and --box")
         if self.seconds and not self.follow:
-            raise PromptError("--seconds is for --follow: --frames says how long a clip is")
+            raise PromptError("--seconds is for --follow: use --frames for the length of a clip")
         if self.follow and (self.source or prompted or self.rate_hz):
-            raise PromptError(
-                "--follow has its own room: leave out SOURCE, --click, --box and --rate"
-            )
+            raise PromptError("--follow uses its own room: omit SOURCE, --click, --box and --rate")
         if prompted and not self.source:
             raise PromptError(
-                "--click and --box need a SOURCE: the made-up clip is clicked for you"
+                "--click and --box need a SOURCE: the generated clip has prompts of its own"
             )
 
 

@@ -147,7 +147,7 @@ class DemoSession:
         response = answer.result()
         if response is None or not response.success:
             reason = response.message if response is not None else "the service did not answer"
-            raise PromptError(f"the tracker refused to follow object {prompt.object_id}: {reason}")
+            raise PromptError(f"the tracker refused to track object {prompt.object_id}: {reason}")
 
     def _wait_until(
         self, done: Callable[[], Any], *needed: str, patience_s: float = _SILENCE_S
@@ -159,8 +159,8 @@ class DemoSession:
                 self._processes.check(name)
             if time.monotonic() - self._alive_s > patience_s:
                 raise EtamError(
-                    f"nothing was heard for {patience_s:g} s, expected images and results: see "
-                    f"{self._processes.log(TRACKER)} and {self._processes.log(PLAYER)}"
+                    f"no messages arrived for {patience_s:g} s, expected images and results: "
+                    f"see {self._processes.log(TRACKER)} and {self._processes.log(PLAYER)}"
                 )
             self._take_result()
 

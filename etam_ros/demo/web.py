@@ -72,7 +72,7 @@ def run_web_demo(
             if not link and (link := _link_in(processes.log(CONSOLE))):
                 on_link(link)
             if not link and time.monotonic() > until_s:
-                raise EtamError(f"the page did not come: see {processes.log(CONSOLE)}")
+                raise EtamError(f"the page did not start: see {processes.log(CONSOLE)}")
             time.sleep(POLL_S)
 
 

@@ -31,8 +31,8 @@ def draw_overlay(image: Image, result: FrameResult, config: OverlayConfig) -> Im
     """
     if image.shape != (*result.image_hw, 3):
         raise ImageError(
-            f"picture has shape {image.shape}, expected {(*result.image_hw, 3)}: "
-            "draw a result over the frame it belongs to"
+            f"image has shape {image.shape}, expected {(*result.image_hw, 3)}: draw a result "
+            "over the frame it belongs to"
         )
     canvas = np.array(image, order="C")
     visible = [state for state in result.objects if not state.occluded and state.area > 0]

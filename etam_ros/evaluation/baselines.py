@@ -78,7 +78,9 @@ class BaselineVideoSegmenter:
     def add_object(self, object_id: int, truth: Mask, kind: str) -> Mask:
         """Follow one more object; see VideoSegmenter."""
         if self._image is None:
-            raise ConfigError("a baseline was prompted before its first frame: call step first")
+            raise ConfigError(
+                "a baseline was prompted before its first frame, expected a frame: call step first"
+            )
         mask = self._masks[object_id] = first_mask(self._image, truth, kind)
         return mask
 

@@ -24,7 +24,7 @@ class EvaluationConfig(BagConfig, NetworkConfig):
     )
     protocol: str = option(
         "semi",
-        "When objects are prompted; semi: once; online: also where the IoU falls; offline: also "
+        "When objects are prompted; semi: once; online: also where the IoU drops; offline: also "
         "on the worst frame of each pass.",
         choices=PROTOCOLS,
     )
@@ -34,58 +34,61 @@ class EvaluationConfig(BagConfig, NetworkConfig):
         unset="mask; 3-clicks if corrected; 1-click on photographs",
     )
     interactions: int = option(
-        8, "Frames at most on which an object gets prompts, online and offline.",
+        8, "Largest number of frames on which an object is prompted, with online and offline.",
         minimum=1, maximum=64,
     )  # fmt: skip
-    clicks: int = option(3, "Clicks on each frame that is corrected.", minimum=1, maximum=32)
+    clicks: int = option(3, "Clicks on each corrected frame.", minimum=1, maximum=32)
     correct_below: float = option(
-        0.75, "Online corrects where the IoU is under this.", minimum=0.0, maximum=1.0
+        0.75, "online corrects where the IoU is below this.", minimum=0.0, maximum=1.0
     )
     truth: str = option(
         "",
         "Ground truth of SOURCE: a folder of masks, a CSV of boxes, a COCO-style JSON, or the "
         "topic of label images in a bag.",
-        unset="beside the frames",
+        unset="next to the frames",
         metavar="path",
     )
     truth_from: str = option(
         "auto",
-        "Number of the first frame in --truth; auto: 0, and 1 where it numbers as many frames as "
-        "there are from 1 on.",
+        "Number of the first frame in --truth; auto: 0, or 1 if the numbers run from 1 to the "
+        "number of frames.",
         choices=("auto", "0", "1"),
     )
     moved: str = option(
         "",
-        "Move a camera over photographs: pan, tilt, roll, zoom, shake or shutter (of lines read "
-        "one after the other), each with pixels a frame, comma-separated, as pan:2,pan:8.",
-        unset="photographs stay photographs",
+        "Move a camera over photographs: pan, tilt, roll, zoom, shake or shutter (rolling "
+        "shutter), each with pixels per frame, separated by commas, as pan:2,pan:8.",
+        unset="photographs are evaluated as single pictures",
     )
     moved_frames: int = option(
-        18, "Frames of each photograph that is moved over.", minimum=3, maximum=10_000
+        18, "Frames made from each photograph with --moved.", minimum=3, maximum=10_000
     )
-    sequences: str = option("", "Names, comma-separated.", unset="all of them")
+    sequences: str = option(
+        "", "Names of the sequences to evaluate, separated by commas.", unset="all"
+    )
     baseline: str = option(
         "",
-        "To compare with, comma-separated: copy, flow, grabcut; grabcut, disc for photographs; or "
-        "all.",
+        "Baselines to compare with, separated by commas: copy, flow, grabcut; for photographs "
+        "grabcut, disc; or all.",
         unset="none",
     )
-    no_model: bool = option(False, "Judge baselines alone.")
+    no_model: bool = option(False, "Evaluate the baselines only.")
     against: str = option(
         "",
-        "Bag of a run over the same frames, held against what the tracker in SOURCE published.",
+        "Bag of a run over the same frames, to be compared with what the tracker in SOURCE "
+        "published.",
         unset="none",
         metavar="bag",
         panel="Bags",
     )
     tracker: str = option(
         "",
-        "Name of the node whose results are meant, as /tracker.",
-        unset="the only one of the bag",
+        "Name of the recorded tracker node, as /tracker.",
+        unset="the only one in the bag",
         panel="Bags",
     )
     jobs: int = option(
-        1, "Videos judged at the same time, each in a process of its own.", minimum=1,
+        1, "Videos evaluated at the same time, each in a process of its own.", minimum=1,
         maximum=256, panel=_RUNS,
     )  # fmt: skip
     ray: str = option(
@@ -96,39 +99,38 @@ class EvaluationConfig(BagConfig, NetworkConfig):
     )
     threads: int = option(
         0,
-        "Threads of each process; numbers may differ in the last digits with another.",
+        "Threads of each process; another number may change the last digits of the results.",
         minimum=0,
         maximum=256,
-        unset="the processors' number, shared among the jobs",
+        unset="the number of processors, divided among the jobs",
         panel=_RUNS,
     )
     fresh: bool = option(
-        False, "Judge again what --report holds already, also of other settings.", panel=_RUNS
+        False, "Evaluate again what --report already holds, even with other settings.", panel=_RUNS
     )
     report: str = option(
         "",
-        "Folder for everything: a page to look at, tables, numbers; a run that was interrupted "
-        "goes on there.",
+        "Folder for an HTML page, tables and all values; an interrupted run is resumed there.",
         unset="none",
         metavar="path",
         panel=_REPORTS,
     )
     compare: tuple[str, ...] = option(
         (),
-        "Report folder of another run: what is different, and is it more than noise.",
+        "Report folder of another run; reports the differences, and whether they are significant.",
         metavar="path",
         panel=_REPORTS,
     )
     fail_under: float = option(
         0.0,
-        "Exit with 3 if the mean J&F is under this, in percent.",
+        "Exit with code 3 if the mean J&F is below this, in percent.",
         minimum=0.0,
         maximum=100.0,
         panel=_REPORTS,
     )
     out: str = option(
-        "", "JSON file for all numbers.", unset="none", metavar="path", panel=_REPORTS
+        "", "JSON file for all values.", unset="none", metavar="path", panel=_REPORTS
     )
     save: str = option(
-        "", "Folder for sheets of pictures.", unset="none", metavar="path", panel=_REPORTS
+        "", "Folder for contact sheets of pictures.", unset="none", metavar="path", panel=_REPORTS
     )

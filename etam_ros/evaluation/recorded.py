@@ -121,8 +121,8 @@ def compare_recorded(
         found.take(before, after)
     if not found.shared:
         raise SourceError(
-            f"bags {recorded} and {rerun} have no result on the same stamp, expected runs over "
-            "the same recording: `etam track BAG --out-bag RERUN` makes one"
+            f"bags {recorded} and {rerun} have no results with the same stamp, expected runs "
+            "over the same recording: create one with `etam track BAG --out-bag RERUN`"
         )
     objects = found.objects()
     if not objects:

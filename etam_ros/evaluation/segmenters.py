@@ -118,7 +118,10 @@ class TrackerVideoSegmenter:
         """Of the newest frame; see CorrectableSegmenter."""
         result = self._tracker.result
         if result is None:
-            raise ConfigError("the tracker was asked before its first frame: call step first")
+            raise ConfigError(
+                "the tracker was prompted before its first frame, expected a "
+                "frame: call step first"
+            )
         return result.label_image
 
     def add_object(self, object_id: int, truth: Mask, kind: str) -> Mask:

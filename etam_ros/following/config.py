@@ -20,20 +20,20 @@ class FollowerConfig(Checked):
 
     target: str = option(
         NEWEST,
-        "What to follow: an id, a label, newest (the highest id), or selected (the object that "
-        "~/select of the tracker chose).",
+        "What to follow: an id, a label, newest (the highest id), or selected (the object "
+        "chosen by the tracker's ~/select).",
         live=True,
         digits=True,
     )
     resume: bool = option(
         False,
-        "Go on without being enabled again when the target is back after it was lost.",
+        "Continue, without being enabled again, when the target is back after it was lost.",
         live=True,
     )
     result_timeout_s: float = option(
         0.5,
-        "Stop at once when the newest result came longer ago than this, in seconds; a stop for "
-        "another reason takes at most half of it.",
+        "Stop at once when the newest result is older than this, in seconds; a stop for another "
+        "reason takes at most half of it.",
         minimum=0.05,
         maximum=10.0,
         live=True,
@@ -47,8 +47,8 @@ class FollowerConfig(Checked):
     )
     min_iou_score: float = option(
         0.4,
-        "A target whose iou_score is below this is doubtful and not followed, 0..1; 0 never "
-        "doubts.",
+        "A target whose iou_score is below this is doubtful and not followed, 0..1; 0 disables "
+        "the check.",
         minimum=0.0,
         maximum=1.0,
         live=True,
@@ -69,8 +69,8 @@ class FollowerConfig(Checked):
     )
     stamp_age: str = option(
         AUTO,
-        "Whether results count as old by their stamps too: always, never, or auto, which believes "
-        "stamps once one was at most 10 s off on arrival.",
+        "Whether the age of results is also judged by their stamps: always, never, or auto, "
+        "which trusts stamps once one was at most 10 s off on arrival.",
         choices=(AUTO, ALWAYS, NEVER),
         live=True,
     )
@@ -81,11 +81,11 @@ class FollowerConfig(Checked):
         live=True,
     )
     rate_hz: float = option(20.0, "Commands per second.", minimum=5.0, maximum=200.0, live=True)
-    stamped: bool = option(True, "Publish TwistStamped on cmd_vel, else Twist.")
+    stamped: bool = option(True, "Publish TwistStamped on cmd_vel, otherwise Twist.")
     base_frame: str = option("base_link", "Coordinate frame named in TwistStamped.", live=True)
     clock_timeout_s: float = option(
         5.0,
-        "With use_sim_time: stop when /clock stood still for so many seconds of real time.",
+        "With use_sim_time: stop when /clock has stood still for this many seconds of real time.",
         minimum=0.1,
         maximum=600.0,
         live=True,
@@ -109,7 +109,7 @@ class BearingConfig(Checked):
     """How the robot turns."""
 
     gain: float = option(
-        2.0, "Radians per second for each radian that the target is off the middle.",
+        2.0, "Radians per second for each radian that the target is off the centre.",
         minimum=0.0, maximum=20.0, live=True,
     )  # fmt: skip
     max: float = option(
@@ -132,13 +132,16 @@ class DistanceConfig(Checked):
         1.5, "Distance to keep, in metres over the floor.", minimum=0.1, maximum=50.0, live=True
     )
     gain: float = option(
-        1.5, "Metres per second for each metre that the target is too far.", minimum=0.0,
+        1.5, "Metres per second for each metre that the target is too far away.", minimum=0.0,
         maximum=20.0, live=True,
     )  # fmt: skip
     max: float = option(
-        0.5, "Highest speed, in metres per second; 0 turns alone.", minimum=0.0, maximum=10.0,
+        0.5,
+        "Highest speed, in metres per second; with 0 the robot only turns.",
+        minimum=0.0,
+        maximum=10.0,
         live=True,
-    )  # fmt: skip
+    )
     deadband_m: float = option(
         0.05, "Do not drive for less than this, in metres.", minimum=0.0, maximum=5.0, live=True
     )
@@ -147,7 +150,9 @@ class DistanceConfig(Checked):
         minimum=0.01, maximum=100.0, live=True,
     )  # fmt: skip
     reverse: bool = option(
-        False, "Drive backwards, unseeing, when the target is too near.", live=True
+        False,
+        "Drive backwards, without checking for obstacles, when the target is too near.",
+        live=True,
     )
 
 

@@ -138,13 +138,15 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        hint = "make room or choose another place" if is_full(error) else "choose another place"
+        hint = (
+            "free some space or choose another place" if is_full(error) else "choose another place"
+        )
         reason = error.strerror or error
         raise SourceError(f"cannot write {error.filename or path}: {reason}: {hint}") from None
 
 
 def check_can_fill(folder: Path, option: str) -> None:
-    """Refuse at once a folder that could not be made or written after hours of work.
+    """Refuse at once a folder that could not be created or written after hours of work.
 
     Raises:
         SourceError: it or what it would be made in is no folder, or may not be written.
@@ -153,8 +155,8 @@ def check_can_fill(folder: Path, option: str) -> None:
         place = next(each for each in (folder, *folder.absolute().parents) if each.exists())
     if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
         raise SourceError(
-            f"{option} {folder} cannot be made or written: {place} is no folder that you may "
-            "write in: choose another place"
+            f"{option} {folder} cannot be created or written: {place} is not a folder that you "
+            "may write in: choose another place"
         )
 
 
@@ -168,13 +170,12 @@ def check_can_write(file: Path, option: str) -> None:
         is_folder, has_folder = file.is_dir(), file.parent.is_dir()  # raises for names too long
     if is_folder or not has_folder:
         raise SourceError(
-            f"{option} {str(file)!r:.80} cannot be written, expected a file in a folder that is "
-            "there"
+            f"{option} {str(file)!r:.80} cannot be written, expected a file in an existing folder"
         )
     if not os.access(file.parent, os.W_OK | os.X_OK):
         raise SourceError(
-            f"{option} {file} cannot be written: {file.parent} is no folder that you may write "
-            "in: choose another place"
+            f"{option} {file} cannot be written: {file.parent} is not a folder that you may "
+            "write in: choose another place"
         )
 
 

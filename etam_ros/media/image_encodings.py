@@ -117,31 +117,31 @@ def checked_layout(message: RawImage, max_pixels: int) -> Layout:
     if layout is None:
         raise ImageError(
             f"image has encoding {quoted(encoding)}, expected one of {', '.join(ENCODINGS)}: "
-            "set another one in the camera driver"
+            "set a different one in the camera driver"
         )
     if min(width, height) < layout.smallest:
         raise ImageError(
             f"{encoding} image is {width}x{height} pixels, expected at least "
-            f"{layout.smallest}x{layout.smallest}: look at the camera driver"
+            f"{layout.smallest}x{layout.smallest}: check the camera driver"
         )
     check_pixels(width, height, max_pixels)
     if (layout.even_width and width % 2) or (layout.even_height and height % 2):
         even = "width and height" if layout.even_height else "width"
         raise ImageError(
             f"{encoding} image is {width}x{height} pixels, expected an even {even}, because "
-            "pixels share their colour: crop it or choose another encoding"
+            "neighbouring pixels share their colour: crop it or choose another encoding"
         )
     row_bytes = width * layout.channels * layout.depth
     if message.step < row_bytes:
         raise ImageError(
             f"{encoding} image of width {width} has step {message.step}, expected at least "
-            f"{row_bytes} bytes a row: look at the camera driver"
+            f"{row_bytes} bytes a row: check the camera driver"
         )
     expected = message.step * height * layout.rows // 2
     if len(message.data) < expected:
         raise ImageError(
             f"{encoding} image of {width}x{height} pixels and step {message.step} has "
-            f"{len(message.data)} bytes, expected {expected}: look at the camera driver"
+            f"{len(message.data)} bytes, expected {expected}: check the camera driver"
         )
     return layout
 
@@ -150,8 +150,8 @@ def check_pixels(width: int, height: int, max_pixels: int) -> None:
     """Raise ImageError for a picture that is absurdly large."""
     if width * height > max_pixels:
         raise ImageError(
-            f"image is {width}x{height} pixels, expected at most {max_pixels} in all: shrink it, "
-            "or raise images.max_megapixels"
+            f"image is {width}x{height} pixels, expected at most {max_pixels} in total: reduce "
+            "it, or raise images.max_megapixels"
         )
 
 

@@ -62,8 +62,8 @@ def read_header(data: bytes) -> CompressedHeader:
         )
     if header.width == 0 or header.height == 0:
         raise ImageError(
-            f"{header.kind} image is {header.width}x{header.height} pixels, "
-            "expected at least 1x1: look at the program that made it"
+            f"{header.kind} image is {header.width}x{header.height} pixels, expected at least "
+            "1x1: check the program that wrote it"
         )
     return header
 
@@ -81,8 +81,8 @@ def check_is_one(data: bytes) -> None:
         return
     if count > 1:
         raise ImageError(
-            f"it holds {count} pictures ({kind}), expected one: make a video of it, or a folder "
-            "of images"
+            f"it holds {count} pictures ({kind}), expected one: convert it to a video or a "
+            "folder of images"
         )
 
 

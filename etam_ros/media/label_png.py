@@ -72,7 +72,7 @@ def read_mask_values(path: Path) -> NDArray[np.integer]:
     except ImageError as error:
         raise ImageError(f"mask {path}: {error}") from None
     if values is None or not np.issubdtype(values.dtype, np.integer):
-        raise ImageError(f"mask {path} is not a picture that can be read, expected a PNG file")
+        raise ImageError(f"mask {path} is not a readable picture, expected a PNG file")
     if values.ndim == 3:
         values = values[..., :3].max(axis=2)  # alpha says nothing about the object
     return np.asarray(values)
@@ -93,7 +93,7 @@ def _check_size(data: bytes) -> None:
             return
     if max(width, height) > _LARGEST_SIDE:
         raise ImageError(
-            f"it says that it has {width} x {height} pixels, expected up to {_LARGEST_SIDE} on a "
+            f"its header says {width} x {height} pixels, expected up to {_LARGEST_SIDE} on a "
             "side: give a mask of the frame's size"
         )
 

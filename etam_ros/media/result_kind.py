@@ -84,7 +84,7 @@ def holds_results(folder: Path, kind: ResultKind) -> bool:
 
 
 def check_place(folder: Path, kind: ResultKind, source: str = "") -> None:
-    """Raise SourceError unless a folder can be made or written, and does not hold the source."""
+    """Raise SourceError unless a folder can be created or written, and does not hold the source."""
     name = f"{kind.option} {folder}"
     with writing(folder):
         is_there, is_folder = folder.exists(), folder.is_dir()  # raises for names too long
@@ -92,8 +92,8 @@ def check_place(folder: Path, kind: ResultKind, source: str = "") -> None:
         raise SourceError(f"{name} is a file, expected a folder: choose another name")
     if source and Path(source).exists() and folder.resolve() in Path(source).resolve().parents:
         raise SourceError(
-            f"{name} holds the source {source}, whose files it would mix with: "
-            "choose another folder"
+            f"{name} holds the source {source}, expected a folder apart from the source: choose "
+            "another one"
         )
     check_can_fill(folder, kind.option)
 
@@ -114,9 +114,9 @@ def check_foreign(folder: Path, kind: ResultKind, kept: frozenset[str]) -> None:
         raise SourceError(f"{kind.option} {folder} cannot be read: {error.strerror}") from None
     if found is not None:
         raise SourceError(
-            f"{kind.option} {folder} holds {found}, which no earlier run wrote, expected a new or "
-            f"empty folder or one of earlier output of `etam {kind.command}`: choose another "
-            "folder"
+            f"{kind.option} {folder} holds {found}, which no earlier run wrote, expected a new "
+            f"or empty folder or one with earlier output of `etam {kind.command}`: choose "
+            "another folder"
         )
 
 

@@ -105,7 +105,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         reason = str(error).partition(", expected")[0].strip()
     if decoded is None:
         raise SourceError(
-            f"image {path} cannot be read: {' '.join(reason.split())}: replace it or take it out"
+            f"image {path} cannot be read: {' '.join(reason.split())}: replace or remove it"
         )
     return _rgb(decoded)
 
@@ -124,8 +124,8 @@ class CameraSource(FrameSource):
         self._capture = cv2.VideoCapture(index) if known else None
         if self._capture is None or not self._capture.isOpened():
             raise SourceError(
-                f"camera {index} cannot be opened, expected {device} to be a camera that no other "
-                "program uses: plug it in, or see what there is with `ls /dev/video*`"
+                f"camera {index} cannot be opened, expected {device} to be a camera that no "
+                "other program uses: plug it in, or list the cameras with `ls /dev/video*`"
             )
         if fps:
             self._capture.set(cv2.CAP_PROP_FPS, fps)
@@ -140,7 +140,9 @@ class CameraSource(FrameSource):
             done, bgr = self._capture.read()
             stamp_ns = time.time_ns()
             if not done:
-                raise SourceError(f"{self.name} gives no more frames: is it still plugged in?")
+                raise SourceError(
+                    f"{self.name} delivers no more frames: check that it is still plugged in"
+                )
             yield Frame(_rgb(bgr), stamp_ns)
 
     def close(self) -> None:
@@ -193,7 +195,7 @@ def open_source(
     _check_no_topic(topic, str(path))
     if path.is_dir() and (bags := bag_files_in(path)):
         raise SourceError(
-            f"folder {path} holds {len(bags)} bags, expected to be told which: give one of "
+            f"folder {path} holds {len(bags)} bags, expected one: give one of "
             f"{', '.join(each.name for each in bags[:10])}"
         )
     if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES:
@@ -204,5 +206,5 @@ def open_source(
 def _check_no_topic(topic: str, source: str) -> None:
     if topic:
         raise SourceError(
-            f"topic is {topic!r}, but {source} is no bag and has no topics: leave --topic out"
+            f"topic is {topic!r}, but {source} is not a bag and has no topics: omit --topic"
         )

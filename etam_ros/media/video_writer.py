@@ -107,8 +107,8 @@ class VideoWriter(Closing):
             av.codec.Codec(_CODEC, "w")
         except av.codec.codec.UnknownCodecError:
             raise SourceError(
-                f"cannot write {self.path}: this PyAV has no {_CODEC} encoder, expected one with "
-                "H.264: pip install --force-reinstall av, or go without the overlay video"
+                f"cannot write {self.path}: this PyAV has no {_CODEC} encoder, expected one "
+                "with H.264: pip install --force-reinstall av, or omit the overlay video"
             ) from None
         with writing(self.path):
             container = av.open(

@@ -105,7 +105,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # the readers raise a dozen types for damaged files
         reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
         raise WeightsError(
-            f"weights file {path} cannot be read ({reason}): it is damaged or no checkpoint, "
+            f"weights file {path} cannot be read ({reason}): it is damaged or not a checkpoint: "
             "download it again"
         ) from error
     state: dict[str, Tensor] = content

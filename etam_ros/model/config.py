@@ -260,8 +260,8 @@ def model_config(name: str) -> ModelConfig:
     config = any_model_config(name)
     if segments_pictures_alone(config):
         raise ConfigError(
-            f"model is {name!r}, which segments single pictures and follows nothing: use it with "
-            "`etam segment`, or name another one, as efficienttam_ti_512x512"
+            f"model is {name!r}, which segments single pictures and cannot track: use it with "
+            "`etam segment`, or choose another model, such as efficienttam_ti_512x512"
         )
     return config
 

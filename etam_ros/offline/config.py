@@ -21,28 +21,30 @@ class TrackConfig(Checked):
     )
     out: str = option(
         "",
-        "Folder for masks/, objects.csv, overlay.mp4: new or earlier.",
+        "Folder for masks/, objects.csv, overlay.mp4: a new one, or that of an earlier run.",
         required=True,
         metavar="path",
     )
     prompts: str = option(
         "",
-        "JSON file that says what to follow; see the example.",
+        "JSON file of prompts; see the example.",
         unset="none",
         metavar="path",
     )
     click: tuple[str, ...] = option(
-        (), "On an object of that frame, else of the first.", metavar=_POINT
+        (), "Click on an object, on that frame or else on the first.", metavar=_POINT
     )
-    background: tuple[str, ...] = option((), "Beside an object, to correct it.", metavar=_POINT)
-    box: tuple[str, ...] = option((), "Around an object.", metavar="[ID:]X0,Y0,X1,Y1[@FRAME]")
+    background: tuple[str, ...] = option((), "Click off an object, to correct it.", metavar=_POINT)
+    box: tuple[str, ...] = option((), "Box around an object.", metavar="[ID:]X0,Y0,X1,Y1[@FRAME]")
     everything: bool = option(
-        False, "Find everything and follow it, without a prompt.", panel="Everything"
+        False, "Find all objects and track them, without a prompt.", panel="Everything"
     )
-    pick: bool = option(
-        False, "First click on what to follow, in a window; writes prompts.json too."
+    pick: bool = option(False, "Click on the objects in a window first; also writes prompts.json.")
+    save_logits: bool = option(
+        False,
+        "Also write logits.npz, the raw output; disables hole "
+        "filling and keeps all conditioning memories.",
     )
-    save_logits: bool = option(False, "Also write logits.npz, unfilled and complete.")
     no_overlay: bool = option(False, "Write no overlay.mp4.")
     wide_ids: bool = option(
         False, "Write masks as 16-bit PNGs without colours, for ids up to 65535."
@@ -61,18 +63,18 @@ class SegmentConfig(Checked):
     image: str = option("", "Image file.", required=True)
     out: str = option(
         "",
-        "Folder for masks.png, objects.csv, overlay.png: new or earlier.",
+        "Folder for masks.png, objects.csv, overlay.png: a new one, or that of an earlier run.",
         required=True,
         metavar="path",
     )
     prompts: str = option(
-        "", "JSON file that says what is meant; see the example.", unset="none", metavar="path"
+        "", "JSON file of prompts; see the example.", unset="none", metavar="path"
     )
     click: tuple[str, ...] = option((), "On an object.", metavar="[ID:]X,Y")
     background: tuple[str, ...] = option((), "Beside an object.", metavar="[ID:]X,Y")
-    box: tuple[str, ...] = option((), "Around an object.", metavar="[ID:]X0,Y0,X1,Y1")
-    everything: bool = option(False, "Find everything, without a prompt.", panel="Everything")
-    save_logits: bool = option(False, "Also write logits.npz: what the network said.")
+    box: tuple[str, ...] = option((), "Box around an object.", metavar="[ID:]X0,Y0,X1,Y1")
+    everything: bool = option(False, "Find all objects, without a prompt.", panel="Everything")
+    save_logits: bool = option(False, "Also write logits.npz, the raw output of the network.")
 
     @property
     def folder(self) -> Path:
@@ -86,14 +88,14 @@ class ReplayConfig(BagConfig):
 
     tracker: str = option(
         "",
-        "Full name of the recorded tracker node whose prompts and frames are meant.",
+        "Full name of the recorded tracker node whose prompts and frames are used.",
         unset="the only one in the bag",
         panel="Bags",
     )
     frames: str = option(
         "all",
-        "Which frames of a bag are followed; processed: only those that the recorded tracker "
-        "processed, so that its run is repeated.",
+        "Which frames of a bag are tracked; processed: only those that the recorded tracker "
+        "processed, which repeats its run.",
         choices=("all", PROCESSED),
         panel="Bags",
     )
@@ -111,8 +113,8 @@ class BagOutputConfig(Checked):
         panel="Bags",
     )
     bag_overlay: bool = option(
-        False, "Put the overlay into that bag too, as compressed images.", panel="Bags"
+        False, "Also write the overlay to that bag, as compressed images.", panel="Bags"
     )
     bag_storage: str = option(
-        "mcap", "How that bag is stored.", choices=("mcap", "sqlite3"), panel="Bags"
+        "mcap", "Storage format of that bag.", choices=("mcap", "sqlite3"), panel="Bags"
     )

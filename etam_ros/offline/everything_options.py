@@ -24,16 +24,16 @@ def check_everything(config: SegmentConfig | TrackConfig, *of_everything: Checke
         return
     if config.prompts or config.click or config.background or config.box:
         raise ConfigError(
-            "--everything takes no prompts, got some beside it: leave out --prompts, --click, "
-            "--background and --box, or --everything"
+            "--everything takes no prompts, got some: omit --prompts, --click, --background and "
+            "--box, or --everything"
         )
     if isinstance(config, TrackConfig):
         if config.pick:
-            raise ConfigError("--pick and --everything both say what to follow: leave one out")
+            raise ConfigError("--pick and --everything both choose the objects: omit one of them")
     elif config.save_logits:
         raise ConfigError(
-            "--save-logits is for prompts: --everything keeps no logits of its many clicks; leave "
-            "out one of the two"
+            "--save-logits is for prompts, and --everything keeps no logits of its many clicks: "
+            "omit one of them"
         )
 
 
@@ -42,4 +42,4 @@ def _check_unused(configs: tuple[Checked, ...]) -> None:
     for config in configs:
         for item in fields(config):  # type: ignore[arg-type]
             if getattr(config, item.name) != item.default:
-                raise ConfigError(f"{flag_of(item)} is for --everything: add that")
+                raise ConfigError(f"{flag_of(item)} is for --everything: add --everything")

@@ -50,13 +50,13 @@ def _check(item: TimedPrompt, frame: Frame) -> None:
     """Raise PromptError where a prompt is for a video, or does not fit the picture."""
     if item.frame != 0:
         raise PromptError(
-            f"{item.place} is for {item.when}, but a picture is frame 0 alone: leave it out"
+            f"{item.place} is for {item.when}, but a picture has only frame 0: omit it"
         )
     if item.prompt.mask is not None or item.prompt.keep_previous:
         what = "keep" if item.prompt.mask is None else "mask"
         raise PromptError(
-            f"{item.place}, field {what}: nothing that a single picture takes: give all clicks on "
-            "an object, a box, or both, in one entry"
+            f"{item.place}, field {what}: not supported for a single picture: give all clicks "
+            "on an object, a box, or both, in one entry"
         )
     try:
         check_fits(item.prompt, frame)
@@ -71,5 +71,5 @@ def _check_ids(said: Sequence[TimedPrompt]) -> None:
         *_, last = (item for item in said if item.prompt.object_id == object_id)
         raise PromptError(
             f"{last.place} is one of {count} prompts for object {object_id}, expected one for "
-            "each object of a picture: say all of it in one entry"
+            "each object of a picture: combine them in one entry"
         )

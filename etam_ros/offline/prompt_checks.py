@@ -64,6 +64,6 @@ def _check_number(said: Sequence[TimedPrompt | TimedRemoval], max_objects: int) 
         if most > _MOST_OBJECTS:
             remedy = f"follow them in several runs, of up to {_MOST_OBJECTS} each"
         raise PromptError(
-            f"{first} is for one object more than max_objects, which is {max_objects}, and "
-            f"{most} are prompted: {remedy}"
+            f"{first} exceeds max_objects, which is {max_objects}; {most} objects are prompted: "
+            f"{remedy}"
         )

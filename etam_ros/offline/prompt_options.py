@@ -77,13 +77,13 @@ def prompts_from_options(
     for each in off:
         if not each.object_id and not objects:
             raise PromptError(
-                f"{each.place} takes away from an object, and there is none: start one with "
-                f"{CLICK} X,Y or {BOX} X0,Y0,X1,Y1"
+                f"{each.place} is a background click, but there is no object to correct: add "
+                f"one with {CLICK} X,Y or {BOX} X0,Y0,X1,Y1"
             )
         if not each.object_id and len(objects) != 1:
             raise PromptError(
-                f"{each.place} does not say which of {len(objects)} objects it means: "
-                f"write {BACKGROUND_CLICK} ID:{each.text}"
+                f"{each.place} does not name one of the {len(objects)} objects: write "
+                f"{BACKGROUND_CLICK} ID:{each.text}"
             )
         owned.append((each.object_id or min(objects), each))
     moments = sorted({(each.frame, number) for number, each in owned})

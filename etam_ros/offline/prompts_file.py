@@ -155,7 +155,7 @@ class _EntryReader:
         for name in renamed:
             if name not in _FIELDS:
                 raise PromptError(
-                    f"{self.place} has the field {name!r}, expected some of {', '.join(_FIELDS)}"
+                    f"{self.place} has the field {name!r}, expected only {', '.join(_FIELDS)}"
                 )
         if "object_id" not in self._entry:
             raise self._error("object_id", f"missing, expected {NEW_OBJECT}..{MAX_OBJECT_ID}")

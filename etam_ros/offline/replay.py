@@ -54,8 +54,8 @@ class ProcessedFrames(FrameSource):
     ) -> None:
         if not isinstance(source, BagSource):
             raise ConfigError(
-                f"--frames processed is for bags with results of a tracker, and {source.name} is "
-                "none"
+                f"--frames processed needs a bag with results of a tracker, which {source.name} "
+                "is not"
             )
         run = RecordedRun(source.bag.path, tracker=tracker, recover=source.recover)
         self._source = source

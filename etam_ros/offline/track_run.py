@@ -188,8 +188,8 @@ def with_ids(
             object_id = next(unused, largest_id + 1)
         if object_id > largest_id:
             raise PromptError(
-                f"{item.place}, field object_id: {object_id}, but mask pictures "
-                f"hold ids up to {largest_id}: use lower ids, or fewer{remedy}"
+                f"{item.place}, field object_id: {object_id}, but mask files hold ids up to "
+                f"{largest_id}: use lower ids, or fewer{remedy}"
             )
         numbered.append(replace(item, prompt=replace(item.prompt, object_id=object_id)))
     return numbered

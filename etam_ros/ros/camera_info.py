@@ -110,6 +110,7 @@ def _numbers(
     if not usable or (count is not None and len(numbers) != count):
         raise ConfigError(
             f"camera info {path} has no usable {name}, expected data of "
-            f"{'' if count is None else f'{count} '}numbers: calibrate again, or mend the file"
+            f"{'' if count is None else f'{count} '}numbers: calibrate again, or correct the "
+            "file"
         )
     return [float(value) for value in numbers]

@@ -63,8 +63,8 @@ class CameraModel:
         """
         if not (info.width and info.height):
             raise ConfigError(
-                f"camera_info is for a picture of {info.width} x {info.height}, expected at least "
-                "one pixel: calibrate the camera"
+                f"camera_info is for an image of {info.width} x {info.height}, expected at "
+                "least one pixel: calibrate the camera"
             )
         name, values = ("p", info.p) if rectified else ("k", info.k)
         row = len(values) // 3
@@ -119,8 +119,8 @@ class CameraModel:
             return self
         if not same_view(self.hw, hw):
             raise ConfigError(
-                f"camera_info is for a picture of {self.hw[1]} x {self.hw[0]}, the image has "
-                f"{hw[1]} x {hw[0]}, expected sides of the same ratio, at most {MOST_TIMES} times "
+                f"camera_info is for an image of {self.hw[1]} x {self.hw[0]}, the image has "
+                f"{hw[1]} x {hw[0]}, expected the same aspect ratio, at most {MOST_TIMES} times "
                 "smaller or larger: publish the camera_info of this image"
             )
         factors = (hw[0] / self.hw[0], hw[1] / self.hw[1])
@@ -198,8 +198,8 @@ def _check_distortion(name: str, distortion: NDArray[np.float64]) -> None:
     if len(distortion) not in COEFFICIENTS.get(name, ()) or not np.isfinite(distortion).all():
         known = ", ".join(COEFFICIENTS)
         raise ConfigError(
-            f"camera_info has distortion model {name!r:.40} with {len(distortion)} coefficients, "
-            f"expected one of {known} with its own number of finite ones"
+            f"camera_info has distortion model {name!r:.40} with {len(distortion)} "
+            f"coefficients, expected one of {known} with its own number of finite ones"
         )
 
 

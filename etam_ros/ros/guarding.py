@@ -225,7 +225,7 @@ def _guarded_service(
         try:
             answer = callback(request, response)
             if not isinstance(answer, kind.Response):
-                raise TypeError(f"{kind.__name__} was answered by {type(answer).__name__}")
+                raise TypeError(f"{kind.__name__} returned {type(answer).__name__}")
         except _GONE:
             raise  # nobody can be answered
         except Exception as error:

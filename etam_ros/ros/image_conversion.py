@@ -110,8 +110,8 @@ def image_from_compressed(
         stray = _STRAY_BYTES.search(line)
         if line.startswith(_OF_LIBJPEG) and not (stray and int(stray[1]) <= _HARMLESS_BYTES):
             raise ImageError(
-                f"jpeg image of {len(message.data)} bytes is torn ({line:.80}), expected the data "
-                "of one picture: look at the camera driver and the network"
+                f"jpeg image of {len(message.data)} bytes is damaged ({line:.80}), expected the "
+                "data of one image: check the camera driver and the network"
             )
         remark(f"of a jpeg image libjpeg says: {line:.200}")
     return picture
@@ -165,8 +165,9 @@ def take_plain_data(message: Image | CompressedImage) -> None:
         kind = getattr(data, "backend_type", type(data).__name__)
         reason = " ".join(str(error).split())
         raise ImageError(
-            f"image has its data in {quoted(str(kind))}, which gives no bytes ({reason:.200}), "
-            "expected an array of bytes: let the camera publish from ordinary memory"
+            f"image has its data in {quoted(str(kind))}, which cannot be read as bytes "
+            f"({reason:.200}), expected an array of bytes: let the camera publish from ordinary "
+            "memory"
         ) from error
     message.data = plain
 
@@ -242,7 +243,7 @@ def compressed_message(
     right = len(shape) == 3 and shape[2] == 3 and pixels.dtype == np.uint8
     if not right or not 0 < min(shape) <= max(shape) <= _LARGEST_JPEG:
         raise ImageError(
-            f"picture of shape {tuple(shape)} and {pixels.dtype} cannot become a JPEG, "
+            f"picture of shape {tuple(shape)} and {pixels.dtype} cannot be encoded as JPEG, "
             f"expected (H, W, 3) uint8 of up to {_LARGEST_JPEG} pixels a side"
         )
     bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)

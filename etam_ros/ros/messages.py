@@ -215,7 +215,7 @@ def check_prompt_frame(header: Header, newest: Header | None) -> Header:
         raise PromptError("no image has been processed yet: send the prompt after the first one")
     if header.frame_id and header.frame_id != newest.frame_id:
         raise PromptError(
-            f"prompt is in frame {header.frame_id!r:.80}, expected {newest.frame_id!r:.80} as the "
-            "image has, or an empty frame_id"
+            f"prompt is in frame {header.frame_id!r:.80}, expected {newest.frame_id!r:.80} like "
+            "the image, or an empty frame_id"
         )
     return newest

@@ -201,8 +201,8 @@ class NodeParameters(Generic[S]):
         for name, value in changes.items():
             if not self._options[name][1].live and value != self._values[name]:
                 raise ConfigError(
-                    f"{name} is {self._values[name]!r} and was to become {value!r}, but the node "
-                    "is configured with it: deactivate and clean up the node first"
+                    f"{name} is {self._values[name]!r} and cannot be set to {value!r} while the "
+                    "node is configured: deactivate and clean up the node first"
                 )
 
 

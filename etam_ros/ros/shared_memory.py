@@ -110,7 +110,9 @@ def _owner_is_dead(lock: Path) -> Iterator[None]:
     try:
         status = os.fstat(opened)
         if status.st_uid != os.getuid() or time.time() - status.st_ctime < _SETTLED_S:
-            raise PermissionError(f"{lock} is another user's, or too young to be sure")
+            raise PermissionError(
+                f"{lock} belongs to another user, or is too recent to be removed safely"
+            )
         fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     finally:

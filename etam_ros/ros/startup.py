@@ -62,8 +62,8 @@ def init(rclpy: Any, ros_arguments: Sequence[str]) -> None:
         raise ConfigError(refusal(str(error))) from error
     if strangers:
         raise ConfigError(
-            f"arguments are {' '.join(strangers)!r}, expected ROS's own alone: parameters and "
-            "topics go behind --ros-args, as -p NAME:=VALUE and -r NAME:=TOPIC"
+            f"arguments are {' '.join(strangers)!r}, expected only ROS arguments: put "
+            "parameters and topics after --ros-args, as -p NAME:=VALUE and -r NAME:=TOPIC"
         )
 
 
@@ -104,8 +104,8 @@ def check_log_folder(environment: Mapping[str, str]) -> None:
     folder = Path(told or f"{home}/log").expanduser()
     if not (told or environment.get("ROS_HOME") or environment.get("HOME")):
         raise ConfigError(
-            "there is no HOME to keep the log of ROS in, expected a folder that can be written: "
-            "set ROS_LOG_DIR to one, such as /tmp/ros_log"
+            "HOME is not set, so ROS has no folder for its log, expected a writable folder: set "
+            "ROS_LOG_DIR to one, such as /tmp/ros_log"
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -113,6 +113,6 @@ def check_log_folder(environment: Mapping[str, str]) -> None:
             raise PermissionError("Permission denied")
     except OSError as error:
         raise ConfigError(
-            f"the log of ROS cannot be written to {folder} ({error.strerror or error}), expected "
-            "a folder that can be written: set ROS_LOG_DIR to one, such as /tmp/ros_log"
+            f"the log of ROS cannot be written to {folder} ({error.strerror or error}), "
+            "expected a writable folder: set ROS_LOG_DIR to one, such as /tmp/ros_log"
         ) from error

@@ -93,8 +93,8 @@ class Backend(ABC):
             )
         if request.target and not self.aims:
             raise BackendError(
-                f"target is {request.target}, but {self.name} builds for the machine it runs on "
-                "alone: leave --target out, or use tensorrt_rtx"
+                f"target is {request.target}, but {self.name} builds only for the machine it "
+                "runs on: omit --target, or use tensorrt_rtx"
             )
         self.request, self.source = request, source
         self.precision = self.choose_precision(request.precision, request.device)
@@ -126,8 +126,8 @@ class Backend(ABC):
             return choices[0]
         if precision not in choices:
             raise BackendError(
-                f"precision is {precision}, which {cls.name} does not compute here: "
-                f"use {' or '.join(choices)}"
+                f"precision is {precision}, which {cls.name} does not support here: use "
+                f"{' or '.join(choices)}"
             )
         return precision
 

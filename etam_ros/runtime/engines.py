@@ -63,8 +63,9 @@ def open_engine(
     if failures:
         stages.close()
         raise BackendError(
-            f"{stages.name} is refused, it is off: {'; '.join(failures[:3])}: use another "
-            f"precision or backend (`etam verify` with the same options shows all numbers)"
+            f"{stages.name} is refused, its results deviate from PyTorch: "
+            f"{'; '.join(failures[:3])}: use another precision or backend (`etam verify` with "
+            "the same options shows all numbers)"
         )
     return stages
 

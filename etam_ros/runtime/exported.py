@@ -140,9 +140,9 @@ def engine_folder(engine_dir: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: ~ of no such user
         raise BackendError(
-            f"engine_dir {folder!s:.200} cannot be made "
-            f"({getattr(error, 'strerror', None) or error}): name a folder that can be "
-            "written with --engine-dir (parameter `engine_dir` of the node)"
+            f"engine_dir {folder!s:.200} cannot be created "
+            f"({getattr(error, 'strerror', None) or error}): choose a writable folder with "
+            "--engine-dir (parameter `engine_dir` of the node)"
         ) from error
     return folder
 
@@ -215,16 +215,16 @@ def write_export(
                 return found
             make_folder(folder, fill)
     except OSError as error:
-        room = "free space there, or " if is_full(error) else ""
+        room = "free some space there, or " if is_full(error) else ""
         raise BackendError(
             f"export of {key.model} cannot be written to {folder} "
-            f"({error.strerror or error}): {room}name another folder with --engine-dir"
+            f"({error.strerror or error}): {room}choose another folder with --engine-dir"
         ) from error
     made = find_export(engine_dir, key)
     if made is None:
         raise BackendError(
-            f"export of {key.model} in {folder} is not what was written a moment ago: look after "
-            "that disk, or name another folder with --engine-dir"
+            f"export of {key.model} in {folder} differs from what was just written: check that "
+            "disk, or choose another folder with --engine-dir"
         )
     return made
 

@@ -236,8 +236,8 @@ class Stages(ABC):
             check("decode_mask", "mask_logits", mask_logits, (batch, 1, side, side))
         if len(skips) != sizes.skip_levels:
             raise StageError(
-                f"stage decode_mask got {len(skips)} skips, expected the {sizes.skip_levels} that "
-                "encode_image gave of the frame"
+                f"stage decode_mask got {len(skips)} skips, expected the {sizes.skip_levels} "
+                "that encode_image returned for the frame"
             )
         for skip, shape in zip(skips, sizes.skip_shapes, strict=True):
             check("decode_mask", "skips", skip, shape)

@@ -1,4 +1,4 @@
-"""What a model says of single pictures, whichever it is.
+"""The results of a model on single pictures, in the same form for every model.
 
 Letters: H, W height and width of the picture in pixels; K masks of a prompt, g their side; M masks
 of several clicks.
@@ -19,18 +19,18 @@ from etam_ros.records import Frame, Prompt
 
 @dataclass(frozen=True, eq=False)
 class SegmentedObject:
-    """The answer to one prompt.
+    """The result for one prompt.
 
     Attributes:
-        mask: (H, W) bool, the mask that the model chose; empty where it sees no object.
-        iou_score: the model's own estimate of its quality; of EfficientSAM not bounded, usually
-            0..1.
+        mask: (H, W) bool, the mask that the model chose; all False if it sees no object.
+        iou_score: the model's own estimate of the mask's IoU; for EfficientSAM unbounded, usually
+            in 0..1.
         object_score_logit: presence before the sigmoid, <= 0 is absent; None for models that do
-            not judge it.
-        mask_logits: (K, g, g) float32, the masks that it chose among, in its own order and as
-            the decoder gave them: 3 of EfficientSAM, 4 of EfficientTAM and SAM 2, 1 of models
-            that answer once.
-        iou_scores: (K,) float32, the estimates of all of them.
+            not estimate it.
+        mask_logits: (K, g, g) float32, the candidate masks in the model's own order, as the
+            decoder returned them: 3 for EfficientSAM, 4 for EfficientTAM and SAM 2, 1 for models
+            with a single answer.
+        iou_scores: (K,) float32, the estimates for all candidates.
     """
 
     mask: NDArray[np.bool_] = field(repr=False)

@@ -1,4 +1,4 @@
-"""Segment single pictures by clicks and boxes, with whatever model."""
+"""Segment single pictures by clicks and boxes, with any model."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from etam_ros.transforms import one_thread
 
 
 class Segmenter:
-    """Segment objects in one picture after the other; a context manager that closes its stages.
+    """Segment objects in single pictures; a context manager that closes its stages.
 
-    All prompts of a picture share its encoding, and no answer depends on another. One thread at a
-    time calls it.
+    All prompts of a picture share its encoding, and their results are independent. Not
+    thread-safe: one thread at a time may call it.
 
     Args:
-        stages: what the network runs on, from `open_stages`; `open_segmenter` also opens models
-            for single pictures alone.
+        stages: the stages of a network, from `open_stages`; `open_segmenter` also opens models
+            that only segment single pictures.
 
     Example::
 
@@ -67,7 +67,7 @@ class Segmenter:
         """Encode the next picture, (H, W, 3) uint8 RGB of any size.
 
         Raises:
-            ImageError: it is something else.
+            ImageError: the array has another shape or type.
         """
         frame = Frame(image)
         self._frame = None
@@ -82,10 +82,10 @@ class Segmenter:
 
         Args:
             prompts: clicks, a box, or both, each for one object, in pixels of the picture. Their
-                ids, labels and stamps change nothing.
+                ids, labels and stamps are ignored.
 
         Returns:
-            an answer for each prompt, in their order.
+            one result per prompt, in the same order.
 
         Raises:
             PromptError: there is no picture yet, or a prompt does not fit it or the model.
@@ -94,7 +94,8 @@ class Segmenter:
         for prompt in prompts:
             if prompt.mask is not None:
                 raise PromptError(
-                    "prompt is a mask, which single pictures do not take: give clicks or a box"
+                    "prompt is a mask, expected clicks or a box for a single picture: give one "
+                    "of these"
                 )
             check_fits(prompt, frame)
         return self._model.segment(prompts) if prompts else []
@@ -105,14 +106,14 @@ class Segmenter:
         *,
         on_progress: Callable[[int, int | None], None] = lambda *_: None,
     ) -> list[FoundMask]:
-        """Find everything in the newest picture, by a grid of clicks that share its encoding.
+        """Find all objects in the newest picture, with a grid of clicks that share its encoding.
 
         Args:
             config: the grid, and which masks are kept.
-            on_progress: told how many clicks are answered, and how many there are.
+            on_progress: called with the number of finished clicks and their total number.
 
         Returns:
-            each thing once, the largest first; parts of things are things, too.
+            each object once, the largest first; parts of objects may be objects, too.
 
         Raises:
             PromptError: there is no picture yet.
@@ -126,14 +127,14 @@ class Segmenter:
         return search.found()
 
     def search(self, image: NDArray[np.uint8], config: EverythingConfig) -> Search:
-        """Begin to find everything in a picture, which becomes the newest one.
+        """Start to find all objects in a picture, which becomes the newest one.
 
         Args:
             image: (H, W, 3) uint8 RGB.
             config: the grid, and which masks are kept.
 
         Returns:
-            what is advanced step by step; meanwhile nothing else may be asked of the segmenter.
+            a search to be advanced step by step; until it ends, do not call the segmenter.
         """
         self._frame = None
         return Search(self._model, Frame(image), config, encoded=False)
@@ -145,7 +146,7 @@ class Segmenter:
             PromptError: there is none.
         """
         if self._frame is None:
-            raise PromptError("there is no picture to segment: call set_image first")
+            raise PromptError("there is no picture to segment, expected one: call set_image first")
         return self._frame
 
     def close(self) -> None:
@@ -175,7 +176,7 @@ def open_segmenter(
     build_engines: bool = True,
     on_step: OnStep | None = None,
 ) -> Segmenter:
-    """Load any model for single pictures: those that follow objects, and EfficientSAM.
+    """Load any model for single pictures: a tracking model or EfficientSAM.
 
     Args:
         model, weights, backend, precision, device, engine_dir, build_engines, on_step: as of

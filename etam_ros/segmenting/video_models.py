@@ -58,7 +58,7 @@ class VideoModelPictures:
         for prompt in prompts:
             if prompt.box is None and FOREGROUND not in prompt.point_labels:
                 raise PromptError(
-                    "prompt has background points alone, expected a click on an object, or a box"
+                    "prompt has only background points, expected a click on an object, or a box"
                 )
         return [
             self._answered(*self._steps.segment(prompt, self._encoded, self._config))

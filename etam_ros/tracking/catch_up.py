@@ -148,7 +148,8 @@ def as_of(
     if states[0].tracked.started_here:
         return None
     raise PromptError(
-        f"prompt is for the frame of {in_s(stamp_ns)}, but what object {tracked.object_id} "
-        f"remembered then is gone, and kept from {in_s(states[0].mark.stamp_ns)} on: prompt a "
-        "newer frame, follow fewer objects, or raise history.seconds and history.max_mib"
+        f"prompt is for the frame of {in_s(stamp_ns)}, but the memories of object "
+        f"{tracked.object_id} at that time are gone, kept are those from "
+        f"{in_s(states[0].mark.stamp_ns)} on: prompt a newer frame, track fewer objects, or "
+        "raise history.seconds and history.max_mib"
     )

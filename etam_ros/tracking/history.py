@@ -33,18 +33,18 @@ class HistoryEntry:
 
 
 class History:
-    """Keeps frames until they are too old or too many; converts none until it is asked for.
+    """Keeps recent frames, within limits of time and memory, and decodes one only when needed.
 
-    Whoever receives frames adds all of them as they come, also those that the tracker never gets
-    to see; the frames that are stepped are found among them by their stamps. Where nobody adds
-    any, `Tracker.step` keeps its frames, without copying them. Any thread may call.
+    The receiver of the frames adds all of them, including those that the tracker never
+    processes; processed frames are matched to them by their stamps. If nobody adds frames,
+    `Tracker.step` adds its own, without copying them. Any thread may call.
 
-    A frame that comes late finds its place among the others, and one that repeats a stamp takes
-    the place of that one. Where time goes back, as in a bag that loops, the first frame takes the
-    place of all that are not older than itself. Frames without stamps are not kept.
+    A frame that arrives late is put in its place by stamp, and one that repeats a stamp replaces
+    the earlier one. When stamps go back, as in a looping bag, the first such frame replaces all
+    frames that are not older than itself. Frames without stamps are not kept.
 
     Args:
-        config: how much is kept; may be replaced at any time, and counts from the next frame on.
+        config: how much is kept; may be replaced at any time, and applies from the next frame on.
 
     Example:
         history = History(HistoryConfig(seconds=1.0))
@@ -66,7 +66,7 @@ class History:
 
     @property
     def size_bytes(self) -> int:
-        """What the kept frames take."""
+        """Memory used by the kept frames, in bytes."""
         return self._size_bytes
 
     def add(self, stamp_ns: int, size_bytes: int, read: Callable[[], Frame]) -> None:
@@ -74,20 +74,20 @@ class History:
 
         Args:
             stamp_ns: its stamp; 0: it has none, and is not kept.
-            size_bytes: of what `read` holds on to; a frame larger than the bound is not kept.
-            read: makes the picture, in the tracker's thread; raises ImageError if it cannot.
+            size_bytes: memory that `read` refers to; a frame larger than the limit is not kept.
+            read: decodes the image, in the tracker's thread; raises ImageError if it cannot.
         """
         self._is_fed = True
         self._keep(HistoryEntry(stamp_ns, size_bytes, read))
 
     def add_stepped(self, frame: Frame) -> None:
-        """Keep a frame that was stepped, unless frames are added as they are received."""
+        """Keep a frame that was processed, unless frames are added as they are received."""
         if not self._is_fed:
             self._keep(HistoryEntry(frame.stamp_ns, frame.image.nbytes, lambda: frame))
 
     @contextmanager
     def holding(self, frame: Frame) -> Iterator[None]:
-        """Keep a frame whatever comes, and those after it longer, within the same bytes.
+        """Keep a frame unconditionally, and those after it for longer, within the same memory.
 
         Args:
             frame: that will be prompted later; it has a stamp.
@@ -99,7 +99,7 @@ class History:
             self._held = None
 
     def clear(self) -> None:
-        """Forget all frames, for instance when the camera is another one from now on."""
+        """Forget all frames, for instance when the camera changes."""
         with self._lock:
             self._entries.clear()
             self._size_bytes = 0
@@ -114,7 +114,7 @@ class History:
         return [entry for entry in self._kept() if after_ns < entry.stamp_ns < before_ns]
 
     def find(self, stamp_ns: int, newest_ns: int) -> HistoryEntry | None:
-        """The frame that a prompt is for: that of its stamp, else the nearest within tolerance.
+        """The frame that a prompt applies to: that of its stamp, else the nearest one tolerated.
 
         Args:
             stamp_ns: of the prompt.

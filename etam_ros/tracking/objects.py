@@ -235,7 +235,7 @@ class ObjectTable:
         """
         if len(self.objects) >= max_objects:
             raise ObjectError(
-                f"{len(self.objects)} objects are followed and tracker.max_objects is "
+                f"{len(self.objects)} objects are tracked already and tracker.max_objects is "
                 f"{max_objects}: remove one first, or raise the limit"
             )
         if wanted != NEW_OBJECT:
@@ -243,7 +243,7 @@ class ObjectTable:
         used = self.retired.union(self.ids)
         unused = next((each for each in range(1, MAX_OBJECT_ID + 1) if each not in used), None)
         if unused is None:
-            raise ObjectError(f"all ids up to {MAX_OBJECT_ID} were used: reset to start again")
+            raise ObjectError(f"all ids up to {MAX_OBJECT_ID} are used up: reset the tracker")
         return unused
 
     def with_object(self, tracked: TrackedObject) -> ObjectTable:

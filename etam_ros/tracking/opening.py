@@ -19,22 +19,22 @@ def open_stages(
     build_engines: bool = True,
     on_step: OnStep | None = None,
 ) -> Stages:
-    """Load a model and get it ready to run.
+    """Load a model and prepare it to run.
 
     Args:
         model: name of a configuration.
         weights: path of a .pt, .pth or .safetensors file; random:SEED for tests; empty for the
-            model's own downloaded weights.
-        backend: auto, torch, onnx, openvino, tensorrt or tensorrt_rtx. auto is the fastest on the
-            device whose engine was built (`etam build`) and passed the parity gate, else torch,
-            which on CUDA is captured into graphs.
-        precision: auto, fp32, bf16 or fp16; auto is what is fast: bf16 with OpenVINO on a CPU
-            that has it, fp32 otherwise on a CPU; fp16 with TensorRT, bf16 with torch on CUDA.
-        device: auto, cpu or cuda; auto is CUDA where there is one.
-        engine_dir: folder of the engines; empty: `engines/` of a source checkout, else the
+            model's own installed weights.
+        backend: auto, torch, onnx, openvino, tensorrt or tensorrt_rtx. auto is the fastest one
+            whose engine was built (`etam build`) and passed the parity gate, otherwise torch,
+            which on CUDA uses CUDA graphs.
+        precision: auto, fp32, bf16 or fp16; auto is the fastest: on a CPU bf16 with OpenVINO if
+            the CPU supports it, otherwise fp32; on CUDA fp16 with TensorRT, bf16 with torch.
+        device: auto, cpu or cuda; auto is CUDA if there is a CUDA device.
+        engine_dir: folder of the engines; empty: `engines/` of a source checkout, otherwise the
             user's cache.
-        build_engines: export and judge a model whose engine is not there yet; False refuses.
-        on_step: is told what is being done when that takes time.
+        build_engines: build and check a missing engine; False raises instead.
+        on_step: called with a description of each step that takes time.
 
     Returns:
         the stages, a context manager.

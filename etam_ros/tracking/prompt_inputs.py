@@ -109,7 +109,7 @@ def take_mask(stages: Stages, encoded: EncodedImage, mask: NDArray[np.bool_]) ->
     target = mask_to_network(mask, sizes.image_size, stages.device)  # (1, 1, S, S)
     if not target.any():
         raise PromptError(
-            f"prompt mask of {int(mask.sum())} pixels vanishes at the network's "
+            f"prompt mask of {int(mask.sum())} pixels is too small for the network's "
             f"{sizes.image_size} x {sizes.image_size}: prompt a larger region, or click"
         )
     stride = constants.mask_prompt_weight.shape[-1]
@@ -139,8 +139,8 @@ def check_starts(prompt: Prompt, object_id: int) -> None:
     """
     if prompt.mask is None and prompt.box is None and FOREGROUND not in prompt.point_labels:
         raise PromptError(
-            f"prompt has background points alone and would start object {object_id}, expected a "
-            "click on it, a box or a mask first: name an object that there is, or click on it"
+            f"prompt has only background points and would add object {object_id}, expected a "
+            "click on it, a box or a mask first: name an existing object, or click on it"
         )
 
 
@@ -161,7 +161,7 @@ def check_fits(prompt: Prompt, frame: Frame) -> None:
         x_min, y_min, x_max, y_max = prompt.box
         if x_min < -0.5 or y_min < -0.5 or x_max > width or y_max > height:
             raise PromptError(
-                f"box ({x_min:g}, {y_min:g}, {x_max:g}, {y_max:g}) leaves the frame of "
+                f"box ({x_min:g}, {y_min:g}, {x_max:g}, {y_max:g}) extends beyond the frame of "
                 f"{width} x {height} pixels: clip it to the frame"
             )
     if prompt.mask is not None:

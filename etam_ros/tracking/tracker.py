@@ -26,16 +26,16 @@ from etam_ros.transforms import one_thread
 
 
 class Tracker:
-    """Follow objects through a stream of frames.
+    """Track objects through a stream of frames.
 
-    One thread at a time calls it. A call that raises leaves the tracker exactly as it was; what
-    finds no memory on the device raises DeviceMemoryError.
+    Not thread-safe: one thread at a time may call it. A call that raises leaves the tracker
+    exactly as it was; if the device runs out of memory, DeviceMemoryError is raised.
 
     Args:
-        stages: what the network runs on.
-        config: how to remember and what to give out.
-        history: past frames, which can then be prompted too; else the newest frame alone can.
-        postprocessor: what loads pictures and draws masks; by default what suits the device.
+        stages: the stages of the network, from `open_stages`.
+        config: limits of the memory bank, and how results are computed.
+        history: past frames that can be prompted; without it only the newest frame can.
+        postprocessor: loads images and draws masks; by default one that suits the device.
 
     Example:
         with open_stages(weights="efficienttam_ti_512x512.pt") as stages:
@@ -67,32 +67,32 @@ class Tracker:
 
     @property
     def object_ids(self) -> tuple[int, ...]:
-        """Ids of the objects that are followed, in the order in which they were added.
+        """Ids of the tracked objects, in the order in which they were added.
 
-        New ones that still catch up come last; they are in no result yet.
+        New ones that are still catching up come last; they are not in a result yet.
         """
         return self._state.everyone.ids
 
     @property
     def catching_up_ids(self) -> set[int]:
-        """Ids of the objects that are on their way from a past frame, new or corrected there."""
+        """Ids of the objects that are catching up from a past frame, new or corrected there."""
         return self._state.catching_up_ids
 
     @property
     def is_behind(self) -> bool:
-        """Whether `catch_up` has something to do before the next frame comes."""
+        """Whether `catch_up` has work to do before the next frame arrives."""
         return self._state.next_group(self._history) is not None
 
     @memory_errors_in_words()
     @torch.inference_mode()
     @one_thread()
     def step(self, frame: Frame, *, catch_up: bool = True) -> FrameResult:
-        """Follow every object onto the next frame.
+        """Track every object to the next frame.
 
         Args:
             frame: any size; it may change from frame to frame.
-            catch_up: as if `catch_up` was called before. Whoever calls it between frames, where
-                no result waits for it, says False.
+            catch_up: first call `catch_up` once. Use False if you call `catch_up` yourself
+                between frames, where it does not delay a result.
 
         Returns:
             the state of every object, in this frame's pixels.
@@ -118,13 +118,13 @@ class Tracker:
     @torch.inference_mode()
     @one_thread()
     def catch_up(self) -> bool:
-        """Take objects that were prompted on a past frame one frame nearer to the newest.
+        """Advance objects that were prompted on a past frame by one frame towards the newest.
 
-        Objects that were prompted on the same frame go together, and one such group after the
-        other. Those that arrive are in `result` from then on.
+        Objects that were prompted on the same frame advance together, one such group after
+        another. Those that have caught up are in `result` from then on.
 
         Returns:
-            whether there is more to do before the next frame comes.
+            whether there is more to do before the next frame arrives.
         """
         self._state = self._nearer(self._state)
         return self.is_behind
@@ -133,17 +133,17 @@ class Tracker:
     @torch.inference_mode()
     @one_thread()
     def result_at(self, stamp_ns: int) -> FrameResult:
-        """What the objects were on the frame that a prompt of this stamp is for.
+        """The state of the objects on the frame that a prompt with this stamp would apply to.
 
-        Objects that had not started by then are left out. Where that frame was never stepped, the
-        others are as of the one before it.
+        Objects that were added later are left out. If that frame was never processed, the
+        states are those of the frame before it.
 
         Args:
-            stamp_ns: of a prompt; 0: the newest frame.
+            stamp_ns: stamp of a prompt; 0: the newest frame.
 
         Raises:
-            PromptError: no frame was stepped yet, there is no frame of that stamp, or what an
-                object was on it is not kept any more.
+            PromptError: no frame was processed yet, there is no frame with that stamp, or the
+                state of an object on it is no longer stored.
             ImageError: the past frame cannot be read.
         """
         state = self._state
@@ -165,18 +165,18 @@ class Tracker:
     @torch.inference_mode()
     @one_thread()
     def add_prompt(self, prompt: Prompt) -> ObjectState:
-        """Start an object, or refine one, on the newest frame or on the past one of the stamp.
+        """Add or refine an object, on the newest frame or on the past frame with the stamp.
 
-        What an object remembered after a past frame is replaced. It catches up from there, see
-        `catch_up`; until it has, results are those without the prompt.
+        Memories of the object after a past frame are replaced. It catches up from there (see
+        `catch_up`); until it has, results are those without the prompt.
 
         Returns:
-            the object's state on the frame that was prompted, with its stamp; `result` holds it
-            too if that is the newest.
+            the object's state on the prompted frame, with that frame's stamp; if it is the
+            newest frame, `result` contains it too.
 
         Raises:
-            PromptError: no frame was stepped yet, there is no frame of that stamp, or the prompt
-                does not fit the frame.
+            PromptError: no frame was processed yet, there is no frame with that stamp, or the
+                prompt does not fit the frame.
             ObjectError: the id is refused, or there are too many objects.
             ImageError: the past frame cannot be read.
         """
@@ -219,7 +219,7 @@ class Tracker:
     @torch.inference_mode()
     @one_thread()
     def remove(self, object_id: int) -> None:
-        """Stop following an object; its id is not used again until `reset`.
+        """Stop tracking an object; its id is not used again until `reset`.
 
         Raises:
             ObjectError: there is no such object.
@@ -234,7 +234,7 @@ class Tracker:
     def reset(self) -> None:
         """Forget all objects and all ids; the newest frame can still be prompted.
 
-        Frames are counted on: `frame_number` stays unique in a tracker's life.
+        `frame_number` is not reset, so it stays unique during the life of a tracker.
         """
         state = self._state
         self._go_on_with(TrackerState(current=state.current, batch=state.batch))

@@ -196,8 +196,8 @@ def _step_seconds(
         torch.cuda.empty_cache()
     if not found:
         raise TrainingError(
-            f"there is no memory for a step of {sizes[0]} clips: try fewer with --sizes, or "
-            "smaller pictures with --largest"
+            f"there is not enough memory for a step of {sizes[0]} clips: try fewer with "
+            "--sizes, or smaller pictures with --largest"
         )
     return found
 

@@ -27,13 +27,13 @@ count: Final = partial(option, minimum=1, maximum=10**9)
 # What training and pretraining are told alike.
 data_folders: Final = partial(option, (), metavar="path")
 run_folder: Final = partial(
-    option, description="Folder of the run; a run that is there goes on.", metavar="path"
+    option, description="Folder of the run; an existing run is resumed.", metavar="path"
 )
-steps_in_all: Final = partial(count, description="Steps of the whole run.")
+steps_in_all: Final = partial(count, description="Steps of the complete run.")
 stop_after: Final = partial(
     option,
     0.0,
-    "Stop after so many minutes, ready to go on; 0 runs to the end.",
+    "Stop after this many minutes, resumable; 0 runs to the end.",
     minimum=0.0,
     maximum=1e6,
 )
@@ -48,12 +48,12 @@ largest_gradient: Final = partial(
 arithmetic: Final = partial(
     option,
     "auto",
-    "Arithmetic; auto is bf16 where that is fast, else fp32.",
+    "Arithmetic; auto is bf16 where it is fast, otherwise fp32.",
     choices=TRAINING_PRECISIONS,
     panel=MACHINE,
 )
 training_device: Final = partial(
-    option, "auto", "Where it trains.", choices=DEVICES, panel=MACHINE
+    option, "auto", "Device to train on.", choices=DEVICES, panel=MACHINE
 )
 log_period: Final = partial(count, 50, "Steps between lines of log.csv.", panel=MACHINE)
 
@@ -63,16 +63,16 @@ class TrainingConfig(Checked):
     """A training run."""
 
     data: tuple[str, ...] = data_folders(
-        "Sequences in DAVIS layout, images/ with masks/, a labelled bag, videos, photographs or a "
-        "packed .npz; may be given several times.",
-        unset="made-up clips",
+        "Sequences in DAVIS layout, images/ with masks/, a labelled bag, videos, photographs or "
+        "a packed .npz; can be repeated.",
+        unset="generated clips",
     )
-    recover: bool = option(False, "Read what can be read of a damaged bag.")
+    recover: bool = option(False, "Read whatever is readable of a damaged bag.")
     out: str = run_folder("training")
     init: str = option(
         "",
-        "Begin from a model's weights (its name), a weights file, an encoder of `etam pretrain` "
-        "or of EfficientSAM, or another run's folder.",
+        "Initial weights: the name of a model, a weights file, an encoder of `etam pretrain` or "
+        "of EfficientSAM, or the folder of another run.",
         unset="from scratch",
     )
     model: str = option("", "Name of the model.", unset=f"that of --init, or {DEFAULT_MODEL}")
@@ -83,58 +83,59 @@ class TrainingConfig(Checked):
     )
     largest: int = option(
         0,
-        "Each step has a side from --size up to this one, by 32 pixels.",
+        "Sides of the pictures vary between steps from --size up to this, in steps of 32 pixels.",
         unset="--size",
         minimum=0,
         maximum=2048,
         panel=CLIPS,
     )
-    frames: int = count(4, "Frames of a clip; 1 trains on stills.", maximum=64, panel=CLIPS)
+    frames: int = count(4, "Frames per clip; 1 trains on single frames.", maximum=64, panel=CLIPS)
     stills: float = share(
         0.0,
-        "Share of steps on single frames, as many as the clips of a step have: they teach clicks "
-        "and boxes.",
+        "Share of steps that consist of single frames, as many as the clips of a step have; "
+        "they train the response to clicks and boxes.",
         panel=CLIPS,
     )
     stretch: int = count(
         1,
-        "The frames are cut out of clips this many times as long: things move less between them, "
-        "and fewer disappear.",
+        "The frames are taken from clips this many times as long: objects move less between "
+        "them, and fewer disappear.",
         maximum=64,
         panel=CLIPS,
     )
-    batch: int = count(8, "Clips of a step on each process.", maximum=4096, panel=CLIPS)
-    objects: int = count(2, "Objects of a clip; few are prompted twice.", maximum=64, panel=CLIPS)
+    batch: int = count(8, "Clips per step and process.", maximum=4096, panel=CLIPS)
+    objects: int = count(2, "Objects per clip.", maximum=64, panel=CLIPS)
     smallest: float = share(
         0.002,
-        "Share of the picture that an object covers where it is first prompted, at least.",
+        "Smallest share of the picture that an object must cover on its first prompted frame.",
         panel=CLIPS,
     )
     schedule: str = option(
         "steps",
-        "What the learning rate falls by: it is lowest when --steps are done, or when --minutes "
+        "Schedule of the learning rate: it is lowest when --steps are done, or when --minutes "
         "are over.",
         choices=SCHEDULES,
         panel=LEARNING,
     )
     reuse: int = count(
         1,
-        "Times that each clip is learned from, each time under other prompts: for GPUs that learn "
-        "faster than clips are made.",
+        "How many times each clip is used, each time with other prompts: for GPUs that train "
+        "faster than clips are generated.",
         maximum=64,
         panel=CLIPS,
     )
     optimizer: str = option(
         "adamw",
-        "adamw as in the papers, or muon for the matrices, which learns more from as many steps.",
+        "adamw as in the papers, or muon for the matrices, which learns more in the same number "
+        "of steps.",
         choices=OPTIMIZERS,
         panel=LEARNING,
     )
     lr: float = learning_rate(5e-4, panel=LEARNING)
     layer_decay: float = share(
         0.0,
-        "Learning rate of each ViT block over the next one's.",
-        unset=f"{FINE_TUNING_LAYER_DECAY} with --init, else 1",
+        "Ratio of the learning rate of each ViT block to that of the next.",
+        unset=f"{FINE_TUNING_LAYER_DECAY} with --init, otherwise 1",
         panel=LEARNING,
     )
     weight_decay: float = decay_of_weights(panel=LEARNING)
@@ -143,28 +144,33 @@ class TrainingConfig(Checked):
     clip: float = largest_gradient(panel=LEARNING)
     bce_share: float = share(
         0.33,
-        "First share of the run with cross-entropy in place of focal loss; 0 suits fine-tuning.",
+        "Share of the run, from its start, that uses cross-entropy instead of focal loss; use 0 "
+        "for fine-tuning.",
         panel=LEARNING,
     )
     taught_presence: float = share(
         0.33,
-        "First share of the run in which memories go by true and not by predicted presence; 0 "
-        "suits fine-tuning.",
+        "Share of the run, from its start, in which memories depend on true and not on "
+        "predicted presence; use 0 for fine-tuning.",
         panel=LEARNING,
     )
-    mask_prompts: float = share(0.5, "Share of first prompts: masks.", panel=PROMPTS)
+    mask_prompts: float = share(0.5, "Share of masks among first prompts.", panel=PROMPTS)
     click_prompts: float = share(
-        0.25, "Share of first prompts: clicks; boxes are the rest.", panel=PROMPTS
+        0.25, "Share of clicks among first prompts; the rest are boxes.", panel=PROMPTS
     )
     corrections: float = share(0.3, "Share of steps that correct the first frame.", panel=PROMPTS)
     second_prompts: float = share(0.3, "Share of steps that correct a later frame.", panel=PROMPTS)
-    max_clicks: int = count(3, "Most correction clicks on a frame.", maximum=16, panel=PROMPTS)
+    max_clicks: int = count(
+        3, "Largest number of correction clicks on a frame.", maximum=16, panel=PROMPTS
+    )
     truth_clicks: float = share(
-        0.1, "Share of correction clicks from the truth, not the error.", panel=PROMPTS
+        0.1,
+        "Share of correction clicks drawn from the ground truth instead of the error.",
+        panel=PROMPTS,
     )
     mask_corruption: float = share(
         0.25,
-        "Share of carried masks that are disturbed, for models that carry them.",
+        "Share of carried masks that are corrupted, for models that carry masks.",
         panel=PROMPTS,
     )
     seed: int = option(
@@ -172,13 +178,13 @@ class TrainingConfig(Checked):
     )
     workers: int = option(
         1,
-        "Processes that make clips; 0 makes them in between.",
+        "Processes that generate clips; 0 generates them in the training process.",
         minimum=0,
         maximum=1024,
         panel=MACHINE,
     )
     threads: int = option(
-        0, "Threads of PyTorch.", unset="its own number", minimum=0, maximum=1024, panel=MACHINE
+        0, "Threads of PyTorch.", unset="PyTorch's default", minimum=0, maximum=1024, panel=MACHINE
     )
     precision: str = arithmetic()
     device: str = training_device()
@@ -196,9 +202,9 @@ class TrainingConfig(Checked):
                 "or 0 for one size"
             )
         if self.schedule == "minutes" and not self.minutes:
-            raise ConfigError("schedule is minutes and minutes is 0, expected how many there are")
+            raise ConfigError("schedule is minutes and minutes is 0, expected a number of minutes")
         if self.mask_prompts + self.click_prompts > 1.0 + 1e-9:
             raise ConfigError(
-                f"mask_prompts {self.mask_prompts:g} and click_prompts {self.click_prompts:g} are "
-                "more than 1 together, expected shares of which boxes are the rest"
+                f"mask_prompts {self.mask_prompts:g} and click_prompts {self.click_prompts:g} "
+                "add up to more than 1, expected shares whose rest are boxes"
             )

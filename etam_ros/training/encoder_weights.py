@@ -72,8 +72,9 @@ def fill_encoder(network: EfficientTAM, weights: Mapping[str, Tensor], source: s
     config = network.config
     if not isinstance(network.image_encoder, ImageEncoder):
         raise WeightsError(
-            f"{source} holds a plain ViT, and the image encoder of {config.name} is Hiera: begin "
-            "from weights of SAM 2, or take a --model with a plain ViT, as efficienttam_ti"
+            f"{source} holds a plain ViT, and the image encoder of {config.name} is Hiera: "
+            "start from weights of SAM 2, or use a --model with a plain ViT, such as "
+            "efficienttam_ti"
         )
     own = {name: value for name, value in network.state_dict().items() if name.startswith(PART)}
     names = {EfficientSAM.official_name(name): name for name in own}

@@ -59,16 +59,16 @@ class Optimizers:
         own = self.state_dict()
         if state.keys() != own.keys():
             raise TrainingError(
-                f"the state to go on from is of {' and '.join(state)}, this run uses "
-                f"{' and '.join(own)}: give the same --optimizer, or begin a run with --init"
+                f"the saved state is of {' and '.join(state)}, this run uses "
+                f"{' and '.join(own)}: give the same --optimizer, or start a new run with --init"
             )
         for part, (name, present) in zip(self.parts, own.items(), strict=True):
             saved = state[name]
             if _group_sizes(saved) != _group_sizes(present):
                 raise TrainingError(
-                    f"the state to go on from has {len(saved['param_groups'])} groups of weights "
-                    f"for {name}, this run has {len(present['param_groups'])} or others: give the "
-                    "same --layer-decay (or --init) and --weight-decay"
+                    f"the saved state has {len(saved['param_groups'])} groups of weights for "
+                    f"{name}, this run has {len(present['param_groups'])} or different ones: "
+                    "give the same --layer-decay (or --init) and --weight-decay"
                 )
             groups = [
                 {**new, "params": old["params"]}
@@ -103,8 +103,8 @@ def make_optimizer(
         return Optimizers([torch.optim.AdamW(groups, lr=lr, betas=BETAS, fused=True)])
     if not hasattr(torch.optim, "Muon"):
         raise TrainingError(
-            f"optimizer muon is in PyTorch from 2.9 on, this is {torch.__version__}: train with "
-            "--optimizer adamw"
+            f"optimizer muon needs PyTorch 2.9 or later, this is {torch.__version__}: train "
+            "with --optimizer adamw"
         )
     hidden = {
         f"{name}.weight".removeprefix(".")
@@ -235,7 +235,7 @@ class AverageWeights:
         if weights.keys() != self.weights.keys():
             raise WeightsError(
                 f"saved average has {len(weights)} tensors of other names than the network's "
-                f"{len(self.weights)}: continue with the model it was begun with"
+                f"{len(self.weights)}: continue with the model of that run"
             )
         self.updates = int(state["updates"])
         for name, value in weights.items():

@@ -272,8 +272,8 @@ class Trainer:
         name = self.network.config.name
         if state["model_name"] != name:
             raise TrainingError(
-                f"{self.config.out} holds a run of {state['model_name']}, this one is of {name}: "
-                "name another folder with --out"
+                f"{self.config.out} holds a run of {state['model_name']}, this one is of "
+                f"{name}: choose another folder with --out"
             )
         self.network.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])

@@ -165,5 +165,5 @@ def test_ctrl_c_ends_everything(tmp_path):
 def test_a_robot_that_follows_has_its_own_room(tmp_path, capsys):
     for others in (["clip.mp4"], ["--click", "3,4"], ["--rate", "5"]):
         assert run(["demo", "--follow", *others, "--out", str(tmp_path / "demo")]) == 2
-        assert "--follow has its own room" in capsys.readouterr().err
+        assert "--follow uses its own room" in capsys.readouterr().err
     assert not (tmp_path / "demo").exists()

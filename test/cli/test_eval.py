@@ -237,8 +237,8 @@ def test_photographs_are_judged_right_after_the_prompt(
     ("options", "words"),
     [
         (("--baseline", "disc"), "baseline is 'disc', expected copy, flow, grabcut or all"),
-        (("--no-model",), "nothing to judge: --no-model without --baseline"),
-        (("--protocol", "online", "--baseline", "copy"), "a baseline takes no corrections"),
+        (("--no-model",), "nothing to evaluate: --no-model needs --baseline"),
+        (("--protocol", "online", "--baseline", "copy"), "baselines take no corrections"),
         (("--protocol", "often"), "protocol is 'often', expected one of semi, online, offline"),
         (("--compare", "gone"), "gone holds no results of an evaluation"),
         (("--against", "gone"), "holds no bag, expected files ending in .mcap or .db3"),
@@ -305,5 +305,5 @@ def test_reports_of_another_kind_are_left_alone(
         options = ("--no-model", "--baseline", baseline, "--report", str(other))
         refused = here("eval", source, *options, *more)
         assert refused.code == 2
-        assert f"holds something else than judged {kind}" in refused.stderr
+        assert f"holds something other than evaluated {kind}" in refused.stderr
         assert {path: path.read_bytes() for path in before} == before

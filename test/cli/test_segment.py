@@ -160,10 +160,10 @@ def refused(ended, *words):
 def test_mistakes_are_one_line(segment, tmp_path, image):
     refused(segment(), "no prompts given", "--click X,Y")
     refused(segment("--click", "5"), "--click is '5', expected [ID:]x,y in pixels")
-    refused(segment("--click", "5,5@3"), "--click 5,5@3 is for frame 3", "frame 0 alone")
+    refused(segment("--click", "5,5@3"), "--click 5,5@3 is for frame 3", "only frame 0")
     refused(segment("--click", "120,5"), "--click 120,5: click (120, 5) lies outside")
     refused(segment("--click", "5,5", model="efficientsam_t"), "did you mean efficientsam_ti?")
-    refused(segment("--click", "5,5", "--backend", "onnx"), "runs on torch alone")
+    refused(segment("--click", "5,5", "--backend", "onnx"), "runs only on torch")
     refused(segment("--click", "5,5", out=image.parent), "holds the source")
     for entry, words in (
         ({"frame": 2, "box": [1, 2, 3, 4]}, "entry 1 is for frame 2"),
@@ -180,8 +180,8 @@ def test_mistakes_are_one_line(segment, tmp_path, image):
 def test_what_is_no_picture_is_said(tmp_path, capsys):
     (tmp_path / "notes.txt").write_text("nothing")
     for name, words in (
-        ("", "is no file, expected one picture"),
-        ("nowhere.jpg", "is no file, expected one picture"),
+        ("", "is not a file, expected one picture"),
+        ("nowhere.jpg", "is not a file, expected one picture"),
         ("notes.txt", "cannot be read"),
     ):
         out = str(tmp_path / "out")
@@ -232,7 +232,7 @@ def test_models_for_pictures_are_refused_by_what_follows(image, tmp_path, capsys
         assert run(arguments) == 2
         lines = capsys.readouterr().err.splitlines(keepends=True)
         said = "".join(line for line in lines if "getting ready" not in line)
-        assert "which segments single pictures and follows nothing: use it with `etam se" in said
+        assert "which segments single pictures and cannot track: use it with `etam se" in said
         assert said.count("\n") == 1, said
 
 

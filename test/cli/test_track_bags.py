@@ -340,7 +340,7 @@ def test_what_cannot_be_replayed_is_one_line(tmp_path, capsys):
     (tmp_path / "frames").mkdir()
     cv2.imwrite(str(tmp_path / "frames" / "0.png"), picture(0))
     assert etam_track(tmp_path / "frames", "--out", tmp_path / "out", *options) == 2
-    assert "is for bags" in capsys.readouterr().err
+    assert "needs a bag" in capsys.readouterr().err
 
 
 def test_what_is_lost_of_a_damaged_bag_is_told(tmp_path, capsys):

@@ -100,7 +100,7 @@ def test_what_does_not_go_together_is_one_line(frames, tmp_path, capsys):
     out = ("--out", str(tmp_path / "out"))
     for arguments, words in (
         (("--everything", "--click", "5,5"), "--everything takes no prompts"),
-        (("--everything", "--pick"), "--pick and --everything both say what to follow"),
+        (("--everything", "--pick"), "--pick and --everything both choose the objects"),
         (("--click", "5,5", "--every", "3"), "--every is for --everything"),
         (("--click", "5,5", "--points-per-side", "3"), "--points-per-side is for --everything"),
         (("--everything", "--merge-iou", "2"), "merge_iou is 2, expected 0.01..1"),

@@ -128,10 +128,10 @@ def test_a_full_disk_is_one_line_and_is_told_apart(tmp_path, clicked):
     )
     process = start(*arguments, preexec_fn=small_files_only)
     stdout, stderr = process.communicate(timeout=300)
-    refused(Run(process.returncode, stdout, stderr), "cannot write", "make room")
+    refused(Run(process.returncode, stdout, stderr), "cannot write", "free some space")
     record = told(out)
     assert (record["state"], record["frames"]) == ("failed", 0)
-    assert "make room" in record["reason"]
+    assert "free some space" in record["reason"]
     assert not (out / "logits.npz").exists()
 
 
@@ -152,4 +152,4 @@ def test_results_are_complete_though_nobody_hears_of_them(tmp_path, clicked, std
 def test_a_folder_that_is_not_ours_to_write_is_one_line(tmp_path, clicked, capsys):
     frames, out = write_frames(tmp_path / "frames"), tmp_path / "out"
     out.mkdir(mode=0o555)
-    refused(etam(capsys, *tiny(frames, out, clicked)), "cannot be made or written")
+    refused(etam(capsys, *tiny(frames, out, clicked)), "cannot be created or written")

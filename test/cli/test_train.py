@@ -76,7 +76,7 @@ def test_what_is_wrong_is_said_in_one_line(etam, tmp_path: Path) -> None:
         (("--frames", "0"), "frames is 0"),
         (("--init", "nothing.pt"), "nothing.pt does not exist"),
         (("--data", str(tmp_path / "none")), "none"),
-        (("--mask-prompts", "0.9"), "are more than 1 together"),
+        (("--mask-prompts", "0.9"), "add up to more than 1"),
     ):
         done = etam("train", "--out", str(tmp_path / "out"), *SHORT, *options)
         assert done.returncode == 2, done.stderr

@@ -114,7 +114,7 @@ def test_objects_are_chosen_corrected_watched_and_saved(recorded, plain_viewer, 
     annotator.until(lambda: annotator.picture and annotator.status)
     assert annotator.status["mode"] == "recorded"
     assert annotator.status["frames"] == FRAMES
-    assert "nothing to follow yet" in annotator.ask("save")["words"]
+    assert "nothing to track yet" in annotator.ask("save")["words"]
     assert annotator.point(64, 48)["words"] == "click for object 1"
     annotator.until(lambda: annotator.ids() == [1])
     box = annotator.ask("point", box=[4, 4, 40, 40], stamp=annotator.picture["stamp"])

@@ -244,7 +244,7 @@ def test_what_is_asked_is_answered_in_words(served, plain_viewer):
     assert viewer.wait_for("answer")["words"] == "Pointed done"
     assert desk.asked[0][1].stamp_ns == 1700000000123456789
     viewer.send(do="point", n=4, points=[[1, 2]], box=[1, 2, 3, 4])
-    assert "at nothing or twice" in viewer.wait_for("answer")["words"]
+    assert "neither or both of points and box" in viewer.wait_for("answer")["words"]
     desk.hub.channel("/tracker").report({"at": 1.0, "words": "object 1 added"})
     assert viewer.wait_for("event")["words"] == "object 1 added"
     late = plain_viewer(port)

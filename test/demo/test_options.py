@@ -28,8 +28,8 @@ def test_weights_are_the_models_own_else_random():
     ("given", "words"),
     [
         ({"click": ("1,2",)}, "need a SOURCE"),
-        ({"follow": True, "source": "clip.mp4"}, "--follow has its own room"),
-        ({"follow": True, "rate_hz": 3.0}, "--follow has its own room"),
+        ({"follow": True, "source": "clip.mp4"}, "--follow uses its own room"),
+        ({"follow": True, "rate_hz": 3.0}, "--follow uses its own room"),
         ({"seconds": 3.0}, "--seconds is for --follow"),
     ],
 )

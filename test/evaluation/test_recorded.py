@@ -127,7 +127,7 @@ def test_without_label_images_masks_are_enough(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("messages", "words"),
     [
-        (results(range(20, 22)), "no result on the same stamp"),
+        (results(range(20, 22)), "no results with the same stamp"),
         (results(range(3), object_id=7), "no object in common, .* ids that only one has: 1, 7"),
         (pictures(3), "holds no results of a tracker"),
     ],

@@ -53,6 +53,6 @@ def test_other_files_are_not_mistaken_for_ours(out, name):
 
 def test_a_place_that_cannot_be_written_is_refused_before_any_work(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(SourceError, match=r"cannot be made or written: .*file is no folder"):
+    with pytest.raises(SourceError, match=r"cannot be created or written: .*file is not a folder"):
         check_output_folder(tmp_path / "file" / "out", "clip.mp4")
     check_output_folder(tmp_path / "new" / "newer", "clip.mp4")

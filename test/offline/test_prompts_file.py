@@ -137,7 +137,7 @@ def test_entries_that_say_too_little_or_too_much(tmp_path, entry, words):
 
 def test_a_mask_beside_clicks_and_a_value_that_is_not_there(tmp_path):
     (tmp_path / "ids.png").write_bytes(encode_label_png(np.eye(4, dtype=np.uint16)))
-    with pytest.raises(PromptError, match=r"entry 0: .*mask alone"):
+    with pytest.raises(PromptError, match=r"entry 0: .*only a mask"):
         read_prompts(write(tmp_path, [{**CLICK, "mask": "ids.png"}]))
     absent = {"frame": 0, "object_id": 1, "mask": "ids.png", "mask_value": 9}
     with pytest.raises(PromptError, match=r"field mask_value: 9, but ids\.png only holds 0, 1"):

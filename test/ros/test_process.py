@@ -114,7 +114,7 @@ def test_arguments_that_are_not_for_ros_are_one_line_and_exit_2(start, arguments
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"HOME": "", "ROS_HOME": "", "ROS_LOG_DIR": ""}, "there is no HOME"),
+        ({"HOME": "", "ROS_HOME": "", "ROS_LOG_DIR": ""}, "HOME is not set"),
         ({"ROS_LOG_DIR": "/proc/no_log"}, "cannot be written to /proc/no_log"),
         ({"ROS_LOG_DIR": "/dev/null"}, "cannot be written to /dev/null"),
     ],

@@ -491,7 +491,7 @@ def test_background_points_alone_start_no_object(tracker: Tracker) -> None:
     tracker.step(frame())
     background = {"points": [(5, 5)], "point_labels": [0]}
     for object_id in (0, 7):
-        with pytest.raises(PromptError, match="background points alone and would start object"):
+        with pytest.raises(PromptError, match="only background points and would add object"):
             tracker.add_prompt(Prompt(object_id, **background))
     assert tracker.object_ids == ()
     assert tracker.add_prompt(click(7)).object_id == 7

@@ -151,5 +151,5 @@ def test_a_run_ends_when_its_minutes_are_over(tmp_path: Path) -> None:
 
 
 def test_minutes_must_be_given_to_go_by_them() -> None:
-    with pytest.raises(ConfigError, match="expected how many there are"):
+    with pytest.raises(ConfigError, match="expected a number of minutes"):
         TrainingConfig(schedule="minutes")

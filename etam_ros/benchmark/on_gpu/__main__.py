@@ -85,8 +85,8 @@ def _check_material(material: str) -> None:
     """What is missing is said before minutes have gone by."""
     if material and not Path(material).exists():
         raise ConfigError(
-            f"material is {material}, which is not here: make it with "
-            "`python -m etam_ros.synthetic.material.pack`, or leave --material out"
+            f"material {material} does not exist: create it with `python -m "
+            "etam_ros.synthetic.material.pack`, or omit --material"
         )
 
 

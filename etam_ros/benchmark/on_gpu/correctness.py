@@ -215,7 +215,7 @@ def run_gpu_tests(root: Path, seconds: float) -> dict[str, object]:
     row = _counts(done.stdout)
     if done.returncode not in (0, NOTHING_COLLECTED) and not row["failed"] and not row["error"]:
         lines = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()
-        raise BackendError(f"pytest ended with {done.returncode}: {lines[-1]}")
+        raise BackendError(f"pytest ended with exit code {done.returncode}: {lines[-1]}")
     return row
 
 

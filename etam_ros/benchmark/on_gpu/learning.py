@@ -55,7 +55,7 @@ def learn(folder: Path, init: str, material: str, device: str, found: Findings) 
         for row in _log_rows(run / "log.csv"):
             found.add("How it went", row)
         if code != 0:
-            raise BackendError(f"training ended with {code}: the log says why")
+            raise BackendError(f"training ended with exit code {code}: see the log")
 
 
 def _tell_choice(path: Path, found: Findings) -> None:

@@ -97,7 +97,9 @@ def _python(_: Any) -> str:
 def _torch(torch: Any) -> str:
     if not torch.cuda.is_available():
         has_gpu = any(map(os.path.exists, ("/dev/nvidia0", "/etc/nv_tegra_release")))
-        why = "this build has no CUDA for the GPU here, " + GUIDE if has_gpu else "no GPU"
+        why = (
+            "this build has no CUDA for the GPU of this machine, " + GUIDE if has_gpu else "no GPU"
+        )
         return f"{torch.__version__}, CPU with {threads_in_words()} ({why})"
     names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     return f"{torch.__version__}, CUDA {torch.version.cuda} on {', '.join(names)}"

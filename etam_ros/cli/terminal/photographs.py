@@ -51,7 +51,8 @@ def eval_photographs(
         raise ConfigError(f"prompt is {prompt!r}, expected one of {', '.join(PROMPT_KINDS)}")
     if config.protocol != "semi":
         raise ConfigError(
-            f"protocol is {config.protocol}, and photographs are prompted once: leave it out"
+            f"protocol is {config.protocol}, but photographs are prompted only once: omit "
+            "--protocol"
         )
     before = {each: read_photographs(Path(each)) for each in config.compare}
     pictures = MaskPictures()

@@ -125,8 +125,9 @@ def _check(video: LabelledVideo, protocol: EvaluationProtocol) -> None:
         return
     if protocol.name != "semi" or protocol.prompt not in ("box", "1-click"):
         raise ConfigError(
-            f"the ground truth of {video.name} is boxes, of which no {protocol.prompt} prompt and "
-            f"no correction can be made, expected --protocol semi with --prompt box or 1-click"
+            f"the ground truth of {video.name} is boxes, from which {protocol.prompt} prompts "
+            "and corrections cannot be made, expected --protocol semi with --prompt box or "
+            "1-click"
         )
 
 

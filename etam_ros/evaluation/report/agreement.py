@@ -114,8 +114,8 @@ def check_folder(folder: Path) -> None:
     """Raise SourceError unless a folder is new, empty, or an earlier report of this kind."""
     if holds_results(folder, AGREEMENT) and not _is_agreement(folder):
         raise SourceError(
-            f"--report {folder} holds something else than a comparison of recorded runs, expected "
-            "a new or empty folder, or that of an earlier one: choose another"
+            f"--report {folder} holds something other than a comparison of recorded runs, "
+            "expected a new or empty folder, or that of an earlier one: choose another"
         )
 
 

@@ -98,13 +98,13 @@ def compare(before: Sequence[Result], after: Sequence[Result]) -> Comparison:
     names = sorted(old.keys() & new.keys())
     if not names:
         raise SourceError(
-            f"the runs have no video in common, one has {', '.join(sorted(old))[:120]}, the other "
-            f"{', '.join(sorted(new))[:120]}: compare runs over the same videos"
+            f"the runs have no video in common; one has {', '.join(sorted(old))[:120]}, the "
+            f"other {', '.join(sorted(new))[:120]}: compare runs over the same videos"
         )
     if strangers := [n for n in names if old[n]["fingerprint"] != new[n]["fingerprint"]]:
         raise SourceError(
             f"frames or ground truth of {strangers[0]} have changed between the runs, expected "
-            "the same: judge both again"
+            "the same: evaluate both again"
         )
     videos = tuple(ComparedVideo(name, _score(old[name]), _score(new[name])) for name in names)
     gain = paired_difference([each.before for each in videos], [each.after for each in videos])

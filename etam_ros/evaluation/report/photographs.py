@@ -47,7 +47,7 @@ def read_photographs(folder: Path) -> Report:
     report = _read(folder)
     if report is None:
         raise SourceError(
-            f"{folder} holds no judged photographs, expected the folder that `etam eval "
+            f"{folder} holds no evaluated photographs, expected the folder that `etam eval "
             "PHOTOGRAPHS --report FOLDER` has written"
         )
     return report
@@ -71,8 +71,8 @@ def check_folder(folder: Path) -> None:
     """Raise SourceError unless a folder is new, empty, or an earlier report of this kind."""
     if holds_results(folder, PHOTOGRAPHS) and not is_photographs(folder):
         raise SourceError(
-            f"--report {folder} holds something else than judged photographs, expected a new or "
-            "empty folder, or that of an earlier run over photographs: choose another"
+            f"--report {folder} holds something other than evaluated photographs, expected a "
+            "new or empty folder, or that of an earlier run over photographs: choose another"
         )
 
 
@@ -106,14 +106,14 @@ def compare_photographs(before: Report, after: Report) -> Comparison:
     names = sorted(old.keys() & new.keys())
     if not names:
         raise SourceError(
-            f"the runs have no photograph in common, one has {', '.join(sorted(old))[:120]}, the "
-            f"other {', '.join(sorted(new))[:120]}: compare runs over the same photographs"
+            f"the runs have no photograph in common; one has {', '.join(sorted(old))[:120]}, "
+            f"the other {', '.join(sorted(new))[:120]}: compare runs over the same photographs"
         )
     prints = before["fingerprints"], after["fingerprints"]
     if strangers := [name for name in names if prints[0].get(name) != prints[1].get(name)]:
         raise SourceError(
             f"pixels or ground truth of {strangers[0]} have changed between the runs, expected "
-            "the same: judge both again"
+            "the same: evaluate both again"
         )
     pairs = tuple(ComparedVideo(name, fmean(old[name]), fmean(new[name])) for name in names)
     gain = paired_difference([each.before for each in pairs], [each.after for each in pairs])

@@ -118,8 +118,8 @@ def _connected(address: str, processors: int) -> Iterator[Any]:
             ray.init(address, **quiet)
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         raise BackendError(
-            f"no Ray cluster at {address!r} ({_first(error)}), expected host:port of one that "
-            "runs, or local; one that asks for a token needs RAY_AUTH_MODE=token here"
+            f"no Ray cluster at {address!r} ({_first(error)}), expected host:port of a running "
+            "cluster, or local; a cluster that requires a token needs RAY_AUTH_MODE=token here"
         ) from None
     try:
         yield ray
@@ -137,8 +137,8 @@ def _check_answers(address: str) -> None:
             _check_speaks_grpc(connection)
     except OSError as error:
         raise BackendError(
-            f"no Ray cluster at {address!r} ({_first(error)}), expected host:port of one that "
-            "runs, or local"
+            f"no Ray cluster at {address!r} ({_first(error)}), expected host:port of a running "
+            "cluster, or local"
         ) from None
 
 
@@ -152,7 +152,7 @@ def _check_speaks_grpc(connection: socket) -> None:
     connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _NO_SETTINGS)
     answer = connection.recv(len(_NO_SETTINGS), MSG_WAITALL)
     if len(answer) < len(_NO_SETTINGS) or answer[3] != _NO_SETTINGS[3]:
-        raise OSError("something else than Ray answers there")
+        raise OSError("something other than Ray answers there")
 
 
 def _check_room(ray: Any, threads: int) -> None:

@@ -58,8 +58,8 @@ def settings_of(config: EvaluationConfig) -> RunSettings:
     names = chosen_baselines(config, VIDEO_BASELINES, "videos")
     if corrects and names:
         raise ConfigError(
-            f"--protocol {config.protocol} corrects masks, and a baseline takes no corrections: "
-            "leave --baseline out, or use --protocol semi"
+            f"--protocol {config.protocol} corrects masks, but baselines take no corrections: "
+            "omit --baseline, or use --protocol semi"
         )
     processors = os.cpu_count() or 1
     return RunSettings(
@@ -94,7 +94,7 @@ def chosen_baselines(config: EvaluationConfig, known: Sequence[str], what: str) 
         )
     if config.no_model and not names:
         raise ConfigError(
-            f"nothing to judge: --no-model without --baseline, expected {', '.join(known)} or "
+            f"nothing to evaluate: --no-model needs --baseline, expected {', '.join(known)} or "
             f"{EVERY_BASELINE}"
         )
     return names
@@ -107,9 +107,7 @@ def find_videos(config: EvaluationConfig, sources: Sequence[str]) -> list[Labell
         SourceError: a source cannot be read, or does not hold what is named.
     """
     if config.truth and len(sources) != 1:
-        raise SourceError(
-            f"--truth is for one source, and {len(sources)} are given: judge one at a time"
-        )
+        raise SourceError(f"--truth is for one source, got {len(sources)}: evaluate one at a time")
     bags = BagConfig(config.topic, config.recover)
     found: list[LabelledVideo] = []
     for each in sources:

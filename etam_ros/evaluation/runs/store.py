@@ -61,8 +61,8 @@ class RunFolder:
         strangers = folder.is_dir() and any(folder.iterdir()) and not known
         if strangers:
             raise SourceError(
-                f"--report {folder} holds files that are no report, expected a new or empty "
-                "folder, or that of an earlier run: choose another"
+                f"--report {folder} holds files that do not belong to a report, expected a new "
+                "or empty folder, or that of an earlier run: choose another"
             )
         with writing(folder):
             (folder / RESULTS).mkdir(parents=True, exist_ok=True)
@@ -85,8 +85,8 @@ class RunFolder:
                 continue
             if result["key"] != key:
                 raise ConfigError(
-                    f"--report {self.folder} holds {name} {_difference(result, settings)}: choose "
-                    "another folder, or judge it again with --fresh"
+                    f"--report {self.folder} holds {name} {_difference(result, settings)}: "
+                    "choose another folder, or evaluate again with --fresh"
                 )
             found[name] = result
         return found
@@ -176,8 +176,8 @@ def _check_kind(folder: Path) -> None:
     others = is_marked(folder, REPORT) and not is_run(folder)
     if others and any((folder / name).exists() for name in REPORT.files):
         raise SourceError(
-            f"--report {folder} holds something else than judged videos, expected a new or empty "
-            "folder, or that of an earlier run over videos: choose another"
+            f"--report {folder} holds something other than evaluated videos, expected a new or "
+            "empty folder, or that of an earlier run over videos: choose another"
         )
 
 
@@ -212,8 +212,8 @@ def read_run(folder: Path) -> list[Result]:
     found = {path: read_result(path) for path in sorted((folder / RESULTS).glob("*.json"))}
     if damaged := [path.name for path, result in found.items() if result is None]:
         raise SourceError(
-            f"{folder / RESULTS / damaged[0]} is damaged, or of another version: judge that video "
-            "again"
+            f"{folder / RESULTS / damaged[0]} is damaged, or of another version: evaluate that "
+            "video again"
         )
     results = [each for each in found.values() if each is not None]
     if not results:

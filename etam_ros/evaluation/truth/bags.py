@@ -82,7 +82,7 @@ class LabelledBag(LabelledVideo):
             if labels.shape != frame.hw:
                 raise SourceError(
                     f"bag {bag.path} has a label image of {labels.shape[1]} x {labels.shape[0]} "
-                    f"pixels, expected {frame.hw[1]} x {frame.hw[0]} as its frame"
+                    f"pixels, expected {frame.hw[1]} x {frame.hw[0]} like its frame"
                 )
             yield frame, MaskTruth(labels)
 
@@ -114,8 +114,8 @@ def _true_labels(bag: Bag, wanted: str) -> str:
     found = label_topic(bag, wanted, option="--truth TOPIC").name
     if not wanted and found in published_labels(bag):
         raise SourceError(
-            f"bag {bag.path} holds what a tracker published, and no other label images: compare "
-            f"it with another run by --against BAG, or take it for the truth by --truth {found}"
+            f"bag {bag.path} holds only label images that a tracker published: compare it with "
+            f"another run by --against BAG, or use them as ground truth by --truth {found}"
         )
     return found
 

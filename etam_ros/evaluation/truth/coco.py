@@ -50,7 +50,7 @@ class CocoPhotograph:
         truth = truth_of(self.annotations, (height, width))
         if isinstance(truth, BoxTruth):
             raise SourceError(
-                f"{self.file} has boxes alone for {self.name}, expected segmentations"
+                f"{self.file} has only boxes for {self.name}, expected segmentations"
             )
         return truth.labels
 
@@ -96,8 +96,8 @@ class CocoFile:
         lists = isinstance(content, dict) and isinstance(content.get("annotations"), list)
         if not lists or not ("images" in content or "videos" in content):
             raise SourceError(
-                f"{path} is no COCO-style file, expected an object with annotations, and images "
-                "or videos"
+                f"{path} is not a COCO-style file, expected an object with annotations, and "
+                "images or videos"
             )
         self._content: dict[str, Any] = content
         with self._as_coco_has_it():
@@ -213,8 +213,8 @@ class CocoFile:
         for each in annotations:
             if _track_of(each) is None and not each.get("iscrowd"):
                 raise SourceError(
-                    f"{self._path} has annotations without a track_id, expected one in each, "
-                    "which says which object of the video it is"
+                    f"{self._path} has annotations without a track_id, expected one in each, to "
+                    "identify the object of the video"
                 )
 
     def _label(self, annotation: Record) -> str:
@@ -226,7 +226,7 @@ class CocoFile:
             if place.is_file():
                 return place
         raise SourceError(
-            f"{self._path} names the picture {name}, which is not beside it: expected it at "
+            f"{self._path} names the picture {name}, which does not exist: expected it at "
             f"{self._path.parent / name} or below images, JPEGImages or frames there"
         )
 
@@ -238,7 +238,7 @@ class CocoFile:
         except (LookupError, TypeError, AttributeError, ValueError, OSError) as error:
             said = " ".join(str(error).split())[:80]
             raise SourceError(
-                f"{self._path} has an entry that is not as COCO has it ({type(error).__name__}: "
+                f"{self._path} has an entry that is not in COCO format ({type(error).__name__}: "
                 f"{said}), expected images with id and file_name, annotations with image_id and "
                 "segmentation, or videos as YouTube-VIS has them"
             ) from None

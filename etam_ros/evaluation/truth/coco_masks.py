@@ -52,7 +52,7 @@ def _decode_runs(segmentation: dict[str, Any], hw: tuple[int, int]) -> Mask:
     size, counts = segmentation.get("size"), segmentation.get("counts")
     if not isinstance(size, (list, tuple)) or tuple(size) != tuple(hw):
         raise SourceError(
-            f"run lengths are of a picture of size {size}, expected {list(hw)} (height, width)"
+            f"run lengths are for a picture of size {size}, expected {list(hw)} (height, width)"
         )
     if isinstance(counts, str):
         counts = read_compressed(counts)

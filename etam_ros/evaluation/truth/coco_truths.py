@@ -65,8 +65,8 @@ class CocoTruths:
         boxes = [each for each in every if each.box is not None]
         if boxes and len(boxes) < len([each for each in every if each.object_id]):
             raise SourceError(
-                f"{file} has masks for some objects and boxes alone for others, expected one or "
-                "the other in a video"
+                f"{file} has masks for some objects and only boxes for others, expected the "
+                "same for all objects of a video"
             )
         self.has_masks = not boxes
 

@@ -56,7 +56,7 @@ def video_with_truth(
         )
     with open_source(source, topic=bags.topic, recover=bags.recover) as opened:
         if opened.live:
-            raise SourceError(f"{source} is a camera, expected a recording, which can be repeated")
+            raise SourceError(f"{source} is a camera, expected a recording")
         frames = opened.frame_count
     path = Path(source)
     if truth.is_dir():
@@ -88,8 +88,8 @@ def _coco(source: Path, truth: Path) -> _Found:
     videos = CocoFile(truth).listed_videos()
     if len(videos) != 1:
         raise SourceError(
-            f"--truth {truth} is of {len(videos)} videos, expected one: give the file itself as "
-            "SOURCE"
+            f"--truth {truth} describes {len(videos)} videos, expected one: give the file "
+            "itself as SOURCE"
         )
     video, named = videos[0], _has_names(source)
     frame_of = {} if named else _frames_by_id(video)
@@ -144,8 +144,8 @@ def _frames_named(source: Path, names: Sequence[str], truth: Path) -> dict[str, 
         found = _numbers_at_end(names)
     if not found:
         raise SourceError(
-            f"--truth {truth} holds nothing for a frame of {source}, expected names as those of "
-            "its pictures, or 00000.png and so on by number of the frame"
+            f"--truth {truth} holds nothing for any frame of {source}, expected the names of "
+            "its pictures, or numbers of frames such as 00000.png"
         )
     if len(set(found.values())) < len(found):
         raise SourceError(

@@ -96,8 +96,8 @@ def moved_photographs(source: str, moved: str, frames: int) -> list[MovedPhotogr
     on_disk = [each for each in photographs if isinstance(each, LabelledImage)]
     if not on_disk:
         raise SourceError(
-            f"{source} cannot be moved over, expected photographs: a folder with images/ and "
-            "masks/"
+            f"{source} cannot be used with --moved, expected photographs: a folder with images/ "
+            "and masks/"
         )
     videos: list[MovedPhotograph] = []
     for view in views:
@@ -105,7 +105,7 @@ def moved_photographs(source: str, moved: str, frames: int) -> list[MovedPhotogr
         if not of_view:
             raise SourceError(
                 f"{source} has no object that covers {SMALLEST:.0%} of the first frame of "
-                f"{view}: expected larger ones, or fewer pixels a frame"
+                f"{view}: expected larger objects, or fewer pixels a frame"
             )
         videos += of_view
     return videos

@@ -78,7 +78,7 @@ def open_videos(
     if path.is_dir():
         names = _object_names(path)
         return [video_of(each, names.get(each.name, {})) for each in find_sequences(path)]
-    raise SourceError(f"{path} is frames without ground truth, expected {_EXPECTED}")
+    raise SourceError(f"{path} holds frames without ground truth, expected {_EXPECTED}")
 
 
 def _object_names(folder: Path) -> dict[str, dict[int, str]]:

@@ -142,7 +142,7 @@ class MaskFiles:
         if values.shape != frame.hw:
             raise SourceError(
                 f"mask {path} is {values.shape[1]} x {values.shape[0]} pixels, expected "
-                f"{frame.hw[1]} x {frame.hw[0]} as its frame: make it anew at that size"
+                f"{frame.hw[1]} x {frame.hw[0]} like its frame: create it again at that size"
             )
         if self._binary:
             return MaskTruth((values > 0).astype(np.uint8))

@@ -110,7 +110,7 @@ class MessageReader:
             return store.deserialize_cdr(data, message_type)
         except Exception as error:  # whatever its reader stumbles over in damaged bytes
             raise SourceError(
-                f"a message of {len(data)} bytes is no {message_type} ({one_line(error)})"
+                f"a message of {len(data)} bytes is not a {message_type} ({one_line(error)})"
             ) from error
 
     def _store_of(self, message_type: str) -> Typestore:
@@ -173,7 +173,7 @@ def _check_fields(message_type: str, types: Any) -> None:
             is_there = f"as a {_kind(theirs[name])}" if name in theirs else "not at all"
             raise SourceError(
                 f"the definition of {message_type} in the bag has the field {name} {is_there}, "
-                f"expected it as a {_kind(ours)}: its recorder has another message of that name"
+                f"expected a {_kind(ours)}: its recorder used another message of that name"
             )
         nested = _named_in(ours)
         if nested in types and name not in _CAME_LATER:  # ROS 1 does not define its times

@@ -90,7 +90,8 @@ def find_parts(path: Path) -> BagParts:
 def _of_file(path: Path) -> BagParts:
     if not path.is_file() or not is_part(path):
         raise SourceError(
-            f"{path} is no bag, expected a rosbag2 folder or a file ending in .mcap, .db3 or .bag"
+            f"{path} is not a bag, expected a rosbag2 folder or a file ending in .mcap, .db3 or "
+            ".bag"
         )
     said, _ = _metadata(path.parent)
     finished = said is not None and path.name in _listed(said)
@@ -117,8 +118,8 @@ def _of_folder(folder: Path) -> BagParts:
             files.append(found)
     if not files:
         raise SourceError(
-            f"bag {folder} lists {', '.join(missing) or 'no files'} in {METADATA}, of which none "
-            "is there: copy them beside it"
+            f"bag {folder} lists {', '.join(missing) or 'no files'} in {METADATA}, none of "
+            "which exists: copy them to that folder"
         )
     odd = [] if note is None else [note]
     own = said.get("custom_data")

@@ -122,7 +122,7 @@ def _lose(
     text = str(error).removeprefix(f"bag {bag.path}, topic {topic}: ")
     if on_loss is None:
         raise SourceError(
-            f"bag {bag.path}, message {number} on {topic}: {text}; leave out what cannot be read "
+            f"bag {bag.path}, message {number} on {topic}: {text}; skip whatever is unreadable "
             "with --recover"
         ) from error
     on_loss(f"message {number} on {topic}: {text}")

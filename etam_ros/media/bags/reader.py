@@ -153,7 +153,7 @@ class Bag(Closing):
 
     def _refuse(self, what: str) -> None:
         raise SourceError(
-            f"bag {self.path} is damaged ({what}), expected a whole one: read what is left of it "
+            f"bag {self.path} is damaged ({what}), expected an intact one: read the rest of it "
             "with --recover"
         ) from None
 

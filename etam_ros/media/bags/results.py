@@ -125,7 +125,8 @@ class RecordedRun:
         if found is None or topic is None or topic.type != TRACKED_OBJECT_ARRAY:
             raise SourceError(
                 f"bag {path} holds no results of a tracker, expected a topic such as "
-                "/tracker/objects with etam_ros/TrackedObjectArray: record it beside the camera"
+                "/tracker/objects with etam_ros/TrackedObjectArray: record it together with the "
+                "camera"
             )
         self.tracker = found
 
@@ -140,8 +141,8 @@ class RecordedRun:
             stamp = fields.header.stamp
             if not (stamp.sec or stamp.nanosec):
                 raise SourceError(
-                    f"bag {self.bag.path} has results without stamps, expected those of the "
-                    "frames they are of: record images with stamps, or follow all of them"
+                    f"bag {self.bag.path} has results without stamps, expected those of their "
+                    "frames: record images with stamps, or track all frames"
                 )
             found.add(int(stamp.sec) * NS_PER_S + int(stamp.nanosec))
         return found

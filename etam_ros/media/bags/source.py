@@ -59,8 +59,8 @@ class BagSource(FrameSource):
             yield frame
         if number < 0:
             raise SourceError(
-                f"bag {self.bag.path} has no picture on {self.topic} that can be shown, expected "
-                "at least one"
+                f"bag {self.bag.path} has no picture on {self.topic} that can be decoded, "
+                "expected at least one"
             )
 
     def camera_info(self) -> Any | None:

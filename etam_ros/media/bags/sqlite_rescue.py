@@ -89,7 +89,7 @@ class RescuedSqlite(Closing):
         query = "SELECT name FROM sqlite_master WHERE type != 'table' AND name IN (?, ?, ?)"
         found = self._database.execute(query, _TABLES).fetchone()
         if found is not None:
-            raise sqlite3.DatabaseError(f"{found[0]} is no table")
+            raise sqlite3.DatabaseError(f"{found[0]} is not a table")
 
     def _learn(self, reader: MessageReader) -> None:
         query = "SELECT topic_type, encoding, encoded_message_definition FROM message_definitions"

@@ -61,8 +61,8 @@ def camera_topic(bag: Bag, wanted: str = "") -> BagTopic:
         return followed
     if len(cameras) > 1:
         raise SourceError(
-            f"bag {bag.path} holds {len(cameras)} cameras, expected to be told which: add "
-            f"--topic with one of {_listed(cameras)}"
+            f"bag {bag.path} holds {len(cameras)} cameras, expected one: choose with --topic "
+            f"one of {_listed(cameras)}"
         )
     return cameras[0]
 
@@ -104,12 +104,13 @@ def label_topic(bag: Bag, wanted: str = "", *, option: str = "") -> BagTopic:
     if not topics:
         raise SourceError(
             f"bag {bag.path} holds no label images, expected a topic of 16UC1 or 8UC1 images "
-            "with object ids, such as the tracker's ~/label_image: record it beside the camera"
+            "with object ids, such as the tracker's ~/label_image: record it together with the "
+            "camera"
         )
     raise SourceError(
         f"bag {bag.path} holds {len(topics)} topics that may be label images, "
-        f"{_listed(topics)}, expected one, or one alone that is called {LABEL_IMAGE}"
-        f"{option and f': say which with {option}'}"
+        f"{_listed(topics)}, expected one, or only one called "
+        f"{LABEL_IMAGE}{option and f': say which with {option}'}"
     )
 
 
@@ -160,13 +161,13 @@ def tracker_name(bag: Bag, wanted: str = "") -> str | None:
     names = tracker_names(bag)
     if wanted and wanted not in names:
         raise SourceError(
-            f"bag {bag.path} holds nothing of a tracker {wanted!r}, expected one of "
+            f"bag {bag.path} holds nothing from a tracker {wanted!r}, expected one of "
             f"{', '.join(names) or 'none'}"
         )
     if not wanted and len(names) > 1:
         raise SourceError(
-            f"bag {bag.path} holds {len(names)} trackers, expected to be told which: add "
-            f"--tracker with one of {', '.join(names)}"
+            f"bag {bag.path} holds {len(names)} trackers, expected one: choose with --tracker "
+            f"one of {', '.join(names)}"
         )
     return wanted or (names[0] if names else None)
 

@@ -93,7 +93,7 @@ class PacketDecoder(Closing):
                 return []
             raise ImageError(
                 f"a packet of {len(packet.data)} bytes is no frame of {self._name} "
-                f"({error.strerror}), expected whole packets in Annex B"
+                f"({error.strerror}), expected complete packets in Annex B"
             ) from error
         return self._frames(pictures)
 
@@ -104,7 +104,7 @@ class PacketDecoder(Closing):
         try:
             pictures = self._codec.decode(None)
         except FFmpegError as error:
-            raise ImageError(f"{self._name} ends in a frame that is not whole") from error
+            raise ImageError(f"{self._name} ends in an incomplete frame") from error
         frames = self._frames(pictures)
         self.skipped += 0 if self._ready else len(self._pending)
         self._codec = None

@@ -54,8 +54,8 @@ class BagWriter(Closing):
         self.beside: dict[str, bytes] = {}
         if storage == "sqlite3" and set("?#%") & set(str(path)):
             raise SourceError(
-                f"--out-bag {path} has one of ?, # and % in it, which SQLite does not take for a "
-                "name, expected another path, or --bag-storage mcap"
+                f"--out-bag {path} contains ?, # or %, which SQLite does not allow, expected "
+                "another path, or --bag-storage mcap"
             )
         self.replaces = False
         self._lock: int | None = None
@@ -160,8 +160,8 @@ class BagWriter(Closing):
         if names not in ([], [self.path.name]) or any(each.is_symlink() for each in links):
             raise SourceError(
                 f"--out-bag {self.path} is written in {self._folder} first, which holds "
-                f"{names[0] if names else 'nothing'} or is a link, expected what an earlier run "
-                "left or nothing: take it away, or choose another name"
+                f"{names[0] if names else 'nothing'} or is a link, expected the remains of an "
+                "earlier run or nothing: remove it, or choose another name"
             )
 
     def _locked(self) -> int:
@@ -170,8 +170,7 @@ class BagWriter(Closing):
         lock = lock_folder(self._folder)
         if lock is None:
             raise SourceError(
-                f"--out-bag {self.path} is being written by another run, expected a name of its "
-                "own: choose another one"
+                f"--out-bag {self.path} is being written by another run: choose another name"
             )
         return lock
 
@@ -202,15 +201,15 @@ def check_new(path: Path, *, beside: Path | None = None) -> None:
     check_installed(path)
     if beside is not None and beside.resolve() in path.resolve().parents:
         raise SourceError(
-            f"--out-bag {path} lies in --out {beside}, which another run would replace, expected "
-            "it beside that folder: choose another place"
+            f"--out-bag {path} lies in --out {beside}, which another run would replace, "
+            "expected a path outside that folder: choose another one"
         )
     with writing(path):
         is_there = path.exists()  # raises for a name that is too long
     if is_there or path.name == "..":
         raise SourceError(
-            f"--out-bag {path} is there already, expected a new name: choose another one, or take "
-            "it away"
+            f"--out-bag {path} already exists, expected a new name: choose another one, or "
+            "remove it"
         )
 
 

@@ -160,7 +160,9 @@ class PickSession:
         """Look at the next frame, onto which every object is followed."""
         with self._saying():
             if self._source.live:
-                raise SourceError("what comes next is tracked, but not shown here: press Enter")
+                raise SourceError(
+                    "later frames will be tracked, but cannot be shown here: press Enter"
+                )
             frame = next(self._frames, None)
             if frame is None:
                 raise SourceError("this is the last frame")
@@ -190,7 +192,7 @@ class PickSession:
         """Whether there is anything to follow; else the message asks for it."""
         with self._saying():
             if not self.prompts:
-                raise PromptError("there is nothing to follow yet: click on something first")
+                raise PromptError("there is nothing to track yet: click on an object first")
         return bool(self.prompts)
 
     def frames_to_track(self) -> Iterable[Frame]:
@@ -262,7 +264,9 @@ class PickSession:
             return self._last()
         if self.result is None or all(state.occluded for state in self.result.objects):
             if label == BACKGROUND:
-                raise ObjectError("no object is visible to take this off: click on one first")
+                raise ObjectError(
+                    "no object is visible that this could correct: click on one first"
+                )
             return NEW_OBJECT
         return object_of_click(point, label, self.result, meaning="auto", selected=None)
 
@@ -271,7 +275,9 @@ class PickSession:
         ids = self._tracker.object_ids
         asked = [each.prompt.object_id for each in self.prompts if each.prompt.object_id in ids]
         if not asked:
-            raise ObjectError("there is no object yet to add this to: click on one first")
+            raise ObjectError(
+                "there is no object yet to which this could be added: click on one first"
+            )
         return asked[-1]
 
     def _prompt(
@@ -303,6 +309,6 @@ class PickSession:
         unused = next((each for each in range(1, self._largest_id + 1) if each not in named), 0)
         if not unused:
             raise ObjectError(
-                f"there are {self._largest_id} objects already, more than masks can hold"
+                f"there are {self._largest_id} objects already, the most that mask files can hold"
             )
         return unused

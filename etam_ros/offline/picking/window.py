@@ -67,14 +67,15 @@ def check_window() -> None:
         return
     if "not implemented" in said:
         raise ConfigError(
-            "--pick needs a window, but this OpenCV is built without any: install opencv-python "
-            "in place of opencv-python-headless, or say what to follow with --click X,Y"
+            "--pick needs a window, but this OpenCV is built without window support: install "
+            "opencv-python in place of opencv-python-headless, or choose objects with --click "
+            "X,Y"
         )
     display = os.environ.get("DISPLAY")
     where = f"DISPLAY is {display}" if display else "DISPLAY is not set"
     raise ConfigError(
         f"--pick needs a window, but none can be opened here ({where}): run it on a desktop or "
-        "through `ssh -X`, or say what to follow with --click X,Y"
+        "through `ssh -X`, or choose objects with --click X,Y"
     )
 
 

@@ -50,7 +50,8 @@ class Packed:
         layout = _STAMP.get(data[1]) if len(data) >= 2 else None
         if layout is None or len(data) < layout.size:
             raise SourceError(
-                f"a message of {len(data)} bytes is no {kind}, expected one in CDR with a header"
+                f"a message of {len(data)} bytes is not a {kind}, expected one in CDR with a "
+                "header"
             )
         seconds, nanoseconds = layout.unpack_from(data)
         return cls(kind, data, seconds * NS_PER_S + nanoseconds)

@@ -68,5 +68,5 @@ def _take_domain() -> tuple[int, int]:
         return domain, lock
     raise EtamError(
         f"all ROS domains {FIRST_DOMAIN}..{LAST_DOMAIN} are locked in {tempfile.gettempdir()}, "
-        "expected one to be free: end some of the processes that hold them"
+        "expected one to be free: end some of the processes that use them"
     )

@@ -151,7 +151,7 @@ class Probe(Node):
             again_s = min(time.monotonic() + REPEAT_S, end_s)
             self.wait_until(lambda: answered() or time.monotonic() > again_s, "answer")  # noqa: B023
             if time.monotonic() > end_s:
-                raise EtamError(f"no answer to a frame within {PATIENCE_S:g} s")
+                raise EtamError(f"no result for a frame within {PATIENCE_S:g} s")
 
     def click(self, x: float, y: float) -> None:
         """Start an object on the newest frame."""

@@ -70,7 +70,7 @@ class ProcessGroup:
             said = self.log(name).read_text(errors="replace").strip().splitlines()
             last = _LOG_PREFIX.sub("", said[-1]) if said else "it said nothing"
             raise EtamError(
-                f"{name} ended with exit code {code}: {last} (all it said is in {self.log(name)})"
+                f"{name} ended with exit code {code}: {last} (its output is in {self.log(name)})"
             )
 
     def interrupt(self, name: str) -> None:

@@ -87,13 +87,13 @@ class CoordinateFrames:
             return xyz
         if not frame_id:
             raise PromptError(
-                f"clicked point is in frame {source!r:.80} and the image names no frame: let the "
-                "camera fill in frame_id"
+                f"clicked point is in frame {source!r:.80}, but the image has an empty frame_id: "
+                "let the camera driver set it"
             )
         if tf2_ros is None:
             raise PromptError(
-                f"clicked point is in frame {source!r:.80}, expected {frame_id!r:.80} as the "
-                "image has: show that frame in RViz (Fixed Frame), or install tf2_ros "
+                f"clicked point is in frame {source!r:.80}, expected {frame_id!r:.80} like the "
+                "image: show that frame in RViz (Fixed Frame), or install tf2_ros "
                 "(ros-$ROS_DISTRO-tf2-ros-py)"
             )
         try:
@@ -101,7 +101,7 @@ class CoordinateFrames:
         except tf2_ros.TransformException as error:
             reason = " ".join(str(error).split())
             raise PromptError(
-                f"clicked point is in frame {source!r:.80} and TF has no transform from there to "
+                f"clicked point is in frame {source!r:.80}, but TF has no transform from it to "
                 f"the camera's, {frame_id!r:.80} ({reason:.200}): publish one, or show the "
                 "camera's frame in RViz (Fixed Frame)"
             ) from error

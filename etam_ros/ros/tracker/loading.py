@@ -129,7 +129,7 @@ def load_tracking(
 
     def go_on() -> None:
         if stopping():
-            raise CancelledError("the node ends")
+            raise CancelledError("the node is shutting down")
 
     def said(step: str) -> None:
         go_on()

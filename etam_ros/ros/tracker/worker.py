@@ -167,7 +167,8 @@ class Worker:
             self._refuse_at_end()
             if len(self._requests) >= MAX_REQUESTS:
                 raise PromptError(
-                    f"{MAX_REQUESTS} requests wait already, expected fewer: send them more slowly"
+                    f"{MAX_REQUESTS} requests are already waiting, expected fewer: send them "
+                    "more slowly"
                 )
             self._requests.append(request)
             self._wake.notify()
@@ -191,7 +192,7 @@ class Worker:
 
     def _refuse_at_end(self) -> None:
         if self._stopping:
-            raise PromptError("the node ends: nothing more can be asked of it")
+            raise PromptError("the node is shutting down: no more requests are accepted")
 
     def stop(self) -> None:
         """Ask the thread to end, and take back all that waits; returns at once."""

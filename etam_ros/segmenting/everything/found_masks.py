@@ -25,13 +25,13 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class FoundMask:
-    """One mask, packed: a picture has hundreds of them before the double ones are left out.
+    """One mask, packed into bits, because a picture has hundreds before duplicates are removed.
 
     Attributes:
-        iou_score: the model's own estimate of its quality.
+        iou_score: the model's own estimate of the mask's IoU.
         stability: 0..1, see `stability_of`.
-        area: pixels.
-        rows: (first, end) that it covers.
+        area: number of pixels.
+        rows: (first, end) of the rows that it covers.
         columns: the same, in bytes of eight pixels each.
         hw: (H, W).
         bits: (rows, columns) uint8, a bit for each pixel.

@@ -64,8 +64,7 @@ class SceneSource:
             if clip is not None:
                 return clip
         raise ConfigError(
-            f"clip of seed {seed} shows nothing of use in a picture of {size} px, expected a "
-            "larger size"
+            f"clip of seed {seed} shows no usable object at {size} px, expected a larger size"
         )
 
 

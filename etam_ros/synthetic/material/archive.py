@@ -98,9 +98,9 @@ def read_pack(path: Path) -> Material:
     try:
         with np.load(path, allow_pickle=False) as file:
             if not isinstance(file, np.lib.npyio.NpzFile) or "format" not in file.files:
-                raise ValueError("it holds something else")
+                raise ValueError("it has other contents")
             if str(file["format"]) != _FORMAT:
-                raise ValueError(f"it says {str(file['format'])!r}")
+                raise ValueError(f"its format is {str(file['format'])!r}")
             arrays = {name: file[name] for name in file.files}
         return _material(arrays)
     except FileNotFoundError:
@@ -110,7 +110,7 @@ def read_pack(path: Path) -> Material:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SourceError(
             f"{path} is not readable as packed training material ({reason}), expected a file "
-            "of pack_material: pack it again"
+            "written by pack_material: pack it again"
         ) from None
 
 
@@ -144,7 +144,7 @@ def _tracks(arrays: dict[str, NDArray[np.generic]], footage: list[Bytes]) -> tup
     for piece, first, count in np.asarray(arrays["track_places"], np.int64).tolist():
         outlines = np.stack([_decode(next(masks), grey=True) for _ in range(count)])
         if footage[piece][first : first + count].shape[:3] != outlines.shape:
-            raise ValueError("a track does not fit its footage")
+            raise ValueError("a track does not fit its video")
         tracks.append(Track(piece, first, outlines))
     return tuple(tracks)
 
@@ -152,7 +152,7 @@ def _tracks(arrays: dict[str, NDArray[np.generic]], footage: list[Bytes]) -> tup
 def _split(arrays: dict[str, NDArray[np.generic]], name: str) -> Sequence[Bytes]:
     data, ends = np.asarray(arrays[f"{name}_data"], np.uint8), arrays[f"{name}_ends"]
     if len(ends) and int(ends[-1]) != len(data):
-        raise ValueError("it is cut short")
+        raise ValueError("it is truncated")
     return np.split(data, ends[:-1].astype(np.int64)) if len(ends) else []
 
 

@@ -51,8 +51,8 @@ def load_material(paths: Sequence[Path], *, longest_px: int = LONGEST_PX) -> Mat
         found = _load_one(path, longest_px)
         if not found.photographs and not found.footage:
             raise SourceError(
-                f"{path} holds no training material, expected a packed .npz, videos, photographs, "
-                "or images/ beside masks/"
+                f"{path} holds no training material, expected a packed .npz, videos, "
+                "photographs, or images/ with masks/"
             )
         every.append(found)
     return _joined(every)

@@ -82,7 +82,7 @@ class ClipDataset(Dataset[tuple[Tensor, Tensor]]):
                     return torch.from_numpy(images), torch.from_numpy(masks)
         raise TrainingError(
             f"{ATTEMPTS} clips in a row show no object on their first or last frame: expected "
-            "clips with objects, check what --data names"
+            "clips with objects, check the files given by --data"
         )
 
 

@@ -75,5 +75,5 @@ def read_labelled_bag(
 def _coded(suffix: str, picture: NDArray[Any], options: list[int]) -> bytes:
     done, data = cv2.imencode(suffix, picture, options)
     if not done:
-        raise SourceError(f"a picture of shape {picture.shape} cannot be kept as {suffix}")
+        raise SourceError(f"a picture of shape {picture.shape} cannot be stored as {suffix}")
     return data.tobytes()

@@ -82,8 +82,8 @@ class LabelledClips:
         self._bounds = np.cumsum(np.sqrt(lengths))
         if not any(self._shows_object(index) for index in range(len(self._recordings))):
             raise SourceError(
-                f"{what} shows no object in any of its masks, expected ids above 0 (255 is not "
-                "judged): look at the masks, or leave it out"
+                f"{what} shows no object in any of its masks, expected ids above 0 (255 is "
+                "ignored): check the masks, or omit it"
             )
 
     def __getstate__(self) -> dict[str, object]:
@@ -104,7 +104,10 @@ class LabelledClips:
             clip = self._from_recording(rng, number % count, frames, size)
             if clip is not None:
                 return clip
-        raise SourceError("no recording shows an object any more: were files changed?")
+        raise SourceError(
+            "no recording shows an object any more, expected unchanged files: "
+            "check the files given by --data"
+        )
 
     def _from_recording(
         self, rng: np.random.Generator, number: int, frames: int, size: int

@@ -88,7 +88,7 @@ def load_checkpoint(folder: Path) -> tuple[int, dict[str, Any]] | None:
     if states:
         raise TrainingError(
             f"no state in {folder} can be read, the newest is {states[0].name}: remove them to "
-            "begin anew, or name another folder with --out"
+            "start again, or choose another folder with --out"
         )
     return None
 

@@ -96,5 +96,5 @@ def read_log(path: Path, kind: type[Row]) -> list[Row]:
             return rows
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise TrainingError(
-            f"{path} cannot be read as the log of a run ({error}): remove it to go on without"
+            f"{path} cannot be read as the log of a run ({error}): remove it to continue without"
         ) from error

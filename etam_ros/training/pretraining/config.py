@@ -35,7 +35,8 @@ class PretrainingConfig(Checked):
 
     teacher: str = option(
         "",
-        "Name of the model whose image encoder is learned from; SAM 2's and EfficientSAM's too.",
+        "Name of the model whose image encoder is the teacher; also models of SAM 2 and "
+        "EfficientSAM.",
         required=True,
     )
     teacher_weights: str = option(
@@ -48,7 +49,7 @@ class PretrainingConfig(Checked):
         minimum=0,
         maximum=2048,
     )
-    student: str = option(DEFAULT_MODEL, "Name of the model whose image encoder learns.")
+    student: str = option(DEFAULT_MODEL, "Name of the model whose image encoder is trained.")
     size: int = option(
         0,
         "Side of the student's input in pixels.",
@@ -57,15 +58,15 @@ class PretrainingConfig(Checked):
         maximum=2048,
     )
     data: tuple[str, ...] = data_folders(
-        "Photographs: a folder, a video or a packed .npz; may be given several times.",
-        unset="made-up pictures",
+        "Photographs: a folder, a video or a packed .npz; can be repeated.",
+        unset="generated pictures",
     )
     out: str = run_folder("pretraining")
     steps: int = steps_in_all(20_000, panel=RUN)
-    batch: int = count(32, "Pictures of a step.", maximum=65536, panel=RUN)
+    batch: int = count(32, "Pictures per step.", maximum=65536, panel=RUN)
     masks_per_picture: int = count(
         1,
-        "Ways in which each picture of a step is hidden; more of them share the teacher's work.",
+        "Number of random masks per picture and step; the teacher runs only once for all of them.",
         maximum=64,
         panel=RUN,
     )
@@ -76,13 +77,15 @@ class PretrainingConfig(Checked):
         maximum=0.99,
         panel=RUN,
     )
-    decoder_depth: int = count(2, "Blocks of the decoder of hidden tokens.", maximum=32, panel=RUN)
+    decoder_depth: int = count(
+        2, "Blocks of the decoder that reconstructs hidden tokens.", maximum=32, panel=RUN
+    )
     lr: float = learning_rate(1e-3, panel=RUN)
     weight_decay: float = decay_of_weights(panel=RUN)
     warmup: int = warmup_steps(500, panel=RUN)
     clip: float = largest_gradient(panel=RUN)
     unseen: int = count(
-        64, "Unseen pictures that errors are measured on.", maximum=65536, panel=RUN
+        64, "Held-out pictures on which the error is measured.", maximum=65536, panel=RUN
     )
     seed: int = option(
         0, "Seed of weights, crops and masks.", minimum=0, maximum=2**29 - 1, panel=RUN
@@ -90,7 +93,7 @@ class PretrainingConfig(Checked):
     minutes: float = stop_after(panel=MACHINE)
     workers: int = option(
         0,
-        "Processes that read pictures; 0 reads them in between.",
+        "Processes that read pictures; 0 reads them in the training process.",
         minimum=0,
         maximum=1024,
         panel=MACHINE,
@@ -99,7 +102,7 @@ class PretrainingConfig(Checked):
     device: str = training_device()
     log_every: int = log_period()
     measure_every: int = count(
-        500, "Steps between measurements on unseen pictures.", panel=MACHINE
+        500, "Steps between measurements on held-out pictures.", panel=MACHINE
     )
     save_every: int = count(500, "Steps between saved states.", panel=MACHINE)
 

@@ -132,8 +132,8 @@ class Pretraining:
         encoder = new_network(student, size=student.image_size, seed=config.seed).image_encoder
         if not isinstance(encoder, ImageEncoder):
             raise ConfigError(
-                f"student is {student.name}, whose image encoder cannot leave tokens out: take "
-                "one with a plain ViT, as etam_nano or efficienttam_ti_512x512"
+                f"student is {student.name}, whose image encoder cannot omit tokens: use one "
+                "with a plain ViT, such as etam_nano or efficienttam_ti_512x512"
             )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
@@ -169,8 +169,8 @@ class Pretraining:
         value = float(error.detach())
         if value != value:  # noqa: PLR0124 (NaN)
             raise TrainingError(
-                f"the error is not a number at step {self.step}: lower lr from {config.lr:g}, or "
-                "take precision fp32"
+                f"the error is not a number at step {self.step}: lower lr from {config.lr:g}, "
+                "or use precision fp32"
             )
         self.errors.append(value)
         return value
@@ -247,8 +247,8 @@ class Pretraining:
             self.optimizer.load_state_dict(state["optimizer"])
         except (RuntimeError, ValueError) as error:
             raise TrainingError(
-                f"the run in {self.config.out} was begun when {self.config.student} had other "
-                "sizes than now: name another folder with --out"
+                f"the run in {self.config.out} was started when {self.config.student} had other "
+                "sizes: choose another folder with --out"
             ) from error
         self.teacher.mean.copy_(state["mean"])
         self.teacher.deviation.copy_(state["deviation"])
@@ -288,12 +288,12 @@ def _check_same_run(config: dict[str, Any], saved: object) -> None:
     """Raise TrainingError unless a saved run is this one."""
     if not isinstance(saved, dict) or saved.keys() != config.keys():
         raise TrainingError(
-            f"folder {config['out']} holds another kind of run, expected one of "
-            "`etam pretrain`: name another folder with --out"
+            f"folder {config['out']} holds another kind of run, expected one of `etam "
+            "pretrain`: choose another folder with --out"
         )
     for name in config.keys() - _MAY_CHANGE:
         if saved[name] != config[name]:
             raise TrainingError(
-                f"{name} is {config[name]!r}, the run in {config['out']} was begun with "
-                f"{saved[name]!r}: give the same, or name another folder with --out"
+                f"{name} is {config[name]!r}, the run in {config['out']} was started with "
+                f"{saved[name]!r}: give the same, or choose another folder with --out"
             )

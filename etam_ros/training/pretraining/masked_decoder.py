@@ -52,8 +52,8 @@ def draw_split(
     hidden = round(tokens * hidden_share)
     if not 0 <= hidden < tokens:
         raise ConfigError(
-            f"hidden share is {hidden_share:g} of {tokens} tokens, expected to leave one visible: "
-            "give a share from 0 to under 1"
+            f"hidden share is {hidden_share:g} of {tokens} tokens, expected at least one "
+            "visible token: give a share from 0 to below 1"
         )
     order = torch.rand(pictures, tokens, generator=generator).argsort(dim=1)  # (B, L)
     return TokenSplit(visible=order[:, hidden:], hidden=order[:, :hidden])

@@ -55,7 +55,7 @@ class PhotographPictures:
         if count < 2:
             raise SourceError(
                 f"{source} holds {count} photograph(s), expected at least 2, of which one is "
-                "kept to measure on: name more with --data"
+                "held out for measurement: add more with --data"
             )
         order = np.random.default_rng(_SPLIT_SEED).permutation(count)
         kept = max(1, round(count * UNSEEN_SHARE))

@@ -207,7 +207,7 @@ def test_boxes_take_no_corrections() -> None:
     video = KnownVideo("boxes", "", truths)
     with pytest.raises(ConfigError, match="ground truth of boxes is boxes"):
         evaluate(video, Copier(), EvaluationProtocol("semi", "mask"))
-    with pytest.raises(ConfigError, match="no correction can be made"):
+    with pytest.raises(ConfigError, match="corrections cannot be made"):
         evaluate(video, Copier(), EvaluationProtocol("online", "box"))
 
 

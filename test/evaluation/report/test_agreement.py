@@ -85,8 +85,8 @@ def test_what_cannot_be_reported_is_one_line(
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "precious.txt").write_text("mine")
     for options, words in (
-        (("--report", str(tmp_path / "full")), "holds something else than a comparison of rec"),
-        (("--compare", "x"), "--against compares two recorded runs already"),
+        (("--report", str(tmp_path / "full")), "holds something other than a comparison of rec"),
+        (("--compare", "x"), "--against already compares two recorded runs"),
     ):
         assert run(["eval", recorded, "--against", recorded, *options]) == 2
         said = capsys.readouterr().err

@@ -98,8 +98,8 @@ def test_reports_that_are_there_are_compared(
     [
         ("truth", "pixels or ground truth of dog have changed between the runs"),
         ("names", "the runs have no photograph in common"),
-        ("video", "holds no judged photographs, expected the folder that"),
-        ("folder", "holds something else than judged photographs"),
+        ("video", "holds no evaluated photographs, expected the folder that"),
+        ("folder", "holds something other than evaluated photographs"),
         ("protocol", "protocol is online, and photographs are prompted once"),
     ],
 )

@@ -185,7 +185,7 @@ def test_truth_that_has_changed_is_noticed(
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(SourceError, match="holds files that are no report"):
+    with pytest.raises(SourceError, match="holds files that do not belong to a report"):
         RunFolder(tmp_path)
 
 

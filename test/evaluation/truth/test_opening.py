@@ -213,7 +213,7 @@ def test_coco_of_a_video_file_goes_by_number(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "track", "words"),
     [
-        (["gone.jpg", "lost.jpg"], {"track_id": 1}, "holds nothing for a frame of"),
+        (["gone.jpg", "lost.jpg"], {"track_id": 1}, "holds nothing for any frame of"),
         (["a/00001.jpg", "a/00001.png"], {"track_id": 1}, "two names for the same frame"),
         (["00001.jpg", "00003.jpg"], {}, "has annotations without a track_id"),
     ],
@@ -274,11 +274,11 @@ def test_coco_photographs(tmp_path: Path) -> None:
     ("content", "words"),
     [
         ("{", "cannot be read"),
-        ("[]", "is no COCO-style file"),
-        ({"annotations": []}, "is no COCO-style file"),
+        ("[]", "is not a COCO-style file"),
+        ({"annotations": []}, "is not a COCO-style file"),
         (
             {"images": [{"id": 0}], "annotations": [{"image_id": 0, "track_id": 1}]},
-            "has an entry that is not as COCO has it .KeyError: 'file_name'",
+            "has an entry that is not in COCO format .KeyError: 'file_name'",
         ),
         (
             {
@@ -302,7 +302,7 @@ def test_mistakes_in_coco_files_are_named(tmp_path: Path, content: object, words
         ("", "", "holds no sequence, expected"),
         ("gone", "", "does not exist, expected sequences"),
         ("pictures", "gone.csv", "--truth gone.csv does not exist"),
-        ("pictures", "unfit", "holds nothing for a frame of"),
+        ("pictures", "unfit", "holds nothing for any frame of"),
     ],
 )
 def test_what_is_not_there_is_said(

@@ -321,5 +321,5 @@ def test_a_name_that_no_bag_can_have_is_one_line(tmp_path, name):
 
 
 def test_sqlite_takes_no_path_for_an_address(tmp_path):
-    with pytest.raises(SourceError, match=re.escape("?, # and %")):
+    with pytest.raises(SourceError, match=re.escape("?, # or %")):
         BagWriter(tmp_path / "run #3", "sqlite3")

@@ -163,7 +163,7 @@ def test_frames_are_encoded_from_the_first_prompt_on():
         (lambda it: it.remove(NOWHERE), "no object is there"),
         (lambda it: it.undo(), "nothing to undo"),
         (lambda it: it.back(), "first frame"),
-        (lambda it: it.ready(), "nothing to follow yet"),
+        (lambda it: it.ready(), "nothing to track yet"),
     ],
 )
 def test_what_cannot_be_done_is_said_and_changes_nothing(act, words):

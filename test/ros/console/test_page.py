@@ -308,7 +308,7 @@ def test_a_tracker_with_its_own_page_and_the_choice_of_trackers(screen, front):
 
 def test_refusals_are_shown_where_the_operator_looks(screen):
     screen.click((5, 5), modifiers=["Shift"])
-    screen.answer("no object is visible to take the background off")
+    screen.answer("no object is visible that the background click could correct")
     assert screen.page.locator("#answer").get_attribute("class") == "bad"
 
 

@@ -221,5 +221,5 @@ def test_any_content_of_a_whole_png_gives_a_picture_or_one_line(pixels, size, ki
 
 def test_a_picture_that_cannot_become_a_jpeg_is_refused():
     for pixels in (np.zeros((1, 70_000, 3), np.uint8), DEEP, np.zeros((0, 4, 3), np.uint8)):
-        with pytest.raises(ImageError, match="cannot become a JPEG"):
+        with pytest.raises(ImageError, match="cannot be encoded as JPEG"):
             compressed_message(pixels, Header(), jpeg_quality=80)

@@ -96,7 +96,7 @@ def test_the_cameras_own_frame_needs_no_transform(listening, frame_id):
     [
         ("camera", point((np.nan, 0, 1), "camera"), "(nan, 0.0, 1.0) is not finite"),
         ("camera", point((0, 0, np.inf)), "is not finite"),
-        ("", point((0, 0, 1)), "the image names no frame"),
+        ("", point((0, 0, 1)), "the image has an empty frame_id"),
         ("camera", point((0, 0, 1), "nowhere"), "in frame 'nowhere'"),
         ("/camera", point((0, 0, 1), "\n" * 300), "in frame '\\n"),
     ],

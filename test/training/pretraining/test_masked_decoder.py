@@ -43,7 +43,7 @@ def test_hiding_follows_from_the_generator() -> None:
 
 @pytest.mark.parametrize("share", [1.0, 1.5, -0.1])
 def test_something_stays_visible(share: float) -> None:
-    with pytest.raises(ConfigError, match="expected to leave one visible"):
+    with pytest.raises(ConfigError, match="expected at least one visible token"):
         draw_split(1, 64, share, generator())
 
 

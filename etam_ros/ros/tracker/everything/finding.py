@@ -118,8 +118,8 @@ def _picture(asked: Asked, tracking: Tracking) -> tuple[Frame, Header]:
         return received.read(asked.images), asked.image.header
     if tracking.newest_frame is None or tracking.newest is None:
         raise PromptError(
-            "no image has been processed yet, and none was sent: ask after the first one, or send "
-            "an image"
+            "no image has been processed yet, and the request has none: call again after the "
+            "first one, or send an image"
         )
     return tracking.newest_frame, tracking.newest
 
@@ -146,16 +146,16 @@ class _Before:
         check_prompt_frame(header, tracking.newest)
         if frame.stamp_ns == 0:
             raise PromptError(
-                "track is true, but the image has no stamp, by which what is found on it could "
-                "catch up with the frames that come meanwhile: let the camera give stamps, or ask "
-                "with track false and prompt for what you want"
+                "track is true, but the image has no stamp, so the objects found on it cannot "
+                "catch up with later frames: let the camera driver set stamps, or use track "
+                "false and prompt the objects you want"
             )
         result = tracking.tracker.result_at(frame.stamp_ns)
         if result.image_hw != frame.hw:
             raise PromptError(
-                f"track is true, but the image is {frame.hw[1]} x {frame.hw[0]} pixels, expected "
-                f"{result.image_hw[1]} x {result.image_hw[0]} as the frame of its stamp: send "
-                "that, or an empty image for the newest frame"
+                f"track is true, but the image is {frame.hw[1]} x {frame.hw[0]} pixels, "
+                f"expected {result.image_hw[1]} x {result.image_hw[0]} like the frame with its "
+                "stamp: send that frame, or an empty image for the newest one"
             )
         return cls(result, tracking.resets)
 
@@ -176,8 +176,8 @@ class _Before:
         """Raise PromptError where everything was forgotten meanwhile: ids have begun anew."""
         if tracking.resets != self.resets:
             raise PromptError(
-                "all objects were forgotten by ~/reset while the image was looked through, so "
-                "that nothing found on it is followed: ask again"
+                "~/reset was called while the image was searched, so nothing found on it is "
+                "tracked: call again"
             )
 
 

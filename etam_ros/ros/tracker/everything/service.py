@@ -94,11 +94,13 @@ def _waited_for(future: Future[Everything], timeout_s: float) -> Everything:
     except FutureTimeoutError:
         future.cancel()
         raise PromptError(
-            f"no answer within everything.timeout_s = {timeout_s:g} s, it was given up: ask for "
-            "fewer points_per_side, or raise it"
+            f"no answer within everything.timeout_s = {timeout_s:g} s, so it was aborted: "
+            "request fewer points_per_side, or raise the timeout"
         ) from None
     except CancelledError:
-        raise PromptError("the tracker stopped meanwhile: activate it, and ask again") from None
+        raise PromptError(
+            "the tracker was deactivated during the request: activate it, and call again"
+        ) from None
 
 
 def in_words(found: Everything) -> str:

@@ -35,8 +35,8 @@ class DepthPicture:
         kind = TYPES.get(message.encoding)
         if kind is None:
             raise ImageError(
-                f"depth has encoding {quoted(message.encoding)}, expected 16UC1 (millimetres) or "
-                "32FC1 (metres): set another one in the camera driver"
+                f"depth has encoding {quoted(message.encoding)}, expected 16UC1 (millimetres) "
+                "or 32FC1 (metres): set a different one in the camera driver"
             )
         dtype = np.dtype(f"{'>' if message.is_bigendian else '<'}{kind}")
         self.hw = height, width = message.height, message.width
@@ -44,14 +44,14 @@ class DepthPicture:
         if not (height and width) or message.step < row_bytes:
             raise ImageError(
                 f"depth of {width} x {height} pixels as {message.encoding} has step "
-                f"{message.step}, expected at least one pixel and {row_bytes} bytes a row: look "
-                "at the camera driver"
+                f"{message.step}, expected at least one pixel and {row_bytes} bytes a row: "
+                "check the camera driver"
             )
         expected = message.step * (height - 1) + row_bytes
         if len(message.data) < expected:
             raise ImageError(
                 f"depth of {width} x {height} pixels and step {message.step} has "
-                f"{len(message.data)} bytes, expected {expected}: look at the camera driver"
+                f"{len(message.data)} bytes, expected {expected}: check the camera driver"
             )
         self._check_view(message, image_hw, frame_id)
         self._scale = 1.0 if kind == "f4" else 1.0 / MM_PER_M
@@ -70,12 +70,12 @@ class DepthPicture:
         own = message.header.frame_id
         if own and frame_id and own != frame_id:
             raise ImageError(
-                f"depth is in frame {quoted(own)}, expected {quoted(frame_id)} as the image has: "
+                f"depth is in frame {quoted(own)}, expected {quoted(frame_id)} like the image: "
                 "publish depth that is registered to the image (aligned_depth_to_color)"
             )
         if not (self.hw == image_hw or same_view(self.hw, image_hw)):
             raise ImageError(
                 f"depth has {self.hw[1]} x {self.hw[0]} pixels, the image has {image_hw[1]} x "
-                f"{image_hw[0]}, expected sides of the same ratio: publish depth that is "
+                f"{image_hw[0]}, expected the same aspect ratio: publish depth that is "
                 "registered to the image"
             )

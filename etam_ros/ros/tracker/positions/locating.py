@@ -181,10 +181,10 @@ class Positions:
         if not config.enabled:
             raise NoDepthError("depth.enabled is false")
         if not wanted_ns:
-            raise NoDepthError("the images have no stamps by which depth could be found")
+            raise NoDepthError("the images have no stamps, so depth cannot be matched to them")
         nearest = self._ring.nearest(wanted_ns)
         if nearest is None:
-            raise NoDepthError("no depth has come", wanted_ns)
+            raise NoDepthError("no depth has arrived", wanted_ns)
         apart_ms = abs(nearest[0]) / NS_PER_MS
         if apart_ms > config.stamp_tolerance_ms:
             raise NoDepthError(

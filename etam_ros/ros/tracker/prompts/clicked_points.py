@@ -66,7 +66,7 @@ class ClickedPoints:
         newest, result = tracking.newest, tracking.tracker.result
         if newest is None or result is None:
             raise PromptError(
-                "no image has been processed yet: send the click after the first one"
+                "no image has been processed yet, expected one: send the click after it"
             )
         shown = self.plane.shown(stamp_ns(message.header.stamp))
         if shown is not None:
@@ -78,8 +78,8 @@ class ClickedPoints:
         self.camera.frame_problem(newest.frame_id)
         if not model.calibrated:
             raise PromptError(
-                f"clicked point ({_in_words(point)}) m is not on ~/click_plane, and for any other "
-                f"the camera must be known: {self.camera.why_not(result.image_hw)}"
+                f"clicked point ({_in_words(point)}) m is not on ~/click_plane, and other "
+                f"points need a calibrated camera: {self.camera.why_not(result.image_hw)}"
             )
         return Click(_pixel(point, model), source)
 
@@ -97,8 +97,8 @@ def _pixel(point: NDArray[np.float64], model: CameraModel) -> tuple[float, float
     """
     if not point[2] > 0:
         raise PromptError(
-            f"clicked point ({_in_words(point)}) m lies behind the camera, expected z above 0 in "
-            "its optical frame: click on something that it sees"
+            f"clicked point ({_in_words(point)}) m is behind the camera, expected z above 0 in "
+            "its optical frame: click on something in view"
         )
     pixel = model.project(point)
     height, width = model.hw
@@ -107,7 +107,7 @@ def _pixel(point: NDArray[np.float64], model: CameraModel) -> tuple[float, float
         where = "nowhere" if np.isnan(x) else f"at ({x:.1f}, {y:.1f})"
         raise PromptError(
             f"clicked point ({_in_words(point)}) m is seen {where}, outside the frame of "
-            f"{width} x {height}: click on something that the camera sees"
+            f"{width} x {height}: click on something in view"
         )
     return float(pixel[0, 0]), float(pixel[0, 1])
 

@@ -91,8 +91,8 @@ def wait_for_answer(future: Future[Answer], timeout_s: float, *, waited_s: float
     except FutureTimeoutError:
         outcome = "it was not applied" if future.cancel() else "it may still be applied"
         raise PromptError(
-            f"no answer within prompt_timeout_s = {timeout_s:g} s, {outcome}: a frame takes "
-            "longer, or the node is busy"
+            f"no answer within prompt_timeout_s = {timeout_s:g} s, {outcome}: the frame takes "
+            "longer than that, or the node is busy"
         ) from None
     except CancelledError:
-        raise PromptError("the node ends: the request was not applied") from None
+        raise PromptError("the node is shutting down: the request was not applied") from None

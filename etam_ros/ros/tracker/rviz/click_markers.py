@@ -128,7 +128,7 @@ class ClickMarkers(Display[Shown]):
     def _serve(self, message: Feedback) -> None:
         scene = self._scene
         if scene is None:
-            raise PromptError("there is no marker to click on before the first image")
+            raise PromptError("there is no marker to click on before the first image arrives")
         state = scene.object_of(message.marker_name)
         item = _item_of(message)
         if state is None:
@@ -176,7 +176,9 @@ class ClickMarkers(Display[Shown]):
             )
             self._ask(partial(apply_prompt, prompt, NAMESPACE))
         else:
-            raise PromptError(f"an object's menu has no {item.name if item else 'such'} entry")
+            raise PromptError(
+                f"the menu of an object has no {item.name if item else 'such'} entry"
+            )
 
 
 def _item_of(message: Feedback) -> MenuItem | None:
@@ -203,7 +205,9 @@ def _item_of(message: Feedback) -> MenuItem | None:
 
 def _pixel_of(message: Feedback, scene: MarkerScene) -> tuple[float, float]:
     if not message.mouse_point_valid:
-        raise PromptError("click has no valid point: click where the picture is drawn")
+        raise PromptError(
+            "click has no valid point, expected one on the image: click on the image"
+        )
     return scene.pixel(message.mouse_point, message.header.frame_id)
 
 

@@ -122,21 +122,21 @@ class MarkerScene:
         """
         if frame_id != self.pane.frame_id:
             raise PromptError(
-                f"click is in frame {frame_id!r:.80}, expected {self.pane.frame_id!r:.80} as the "
-                "markers have"
+                f"click is in frame {frame_id!r:.80}, expected {self.pane.frame_id!r:.80} like "
+                "the markers"
             )
         where = (point.x, point.y, point.z)
         if not all(math.isfinite(value) for value in where) or point.z <= 0:
             raise PromptError(
-                f"click is at ({point.x:g}, {point.y:g}, {point.z:g}) m, expected a point before "
-                "the camera: click on the picture"
+                f"click is at ({point.x:g}, {point.y:g}, {point.z:g}) m, expected a point in "
+                "front of the camera: click on the image"
             )
         ((x, y),) = self.pane.model.project(np.array([where])).tolist()
         height, width = self.result.image_hw
         if not (-0.5 <= x < width - 0.5 and -0.5 <= y < height - 0.5):
             raise PromptError(
-                f"click is at pixel ({x:g}, {y:g}), expected one of the frame of {width} x "
-                f"{height}: click on the picture"
+                f"click is at pixel ({x:g}, {y:g}), expected one in the frame of {width} x "
+                f"{height}: click on the image"
             )
         return x, y
 

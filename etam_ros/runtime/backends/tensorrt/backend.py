@@ -46,8 +46,8 @@ class PlanBackend(ExportedBackend):
             another = f"; `etam build --backend {self.name} --target sm89` builds for another"
             raise BackendError(
                 f"backend is {self.name}, which needs an NVIDIA GPU, but PyTorch finds no CUDA "
-                "device here: use torch, onnx or openvino (`etam doctor` shows what is there)"
-                + (another if self.aims else "")
+                "device here: use torch, onnx or openvino (`etam doctor` shows what is "
+                "installed)" + (another if self.aims else "")
             )
         self._library = self.load_library()
 
@@ -141,8 +141,8 @@ class TensorRTBackend(PlanBackend):
         version = str(tensorrt.__version__)
         if int(version.partition(".")[0]) < OLDEST:
             raise BackendError(
-                f"TensorRT is {version}, expected {OLDEST} or later, where the precision lies in "
-                "the network: update it, on a Jetson by JetPack 6.1"
+                f"TensorRT is {version}, expected {OLDEST} or later, which supports strongly "
+                "typed networks: update it, on a Jetson with JetPack 6.1"
             )
         return tensorrt
 

@@ -80,7 +80,7 @@ class TensorRTGraphs(StaticGraphs):
         def launch() -> tuple[Tensor, ...]:
             handle = torch.cuda.current_stream(self.device).cuda_stream
             if not context.execute_async_v3(handle):
-                raise BackendError(f"{graph} does not run on {kept[0].device}: see what it says")
+                raise BackendError(f"{graph} does not run on {kept[0].device}: see its output")
             return tuple(outputs)
 
         return launch
@@ -105,8 +105,8 @@ class TensorRTGraphs(StaticGraphs):
         engine = self._runtime.deserialize_cuda_engine(self._plans.file(graph).read_bytes())
         if engine is None:
             raise BackendError(
-                f"{self._plans.file(graph)} cannot be loaded, what {self._library.__name__} says "
-                f"stands above: delete {self._plans.folder} to build it again"
+                f"{self._plans.file(graph)} cannot be loaded, see the output of "
+                f"{self._library.__name__} above: delete {self._plans.folder} to build it again"
             )
         return engine
 

@@ -139,10 +139,10 @@ def build_plans(
                 return found
             make_folder(folder, fill)
     except OSError as error:
-        room = "free space there, or " if is_full(error) else ""
+        room = "free some space there, or " if is_full(error) else ""
         raise BackendError(
             f"plans cannot be written to {folder} ({error.strerror or error}): {room}"
-            "name another folder with --engine-dir"
+            "choose another folder with --engine-dir"
         ) from error
     return Plans(folder, tuple(plans))
 
@@ -173,8 +173,8 @@ def _build(library: Any, onnx_file: Path, key: PlanKey, timing_cache: Path) -> b
     plan = builder.build_serialized_network(network, config)
     if plan is None:
         raise BackendError(
-            f"{key.flavour} {key.version} cannot build {onnx_file.stem} for {key.target}: what it "
-            "says stands above; another precision may work"
+            f"{key.flavour} {key.version} cannot build {onnx_file.stem} for {key.target}: see "
+            "its output above; another precision may work"
         )
     if key.flavour == "tensorrt":
         timing_cache.write_bytes(config.get_timing_cache().serialize())

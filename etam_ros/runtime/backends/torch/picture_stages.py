@@ -128,7 +128,7 @@ def open_picture_stages(request: EngineRequest) -> PictureStages:
     """
     if request.backend not in ("auto", TorchBackend.name):
         raise BackendError(
-            f"backend is {request.backend}, but {request.model} runs on torch alone: use "
+            f"backend is {request.backend}, but {request.model} runs only on torch: use "
             "--backend torch"
         )
     device = choose_device(request.device)

@@ -37,7 +37,7 @@ def choose_device(device: str) -> torch.device:
     if device == "cuda" and not usable:
         raise BackendError(
             "device is cuda, but PyTorch finds no CUDA device here: use cpu, or install a torch "
-            "built for your GPU (`etam doctor` shows what is there)"
+            "built for your GPU (`etam doctor` shows what is installed)"
         )
     return torch.device("cuda" if usable and device != "cpu" else "cpu")
 

@@ -105,13 +105,13 @@ def weights_file(name: str) -> Path:
     path = _local(name)
     if path is None and name == SHIPPED:
         raise WeightsError(
-            f"weights of {name} are missing in {_SHIPPED_FOLDER}, where they ship with etam_ros: "
-            "install the package again"
+            f"weights of {name} are missing in {_SHIPPED_FOLDER}, although they ship with "
+            "etam_ros: install the package again"
         )
     if path is None:
         raise WeightsError(
-            f"weights of {name} are not on this machine: run `etam weights get {name}`, "
-            "or name a file with --weights (parameter `weights` of the node)"
+            f"weights of {name} are not installed on this machine: run `etam weights get "
+            f"{name}`, or give a file with --weights (parameter `weights` of the node)"
         )
     return path
 
@@ -143,7 +143,7 @@ def download_weights(name: str) -> Path:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
         raise WeightsError(
             f"weights of {name} could not be downloaded ({reason}): check the network, or fetch "
-            f"{address_of(name)} elsewhere, copy it here and name it with --weights"
+            f"{address_of(name)} on another machine, copy it here and pass it with --weights"
         ) from error
 
 

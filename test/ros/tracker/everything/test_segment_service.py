@@ -159,7 +159,7 @@ def test_nothing_is_followed_that_was_found_before_a_reset(tracker):
     assert tracker.add_prompt(points=[(30, 30)], labels=[1]).object.id == 1
     refused = streamed_until(tracker, future)
     assert not refused.success
-    assert "forgotten by ~/reset" in refused.message
+    assert "~/reset was called" in refused.message
     assert [each.id for each in tracker.track(drawn(tracker.next_header())).objects] == [1]
 
 
@@ -238,7 +238,7 @@ def test_an_inactive_node_refuses_and_deactivation_gives_up(tracker):
     tracker.wait_until(lambda: tracker.add_prompt(points=[(30, 30)], labels=[1]).success)
     assert tracker.change_state("deactivate")
     tracker.wait_until(future.done, "the answer of a request that is given up")
-    assert "the tracker stopped meanwhile" in future.result().message
+    assert "the tracker was deactivated during the request" in future.result().message
     refused = tracker.call(Segment, "segment", Segment.Request())
     assert (refused.success, refused.message) == (
         False, "the tracker is inactive: activate it first",

@@ -102,7 +102,7 @@ def test_without_depth_there_is_the_bearing(seen):
     assert math.isnan(found.point[0])
     assert math.isnan(found.spread_m)
     assert not found.known
-    assert seen.positions.report().no_depth == "no depth has come"
+    assert seen.positions.report().no_depth == "no depth has arrived"
 
 
 @pytest.mark.parametrize("encoding", ["32FC1", "16UC1"])

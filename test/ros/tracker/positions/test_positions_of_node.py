@@ -103,7 +103,7 @@ def test_bearing_alone_is_said_to_be_that_and_depth_makes_positions(followed):
         "positions",  # the node may not have discovered the publisher of depth yet
         lambda status, v: not v["no_bearing"] and "nobody publishes" not in status.message,
     )
-    assert status.message == "bearings only: no depth has come"
+    assert status.message == "bearings only: no depth has arrived"
     assert (status.level, values["depth_topic"]) == (DiagnosticStatus.OK, "/depth")
 
     for encoding in ("16UC1", "32FC1"):

@@ -171,7 +171,7 @@ def test_a_click_on_anything_else_needs_a_calibration(tracker):
 @pytest.mark.parametrize(
     ("xyz", "words"),
     [
-        ((0.1, 0.2, -1.5), "(0.1, 0.2, -1.5) m lies behind the camera"),
+        ((0.1, 0.2, -1.5), "(0.1, 0.2, -1.5) m is behind the camera"),
         ((1.25, 0.0, 1.5), "is seen at (128.1, 47.6), outside the frame of 128 x 96"),
         ((9.0, 0.0, 1.5), "is seen nowhere"),
         ((np.nan, 0.0, 1.0), "is not finite"),

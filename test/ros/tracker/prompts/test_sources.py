@@ -100,7 +100,7 @@ def test_a_background_click_is_for_the_nearest_object(object_there, ros):
     assert int(values["refused_prompts"]) == refused + 1
     object_there.reset()
     background.publish(ros.click(*ELSEWHERE))
-    wait_for_refusal(object_there, "no object is visible to take the background off")
+    wait_for_refusal(object_there, "no object is visible that the background click could correct")
 
 
 def test_prompts_of_all_sources_at_the_same_moment_are_all_served(object_there, ros):

@@ -152,13 +152,13 @@ def test_after_a_restart_the_first_new_error_is_told_again():
             "neither bearings nor positions: no camera_info has come on /camera_info",
         ),
         (
-            {"frames": 1, "no_depth": "no depth has come"},
+            {"frames": 1, "no_depth": "no depth has arrived"},
             ImageSource("/depth", "reliable", 0),
             DiagnosticStatus.OK,
             "bearings only: nobody publishes on /depth",
         ),
         (
-            {"frames": 1, "no_depth": "no depth has come"},
+            {"frames": 1, "no_depth": "no depth has arrived"},
             ImageSource("/depth", "reliable", 1, "wrong QoS"),
             DiagnosticStatus.WARN,
             "bearings only: wrong QoS",

@@ -256,9 +256,9 @@ BAD = {
     "a point that is no number": (
         lambda rviz: click(rviz, "picture", NAN), "click is at (nan, 0, 1) m"),
     "behind the camera": (
-        lambda rviz: click(rviz, "picture", (0, 0, -1)), "expected a point before the camera"),
+        lambda rviz: click(rviz, "picture", (0, 0, -1)), "a point in front of the camera"),
     "far away": (
-        lambda rviz: click(rviz, "picture", (1e300, 0, 1e-300)), "click on the picture"),
+        lambda rviz: click(rviz, "picture", (1e300, 0, 1e-300)), "click on the image"),
     "beside the picture": (
         lambda rviz: click(rviz, "picture", (3, 0, 1)), "expected one of the frame of 128 x 96"),
     "no valid point": (
@@ -277,7 +277,7 @@ BAD = {
         "no object is at (100, 80) to remove"),
     "no object to take the background off": (
         lambda rviz: choose(rviz, "picture", MenuItem.BACKGROUND, on_plane(ELSEWHERE)),
-        "no object is visible to take the background off"),
+        "no object is visible that the background click could correct"),
 }  # fmt: skip
 
 

@@ -102,9 +102,9 @@ def test_a_click_gives_back_its_pixel_however_near_it_was_taken(model, depth):
     [
         ((0.0, 0.0, 1.0), "map", "click is in frame 'map', expected 'camera_optical_frame'"),
         ((0.0, 0.0, 1.0), "", "click is in frame ''"),
-        ((0.0, 0.0, 0.0), FRAME, "expected a point before the camera"),
-        ((float("inf"), 0.0, 1.0), FRAME, "expected a point before the camera"),
-        ((0.0, float("nan"), 1.0), FRAME, "expected a point before the camera"),
+        ((0.0, 0.0, 0.0), FRAME, "expected a point in front of the camera"),
+        ((float("inf"), 0.0, 1.0), FRAME, "expected a point in front of the camera"),
+        ((0.0, float("nan"), 1.0), FRAME, "expected a point in front of the camera"),
         ((0.6, 0.0, 1.0), FRAME, "expected one of the frame of 640 x 360"),
         ((1e308, 0.0, 1e-308), FRAME, "expected one of the frame of 640 x 360"),
     ],
