@@ -84,7 +84,7 @@ def holds_results(folder: Path, kind: ResultKind) -> bool:
 
 
 def check_place(folder: Path, kind: ResultKind, source: str = "") -> None:
-    """Raise SourceError unless a folder can be created or written, and does not hold the source."""
+    """Raise SourceError unless a folder is ours to write and does not hold the source."""
     name = f"{kind.option} {folder}"
     with writing(folder):
         is_there, is_folder = folder.exists(), folder.is_dir()  # raises for names too long
