@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -32,8 +33,10 @@ def _engines_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def export_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Call `export_once("tiny_test", "fp32", layout)`: a folder of engines that holds one export.
 
-    Exporting is slow: all processes that run tests share what it makes. Copy it to change it.
+    Exporting is slow: all processes that run tests share what it makes, and exports of a model
+    what is the same in them. Copy it to change it.
     """
+    from etam_ros.runtime.atomic import lock_of, make_folder
     from etam_ros.runtime.backends.torch.weights import NetworkSource
     from etam_ros.runtime.export import export_model
     from etam_ros.runtime.exported import BY_LENGTH
@@ -43,11 +46,15 @@ def export_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]
         base = base.parent
 
     def export(model: str, precision: str, layout: str = BY_LENGTH) -> Path:
-        folder = base / "exports" / f"{model}_{precision}_{layout}"
-        folder.mkdir(parents=True, exist_ok=True)
+        alone, together = base / "exports" / f"{model}_{precision}_{layout}", base / "exports/all"
+        together.mkdir(parents=True, exist_ok=True)
         weights = "" if model == "etam_nano" else "random:0"
-        export_model(NetworkSource(model, weights), precision, folder, layout=layout)
-        return folder
+        made = export_model(NetworkSource(model, weights), precision, together, layout=layout)
+        assert made is not None
+        with lock_of(alone):
+            if not alone.exists():
+                make_folder(alone, lambda to: shutil.copytree(made.folder, to / made.folder.name))
+        return alone
 
     return export
 

@@ -22,6 +22,8 @@ RELATIVE_TOLERANCE = {"efficienttam": 0.0, "sam2": 1e-3}
 """What is added for each logit, as a share of it."""
 SIGN_AGREEMENT = 0.999
 CASE_PIXELS = 512
+BY_COMMAND = (("", "clicks_and_mask"), ("sam2", "clicks_and_mask"), ("sam2", "small_512"))
+"""Families and names of the cases that run through `etam track`; all others through `Tracker`."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ import contextlib
 import io
 import logging
 import warnings
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,12 +17,13 @@ from etam_ros.errors import BackendError
 from etam_ros.model import EfficientTAM
 from etam_ros.runtime.backends.torch.stages import constants_of, sizes_of
 from etam_ros.runtime.backends.torch.weights import NetworkSource
-from etam_ros.runtime.export_parts import Graph, graphs
+from etam_ros.runtime.export_parts import Graph, graphs, is_same_graph
 from etam_ros.runtime.exported import (
     BY_LENGTH,
     ExportedModel,
     ExportKey,
     OnStep,
+    copy_graph,
     find_export,
     write_export,
 )
@@ -38,6 +41,8 @@ def export_model(
     on_step: OnStep | None = None,
 ) -> ExportedModel | None:
     """The export of a model, made where there is none.
+
+    Graphs that another export of the model here has, in another precision or layout, are copied.
 
     Args:
         source: of the model's network.
@@ -60,8 +65,11 @@ def export_model(
         return found
     network = source.copy()
 
+    def copy(name: str, path: Path) -> bool:
+        return copy_graph(engine_dir, path, partial(is_same_graph, name, key))
+
     def export(folder: Path) -> list[str]:
-        return export_graphs(network, precision, layout, folder, on_step)
+        return export_graphs(network, precision, layout, folder, copy, on_step)
 
     return write_export(engine_dir, key, sizes_of(network), constants_of(network), export)
 
@@ -71,6 +79,7 @@ def export_graphs(
     precision: str,
     layout: str,
     folder: Path,
+    copy: Callable[[str, Path], bool],
     on_step: OnStep | None = None,
 ) -> list[str]:
     """Write the ONNX files of a network, which cannot be used otherwise afterwards.
@@ -80,6 +89,7 @@ def export_graphs(
         precision: fp32, bf16 or fp16.
         layout: BY_LENGTH or PADDED.
         folder: where to; exists.
+        copy: puts a graph that is ready into the file; says whether there is one.
         on_step: is told what is being done.
 
     Returns:
@@ -96,10 +106,13 @@ def export_graphs(
         ) from error
     names = []
     for graph in graphs(network, precision, layout):
+        names.append(graph.name)
+        path = folder / f"{graph.name}.onnx"
+        if copy(graph.name, path):
+            continue
         if on_step is not None:
             on_step(f"exporting {graph.name}")
-        _export(graph, folder / f"{graph.name}.onnx")
-        names.append(graph.name)
+        _export(graph, path)
     return names
 
 

@@ -13,7 +13,7 @@ pointers, P points.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from etam_ros.model import EfficientTAM
 from etam_ros.model.config import ModelConfig
 from etam_ros.runtime.backends.torch.stages import reduce_precision, sizes_of
-from etam_ros.runtime.exported import CROSS_ATTEND_FIRST, DECODED, PADDED
+from etam_ros.runtime.exported import CROSS_ATTEND, CROSS_ATTEND_FIRST, DECODED, PADDED, ExportKey
+from etam_ros.runtime.stages import IN_FLOAT32
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ def graphs(network: EfficientTAM, precision: str, layout: str) -> list[Graph]:
             {},
         ),
         Graph("self_attend", _SelfAttend(network, dtype), {"feature": feature}, ("seen",), {}),
-        cross_attend_graph("cross_attend", network, dtype, 3, layout),
+        cross_attend_graph(CROSS_ATTEND, network, dtype, 3, layout),
         Graph(
             "decode_mask",
             _DecodeMask(network),
@@ -176,6 +177,19 @@ def graphs(network: EfficientTAM, precision: str, layout: str) -> list[Graph]:
     if config.memory_pooling != "none":
         made.append(cross_attend_graph(CROSS_ATTEND_FIRST, network, dtype, 1, layout))
     return made
+
+
+def is_same_graph(name: str, key: ExportKey, other: ExportKey) -> bool:
+    """Whether the graph of that name is the same in two exports.
+
+    No precision reduces the stages that stay in float32, and banks, whose layout may differ, are
+    read by cross-attention alone.
+    """
+    if name in IN_FLOAT32:
+        other = replace(other, precision=key.precision)
+    if name not in (CROSS_ATTEND, CROSS_ATTEND_FIRST):
+        other = replace(other, layout=key.layout)
+    return other == key
 
 
 def cross_attend_graph(

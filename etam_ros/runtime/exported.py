@@ -14,7 +14,9 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -34,6 +36,7 @@ FORMAT: Final = 5
 """Of the folder; raised whenever what an export holds changes."""
 BY_LENGTH: Final = "by_length"
 PADDED: Final = "padded"
+CROSS_ATTEND: Final = "cross_attend"
 CROSS_ATTEND_FIRST: Final = "cross_attend_first"
 """Graph of models that do not pool a single memory."""
 DECODED: Final = ("mask_logits_out", "iou_scores", "pointers", "object_score_logits")
@@ -181,6 +184,34 @@ def _is(path: Path, digest: str) -> bool:
         return hash_of(path) == digest
     except OSError:
         return False
+
+
+def copy_graph(engine_dir: Path, path: Path, is_same: Callable[[ExportKey], bool]) -> bool:
+    """Copy a graph from an export that has the same one, also from the rest of a damaged one.
+
+    Args:
+        engine_dir: of all engines.
+        path: to which file; exports have it under the same name.
+        is_same: whether the graph of an export of that key is the one that is wanted.
+
+    Returns:
+        whether there was one, and it is whole.
+
+    Raises:
+        OSError: the disk does not take it.
+    """
+    for found in sorted(engine_dir.glob(f"*/{MANIFEST}")):
+        manifest = read_sealed(found)
+        if manifest is None or manifest["key"]["format"] != FORMAT:
+            continue
+        source, digest = found.with_name(path.name), manifest["files"].get(path.name, "")
+        if is_same(ExportKey(**manifest["key"])) and _is(source, digest):
+            with suppress(FileNotFoundError):  # another process has just removed it
+                shutil.copyfile(source, path)
+                if _is(path, digest):
+                    return True
+    path.unlink(missing_ok=True)
+    return False
 
 
 def write_export(

@@ -59,41 +59,37 @@ def test_a_missing_torch_is_exit_code_1_and_the_command_that_gets_it(etam, tmp_p
     assert "does not run here: PyTorch" in done.stdout
 
 
-@pytest.mark.parametrize(
-    "statement", ["raise RuntimeError('ABI 7')", "raise SystemExit(3)", "import no_such_thing"]
-)
-def test_pieces_that_break_on_import_are_findings(etam, tmp_path, statement):
-    done = etam("doctor", "--json", PYTHONPATH=break_modules(tmp_path, av=statement))
-    assert done.returncode == 0, done.stderr
-    assert findings_of(done)["PyAV"]["status"] in ("missing", "broken")
-    assert findings_of(done)["OpenCV"]["status"] == "ok"
-
-
-def test_a_backend_whose_library_breaks_is_a_finding_and_auto_goes_on(etam, tmp_path):
-    statement = "raise RuntimeError('ABI 7')"
-    done = etam("doctor", "--json", PYTHONPATH=break_modules(tmp_path, onnxruntime=statement))
+def test_pieces_that_break_on_import_are_findings_and_the_rest_goes_on(etam, tmp_path):
+    broken = "raise RuntimeError('ABI 7')"
+    path = break_modules(
+        tmp_path, av=broken, onnxruntime=broken, vision_msgs="raise SystemExit(3)",
+        launch_ros="import no_such_thing", cv_bridge="import os; os.abort()",
+    )  # fmt: skip
+    done = etam("doctor", "--json", PYTHONPATH=path)
     assert done.returncode == 0, done.stderr
     found = findings_of(done)
-    assert (found["onnx"]["status"], found["openvino"]["status"]) == ("broken", "ok")
-    assert found["onnx"]["detail"] == "RuntimeError: ABI 7"
+    for name in ("PyAV", "onnx"):
+        assert (found[name]["status"], found[name]["detail"]) == ("broken", "RuntimeError: ABI 7")
+    assert (found["vision_msgs"]["status"], found["cv_bridge"]["status"]) == ("broken", "broken")
+    assert found["launch_ros"]["status"] == "missing"
+    assert found["launch_ros"]["detail"] == "needs no_such_thing"
+    assert (found["OpenCV"]["status"], found["openvino"]["status"]) == ("ok", "ok")
     assert found["auto"]["status"] == "ok"
     assert "onnx fp32: not installed, or broken" in found["auto"]["detail"]
 
 
-def test_a_cv_bridge_that_kills_its_process_is_a_finding(etam, tmp_path):
-    statement = "import os; os.abort()"
-    done = etam("doctor", "--json", PYTHONPATH=break_modules(tmp_path, cv_bridge=statement))
-    assert done.returncode == 0, done.stderr
-    assert findings_of(done)["cv_bridge"]["status"] == "broken"
-
-
 def test_an_rclpy_that_kills_its_process_stops_the_node_alone(etam, tmp_path):
-    done = etam(
-        "doctor", "--json", PYTHONPATH=break_modules(tmp_path, rclpy="raise SystemExit(7)")
-    )
+    """And what it says to install is what pip can install."""
+    statement = "raise ModuleNotFoundError('No module named openvino', name='openvino')"
+    path = break_modules(tmp_path, rclpy="raise SystemExit(7)", openvino=statement)
+    done = etam("doctor", "--json", PYTHONPATH=path)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert (report["tracker_runs"], report["node_runs"]) == (True, False)
+    remedy = findings_of(done)["openvino"]["remedy"] or _extra("openvino")
+    assert "etam_ros[" not in remedy, "which is on no index"
+    wanted = shlex.split(remedy)[2:]
+    assert {Requirement(each).name for each in wanted} == {"onnx", "onnxscript", "openvino"}
 
 
 def test_the_transport_profile_in_effect_is_named(etam, tmp_path, monkeypatch):
@@ -127,15 +123,6 @@ def test_another_command_without_typer_is_one_line(etam, tmp_path):
     (line,) = done.stderr.splitlines()
     assert line.startswith("error: etam needs the Python module typer, which is not installed")
     assert "pip install typer" in line
-
-
-def test_what_it_says_to_install_is_what_pip_can_install(etam, tmp_path):
-    statement = "raise ModuleNotFoundError('No module named openvino', name='openvino')"
-    done = etam("doctor", "--json", PYTHONPATH=break_modules(tmp_path, openvino=statement))
-    remedy = findings_of(done)["openvino"]["remedy"] or _extra("openvino")
-    assert "etam_ros[" not in remedy, "which is on no index"
-    wanted = shlex.split(remedy)[2:]
-    assert {Requirement(each).name for each in wanted} == {"onnx", "onnxscript", "openvino"}
 
 
 def test_what_the_page_lacks_is_named(monkeypatch):

@@ -12,12 +12,10 @@ from etam_ros.cli.main import run
 from etam_ros.media.label_png import encode_label_png
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from golden import LOGIT_TOLERANCE, SCORE_TOLERANCE, SIGN_AGREEMENT, golden_cases
-
-CASES = [("", "clicks_and_mask"), ("sam2", "clicks_and_mask"), ("sam2", "small_512")]
+from golden import BY_COMMAND, LOGIT_TOLERANCE, SCORE_TOLERANCE, SIGN_AGREEMENT, golden_cases
 
 
-@pytest.fixture(params=CASES, ids=" ".join)
+@pytest.fixture(params=BY_COMMAND, ids=" ".join)
 def case(request, shared):
     family, name = request.param
     return golden_cases(shared / "golden" / family)[name]

@@ -95,10 +95,12 @@ def test_fp32_equals_torch(exported: Path, backend: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def hiera(tmp_path_factory: pytest.TempPathFactory) -> EngineRequest:
+def hiera(
+    export_once: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> EngineRequest:
     """A small model with all that SAM 2.1 has more, exported."""
-    folder = tmp_path_factory.mktemp("hiera")
-    export_model(NetworkSource("tiny_hiera_test", "random:0"), "fp32", folder)
+    folder = tmp_path_factory.mktemp("engines") / "hiera"
+    shutil.copytree(export_once("tiny_hiera_test", "fp32"), folder)
     return EngineRequest("tiny_hiera_test", "random:0", "onnx", "fp32", str(folder))
 
 
@@ -304,18 +306,24 @@ def test_auto_leaves_what_failed(engine_dir: Path) -> None:
 
 
 def test_what_is_damaged_is_exported_again_where_it_is_named(engine_dir: Path) -> None:
-    path = export_folder(engine_dir) / "constants.safetensors"
-    whole = path.read_bytes()
-    flip(path)
+    """What is whole of it stays as it was."""
+    folder = export_folder(engine_dir)
+    whole = {path.name: path.read_bytes() for path in folder.iterdir()}
+    flip(folder / "constants.safetensors")
+    flip(folder / "self_attend.onnx")
+    (folder / "encode_memory.onnx").unlink()
     steps: list[str] = []
     with open_stages(
         "tiny_test", weights="random:0", backend="onnx", engine_dir=str(engine_dir),
         on_step=steps.append,
     ):  # fmt: skip
         pass
-    assert path.read_bytes() == whole
+    again = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert again.pop(VERDICTS)
+    assert again == whole
     assert steps == [
-        *(f"exporting {graph}" for graph in GRAPHS),
+        "exporting self_attend",
+        "exporting encode_memory",
         "comparing tiny_test on onnx, cpu, fp32 with torch",
     ]
 
@@ -504,25 +512,34 @@ def test_fp16_graphs_are_right_and_openvino_and_onnx_compute_them(
     assert np.abs(feature - expected).max() < 0.02
 
 
-def test_two_processes_that_build_at_once_make_one(tmp_path: Path) -> None:
+def test_two_processes_that_build_at_once_make_one(engine_dir: Path) -> None:
+    """An export of another layout, in which cross-attention alone is another graph."""
+    first = export_folder(engine_dir)
     code = (
         "import sys; from pathlib import Path; from etam_ros.runtime.export import export_model; "
         "from etam_ros.runtime.backends.torch.weights import NetworkSource; "
         "source = NetworkSource('tiny_test', 'random:0'); "
-        "print(export_model(source, 'fp32', Path(sys.argv[1])).folder)"
+        "found = export_model("
+        "source, 'fp32', Path(sys.argv[1]), layout='padded', on_step=print); print(found.folder)"
     )
     children = [
         subprocess.Popen(
-            [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", code, str(engine_dir)], stdout=subprocess.PIPE, text=True
         )
         for _ in range(2)
     ]
-    folders = {child.communicate()[0].strip() for child in children}
+    said = sorted((child.communicate()[0].splitlines() for child in children), key=len)
     assert [child.returncode for child in children] == [0, 0]
-    assert len(folders) == 1
-    left = {path.name for path in tmp_path.iterdir() if not path.name.endswith(".lock")}
-    assert left == {Path(folders.pop()).name}
-    assert judged(replace(TINY, engine_dir=str(tmp_path))).passed
+    ((folder,), (step, same)) = said
+    assert (step, same) == ("exporting cross_attend", folder)
+    left = {path.name for path in engine_dir.iterdir() if not path.name.endswith(".lock")}
+    assert left == {first.name, Path(folder).name}
+    made = export_model(TINY_SOURCE, "fp32", engine_dir, layout=PADDED, build=False)
+    assert made is not None
+    assert made.graphs == GRAPHS
+    for graph in GRAPHS:
+        equal = made.file(graph).read_bytes() == (first / made.file(graph).name).read_bytes()
+        assert equal == (graph != "cross_attend")
 
 
 @pytest.mark.parametrize(

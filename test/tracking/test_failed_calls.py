@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import fields
 from pathlib import Path
 
@@ -81,25 +82,37 @@ def network() -> Iterator[Stages]:
         yield opened
 
 
-@pytest.fixture(params=[{}, CUES], ids=["network alone", "with cues"])
-def trackers(network: Stages, request: pytest.FixtureRequest) -> tuple[Tracker, Tracker]:
-    """Two that followed the same two objects for three frames."""
-    pair = []
-    for _ in range(2):
-        stages = FailingStages(network, **request.param)
-        tracker = Tracker(
-            stages,
-            CONFIG,
-            history=History(HistoryConfig(seconds=60)),
-            postprocessor=FailingPostprocessor(stages),
-        )
-        for second in (100, 101, 102):
-            tracker.step(frame(second))
-            if second == 100:
-                tracker.add_prompt(click(1))
-                tracker.add_prompt(Prompt(object_id=2, box=(8, 10, 40, 44)))
-        pair.append(tracker)
-    return pair[0], pair[1]
+@pytest.fixture(scope="module", params=[{}, CUES], ids=["network alone", "with cues"])
+def traits(request: pytest.FixtureRequest) -> dict[str, bool]:
+    return request.param
+
+
+@pytest.fixture
+def tracker(network: Stages, traits: dict[str, bool]) -> Tracker:
+    return followed(network, traits)
+
+
+def followed(network: Stages, traits: dict[str, bool]) -> Tracker:
+    """A tracker that followed two objects for three frames."""
+    stages = FailingStages(network, **traits)
+    tracker = Tracker(
+        stages,
+        CONFIG,
+        history=History(HistoryConfig(seconds=60)),
+        postprocessor=FailingPostprocessor(stages),
+    )
+    for second in (100, 101, 102):
+        tracker.step(frame(second))
+        if second == 100:
+            tracker.add_prompt(click(1))
+            tracker.add_prompt(Prompt(object_id=2, box=(8, 10, 40, 44)))
+    return tracker
+
+
+@pytest.fixture(scope="module")
+def expected(network: Stages, traits: dict[str, bool]) -> list[FrameResult]:
+    """How one goes on in which nothing has failed."""
+    return list(go_on(followed(network, traits)))
 
 
 def frame(second: int, *, dark: bool = False) -> Frame:
@@ -141,36 +154,39 @@ def assert_same(result: FrameResult | None, expected: FrameResult | None) -> Non
                 np.testing.assert_array_equal(value, wanted)
 
 
-def assert_go_on_alike(tracker: Tracker, expected: Tracker) -> None:
-    """The next frames and prompts give the same, with objects out of sight for 29 seconds."""
+def go_on(tracker: Tracker) -> Iterator[FrameResult]:
+    """What comes of the next frames and prompts, with objects out of sight for 29 seconds."""
     for second, dark in ((9, True), (10, False), (39, True)):
-        ours, theirs = (each.step(frame(second, dark=dark)) for each in (tracker, expected))
-        assert [state.occluded for state in theirs.objects] == [dark] * len(theirs.objects)
-        assert_same(ours, theirs)
+        result = tracker.step(frame(second, dark=dark))
+        assert [state.occluded for state in result.objects] == [dark] * len(result.objects)
+        yield deepcopy(result)
     for prompt in (click(1, keep_previous=True), click(0)):
-        for each in (tracker, expected):
-            each.add_prompt(prompt)
-        assert_same(tracker.result, expected.result)
-    assert_same(*(each.step(frame(40)) for each in (tracker, expected)))
+        tracker.add_prompt(prompt)
+        assert tracker.result is not None
+        yield deepcopy(tracker.result)
+    yield deepcopy(tracker.step(frame(40)))
+
+
+def assert_goes_on_as(tracker: Tracker, expected: Sequence[FrameResult]) -> None:
+    for ours, theirs in zip(go_on(tracker), expected, strict=True):
+        assert_same(ours, theirs)
 
 
 @pytest.mark.parametrize("stage", OF_A_FRAME)
 def test_a_frame_that_fails_leaves_the_tracker_as_it_was(
-    trackers: tuple[Tracker, Tracker], stage: str
+    tracker: Tracker, expected: list[FrameResult], stage: str
 ) -> None:
     """It came after a jump back in time, by which objects must not be moved back twice."""
-    tracker, expected = trackers
     for second in (5, 7):
         fails(tracker, stage, lambda second=second: tracker.step(frame(second, dark=True)))
-    assert_go_on_alike(tracker, expected)
+    assert_goes_on_as(tracker, expected)
     assert tracker.object_ids == (1, 2, 3)
 
 
 @pytest.mark.parametrize("stage", ["decode_mask", "encode_memory"])
 def test_without_memory_left_an_object_is_refused_and_the_others_go_on(
-    trackers: tuple[Tracker, Tracker], stage: str
+    tracker: Tracker, expected: list[FrameResult], stage: str
 ) -> None:
-    tracker, expected = trackers
     assert isinstance(tracker.stages, FailingStages)
     tracker.stages.failing, tracker.stages.error = stage, torch.cuda.OutOfMemoryError
     for call in (
@@ -181,14 +197,13 @@ def test_without_memory_left_an_object_is_refused_and_the_others_go_on(
         with pytest.raises(DeviceMemoryError, match=rf"no memory left \({stage} failed\): remove"):
             call()
     tracker.stages.failing = ""
-    assert_go_on_alike(tracker, expected)
+    assert_goes_on_as(tracker, expected)
 
 
 def test_without_memory_left_for_the_masks_every_call_says_so(
-    trackers: tuple[Tracker, Tracker],
+    tracker: Tracker, expected: list[FrameResult]
 ) -> None:
     """Removing objects, too, which is what the words ask for: others are drawn again then."""
-    tracker, expected = trackers
     assert isinstance(tracker.stages, FailingStages)
     tracker.stages.failing, tracker.stages.error = "draw", torch.cuda.OutOfMemoryError
     for call in (
@@ -201,7 +216,7 @@ def test_without_memory_left_for_the_masks_every_call_says_so(
         with pytest.raises(DeviceMemoryError, match=r"no memory left \(draw failed\): remove"):
             call()
     tracker.stages.failing = ""
-    assert_go_on_alike(tracker, expected)
+    assert_goes_on_as(tracker, expected)
 
 
 @pytest.mark.parametrize("stage", OF_A_PROMPT)
@@ -215,21 +230,19 @@ def test_without_memory_left_for_the_masks_every_call_says_so(
     ids=["click", "mask", "new object"],
 )
 def test_a_prompt_that_fails_leaves_the_tracker_as_it_was(
-    trackers: tuple[Tracker, Tracker], stage: str, prompt: Prompt
+    tracker: Tracker, expected: list[FrameResult], stage: str, prompt: Prompt
 ) -> None:
-    tracker, expected = trackers
     fails(tracker, stage, lambda: tracker.add_prompt(prompt))
-    assert_go_on_alike(tracker, expected)
+    assert_goes_on_as(tracker, expected)
 
 
 @pytest.mark.parametrize("stage", ["draw", "wait"])
 def test_a_removal_or_reset_that_fails_leaves_the_tracker_as_it_was(
-    trackers: tuple[Tracker, Tracker], stage: str
+    tracker: Tracker, expected: list[FrameResult], stage: str
 ) -> None:
-    tracker, expected = trackers
     fails(tracker, stage, lambda: tracker.remove(1))
     fails(tracker, stage, tracker.reset)
-    assert_go_on_alike(tracker, expected)
+    assert_goes_on_as(tracker, expected)
 
 
 @pytest.mark.parametrize(
@@ -237,34 +250,51 @@ def test_a_removal_or_reset_that_fails_leaves_the_tracker_as_it_was(
     [(1, stage) for stage in OF_A_FRAME] + [(3, "load"), (3, "encode_image"), (3, "wait")],
 )
 def test_a_late_prompt_that_fails_leaves_the_tracker_as_it_was(
-    trackers: tuple[Tracker, Tracker], stage: str, object_id: int
+    tracker: Tracker, expected: list[FrameResult], stage: str, object_id: int
 ) -> None:
-    tracker, expected = trackers
     fails(tracker, stage, lambda: tracker.add_prompt(click(object_id, 101)))
     assert not tracker.catch_up()
-    assert_go_on_alike(tracker, expected)
+    assert_goes_on_as(tracker, expected)
+
+
+@pytest.fixture(scope="module", params=[0, 1], ids=["in between", "to the newest"])
+def frames(request: pytest.FixtureRequest) -> int:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def caught_up(network: Stages, traits: dict[str, bool], frames: int) -> list[FrameResult]:
+    """What one shows that has caught up so far and to the end, and how it goes on."""
+    tracker = followed(network, traits)
+    start_catching_up(tracker, frames)
+    return [end_catching_up(tracker), *go_on(tracker)]
+
+
+def start_catching_up(tracker: Tracker, frames: int) -> None:
+    tracker.add_prompt(click(1, 100))
+    tracker.add_prompt(click(3, 100))
+    for _ in range(frames):
+        tracker.catch_up()
+
+
+def end_catching_up(tracker: Tracker) -> FrameResult:
+    while tracker.catch_up():
+        pass
+    assert tracker.result is not None
+    return deepcopy(tracker.result)
 
 
 @pytest.mark.parametrize("stage", OF_A_FRAME)
-@pytest.mark.parametrize("frames", [0, 1], ids=["in between", "to the newest"])
 def test_a_frame_of_catching_up_that_fails_leaves_the_tracker_as_it_was(
-    trackers: tuple[Tracker, Tracker], stage: str, frames: int
+    tracker: Tracker, caught_up: list[FrameResult], stage: str, frames: int
 ) -> None:
     """Also within a step, whose own frame is then as if it had not come."""
-    tracker, expected = trackers
-    for each in trackers:
-        each.add_prompt(click(1, 100))
-        each.add_prompt(click(3, 100))
-        for _ in range(frames):
-            each.catch_up()
+    start_catching_up(tracker, frames)
     if not (frames and stage in ("load", "encode_image")):  # the newest is encoded already
         fails(tracker, stage, tracker.catch_up)
     fails(tracker, stage, lambda: tracker.step(frame(103)))
-    for each in trackers:
-        while each.catch_up():
-            pass
-    assert_same(tracker.result, expected.result)
-    assert_go_on_alike(tracker, expected)
+    assert_same(end_catching_up(tracker), caught_up[0])
+    assert_goes_on_as(tracker, caught_up[1:])
 
 
 def test_a_first_frame_that_fails_is_not_counted(network: Stages) -> None:

@@ -337,8 +337,13 @@ def test_time_that_jumps_stops_it_and_time_that_stands_still_too(start_follower,
     client.wait_until(advance, "driving in simulated time")
     robot.until_state("/clock stood still for 1 s")
     robot.until(robot.stands)
-    robot.enable()
-    client.wait_until(advance, "driving again")
+
+    def driving_again():
+        if "lost" in robot.states[-1]:  # also where a slow machine lets the clock stand once more
+            robot.enable()
+        return advance()
+
+    client.wait_until(driving_again, "driving again")
     now_s -= 50.0
 
     def stopped():
