@@ -1,11 +1,14 @@
 # Everything happens in .venv, which the first call makes; a second call finds it ready.
 # Other Python: make test PYTHON=python3.12. More arguments: make demo ARGS="--help".
+# Wheels of ROS 2 Kilted in place of Jazzy: make test ROS=kilted.
 
 PYTHON ?= python3
 ARGS ?=
 # Processes that share the tests' files; more than four hardly help.
 WORKERS ?= auto
-VENV := .venv
+# Of which ROS 2 distribution the wheels are; each has a folder of its own.
+ROS ?= jazzy
+VENV := $(if $(filter jazzy,$(ROS)),.venv,.venv-$(ROS))
 BIN := $(VENV)/bin
 LOG := $(VENV)/install.log
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input
@@ -91,8 +94,16 @@ $(VENV)/torch.stamp: $(VENV)/python.stamp constraints.txt
 	@touch $@
 
 # The pins hold inside the build as well, which only the environment reaches.
+ifeq ($(ROS),jazzy)
+BUILD = PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt $(INSTALL) -e '.[dev]'
+else
+OTHER := $(BIN)/python scripts/wheel_requirements.py $(ROS)
+BUILD = $(OTHER) constraints > $(VENV)/constraints.txt && $(OTHER) requirements > $(VENV)/requirements.txt && \
+        $(INSTALL) -c $(VENV)/constraints.txt -r $(VENV)/requirements.txt && \
+        PATH="$(abspath $(BIN)):$$PATH" $(INSTALL) --no-build-isolation --no-deps -e .
+endif
+
 $(VENV)/etam_ros.stamp: $(VENV)/torch.stamp $(SOURCES)
 	@echo "installing etam_ros and building its messages (a minute or two)"
-	@export PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt; \
-	  $(call quietly,$(INSTALL) -e '.[dev]')
+	@$(call quietly,$(BUILD))
 	@touch $@
