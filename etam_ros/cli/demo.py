@@ -94,7 +94,7 @@ def _web(options: DemoOptions, config: DemoConfig) -> None:
 
     def on_link(link: str) -> None:
         opened = open_in_browser(link)
-        typer.echo(f"{'Opened' if opened else 'Open'} {link} and click on objects; Ctrl-C ends it.")
+        typer.echo(f"{'Opened' if opened else 'Open'} {link}, click on objects; Ctrl-C ends it.")
 
     with stop_on_interrupt(words=b"\n") as stop, tempfile.TemporaryDirectory() as made:
         folder = Path(made)

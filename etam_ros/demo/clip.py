@@ -121,4 +121,6 @@ def make_clip(seed: int, frames: int, folder: Path, on_frame: Callable[[], None]
     with open_source(pictures, fps=clip.fps) as played:
         for index, picture in enumerate(played):
             truth.add(index, picture.image, label_images[index])
-    return DemoClip(str(pictures), f"generated clip, seed {seed}, {frames} frames", clip.fps, truth)
+    return DemoClip(
+        str(pictures), f"generated clip, seed {seed}, {frames} frames", clip.fps, truth
+    )
