@@ -223,7 +223,7 @@ def test_a_student_whose_sizes_have_changed_is_refused(tmp_path: Path, monkeypat
     pretrain(tiny(tmp_path), Boxes(), should_stop=lambda: True)
     smaller = replace(TINY_TEST, position_grid=7)
     monkeypatch.setattr(PretrainingConfig, "student_config", smaller)
-    with pytest.raises(TrainingError, match="was begun when tiny_test had other sizes"):
+    with pytest.raises(TrainingError, match="was started when tiny_test had other sizes"):
         pretrain(tiny(tmp_path), Boxes())
 
 
