@@ -203,7 +203,7 @@ def test_plans_for_a_gpu_elsewhere_are_not_judged_and_that_is_said(
     assert "tiny_test is built for sm89 in" in said
     assert "nothing was checked: copy the folder there, and run `etam verify tiny_test" in said
     assert run([*command, "tensorrt"]) == 2
-    assert "tensorrt builds for the machine it runs on alone" in capsys.readouterr().err
+    assert "tensorrt builds only for the machine it runs on" in capsys.readouterr().err
 
 
 @no_gpu
