@@ -155,7 +155,7 @@ def test_configuration_files_are_found(path):
 
 
 def test_a_file_that_does_not_exist_is_refused_with_words():
-    with pytest.raises(ConfigError, match=r"config/no\.yaml is not installed"):
+    with pytest.raises(ConfigError, match=r"config/no\.yaml is missing from the installation"):
         share_file("config/no.yaml")
 
 

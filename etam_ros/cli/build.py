@@ -73,8 +73,8 @@ def build(
         judge(request, build=True)
         return
     typer.echo(
-        f"{engine.model} is built for {target} in {engine_folder(engine.engine_dir)}. That GPU is "
-        f"not here, so nothing was judged: copy the folder there, and run `etam verify "
+        f"{engine.model} is built for {target} in {engine_folder(engine.engine_dir)}. That GPU "
+        "is not here, so nothing was checked: copy the folder there, and run `etam verify "
         f"{engine.model} --backend {engine.backend} --precision {request.precision}`"
     )
 

@@ -1,4 +1,4 @@
-"""`etam demo`: the real node and player on a made-up clip, or on yours."""
+"""`etam demo`: the real node and player on a generated clip, or on yours."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _play(options: DemoOptions, config: DemoConfig) -> None:
     ):
         placed = replace(options, out=folder.place)
         if clip is None:
-            with frame_progress("making up a clip", config.frames) as advance:
+            with frame_progress("generating a clip", config.frames) as advance:
                 clip = make_clip(config.seed, config.frames, folder.place / "clip", advance)
         with working("demo") as status:
             report = run_demo(placed, clip, on_status=status, stop=stop)
@@ -94,14 +94,14 @@ def _web(options: DemoOptions, config: DemoConfig) -> None:
 
     def on_link(link: str) -> None:
         opened = open_in_browser(link)
-        typer.echo(f"{'Opened' if opened else 'Open'} {link} and click on things; Ctrl-C ends it.")
+        typer.echo(f"{'Opened' if opened else 'Open'} {link}, click on objects; Ctrl-C ends it.")
 
     with stop_on_interrupt(words=b"\n") as stop, tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         if config.source:
             clip = open_clip(config.source)
         else:
-            with frame_progress("making up a clip", config.frames) as advance:
+            with frame_progress("generating a clip", config.frames) as advance:
                 clip = make_clip(config.seed, config.frames, folder / "clip", advance)
         run_web_demo(options, clip, folder / "logs", on_link=on_link, stop=stop)
 
@@ -171,4 +171,4 @@ def _show(report: DemoReport, out: Path) -> None:
         scores.add_row(*score)
     Console().print(numbers, *([scores] if report.scores else []))
     typer.echo(f"Look at {out / 'overlay.mp4'} and {out / 'overlay.jpg'}; table: {out}/report.md")
-    typer.echo("Point at things yourself, in a browser: etam demo --web (make demo ARGS=--web)")
+    typer.echo("Click on objects yourself, in a browser: etam demo --web (make demo ARGS=--web)")

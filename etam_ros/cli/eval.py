@@ -172,7 +172,7 @@ def _videos(
         run, report = _judged_videos(config, videos, before, None)
     results = list(run.results)
     if run.kept:
-        console.print(f"{run.kept} of {len(videos)} videos were judged before")
+        console.print(f"{run.kept} of {len(videos)} videos were finished before")
     mean = _tell_videos(results, _title(results), console)
     if config.out:
         _write(Path(config.out), report)
@@ -315,7 +315,7 @@ def _failures(run: Run) -> str:
     name, reason = next(iter(run.failures.items()))
     others = f" (and {len(run.failures) - 1} more)" if len(run.failures) > 1 else ""
     rest = ", the rest is complete" if run.results else ""
-    return f"{name} could not be judged{others}{rest}: {reason}"
+    return f"{name} could not be evaluated{others}{rest}: {reason}"
 
 
 def _photographs(

@@ -24,7 +24,7 @@ Image = NDArray[np.uint8]
 LabelImage = NDArray[np.uint16]
 
 _FOLLOWED: Final = 2
-"""Objects of a made-up clip that are clicked on: the first hides, the second crosses it."""
+"""Objects of a generated clip that are clicked on: the first hides, the second crosses it."""
 
 
 class ClipTruth:
@@ -76,7 +76,7 @@ class DemoClip:
         path: for the player.
         name: in words.
         fps: its own frames per second.
-        truth: of a made-up clip, or None.
+        truth: of a generated clip, or None.
     """
 
     path: str
@@ -121,4 +121,6 @@ def make_clip(seed: int, frames: int, folder: Path, on_frame: Callable[[], None]
     with open_source(pictures, fps=clip.fps) as played:
         for index, picture in enumerate(played):
             truth.add(index, picture.image, label_images[index])
-    return DemoClip(str(pictures), f"made-up clip, seed {seed}, {frames} frames", clip.fps, truth)
+    return DemoClip(
+        str(pictures), f"generated clip, seed {seed}, {frames} frames", clip.fps, truth
+    )

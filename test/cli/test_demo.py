@@ -110,7 +110,7 @@ def test_a_refused_click_and_a_dead_node_are_one_line(tmp_path):
     process = start(picture, *TINY, "--click", "128,5", "--out", tmp_path / "out")
     _, stderr = process.communicate(timeout=300)
     assert process.returncode == 2
-    assert "refused to follow object 1" in stderr.splitlines()[-1]
+    assert "refused to track object 1" in stderr.splitlines()[-1]
     process = start(picture, "--model", "tiny_test", "--weights", "absent.pt", "--out",
                     tmp_path / "out")  # fmt: skip
     _, stderr = process.communicate(timeout=300)

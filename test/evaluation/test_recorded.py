@@ -300,7 +300,7 @@ def test_one_bag_that_is_damaged_does_not_keep_others_from_being_judged(
     assert run(["eval", str(tmp_path / "drives"), "--no-model", "--baseline", "copy"]) == 2
     said = capsys.readouterr()
     assert "monday" in said.out
-    assert "tuesday could not be judged, the rest is complete" in said.err
+    assert "tuesday could not be evaluated, the rest is complete" in said.err
 
 
 def test_an_interrupted_run_says_how_it_goes_on(

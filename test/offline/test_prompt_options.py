@@ -43,9 +43,9 @@ def test_a_background_click_without_an_id_is_for_the_only_object() -> None:
         (0, 1, [(1.0, 2.0)], [1], None),
         (3, 1, [(5.0, 6.0)], [0], None),
     ]
-    with pytest.raises(PromptError, match=r"which of 2 objects .* --background ID:5,6@3"):
+    with pytest.raises(PromptError, match=r"one of the 2 objects: .* --background ID:5,6@3"):
         said(clicks=["1,2", "3,4"], backgrounds=["5,6@3"])
-    with pytest.raises(PromptError, match="there is none: start one with --click"):
+    with pytest.raises(PromptError, match="no object to correct: add one with --click"):
         said(backgrounds=["5,6"])
 
 

@@ -131,7 +131,7 @@ def test_the_same_view_at_another_size(hw):
     "hw", [(320, 424), (240, 640), (400, 640), (480, 638), (720, 1280), (10, 13), (1, 1)]
 )
 def test_a_picture_that_may_be_a_cut_out_is_refused(hw):
-    with pytest.raises(ConfigError, match="picture of 640 x 480, the image has") as refusal:
+    with pytest.raises(ConfigError, match="image of 640 x 480, the image has") as refusal:
         CameraModel.from_message(calibration("none")).resized(hw)
     assert f"{hw[1]} x {hw[0]}" in str(refusal.value)
 
@@ -143,7 +143,7 @@ def test_a_picture_that_may_be_a_cut_out_is_refused(hw):
         ({"k": [np.nan, *K[1:]]}, "expected focal lengths above 0"),
         ({"k": [np.inf, *K[1:]]}, "expected focal lengths above 0"),
         ({"k": [*K[:2], np.nan, *K[3:]]}, "expected focal lengths above 0"),
-        ({"width": 0}, "for a picture of 0 x 480"),
+        ({"width": 0}, "for an image of 0 x 480"),
         ({"distortion_model": "brown"}, "'brown' with 5 coefficients"),
         ({"distortion_model": ""}, "'' with 5 coefficients"),
         ({"d": [0.1, 0.2]}, "'plumb_bob' with 2 coefficients"),

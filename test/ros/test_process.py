@@ -90,7 +90,7 @@ def test_the_node_says_how_it_ends(start):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--gpu"], "arguments are '--gpu', expected ROS's own alone"),
+        (["--gpu"], "arguments are '--gpu', expected only ROS arguments"),
         (["--ros-args", "--no-such-argument"], "ROS arguments are refused"),
         (["--ros-args", "--params-file", "/nope.yaml"], "expected a YAML file of parameters"),
         (["--ros-args", "-r", "image:=bad topic"], "'-r image:=bad topic' is refused, expected"),

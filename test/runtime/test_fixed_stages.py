@@ -174,7 +174,7 @@ def test_masks_are_decoded_with_the_finer_levels_of_the_frame() -> None:
         expected = reference.decode_mask(feature, points, labels, None, skips)
         got = fixed.decode_mask(feature, points, labels, None, skips)
         assert close(got.mask_logits, expected.mask_logits)
-    with pytest.raises(StageError, match="got 0 skips, expected the 2 that encode_image gave"):
+    with pytest.raises(StageError, match="got 0 skips, expected the 2 that encode_image returned"):
         fixed.decode_mask(feature, points, labels)
     with pytest.raises(StageError, match="decode_mask got skips of shape"):
         fixed.decode_mask(feature, points, labels, None, skips[::-1])

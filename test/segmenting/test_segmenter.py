@@ -131,5 +131,5 @@ def test_models_for_pictures_follow_nothing_and_run_on_torch() -> None:
         open_stages("efficientsam_ti")
     with pytest.raises(ConfigError, match="segments single pictures and cannot track"):
         open_stages("efficientsam_s", weights="random:0", backend="torch")
-    with pytest.raises(BackendError, match="efficientsam_ti runs on torch alone"):
+    with pytest.raises(BackendError, match="efficientsam_ti runs only on torch"):
         open_segmenter("efficientsam_ti", weights="random:0", backend="openvino")

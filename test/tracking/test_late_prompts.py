@@ -460,9 +460,9 @@ def test_what_an_object_was_may_be_gone_while_its_frame_is_kept() -> None:
     followed(tracker, range(2, 9))
     tracker._history.config = HistoryConfig(max_mib=0)
     followed(tracker, [9, 10])
-    with pytest.raises(PromptError, match="what object 1 remembered then is gone"):
+    with pytest.raises(PromptError, match="the memories of object 1 at that time are gone"):
         tracker.add_prompt(click(1, 4))
-    with pytest.raises(PromptError, match="what object 1 remembered then is gone"):
+    with pytest.raises(PromptError, match="the memories of object 1 at that time are gone"):
         tracker.result_at(4 * TICK)
     assert tracker.add_prompt(click(2, 4)).object_id == 2
 

@@ -128,7 +128,7 @@ def test_when_all_ids_are_used_a_new_one_is_refused() -> None:
     table = ObjectTable(retired=frozenset(range(1, MAX_OBJECT_ID)))
     assert table.new_id(NEW_OBJECT, 16) == MAX_OBJECT_ID
     table = ObjectTable(retired=frozenset(range(1, MAX_OBJECT_ID + 1)))
-    with pytest.raises(ObjectError, match="all ids up to 65535 were used: reset"):
+    with pytest.raises(ObjectError, match="all ids up to 65535 are used up: reset"):
         table.new_id(NEW_OBJECT, 16)
 
 

@@ -33,7 +33,7 @@ TINY = TrainingConfig(
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        ("--sizes=8,x", "sizes is '8,x', expected numbers from 1 up"),
+        ("--sizes=8,x", "sizes is '8,x', expected numbers of at least 1"),
         ("--minutes=0", "schedule is minutes and minutes is 0"),
         ("--frames=0", "frames is 0, expected 1..64"),
         ("--data=none.npz", "none.npz"),

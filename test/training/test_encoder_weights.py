@@ -133,7 +133,7 @@ OF_ANOTHER_MODEL = (
     "has 12 blocks of 384 channels .* that of efficienttam_ti 12 blocks of 192 channels .*: take "
     "--model efficienttam_s$"
 )
-WITHOUT_HIERA = "holds a plain ViT, and the image encoder of tiny_hiera_test is Hiera: begin from"
+WITHOUT_HIERA = "holds a plain ViT, and the image encoder of tiny_hiera_test is Hiera: start from"
 NARROWER = (
     "does not fit the image encoder of tiny_test: keys 6 of another shape .*mlp.layers.*64, 32"
 )

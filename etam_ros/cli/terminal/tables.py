@@ -235,7 +235,7 @@ def parity_table(report: ParityReport) -> Group:
         f"scores within {report.largest_score:.2g}"
     )
     if not report.judges_masks:
-        masks += "; not judged: the weights are untrained"
+        masks += "; not checked: the weights are random"
     verdict = Text("passed", "bold green")
     if not report.passed:
         verdict = Text("refused: " + "; ".join(report.failures), "bold red")

@@ -64,13 +64,13 @@ class Comparison:
         """In one sentence."""
         mean, one = f"{points(self.gain.mean)} points of {self.measure}", f"one {self.one}"
         if self.gain.low is None or self.gain.high is None:
-            return f"{mean} on {one}: how much of that is noise, {one} does not tell"
+            return f"{mean} on {one}; {one} does not show whether this is significant"
         span = f"95 % interval {points(self.gain.low)} to {points(self.gain.high)}"
         if not any(video.gain for video in self.videos):
             return "no difference at all"
         if not self.gain.excludes_zero:
-            return f"{mean}, {span}: no more than noise"
-        return f"{mean}, {span}: {'better' if self.gain.mean > 0 else 'worse'}, more than noise"
+            return f"{mean}, {span}: not significant"
+        return f"{mean}, {span}: {'better' if self.gain.mean > 0 else 'worse'}, significant"
 
 
 def _plain_name(path: str) -> str:

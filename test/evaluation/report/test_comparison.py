@@ -34,9 +34,7 @@ def test_a_small_gain_on_every_video_is_more_than_noise() -> None:
     assert found.gain.mean == pytest.approx(0.02)
     assert found.changed == (("settings.protocol.prompt", "mask", "box"),)
     assert found.changes == ("prompt was mask, is box",)
-    assert found.verdict == (
-        "+2.0 points of J&F, 95 % interval +2.0 to +2.0: better, more than noise"
-    )
+    assert found.verdict == ("+2.0 points of J&F, 95 % interval +2.0 to +2.0: better, significant")
 
 
 @pytest.mark.parametrize(
@@ -59,17 +57,17 @@ def test_what_was_changed_is_told_in_words(
 
 def test_gains_and_losses_are_noise() -> None:
     after = {n: s + (0.1 if place % 2 else -0.09) for place, (n, s) in enumerate(BEFORE.items())}
-    assert compare(results(BEFORE), results(after)).verdict.endswith(": no more than noise")
+    assert compare(results(BEFORE), results(after)).verdict.endswith(": not significant")
 
 
 def test_losses_are_worse() -> None:
     after = {name: score - 0.05 for name, score in BEFORE.items()}
-    assert compare(results(BEFORE), results(after)).verdict.endswith(": worse, more than noise")
+    assert compare(results(BEFORE), results(after)).verdict.endswith(": worse, significant")
 
 
 def test_one_video_tells_nothing() -> None:
     found = compare(results({"a": 0.5}), results({"a": 0.6, "b": 0.1}))
-    assert "one video does not tell" in found.verdict
+    assert "one video does not show" in found.verdict
     assert found.left_out == ("b",)
 
 

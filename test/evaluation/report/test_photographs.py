@@ -100,7 +100,7 @@ def test_reports_that_are_there_are_compared(
         ("names", "the runs have no photograph in common"),
         ("video", "holds no evaluated photographs, expected the folder that"),
         ("folder", "holds something other than evaluated photographs"),
-        ("protocol", "protocol is online, and photographs are prompted once"),
+        ("protocol", "protocol is online, but photographs are prompted only once"),
     ],
 )
 def test_what_cannot_be_compared_is_one_line(

@@ -137,7 +137,7 @@ def test_a_cluster_of_this_machine_alone(
     assert done.returncode == 2
     assert "ant" in done.stdout
     last = done.stderr.splitlines()[-1]
-    assert "bee could not be judged, the rest is complete: image" in last
+    assert "bee could not be evaluated, the rest is complete: image" in last
     assert "00001.jpg cannot be read" in last
 
 

@@ -88,7 +88,7 @@ def test_motions_are_told_apart_in_table_and_numbers(
     assert groups["flow"]["pan:8"]["last"] > 0.85
     assert {each["objects"] for kinds in groups.values() for each in kinds.values()} == {1}
     assert run([*command, *options]) == 0
-    assert "2 of 2 videos were judged before" in capsys.readouterr().out
+    assert "2 of 2 videos were finished before" in capsys.readouterr().out
 
 
 def test_what_cannot_be_moved_over_is_said(photographs: Path, tmp_path: Path) -> None:

@@ -285,7 +285,7 @@ def test_coco_photographs(tmp_path: Path) -> None:
                 "images": [{"id": 0, "file_name": "gone.jpg"}],
                 "annotations": [{"image_id": 0, "track_id": 1, "bbox": [1, 2, 3, 4]}],
             },
-            "names the picture gone.jpg, which is not beside it",
+            "names the picture gone.jpg, which does not exist",
         ),
     ],
 )

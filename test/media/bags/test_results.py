@@ -132,10 +132,10 @@ def test_results_without_stamps_do_not_say_which_frames_they_are_of(tmp_path):
 def test_of_several_trackers_one_is_chosen(tmp_path):
     messages = recording() + recording(tracker="/front/tracker")[1::2]
     path = write_bag(tmp_path / "bag", messages, store=known_types())
-    with pytest.raises(SourceError, match="--tracker with one of /front/tracker, /tracker"):
+    with pytest.raises(SourceError, match="with --tracker one of /front/tracker, /tracker"):
         RecordedRun(path)
     assert RecordedRun(path, tracker="/front/tracker").tracker == "/front/tracker"
-    with pytest.raises(SourceError, match="holds nothing of a tracker '/rear'"):
+    with pytest.raises(SourceError, match="holds nothing from a tracker '/rear'"):
         RecordedRun(path, tracker="/rear")
 
 

@@ -201,9 +201,9 @@ def test_plans_for_a_gpu_elsewhere_are_not_judged_and_that_is_said(
     assert run([*command, "tensorrt_rtx"]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "tiny_test is built for sm89 in" in said
-    assert "nothing was judged: copy the folder there, and run `etam verify tiny_test" in said
+    assert "nothing was checked: copy the folder there, and run `etam verify tiny_test" in said
     assert run([*command, "tensorrt"]) == 2
-    assert "tensorrt builds for the machine it runs on alone" in capsys.readouterr().err
+    assert "tensorrt builds only for the machine it runs on" in capsys.readouterr().err
 
 
 @no_gpu

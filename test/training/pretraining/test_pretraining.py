@@ -206,9 +206,9 @@ def test_teacher_and_student_may_differ_in_size(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"steps": 9}, "steps is 9, the run in .* was begun with 8"),
-        ({"teacher_weights": "random:2"}, "begun with 'random:1'"),
-        ({"hidden_share": 0.5}, "begun with 0.75"),
+        ({"steps": 9}, "steps is 9, the run in .* was started with 8"),
+        ({"teacher_weights": "random:2"}, "started with 'random:1'"),
+        ({"hidden_share": 0.5}, "started with 0.75"),
     ],
 )
 def test_another_run_in_the_folder_is_left_alone(tmp_path: Path, change, words: str) -> None:
@@ -223,7 +223,7 @@ def test_a_student_whose_sizes_have_changed_is_refused(tmp_path: Path, monkeypat
     pretrain(tiny(tmp_path), Boxes(), should_stop=lambda: True)
     smaller = replace(TINY_TEST, position_grid=7)
     monkeypatch.setattr(PretrainingConfig, "student_config", smaller)
-    with pytest.raises(TrainingError, match="was begun when tiny_test had other sizes"):
+    with pytest.raises(TrainingError, match="was started when tiny_test had other sizes"):
         pretrain(tiny(tmp_path), Boxes())
 
 

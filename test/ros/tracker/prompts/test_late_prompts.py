@@ -115,7 +115,7 @@ def test_a_click_that_may_be_on_a_followed_object_starts_no_other():
         if frame is frames[4]:
             tracking.use(Settings(history=replace(long, max_mib=0)))
     for label, meaning in ((1, "auto"), (0, "auto"), (0, "new")):
-        with pytest.raises(PromptError, match="what object 1 remembered then is gone"):
+        with pytest.raises(PromptError, match="the memories of object 1 at that time are gone"):
             apply_click(Click((30, 20), "~/click", label, late), meaning, tracking)
     assert tracker.object_ids == (1,)
     apply_click(Click((30, 20), "~/click", 1, late), "new", tracking)

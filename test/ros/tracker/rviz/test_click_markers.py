@@ -260,7 +260,7 @@ BAD = {
     "far away": (
         lambda rviz: click(rviz, "picture", (1e300, 0, 1e-300)), "click on the image"),
     "beside the picture": (
-        lambda rviz: click(rviz, "picture", (3, 0, 1)), "expected one of the frame of 128 x 96"),
+        lambda rviz: click(rviz, "picture", (3, 0, 1)), "expected one in the frame of 128 x 96"),
     "no valid point": (
         lambda rviz: click(rviz, "picture", None), "click has no valid point"),
     "another frame": (

@@ -105,8 +105,8 @@ def test_a_click_gives_back_its_pixel_however_near_it_was_taken(model, depth):
         ((0.0, 0.0, 0.0), FRAME, "expected a point in front of the camera"),
         ((float("inf"), 0.0, 1.0), FRAME, "expected a point in front of the camera"),
         ((0.0, float("nan"), 1.0), FRAME, "expected a point in front of the camera"),
-        ((0.6, 0.0, 1.0), FRAME, "expected one of the frame of 640 x 360"),
-        ((1e308, 0.0, 1e-308), FRAME, "expected one of the frame of 640 x 360"),
+        ((0.6, 0.0, 1.0), FRAME, "expected one in the frame of 640 x 360"),
+        ((1e308, 0.0, 1e-308), FRAME, "expected one in the frame of 640 x 360"),
     ],
 )
 def test_a_point_that_is_no_pixel_is_refused(point, frame_id, words):
