@@ -90,8 +90,8 @@ def test_parts_that_do_not_exist_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--objects=1,x", "--device=cpu"), "objects is '1,x', expected numbers from 1 up"),
-        (("--material=none.npz", "--device=cpu"), "material is none.npz, which is not here"),
+        (("--objects=1,x", "--device=cpu"), "objects is '1,x', expected numbers of at least 1"),
+        (("--material=none.npz", "--device=cpu"), "material none.npz does not exist"),
         (("--device=cuda",), "PyTorch finds no CUDA device here"),
     ],
 )
