@@ -19,6 +19,8 @@ else:  # before anything is installed
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMED = "ros-jazzy-"
+ENDED = ("ros-jazzy-fastrtps-cmake-module", "ros-jazzy-python-cmake-module")
+"""Wheels of Jazzy that no later distribution has or needs."""
 
 
 def requirements(distribution: str) -> list[str]:
@@ -30,7 +32,8 @@ def requirements(distribution: str) -> list[str]:
         *project["dependencies"],
         *project["optional-dependencies"]["dev"],
     ]
-    return list(dict.fromkeys(each.replace(NAMED, f"ros-{distribution}-") for each in named))
+    kept = dict.fromkeys(each for each in named if not each.startswith(ENDED))
+    return [each.replace(NAMED, f"ros-{distribution}-") for each in kept]
 
 
 def constraints() -> list[str]:
