@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 NAMED = "ros-jazzy-"
 ENDED = ("ros-jazzy-fastrtps-cmake-module", "ros-jazzy-python-cmake-module")
 """Wheels of Jazzy that no later distribution has or needs."""
+NEW = ("ament-cmake-ros-core",)
+"""What later distributions need for building, and Jazzy does not have."""
 
 
 def requirements(distribution: str) -> list[str]:
@@ -33,6 +35,7 @@ def requirements(distribution: str) -> list[str]:
         *project["optional-dependencies"]["dev"],
     ]
     kept = dict.fromkeys(each for each in named if not each.startswith(ENDED))
+    kept |= dict.fromkeys(NAMED + name for name in NEW)
     return [each.replace(NAMED, f"ros-{distribution}-") for each in kept]
 
 

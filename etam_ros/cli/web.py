@@ -76,7 +76,7 @@ def _annotate(
                 hub, session, recording, stages, config, frames=source.frame_count, fps=source.fps
             )
             with Server(config, hub, desk) as server:
-                invite(server.access, sys.stdout)
+                invite(server.access, sys.stdout, "sees the recording and changes what is saved")
                 while not stop():
                     time.sleep(STOP_CHECK_S)
             desk.end(PATIENCE_S)

@@ -9,12 +9,15 @@ from typing import TextIO
 from etam_ros.console.access import Access
 
 
-def invite(access: Access, out: TextIO) -> None:
+def invite(
+    access: Access, out: TextIO, powers: str = "sees the camera and steers the tracker"
+) -> None:
     """Print the link; with a QR code where others may come.
 
     Args:
         access: knows the link.
         out: a terminal, most likely.
+        powers: what the link lets people do, behind "Whoever has this link".
     """
     link = access.link()
     if not access.needs_token:
@@ -27,8 +30,7 @@ def invite(access: Access, out: TextIO) -> None:
     with suppress(UnicodeEncodeError):  # a terminal without blocks has the link
         out.write(code.getvalue())
     print(
-        f"Open {link}\nWhoever has this link sees the camera and steers the tracker; Ctrl-C ends "
-        "it.",
+        f"Open {link}\nWhoever has this link {powers}; Ctrl-C ends it.",
         file=out,
         flush=True,
     )

@@ -81,7 +81,7 @@ class Trainer:
     Attributes:
         done: steps.
         samples, used: number of the first clip of the batches in use, and how often they were.
-        notes: what a run that begins should know of its first weights.
+        notes: what a run that begins should know of its first weights and its plan.
     """
 
     def __init__(
@@ -110,6 +110,12 @@ class Trainer:
             self.threads = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
         self.dtype = training_dtype(config.precision, processes.device)
         self.done, self.samples, self.used, self._bad_steps = 0, 0, 0, 0
+        if share_over is None and config.steps <= config.warmup:
+            self.notes.append(
+                f"all {config.steps} steps are within the warm-up of {config.warmup}, so the "
+                f"learning rate ends at {self.lr * config.steps:.1e} of {config.lr:.1e}: shorten "
+                "it with --warmup, or take more steps"
+            )
 
     @property
     def steps(self) -> int:

@@ -277,3 +277,12 @@ def test_a_run_begins_with_photographs_and_goes_on_with_clips(tmp_path):
     assert np.isnan(reports[0].iou_tracked)
     assert 0.0 <= reports[1].iou_tracked <= 1.0
     assert reports[1].lr <= 1e-4
+
+
+@pytest.mark.parametrize(("steps", "warmup", "told"), [(2, 4, "5.0e-04 of 1.0e-03"), (2, 1, "")])
+def test_a_run_that_ends_in_its_warm_up_says_so(steps, warmup, told, tmp_path):
+    notes = []
+    config = replace(TINY, out=str(tmp_path), steps=steps, warmup=warmup, lr=1e-3)
+    train(config, FlatClips(), on_note=notes.append)
+    assert [note for note in notes if "warm-up" in note and told in note] == notes
+    assert len(notes) == bool(told)

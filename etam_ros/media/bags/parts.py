@@ -88,6 +88,10 @@ def find_parts(path: Path) -> BagParts:
 
 
 def _of_file(path: Path) -> BagParts:
+    if not path.exists():
+        raise SourceError(
+            f"bag {path} does not exist, expected a rosbag2 folder or one file of it"
+        )
     if not path.is_file() or not is_part(path):
         raise SourceError(
             f"{path} is not a bag, expected a rosbag2 folder or a file ending in .mcap, .db3 or "
