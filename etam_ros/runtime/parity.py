@@ -30,6 +30,8 @@ TOLERANCES: Final = {"fp32": _EXACT, "fp16": _HALF, "bf16": _BRAIN}
 """Root of the mean squared difference over that of the reference, by precision and stage."""
 LEAST_AGREEMENT: Final = {"fp32": 0.999, "fp16": 0.98, "bf16": 0.97}
 """Mean IoU of the candidate's masks with the reference's, following by itself."""
+LOGIT: Final = 10.0
+"""Root of the mean squared mask logit of trained networks, about."""
 LEAST_SAME_PRESENCE: Final = 0.99
 """Share of object-frames on which both say the same about visibility."""
 
@@ -125,9 +127,9 @@ class _Difference:
 class _Compared(WrappedStages):
     """The reference, and beside it the candidate, whose answers to the same calls are compared."""
 
-    def __init__(self, candidate: Stages, reference: Stages) -> None:
+    def __init__(self, candidate: Stages, reference: Stages, *, trained: bool) -> None:
         super().__init__(reference)
-        self.candidate = candidate
+        self.candidate, self._trained = candidate, trained
         self._differences: defaultdict[tuple[str, str], _Difference] = defaultdict(_Difference)
 
     def parity(self, limits: dict[str, float]) -> Iterator[StageParity]:
@@ -137,11 +139,14 @@ class _Compared(WrappedStages):
             yield StageParity(stage, output, found.largest, found.relative, limits[stage])
 
     def _ask(self, stage: str, *arguments: Any) -> Any:
-        expected = super()._ask(stage, *arguments)
+        answer = expected = super()._ask(stage, *arguments)
+        if stage == "encode_memory" and not self._trained:
+            arguments = _as_of_trained(*arguments)
+            expected = super()._ask(stage, *arguments)
         got = _outputs(getattr(self.candidate, stage)(*arguments))
         for name, value in _outputs(expected).items():
             self._differences[stage, name].add(got[name], value)
-        return expected
+        return answer
 
 
 def check_parity(
@@ -161,7 +166,7 @@ def check_parity(
         follow: follows the clip.
         judges_masks: whether the weights are trained.
     """
-    compared = _Compared(candidate, reference)
+    compared = _Compared(candidate, reference, trained=judges_masks)
     expected = list(follow(compared))
     found = list(follow(candidate))
     agreements = [_iou(a > 0, b > 0) for (a, _), (b, _) in zip(found, expected, strict=True)]
@@ -178,6 +183,14 @@ def check_parity(
         largest_score=float((scores[:, 0] - scores[:, 1]).abs().max()),
         judges_masks=judges_masks,
     )
+
+
+def _as_of_trained(feature: Tensor, logits: Tensor, binarize: Tensor) -> tuple[Tensor, ...]:
+    """What encodes a memory, with mask logits (B, 1, 4h, 4w) as large as trained networks give.
+
+    Those of untrained weights are all but zero, and the norms behind them make rounding large.
+    """
+    return feature, logits * (LOGIT / logits.square().mean().sqrt().clamp(min=1e-6)), binarize
 
 
 def _iou(mask: Tensor, other: Tensor) -> float:
