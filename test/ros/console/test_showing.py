@@ -111,7 +111,7 @@ def test_masks_of_objects_are_enough_while_nothing_lies_before_another(boxes, pi
 @pytest.mark.parametrize("kept", [0, 1, 11, 12, 60, -1])
 def test_what_is_no_message_is_one_line(kept):
     data = serialize_message(image_message(picture((30, 60)), "rgb8", Header()))[:kept]
-    with pytest.raises(SourceError, match=f"a message of {len(data)} bytes is no sensor_msgs"):
+    with pytest.raises(SourceError, match=f"a message of {len(data)} bytes is not a sensor_msgs"):
         Packed.of(IMAGE, data).read()
 
 
