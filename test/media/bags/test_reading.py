@@ -436,7 +436,7 @@ def test_a_folder_of_several_bags_is_not_one(tmp_path):
 
 def test_a_topic_of_what_is_no_bag_is_refused(tmp_path):
     (tmp_path / "clip.mp4").write_bytes(b"")
-    assert "is no bag" in refusal(tmp_path / "clip.mp4", topic="/image")
+    assert "is not a bag" in refusal(tmp_path / "clip.mp4", topic="/image")
 
 
 def test_real_bags(shared):
