@@ -90,7 +90,7 @@ def decode_compressed(
     if decoded is None or decoded.shape[:2] != (header.height, header.width):
         raise ImageError(
             f"{header.kind} image of {len(data)} bytes, {header.width}x{header.height} pixels, "
-            "cannot be decoded, expected a complete file: it was damaged in transfer"
+            "cannot be decoded, expected a whole file: it was damaged in transfer"
         )
     channels = 1 if decoded.ndim == 2 else decoded.shape[2]
     encoding = {1: "mono8", 3: "bgr8", 4: "bgra8"}.get(channels)

@@ -144,7 +144,7 @@ class TrainingConfig(Checked):
     clip: float = largest_gradient(panel=LEARNING)
     bce_share: float = share(
         0.33,
-        "Share of the run, from its start, that uses cross-entropy instead of focal loss; use 0 "
+        "Share of the run, from its start, that uses cross entropy instead of focal loss; use 0 "
         "for fine-tuning.",
         panel=LEARNING,
     )

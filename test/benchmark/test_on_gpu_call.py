@@ -189,7 +189,7 @@ def test_tests_that_cannot_be_run_are_no_row_of_zeros(tmp_path: Path, monkeypatc
     assert _counts("2 errors in 1.0s\n")["error"] == 2
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['pytest'] = None\n")
     monkeypatch.setattr("sys.path", [str(tmp_path), *sys.path])
-    with pytest.raises(BackendError, match=r"pytest ended with 1: .*pytest"):
+    with pytest.raises(BackendError, match=r"pytest ended with exit code 1: .*pytest"):
         run_gpu_tests(tmp_path, 60.0)
 
 

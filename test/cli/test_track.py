@@ -246,7 +246,7 @@ def test_what_cannot_be_is_refused_before_an_earlier_result_is_touched(
     (tmp_path / "huge.png").write_bytes(claims)
     cv2.imwrite(str(tmp_path / "small.png"), np.ones((4, 4), np.uint8))
     for entry, words in (
-        ({"box": [60, 20, 160, 80]}, "(frame 5): box (60, 20, 160, 80) leaves the frame"),
+        ({"box": [60, 20, 160, 80]}, "(frame 5): box (60, 20, 160, 80) extends beyond the frame"),
         ({"points": [[35, 90]], "labels": [1]}, "(frame 5): click (35, 90) lies outside"),
         ({"mask": "small.png"}, "(frame 5): prompt mask is 4 x 4 pixels"),
         ({"mask": "huge.png"}, "field mask: mask"),

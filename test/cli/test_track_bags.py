@@ -147,7 +147,7 @@ def test_a_run_that_fails_leaves_nothing_that_looks_like_a_bag(tmp_path, capsys)
     assert not list(tmp_path.glob(".*"))
     capsys.readouterr()
     assert etam_track(source, "--out", out, "--out-bag", bag, "--click", "35,45") == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
 
 
 def interrupted(place: Path, *signals: signal.Signals, storage: str = "mcap") -> tuple[int, str]:

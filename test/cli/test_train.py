@@ -48,11 +48,9 @@ def test_a_run_on_photographs_with_masks_that_is_fine_tuned_further(
     assert (second / "weights.safetensors").is_file()
 
 
-def test_what_names_nothing_is_refused_before_torch_is_imported(
-    etam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_names_nothing_is_refused_before_torch_is_imported(etam, tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text("raise SystemExit('torch is imported')")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    path = os.pathsep.join([str(tmp_path), *sys.path])
     out = ("--out", str(tmp_path / "out"))
     for verb, *options in (
         ("train", "--init", "nothing.pt"),
@@ -62,11 +60,11 @@ def test_what_names_nothing_is_refused_before_torch_is_imported(
         ("train", "--data", "nothing"),
         ("pretrain", "--teacher", "tiny_test", "--data", "nothing"),
     ):
-        done = etam(verb, *options, *out)
+        done = etam(verb, *options, *out, PYTHONPATH=path)
         assert done.returncode == 2, done.stderr
         assert len(done.stderr.splitlines()) == 1
         assert "torch" not in done.stderr
-    begun = etam("train", *out)
+    begun = etam("train", *out, PYTHONPATH=path)
     assert "training: 10000 steps, getting ready" in begun.stderr  # before what takes seconds
     assert "torch is imported" in begun.stderr
 

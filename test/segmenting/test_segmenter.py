@@ -77,7 +77,7 @@ def test_what_a_picture_cannot_take_is_one_line(segmenter: Segmenter) -> None:
     for prompt, words in (
         (Prompt(mask=np.ones((90, 120), bool)), "is a mask"),
         (Prompt(points=[(120, 5)], point_labels=[1]), "outside the frame of 120 x 90"),
-        (Prompt(box=(0, 0, 121, 90)), "leaves the frame"),
+        (Prompt(box=(0, 0, 121, 90)), "extends beyond the frame"),
     ):
         with pytest.raises(PromptError, match=words):
             segmenter.segment([CLICK, prompt])

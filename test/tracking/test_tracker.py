@@ -265,7 +265,7 @@ def test_a_mask_that_vanishes_at_the_networks_size_is_refused(tracker: Tracker) 
     mask = np.zeros((SIZE * 8, SIZE * 8), bool)
     mask[100, 100] = True
     tracker.step(frame(height=SIZE * 8, width=SIZE * 8))
-    with pytest.raises(PromptError, match="vanishes"):
+    with pytest.raises(PromptError, match="too small for the network"):
         tracker.add_prompt(Prompt(mask=mask))
     assert tracker.object_ids == ()
 

@@ -85,7 +85,7 @@ def test_steps_are_measured_with_the_largest_and_the_smallest_pictures(monkeypat
     found = _step_seconds(config, clips, (2, 4, 8), 60.0)
     assert tried == [(2, 96), (2, 64), (4, 96), (4, 64), (8, 96)]
     assert found == pytest.approx({n: 1e-6 * n * (96**2 + 64**2) / 2 for n in (2, 4)})
-    with pytest.raises(TrainingError, match="no memory for a step of 8 clips"):
+    with pytest.raises(TrainingError, match="not enough memory for a step of 8 clips"):
         _step_seconds(config, clips, (8,), 60.0)
 
 

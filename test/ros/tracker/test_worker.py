@@ -326,7 +326,7 @@ def test_the_queue_is_bounded(worker):
     held = Held(worker)
     for _ in range(MAX_REQUESTS):
         worker.submit(lambda _: None)
-    with pytest.raises(PromptError, match="requests wait already"):
+    with pytest.raises(PromptError, match="requests are already waiting"):
         worker.submit(lambda _: None)
     held.release.set()
 
@@ -445,9 +445,9 @@ def test_stop_takes_back_what_waits_and_refuses_more(listener):
     held = Held(worker)
     waiting = worker.submit(lambda _: None)
     worker.stop()
-    with pytest.raises(PromptError, match="the node ends"):
+    with pytest.raises(PromptError, match="the node is shutting down"):
         wait_for_answer(waiting, DEADLINE_S)
-    with pytest.raises(PromptError, match="the node ends"):
+    with pytest.raises(PromptError, match="the node is shutting down"):
         worker.submit(lambda _: None)
     held.release.set()
     assert worker.join(DEADLINE_S)

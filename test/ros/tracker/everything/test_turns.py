@@ -107,7 +107,7 @@ def test_the_end_of_tracking_withdraws_what_takes_long(camera, end):
         with pytest.raises(CancelledError):
             future.result(DEADLINE_S)
     if end is Worker.stop:
-        with pytest.raises(PromptError, match="the node ends"):
+        with pytest.raises(PromptError, match="the node is shutting down"):
             camera.worker.submit_long(endless)
     else:
         assert closed.wait(DEADLINE_S)
