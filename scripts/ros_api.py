@@ -226,7 +226,10 @@ def _handled(tree: ast.Module) -> set[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the table, or list what it lacks."""
+    """Write the table, and print what not every distribution has."""
+    if not arguments:
+        sys.stderr.write((__doc__ or "").strip() + "\n")
+        return 2
     folders = {
         name: Path(folder) for name, _, folder in (each.partition("=") for each in arguments)
     }
