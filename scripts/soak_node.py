@@ -7,8 +7,10 @@
 
 The node is a process of its own. Cameras restart, or are killed, change size and encoding, stall
 and send what is no image; viewers come, are slow, go or are killed; prompts, searches, parameters
-and lifecycle transitions come every moment: all from --seed. Every few seconds a row is written to
-OUT/soak.csv; at the end lines are fitted to memory, threads, descriptors and shared memory.
+and lifecycle transitions come every moment: all from --seed. Every minute and a half all of it
+rests for some seconds: one camera of one size, nothing followed, nobody looking. Every few seconds
+a row is written to OUT/soak.csv; at the end lines are fitted to memory (at rest, where it depends
+on nothing that comes and goes), threads, descriptors and shared memory.
 Exit code 1 if one grows or cannot be called flat, if images brought no results, if more than one
 call in a hundred got no answer, or if the node raised or ended.
 """
@@ -38,6 +40,9 @@ from etam_ros.ros.shared_memory import reclaim
 SAMPLE_S: Final = 5.0
 SILENCE_S: Final = 60.0
 """Images come, the node is active, and there is no result for so long: the machine may be busy."""
+REST_EVERY_S: Final = 90.0
+REST_S: Final = 8.0
+"""At rest, before memory is looked at: what came late is done, and what was dropped is freed."""
 MOST_VIEWERS: Final = 3
 VIEWS: Final = (
     "overlay", "overlay/compressed", "label_image", "click_plane", "objects,events,markers",
@@ -70,7 +75,9 @@ class Soak:
         self._viewers: list[str] = []
         self._begun = 0
         self._camera = ""
+        self._next_rest_s = time.monotonic() + REST_EVERY_S
         self.actions = self.silences = 0
+        self.resting = False
         arguments = [word for each in PARAMETERS for word in ("-p", each)]
         module = "etam_ros.ros.tracker.executable"
         processes.start("tracker", module, ["--ros-args", *arguments, "--log-level", "warn"])
@@ -88,7 +95,7 @@ class Soak:
             if not self._only or action.__name__ in self._only
         }
 
-    def start_camera(self) -> None:
+    def start_camera(self, changes: bool = True) -> None:
         """Another one in the place of the last, which ends well or is killed."""
         if self._camera:
             self._end(self._camera)
@@ -96,7 +103,8 @@ class Soak:
         self._camera = f"camera_{self._begun}"
         seed, back = int(self._rng.integers(2**31)), int(self._rng.random() < 0.2)
         stamp_s = 1_000_000 + self._begun * 1_000 - back * 5_000
-        arguments = ["camera", str(seed), str(self._rate_hz), str(stamp_s)]
+        kind = "camera" if changes else "steady_camera"
+        arguments = [kind, str(seed), str(self._rate_hz), str(stamp_s)]
         self._processes.start(self._camera, "soak_peers", arguments)
 
     def start_viewer(self) -> None:
@@ -110,6 +118,22 @@ class Soak:
     def end_viewer(self) -> None:
         if self._viewers:
             self._end(self._viewers.pop(int(self._rng.integers(len(self._viewers)))))
+
+    def rest(self, wait: Callable[[float], bool]) -> None:
+        """One steady camera, parameters as at first, nothing followed, nobody looking."""
+        while self._viewers:
+            self.end_viewer()
+        self.start_camera(changes=False)
+        self.operator.make_active(wait)
+        self.operator.set_first_parameters()
+        self._look_for_results(wait)
+        self.operator.reset()
+        if not wait(REST_S):
+            self.resting = True
+            wait(1.2 * SAMPLE_S)
+            self.resting = False
+        self.start_camera()
+        self._next_rest_s = time.monotonic() + REST_EVERY_S
 
     @property
     def participants(self) -> int:
@@ -145,6 +169,8 @@ class Soak:
             self._check()
             self.operator.make_active(wait)
             self._look_for_results(wait)
+            if time.monotonic() > self._next_rest_s:
+                self.rest(wait)
 
     def _check(self) -> None:
         if not self._processes.running("tracker"):
@@ -176,7 +202,7 @@ def sample_on(
         rate = (now_heard - heard) / (now_s - last_s)
         heard, last_s = now_heard, now_s
         operator = soak.operator
-        told = (soak.actions, operator.unanswered, soak.silences)
+        told = (soak.actions, operator.unanswered, soak.silences, int(soak.resting))
         table.add(
             Sample(now_s - begin_s, *values, soak.participants, taken_in_dev_shm(), rate, *told)
         )

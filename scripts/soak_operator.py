@@ -145,14 +145,12 @@ class Operator:
         self._call(Segment, "segment", request)
 
     def set_parameter(self) -> None:
-        from rcl_interfaces.srv import SetParameters
-        from rclpy.parameter import Parameter
-
         name = sorted(PARAMETERS)[self._rng.integers(len(PARAMETERS))]
-        value = PARAMETERS[name][self._rng.integers(len(PARAMETERS[name]))]
-        parameter = Parameter(name, value=value).to_parameter_msg()
-        request = SetParameters.Request(parameters=[parameter])
-        self._call(SetParameters, "set_parameters", request)
+        self._set({name: PARAMETERS[name][self._rng.integers(len(PARAMETERS[name]))]})
+
+    def set_first_parameters(self) -> None:
+        """All of them, to the first of their values."""
+        self._set({name: values[0] for name, values in PARAMETERS.items()})
 
     def deactivate(self) -> None:
         self._change(4)
@@ -197,6 +195,15 @@ class Operator:
         ids = [] if self._newest is None else [each.id for each in self._newest.objects]
         place = int(self._rng.integers(1000))  # drawn whatever there is
         return int(ids[place % len(ids)]) if ids else 1
+
+    def _set(self, values: dict[str, Any]) -> None:
+        from rcl_interfaces.srv import SetParameters
+        from rclpy.parameter import Parameter
+
+        parameters = [
+            Parameter(name, value=value).to_parameter_msg() for name, value in values.items()
+        ]
+        self._call(SetParameters, "set_parameters", SetParameters.Request(parameters=parameters))
 
     def _change(self, transition: int) -> None:
         from lifecycle_msgs.msg import Transition

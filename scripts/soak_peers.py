@@ -1,6 +1,7 @@
 """Whom a soaked node talks to, as processes of their own: a camera, and those who look.
 
 python scripts/soak_peers.py camera SEED RATE_HZ FIRST_STAMP_S
+python scripts/soak_peers.py steady_camera SEED RATE_HZ FIRST_STAMP_S
 python scripts/soak_peers.py viewer TOPICS
 """
 
@@ -47,18 +48,21 @@ def images(rng: np.random.Generator, hw: tuple[int, int], encoding: str) -> list
     return found
 
 
-def camera(seed: int, rate_hz: float, first_stamp_s: int) -> None:
-    """Publish, in other sizes and encodings now and then, with stalls and broken images."""
+def camera(seed: int, rate_hz: float, first_stamp_s: int, changes: bool) -> None:
+    """Publish; if it changes, in other sizes and encodings, with stalls and broken images."""
     from rclpy.qos import QoSProfile, ReliabilityPolicy
     from sensor_msgs.msg import Image
 
     rng = np.random.default_rng(seed)
-    policy = ReliabilityPolicy.RELIABLE if seed % 2 else ReliabilityPolicy.BEST_EFFORT
+    reliable = seed % 2 or not changes
+    policy = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
     node = rclpy.create_node("camera")
     publisher = node.create_publisher(Image, "image", QoSProfile(depth=5, reliability=policy))
     stamp_ns, number = first_stamp_s * 10**9, 0
     while not ended.is_set():
         hw, encoding = SIZES[rng.integers(len(SIZES))], ENCODINGS[rng.integers(len(ENCODINGS))]
+        if not changes:
+            hw, encoding = SIZES[-1], ENCODINGS[0]
         playing = images(rng, hw, encoding)
         end = time.monotonic() + rng.uniform(3, 15)
         next_s = time.monotonic()
@@ -69,6 +73,8 @@ def camera(seed: int, rate_hz: float, first_stamp_s: int) -> None:
             stamp_ns, number = stamp_ns + STEP_NS, number + 1
             next_s = max(next_s + 1 / rate_hz, time.monotonic() - 0.1)
             ended.wait(max(0.0, next_s - time.monotonic()))
+        if not changes:
+            continue
         if rng.random() < 0.2:  # a stall
             ended.wait(rng.uniform(0.3, 4))
         if rng.random() < 0.2:  # a driver gone wrong
@@ -104,8 +110,9 @@ def main() -> None:
         signal.signal(number, lambda *_: ended.set())
     what, *arguments = sys.argv[1:]
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-    if what == "camera":
-        camera(int(arguments[0]), float(arguments[1]), int(arguments[2]))
+    if what in ("camera", "steady_camera"):
+        seed, rate_hz, stamp_s = arguments
+        camera(int(seed), float(rate_hz), int(stamp_s), changes=what == "camera")
     else:
         viewer(arguments[0])
     rclpy.shutdown()

@@ -37,6 +37,7 @@ class Sample:
         actions: done so far.
         unanswered: calls so far that nobody answered.
         silences: times so far that no result came although there were images.
+        at_rest: 1 where nothing is followed, and all else is as at other rows at rest.
     """
 
     time_s: float
@@ -51,6 +52,7 @@ class Sample:
     actions: int
     unanswered: int
     silences: int
+    at_rest: int
 
     @property
     def shared_mib_each(self) -> float:
@@ -66,16 +68,18 @@ class Measure:
         name: of the column.
         allowed: by how much it may have grown over what is judged of a run.
         share: the same as a share of its median; the larger of the two counts.
+        at_rest: only rows at rest are judged, where there are enough: it depends on what is done.
     """
 
     name: str
     allowed: float
     share: float = 0.0
+    at_rest: bool = False
 
 
 MEASURES: Final = (
-    Measure("rss_mib", 4.0, 0.02),
-    Measure("anonymous_mib", 4.0, 0.02),
+    Measure("rss_mib", 4.0, 0.02, at_rest=True),
+    Measure("anonymous_mib", 4.0, 0.02, at_rest=True),
     Measure("threads", 1.0),
     Measure("descriptors", 3.0),
     Measure("shared_mib_each", 4.0),
@@ -167,7 +171,7 @@ def read_table(path: Path) -> list[Sample]:
             Sample(**{each.name: (float if each.type == "float" else int)(row[each.name])
                       for each in fields(Sample)})
             for row in csv.DictReader(file)
-            if row["silences"]
+            if row["at_rest"]
         ]  # fmt: skip
 
 
@@ -201,11 +205,13 @@ def trends(samples: Sequence[Sample]) -> list[Trend]:
     settled = [each for each in samples if each.time_s >= SETTLING * samples[-1].time_s]
     if len(settled) < 2 * BLOCKS:
         return []
-    times = [each.time_s for each in settled]
-    return [
-        trend(measure, times, [getattr(each, measure.name) for each in settled])
-        for measure in MEASURES
-    ]
+    at_rest = [each for each in settled if each.at_rest]
+    found = []
+    for measure in MEASURES:
+        rows = at_rest if measure.at_rest and len(at_rest) >= 2 * BLOCKS else settled
+        values = [getattr(each, measure.name) for each in rows]
+        found.append(trend(measure, [each.time_s for each in rows], values))
+    return found
 
 
 def plot(path: Path, samples: Sequence[Sample], title: str) -> None:
@@ -230,6 +236,12 @@ def plot(path: Path, samples: Sequence[Sample], title: str) -> None:
         axis.legend(loc="lower right", fontsize=8)
         axis.set_ylim(bottom=0)
         axis.axvspan(0, SETTLING * minutes[-1], color="0.93")
+    at_rest = [each for each in samples if each.at_rest]
+    axes[0].plot(
+        [each.time_s / 60 for each in at_rest], [each.anonymous_mib for each in at_rest],
+        ".", color="black", markersize=4, label="anonymous_mib at rest",
+    )  # fmt: skip
+    axes[0].legend(loc="lower right", fontsize=8)
     axes[0].set_title(title, fontsize=10)
     axes[-1].set_xlabel("minutes; grey: not judged yet")
     axes[-1].set_xlim(0, minutes[-1])

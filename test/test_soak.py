@@ -21,15 +21,16 @@ def samples(monkeypatch: pytest.MonkeyPatch):
     return soak_samples
 
 
-def table(samples, growth_mib: float, noise_mib: float = 1.0):
-    """Rows of an hour."""
+def table(samples, growth_mib: float, noise_mib: float = 1.0, busy_mib: float = 0.0):
+    """Rows of an hour; what `busy_mib` adds comes and goes, and is gone at rest."""
     rng = np.random.default_rng(0)
     found = []
     for second in range(0, 3600, 5):
+        at_rest = second % 90 == 0
         rss = 400 + growth_mib * second / 3600 + float(rng.normal(0, noise_mib))
-        found.append(
-            samples.Sample(second, rss, rss / 2, 28, 23, 201.0, 3, 90.0, 30.0, second, 0, 0)
-        )
+        rss += 0 if at_rest else busy_mib * float(rng.random())
+        told = (second, 0, 0, int(at_rest))
+        found.append(samples.Sample(second, rss, rss / 2, 28, 23, 201.0, 3, 90.0, 30.0, *told))
     return found
 
 
@@ -43,6 +44,16 @@ def test_what_comes_and_goes_is_flat_and_what_only_comes_grows(samples) -> None:
     assert verdicts(40.0) == {**flat, "rss_mib": "grows", "anonymous_mib": "grows"}
     assert verdicts(0.0, noise_mib=200.0)["rss_mib"] != "flat"
     assert samples.trends(table(samples, 0.0)[:10]) == []
+
+
+def test_memory_is_judged_where_nothing_else_changes_it(samples) -> None:
+    def verdict(growth_mib: float, rows: slice) -> str:
+        found = samples.trends(table(samples, growth_mib, busy_mib=400.0)[rows])
+        return {each.name: each.verdict for each in found}["rss_mib"]
+
+    assert verdict(0.0, slice(None)) == "flat"
+    assert verdict(40.0, slice(None)) == "grows"
+    assert verdict(0.0, slice(60)) == "unsure"  # too few at rest: all rows count, and tell nothing
 
 
 def test_a_table_is_read_and_drawn_while_it_grows(samples, tmp_path: Path) -> None:
