@@ -38,7 +38,7 @@ export class Link {
     };
     socket.onclose = (event) => {
       if (this.socket !== socket) return;
-      this.on.state(event.reason || "connection lost, trying again", false);
+      this.on.state(event.reason || "connection lost, reconnecting", false);
       if (!opened) this.askWhy();
       setTimeout(() => this.open(), this.wait);
       this.wait = Math.min(LONGEST_WAIT_MS, this.wait * 1.6);
@@ -49,9 +49,9 @@ export class Link {
   async askWhy() {
     try {
       const answer = await fetch("/", { cache: "no-store" });
-      if (answer.status === 401) this.on.state("started anew: open its new link", false);
+      if (answer.status === 401) this.on.state("restarted: open its new link", false);
     } catch {
-      this.on.state("nobody answers, trying again", false);
+      this.on.state("no answer, reconnecting", false);
     }
   }
 

@@ -65,7 +65,7 @@ export class Objects {
     if (row.what.getAttribute("aria-pressed") !== pressed) row.what.setAttribute("aria-pressed", pressed);
     if (row.named === name) return;
     row.named = name;
-    row.what.title = `Choose ${name} as target`;
+    row.what.title = `Select ${name} as target`;
     row.rename.setAttribute("aria-label", `Rename ${name}`);
     row.remove.setAttribute("aria-label", `Remove ${name}`);
   }

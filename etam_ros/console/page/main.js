@@ -37,7 +37,7 @@ const link = new Link({
 });
 
 const objects = new Objects(find("objects"), find("count"), {
-  select: (id) => ask("select", `choosing object ${id}`, { object: id === target ? 0 : id }),
+  select: (id) => ask("select", `selecting object ${id}`, { object: id === target ? 0 : id }),
   rename,
   remove: (id) => ask("remove", `removing object ${id}`, { object: id }),
 });
@@ -58,7 +58,7 @@ const controls = new Controls({
   reset: async () => {
     if (await controls.question("Forget all objects?", null) !== null) ask("reset", "resetting");
   },
-  next: () => ask("select", "choosing the next object", { object: objects.next() }),
+  next: () => ask("select", "selecting the next object", { object: objects.next() }),
   rename: () => withTarget(rename),
   remove: () => withTarget((id) => ask("remove", `removing object ${id}`, { object: id })),
   play: () => { if (status.mode === "recorded") ask("play", "", { on: !status.playing }); },
@@ -70,7 +70,7 @@ new Pointing(picture, () => controls.tool, (what) => {
   const at = what.points ? what.points[0] : what.box.slice(0, 2);
   const more = { ...what };
   if (find("only").checked) {
-    if (!target) return say("choose a target first: its row in the list, or the key N", false);
+    if (!target) return say("select a target first: click on it in the list, or press N", false);
     more.object = target;
   }
   const number = ask("point", what.box ? "box sent" : "click sent", more);
@@ -95,7 +95,7 @@ const handlers = {
     status = message;
     target = message.selected || 0;
     set(find("state"), message.state || "–");
-    controls.press("pause", Boolean(message.paused), message.paused ? "Go on" : "Pause");
+    controls.press("pause", Boolean(message.paused), message.paused ? "Resume" : "Pause");
     find("pause").hidden = message.mode === "recorded";
     const follower = message.follower;
     find("follow").hidden = !follower;
@@ -113,7 +113,7 @@ const handlers = {
 function ask(what, words, more = {}) {
   const number = link.ask(what, more);
   if (!number) {
-    say("there is no connection: nothing was sent", false);
+    say("not connected: nothing was sent", false);
     return 0;
   }
   asked.set(number, words);
@@ -128,13 +128,13 @@ function say(words, done) {
 }
 
 async function rename(id) {
-  const label = await controls.question(`Name of object ${id}`, objects.label(id));
-  if (label) ask("rename", `naming object ${id}`, { object: id, label });
+  const label = await controls.question(`New name of object ${id}`, objects.label(id));
+  if (label) ask("rename", `renaming object ${id}`, { object: id, label });
 }
 
 function withTarget(action) {
   if (target) action(target);
-  else say("choose a target first: its row in the list, or the key N", false);
+  else say("select a target first: click on it in the list, or press N", false);
 }
 
 function showChannels(names) {
@@ -155,10 +155,10 @@ find("channel").addEventListener("change", (event) => link.watch(event.target.va
 function look() {
   const now = performance.now();
   drawn = drawn.filter((time) => now - time < RATE_OVER_MS);
-  set(find("rate"), `${(drawn.length * 1000 / RATE_OVER_MS).toFixed(1)} per s`);
+  set(find("rate"), `${(drawn.length * 1000 / RATE_OVER_MS).toFixed(1)} fps`);
   const stale = !drawn.length && status.mode !== "recorded";
   const words = !connected ? find("state").textContent :
-    status.veil || (stale && !document.hidden ? "no picture comes" : "");
+    status.veil || (stale && !document.hidden ? "no images" : "");
   const veil = find("veil");
   veil.hidden = !words;
   set(veil, words);

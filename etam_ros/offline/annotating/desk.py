@@ -142,7 +142,7 @@ class RecordedDesk:
         if order.what == "select":
             self._selected = order.object_id
             chosen = (
-                f"selected object {order.object_id}" if order.object_id else "none is selected"
+                f"selected object {order.object_id}" if order.object_id else "no object is selected"
             )
             return Answer(True, chosen, order.object_id)
         if order.what == "rename":

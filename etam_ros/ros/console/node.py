@@ -210,7 +210,7 @@ class ConsoleNode(Node):
     def _do(self, name: str, command: Command, reply: Reply) -> None:
         watched = self._watched.get(name)
         if watched is None:
-            reply(Answer(False, f"nobody looks at {name} any more: nothing was done"))
+            reply(Answer(False, f"{name} is no longer shown: nothing was done"))
         else:
             watched.operating.do(command, reply)
 
@@ -261,7 +261,7 @@ class ConsoleNode(Node):
             veil = "no result comes from the tracker"
         follower = None
         if operating.follower:
-            said = watched.follower_state or "it has not said anything yet"
+            said = watched.follower_state or "no message yet"
             follower = {"state": said, "on": said != "disabled" and bool(watched.follower_state)}
         self._hub.channel(name).say(
             {

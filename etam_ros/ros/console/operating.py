@@ -149,7 +149,7 @@ class Operating:
 
     def _undo(self, order: Order, reply: Reply) -> None:
         if not self._steps:
-            reply(Answer(False, "there is nothing to undo: nothing was pointed at here"))
+            reply(Answer(False, "there is nothing to undo: no click was made on this page"))
             return
         step = self._steps.pop()
         if step.started:
@@ -162,7 +162,7 @@ class Operating:
             return
         header = header_of(step.before.stamp_ns, "")
         message = prompt_message(Prompt(step.object_id, mask=mask), step.object_id, header)
-        words = f"undone: object {step.object_id} has the mask of before"
+        words = f"undone: object {step.object_id} has its earlier mask again"
         self._prompt(message, step.before, lambda _: words, reply)
 
     def _select(self, order: Order, reply: Reply) -> None:
@@ -174,7 +174,7 @@ class Operating:
 
     def _rename(self, order: Order, reply: Reply) -> None:
         if not order.label or not order.object_id:
-            reply(Answer(False, "a name is missing: write one"))
+            reply(Answer(False, "the name is empty: type one"))
             return
         message = PromptMessage(object_id=order.object_id, label=order.label)
 
@@ -207,7 +207,7 @@ class Operating:
 
     def _follow(self, order: Order, reply: Reply) -> None:
         if not self.follower:
-            reply(Answer(False, "no follower listens to this tracker: start one"))
+            reply(Answer(False, "no follower is connected to this tracker: start one"))
             return
         request = SetBool.Request(data=order.on)
         self._call(SetBool, f"{self.follower}/enable", request, reply)

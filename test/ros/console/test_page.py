@@ -179,7 +179,7 @@ def test_corrections_are_answered_and_can_be_undone(followed):
     screen.click((5, 5), button="right")
     screen.answer("background click: corrected object 1")
     screen.page.keyboard.press("u")
-    screen.answer("undone: object 1 has the mask of before")
+    screen.answer("undone: object 1 has its earlier mask again")
     assert screen.rows() == ["object 1"]
 
 
