@@ -194,9 +194,9 @@ class FollowControl:
         node, frame, stranger = self.settings.node, self._frame, self._stranger
         if stranger is not None and 0.0 <= now_s - stranger.arrived_s <= node.result_timeout_s:
             names = f"{quoted(stranger.frame_id)}, not {quoted(self._expected)}"
-            return _Verdict(reason=f"results come from camera frame {names}", at_once=True)
+            return _Verdict(reason=f"results are of camera frame {names}", at_once=True)
         if frame is None:
-            return _Verdict(reason=self._blocked or "there is no result yet", at_once=True)
+            return _Verdict(reason=self._blocked or "no result yet", at_once=True)
         silent_s = now_s - frame.arrived_s
         if not 0.0 <= silent_s <= node.result_timeout_s:
             return _Verdict(reason=self._silence, at_once=True)
@@ -225,7 +225,7 @@ class FollowControl:
         if age_s + silent_s > limit_s:
             return self._silence
         if node.stamp_age == ALWAYS and not age_s + silent_s >= -limit_s:
-            return "results have stamps of the future, by which their age cannot be told"
+            return "results have timestamps in the future, so their age is unknown"
         return ""
 
     def _doubts(self, seen: SeenObject) -> str:
@@ -240,7 +240,7 @@ class FollowControl:
         if not math.isfinite(seen.bearing):
             return f"the direction of {seen.name} is unknown: there is no camera_info"
         if self._leaps.has_slipped(seen):
-            return f"{seen.name} is doubtful, its distance leapt (~/enable trusts it again)"
+            return f"{seen.name} is doubtful, its distance jumped (call ~/enable to trust it again)"
         return ""
 
     def _note_silence(self, now_s: float) -> None:
@@ -288,7 +288,7 @@ class FollowControl:
     def _explained(self, verdict: _Verdict) -> Command:
         seen = verdict.seen or self._bound
         if self._lost:
-            again = "call ~/enable to go on"
+            again = "call ~/enable to continue"
             return Command(self._speeds, Phase.LOST, f"{self._lost}; {again}", seen)
         if not self._followed:
             return Command(self._speeds, Phase.WAITING, verdict.reason, seen)
@@ -300,6 +300,6 @@ class FollowControl:
         return Command(self._speeds, Phase.FOLLOWING, verdict.seen.name + how, seen)
 
 
-_SILENCE: Final = "no new result came, the last one is older than {:g} s (result_timeout_s)"
-_REPEATED: Final = "no result of a new image came for {:g} s, stamps stand still"
-_LATE: Final = "results come older than {:g} s by their stamps (result_timeout_s, stamp_age)"
+_SILENCE: Final = "no new result, the last one is older than {:g} s (result_timeout_s)"
+_REPEATED: Final = "no result of a new image for {:g} s: timestamps do not advance"
+_LATE: Final = "by their timestamps, results arrive older than {:g} s (result_timeout_s, stamp_age)"

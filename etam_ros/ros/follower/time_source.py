@@ -51,7 +51,7 @@ class TimeSource:
         if changed:
             trouble = "use_sim_time changed"
         elif simulated and not ros_ns:
-            trouble = "use_sim_time is set and nothing comes on /clock"
+            trouble = "use_sim_time is set, but nothing is published on /clock"
         elif simulated and self._watch.still_s(steady_s) > self._timeout_s():
             trouble = f"/clock stood still for {self._timeout_s():g} s"
         return Moment(ros_ns / 1e9 if simulated else steady_s, ros_ns, trouble)

@@ -46,7 +46,7 @@ def test_the_page_shows_both_runs_on_the_cameras_pictures(report: Path) -> None:
     page = Checked(text)
     assert len(page.of("polyline", "object")) == 1
     assert [each["width"] for each in page.of("rect", "missed")], "the hidden frame is a band"
-    assert "recorded run on frame 3" in {each["alt"] for each in page.of("img")}
+    assert "the recorded run on frame 3" in {each["alt"] for each in page.of("img")}
     assert "8</b>frames in both" in text
     red, green, _ = first_picture(text)[-20, 10]
     assert red > 150 > green, "the camera's left edge is red"

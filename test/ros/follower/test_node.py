@@ -130,10 +130,10 @@ def test_it_is_off_at_start_and_drives_when_enabled_within_its_limits(robot):
 def test_it_stands_when_nothing_comes_any_more_and_waits_to_be_enabled_again(robot):
     robot.enable()
     robot.drive()
-    why = "no new result came, the last one is older than 0.5 s (result_timeout_s)"
+    why = "no new result, the last one is older than 0.5 s (result_timeout_s)"
     robot.until_state(f"stopped: {why}")
     robot.until(robot.stands)
-    robot.until_state(f"lost: {why}; call ~/enable to go on")
+    robot.until_state(f"lost: {why}; call ~/enable to continue")
     robot.process.wait_for_log("[WARN]")
     before = len(robot.heard)
     robot.until(lambda: len(robot.heard) > before + 5, tracked())

@@ -64,7 +64,7 @@ def test_the_robot_keeps_up_with_the_figure_and_stands_when_the_tracker_dies(rob
     moving = [command.time_s for command in commands if not command.zero]
     assert max(moving, default=SECONDS) < SECONDS + TIMEOUT_S + 0.3
     assert commands[-1].zero
-    assert "no new result came" in robot.state
+    assert "no new result" in robot.state
     processes.end(FOLLOWER)
 
 
