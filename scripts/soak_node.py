@@ -8,9 +8,10 @@
 The node is a process of its own. Cameras restart, or are killed, change size and encoding, stall
 and send what is no image; viewers come, are slow, go or are killed; prompts, searches, parameters
 and lifecycle transitions come every moment: all from --seed. Every minute and a half all of it
-rests for some seconds: one camera of one size, nothing followed, nobody looking. Every few seconds
-a row is written to OUT/soak.csv; at the end lines are fitted to memory (at rest, where it depends
-on nothing that comes and goes), threads, descriptors and shared memory.
+rests for some seconds: cleaned up and configured again, one camera of one size, nothing followed,
+nobody looking. Every few seconds a row is written to OUT/soak.csv; at the end lines are fitted to
+memory (at rest, where it depends on nothing that comes and goes), threads, descriptors and shared
+memory.
 Exit code 1 if one grows or cannot be called flat, if images brought no results, if more than one
 call in a hundred got no answer, or if the node raised or ended.
 """
@@ -30,7 +31,7 @@ from typing import Any, Final
 
 import numpy as np
 from soak_operator import Operator
-from soak_samples import Sample, Table, measured, plot, read_table, taken_in_dev_shm, trends
+from soak_samples import Sample, Table, judge, measured, read_table, taken_in_dev_shm
 
 from etam_ros.errors import EtamError
 from etam_ros.ros.harness.isolation import isolated_domain
@@ -40,7 +41,7 @@ from etam_ros.ros.shared_memory import reclaim
 SAMPLE_S: Final = 5.0
 SILENCE_S: Final = 60.0
 """Images come, the node is active, and there is no result for so long: the machine may be busy."""
-REST_EVERY_S: Final = 90.0
+REST_EVERY_S: Final = 60.0
 REST_S: Final = 8.0
 """At rest, before memory is looked at: what came late is done, and what was dropped is freed."""
 MOST_VIEWERS: Final = 3
@@ -120,10 +121,11 @@ class Soak:
             self._end(self._viewers.pop(int(self._rng.integers(len(self._viewers)))))
 
     def rest(self, wait: Callable[[float], bool]) -> None:
-        """One steady camera, parameters as at first, nothing followed, nobody looking."""
+        """A new configuration, one steady camera, nothing followed, nobody looking."""
         while self._viewers:
             self.end_viewer()
         self.start_camera(changes=False)
+        self.operator.cleanup()
         self.operator.make_active(wait)
         self.operator.set_first_parameters()
         self._look_for_results(wait)
@@ -211,6 +213,7 @@ def sample_on(
 def run(options: argparse.Namespace, out: Path) -> list[str]:
     """Soak a node; what was wrong beside what the table says."""
     import rclpy
+    from rclpy.signals import SignalHandlerOptions
 
     wrong = []
     with ExitStack() as stack:
@@ -220,7 +223,7 @@ def run(options: argparse.Namespace, out: Path) -> list[str]:
         path = [scripts, environment.get("PYTHONPATH", "")]
         environment["PYTHONPATH"] = os.pathsep.join(each for each in path if each)
         os.environ.update(environment)
-        rclpy.init(args=[])
+        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         stack.callback(rclpy.try_shutdown)
         table = Table(out / "soak.csv")
         stack.callback(table.close)
@@ -258,19 +261,6 @@ def faults(soak: Soak, processes: ProcessGroup) -> list[str]:
     if "Traceback" in processes.log("tracker").read_text(errors="replace"):
         found.append(f"the node raised: see {processes.log('tracker')}")
     return found
-
-
-def judge(samples: list[Sample], out: Path, title: str) -> list[str]:
-    """Print a line for each column, draw the plot; what is not flat."""
-    found = trends(samples)
-    if not found:
-        return [f"{len(samples)} rows are too few to judge"]
-    for each in found:
-        print(each)
-    rates = [each.results_per_s for each in samples]
-    print(f"results heard per second, median: {np.median(rates):.1f}; not judged")
-    plot(out / "soak.png", samples, title)
-    return [f"{each.name}: {each.verdict}" for each in found if each.verdict != "flat"]
 
 
 def main(arguments: list[str]) -> int:

@@ -246,3 +246,16 @@ def plot(path: Path, samples: Sequence[Sample], title: str) -> None:
     axes[-1].set_xlabel("minutes; grey: not judged yet")
     axes[-1].set_xlim(0, minutes[-1])
     figure.savefig(path)
+
+
+def judge(samples: Sequence[Sample], out: Path, title: str) -> list[str]:
+    """Print a line for each column, draw the plot; what is not flat."""
+    found = trends(samples)
+    if not found:
+        return [f"{len(samples)} rows are too few to judge"]
+    for each in found:
+        print(each)
+    rates = [each.results_per_s for each in samples]
+    print(f"results heard per second, median: {np.median(rates):.1f}; not judged")
+    plot(out / "soak.png", samples, title)
+    return [f"{each.name}: {each.verdict}" for each in found if each.verdict != "flat"]
