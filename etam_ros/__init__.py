@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 # The generated etam_ros.msg and etam_ros.srv may live in another folder than the sources: in an
 # editable install, and in tests that run from the repository root.
 __path__ = extend_path(__path__, __name__)
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from etam_ros.config import EverythingConfig as EverythingConfig

@@ -183,7 +183,7 @@ def setup_script(monkeypatch):
         ("include/etam_ros/etam_ros/msg/prompt.h", None),
         ("lib/etam_ros/tracker_node", None),
         ("lib/python3.12/site-packages/etam_ros/config.py", None),
-        ("lib/python3.12/site-packages/etam_ros-0.1.0-py3.12.egg-info/PKG-INFO", None),
+        ("lib/python3.12/site-packages/etam_ros-0.2.0-py3.12.egg-info/PKG-INFO", None),
     ],
 )
 def test_pip_takes_what_it_needs_of_the_cmake_build(setup_script, staged, installed):
