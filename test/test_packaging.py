@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 import setuptools
+from setuptools.command.egg_info import FileList
 
 import etam_ros
 from etam_ros.errors import ConfigError
@@ -63,6 +64,27 @@ def test_the_version_is_the_same_everywhere():
     versions = {PACKAGE.findtext("version"), PROJECT["project"]["version"], etam_ros.__version__}
     assert len(versions) == 1
     assert f"## [{versions.pop()}]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_an_sdist_has_what_git_has(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    if not Path(".git").exists():
+        pytest.skip("this is not a git checkout, so nothing says what belongs to the sources")
+    listed = subprocess.run(["git", "ls-files"], capture_output=True, text=True, check=True)
+    tracked = {name for name in listed.stdout.splitlines() if Path(name).exists()}
+    files = FileList()
+    for line in Path("MANIFEST.in").read_text().splitlines():
+        if line and not line.startswith("#"):
+            files.process_template_line(line)
+    by_itself = {"pyproject.toml", "setup.py", "README.md", "LICENSE"}
+    for_developers = {name for name in tracked if name.startswith((".ci/", ".git", ".pre-commit"))}
+    assert {
+        name for name in files.files if name in tracked
+    } | by_itself == tracked - for_developers
+    made = [
+        name for name in files.files if "__pycache__" in name or name.endswith((".pyc", ".so"))
+    ]
+    assert not made
 
 
 def test_files_that_are_no_modules_are_installed_too():
