@@ -48,6 +48,38 @@ def test_threads_share_few_heaps(own, limited):
     assert (int(heaps) <= 1) == limited, done.stdout
 
 
+GARBAGE = """
+import gc
+from etam_ros.host_memory import give_back, settle
+class Knot:
+    alive = 0
+    def __init__(self):
+        Knot.alive += 1
+        self.knot = self
+    def __del__(self):
+        Knot.alive -= 1
+loaded = [[number] for number in range(400_000)]
+early = Knot()
+settle()
+most = 0
+for _ in range(100_000):
+    Knot()
+    most = max(most, Knot.alive)
+early = None
+print(most, Knot.alive > 0, gc.get_freeze_count() > 400_000)
+give_back()
+print(Knot.alive, gc.get_freeze_count())
+"""
+
+
+def test_garbage_does_not_pile_up_beside_all_that_is_loaded():
+    command = [sys.executable, "-c", GARBAGE]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    most, some, frozen, left, unfrozen = done.stdout.split()
+    assert int(most) < 30_000, "a quarter of all that is loaded would be 100,000"
+    assert (some, frozen, left, unfrozen) == ("True", "True", "0", "0")
+
+
 PICTURES = """
 import resource
 from etam_ros.host_memory import keep_large_blocks, limit_heaps

@@ -22,7 +22,7 @@ from rclpy.node import Node
 from rclpy.timer import Timer
 
 from etam_ros.errors import EtamError
-from etam_ros.host_memory import give_back
+from etam_ros.host_memory import give_back, settle
 
 SUCCESS: Final = TransitionCallbackReturn.SUCCESS
 FAILURE: Final = TransitionCallbackReturn.FAILURE
@@ -98,7 +98,9 @@ class ManagedNode(LifecycleNodeMixin, Node):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Called by rclpy."""
-        return self._change("configure", "inactive", self._transitions.configure)
+        done = self._change("configure", "inactive", self._transitions.configure)
+        settle()
+        return done
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Called by rclpy."""
