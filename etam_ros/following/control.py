@@ -240,7 +240,8 @@ class FollowControl:
         if not math.isfinite(seen.bearing):
             return f"the direction of {seen.name} is unknown: there is no camera_info"
         if self._leaps.has_slipped(seen):
-            return f"{seen.name} is doubtful, its distance jumped (call ~/enable to trust it again)"
+            trust = "call ~/enable to trust it again"
+            return f"{seen.name} is doubtful, its distance jumped ({trust})"
         return ""
 
     def _note_silence(self, now_s: float) -> None:
@@ -302,4 +303,6 @@ class FollowControl:
 
 _SILENCE: Final = "no new result, the last one is older than {:g} s (result_timeout_s)"
 _REPEATED: Final = "no result of a new image for {:g} s: timestamps do not advance"
-_LATE: Final = "by their timestamps, results arrive older than {:g} s (result_timeout_s, stamp_age)"
+_LATE: Final = (
+    "by their timestamps, results arrive older than {:g} s (result_timeout_s, stamp_age)"
+)

@@ -289,9 +289,7 @@ def test_it_tells_results_that_come_late_from_results_that_do_not_come():
     control = make()
     _, now_s = run(control, 0.0, 1.0, age_s=0.2)
     silent = control.command(now_s + 0.35)
-    assert (
-        silent.reason == "no new result, the last one is older than 0.5 s (result_timeout_s)"
-    )
+    assert silent.reason == "no new result, the last one is older than 0.5 s (result_timeout_s)"
     late, _ = run(control, now_s + 0.35, STEP_S, age_s=0.6)
     assert late.reason.endswith("than 0.5 s (result_timeout_s, stamp_age)")
 

@@ -141,10 +141,8 @@ class RecordedDesk:
         session = self._session
         if order.what == "select":
             self._selected = order.object_id
-            chosen = (
-                f"selected object {order.object_id}" if order.object_id else "no object is selected"
-            )
-            return Answer(True, chosen, order.object_id)
+            target = f"object {order.object_id}" if order.object_id else "no object"
+            return Answer(True, f"selected {target}", order.object_id)
         if order.what == "rename":
             session.rename(order.object_id, order.label)
         elif order.what in ("remove", "reset"):
