@@ -55,6 +55,11 @@ _HOMES = {
 __all__ = sorted(_HOMES)
 
 
+def __dir__() -> list[str]:
+    """What is imported on first use is shown, too: by `help` and by completion."""
+    return sorted({*globals(), *_HOMES})
+
+
 def __getattr__(name: str) -> object:
     """Import on first use: `etam --help` and ROS tools need no torch."""
     if name not in _HOMES:

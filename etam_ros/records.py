@@ -43,7 +43,7 @@ class Frame:
         frame_id: coordinate frame of the camera, copied to everything derived from this frame.
 
     Raises:
-        ImageError: the array is not (H, W, 3) uint8 with at least one pixel.
+        ImageError: the image is no array of (H, W, 3) uint8 with at least one pixel.
     """
 
     image: NDArray[np.uint8]
@@ -51,11 +51,16 @@ class Frame:
     frame_id: str = ""
 
     def __post_init__(self) -> None:
-        image = self.image
+        image: object = self.image  # whatever was given
+        if not isinstance(image, np.ndarray):
+            raise ImageError(
+                f"frame is a {type(image).__name__}, expected an array (H, W, 3) of uint8: read "
+                "the picture first; None is what OpenCV returns for a file that it cannot read"
+            )
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
             raise ImageError(
                 f"frame has shape {tuple(image.shape)} of {image.dtype}, "
-                "expected (H, W, 3) of uint8: convert it to RGB first"
+                "expected (H, W, 3) of uint8: convert it to RGB with values of 0..255 first"
             )
 
     @property
@@ -101,6 +106,11 @@ class Prompt:
                     "prompt has a mask together with points or a box, expected only a mask: "
                     "send the mask first, then refine it with clicks"
                 )
+            if not isinstance(self.mask, np.ndarray):
+                raise PromptError(
+                    f"prompt mask is a {type(self.mask).__name__}, expected an array (H, W) of "
+                    "bool"
+                )
             if self.mask.ndim != 2 or self.mask.dtype != np.bool_:
                 raise PromptError(
                     f"prompt mask has shape {tuple(self.mask.shape)} of {self.mask.dtype}, "
@@ -114,7 +124,7 @@ def _check_points(points: Sequence[tuple[float, float]], labels: Sequence[int]) 
     if len(points) != len(labels):
         raise PromptError(
             f"prompt has {len(points)} points and {len(labels)} labels, expected one label per "
-            "point"
+            f"point: {FOREGROUND} on the object, {BACKGROUND} off it"
         )
     for point in points:
         if len(point) != 2 or not all(math.isfinite(value) for value in point):

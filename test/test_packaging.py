@@ -60,6 +60,10 @@ def ros_imports() -> set[str]:
     return {name for name in names if ros.match(name)}
 
 
+def test_what_is_imported_on_first_use_is_listed() -> None:
+    assert set(etam_ros.__all__) <= set(dir(etam_ros))
+
+
 def test_the_version_is_the_same_everywhere():
     versions = {PACKAGE.findtext("version"), PROJECT["project"]["version"], etam_ros.__version__}
     assert len(versions) == 1

@@ -25,6 +25,11 @@ DOCUMENTS = sorted(
 )
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 LAUNCH = ROOT / "launch" / "tracker.launch.py"
+WITH_FILES = [
+    *DOCUMENTS,
+    *(ROOT / name for name in ("SECURITY.md", "QUALITY_DECLARATION.md", "examples/README.md")),
+]
+WRITTEN_BY_READERS = {"test/cues/test_brightness.py"}  # in a tutorial
 PLACEHOLDER = re.compile(r"[A-Z]{2,}|\.\.\.|…|\[")
 
 
@@ -136,6 +141,13 @@ def test_launch_arguments_exist(words):
 def test_messages_and_services_exist(path):
     for kind, name in re.findall(r"etam_ros/(msg|srv)/(\w+)", path.read_text()):
         assert (ROOT / kind / f"{name}.{kind}").is_file()
+
+
+@pytest.mark.parametrize("path", WITH_FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_programs_that_are_named_exist(path):
+    named = re.findall(r"\b(?:test|scripts|examples)/[a-z_/]+\.py\b", path.read_text())
+    missing = {name for name in named if not (ROOT / name).is_file()}
+    assert missing <= WRITTEN_BY_READERS
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

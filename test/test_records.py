@@ -27,6 +27,12 @@ def test_a_frame_is_rgb_of_uint8(image: np.ndarray) -> None:
         Frame(image)
 
 
+@pytest.mark.parametrize("image", ["photo.jpg", None])
+def test_a_picture_that_was_not_read_is_no_frame(image: object) -> None:
+    with pytest.raises(ImageError, match=f"frame is a {type(image).__name__}, .*: read the"):
+        Frame(image)
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
@@ -40,6 +46,7 @@ def test_a_frame_is_rgb_of_uint8(image: np.ndarray) -> None:
         ({"box": (0, 0, float("inf"), 4)}, "not four finite"),
         ({"mask": np.zeros((4, 4), bool), "box": (0, 0, 1, 1)}, "only a mask"),
         ({"mask": np.zeros((4, 4), np.uint8)}, "of bool"),
+        ({"mask": "mask.png"}, "mask is a str, expected an array"),
     ],
 )
 def test_a_prompt_says_what_is_wrong(given: dict[str, object], words: str) -> None:

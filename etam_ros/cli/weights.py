@@ -30,11 +30,12 @@ def list_names() -> None:
         size, parameters = f"{entry.image_size} px", f"{entry.parameters / 1e6:.1f} M"
         typer.echo(row.format(entry.name, size, parameters, entry.local_path or "no"))
     typer.echo("etam_nano ships with etam_ros; download another with `etam weights get NAME`.")
-    typer.echo("By the weights of sam2* also run sam2*_512x512, at 512 px; by those of")
+    typer.echo("The weights of sam2* also run sam2*_512x512, the same model at 512 px; those of")
+    typer.echo("efficienttam_* also run efficienttam_*_pooled, whose attention costs less (_1 and")
     typer.echo(
-        "efficienttam_* the same with _pooled, whose attention costs less (_1 and _2 have it)."
+        "_2 are pooled already). efficientsam_* only segment single pictures (`etam segment`);"
     )
-    typer.echo("efficientsam_* segment single pictures (`etam segment`); all others follow, too.")
+    typer.echo("all others track, too.")
 
 
 @app.command(epilog="[bold]Example:[/bold] etam weights get efficienttam_ti_512x512")

@@ -43,7 +43,7 @@ class Segmenter:
 
     Example::
 
-        with open_segmenter("efficientsam_ti") as segmenter:
+        with open_segmenter() as segmenter:
             segmenter.set_image(image)
             cup, plate = segmenter.segment([
                 Prompt(points=[(320, 240)], point_labels=[1]),
@@ -88,9 +88,12 @@ class Segmenter:
             one result per prompt, in the same order.
 
         Raises:
-            PromptError: there is no picture yet, or a prompt does not fit it or the model.
+            PromptError: there is no picture yet, a prompt does not fit it or the model, or a
+                prompt was given in place of a list.
         """
         frame = self._picture()
+        if isinstance(prompts, Prompt):
+            raise PromptError("prompts are a single Prompt, expected a list: give [prompt]")
         for prompt in prompts:
             if prompt.mask is not None:
                 raise PromptError(

@@ -135,6 +135,15 @@ def test_what_the_page_lacks_is_named(monkeypatch):
     assert found().remedy.startswith("pip install ")
 
 
+def test_what_only_apt_has_is_named_as_its_package(monkeypatch):
+    monkeypatch.delenv("ROS_DISTRO", raising=False)
+    assert findings._ros_remedy("vision_msgs").startswith(
+        "sudo apt install ros-DISTRO-vision-msgs, where ROS 2 is installed; not on PyPI"
+    )
+    monkeypatch.setenv("ROS_DISTRO", "jazzy")
+    assert findings._ros_remedy("vision_msgs") == "sudo apt install ros-jazzy-vision-msgs"
+
+
 def test_every_piece_has_its_own_name():
     names = [(item.group, item.name) for item in find_all()]
     assert len(names) == len(set(names))

@@ -53,6 +53,11 @@ def test_each_prompt_has_an_answer_that_does_not_depend_on_the_others(
     assert segmenter.segment([]) == []
 
 
+def test_a_prompt_in_place_of_a_list_is_refused(segmenter: Segmenter) -> None:
+    with pytest.raises(PromptError, match=r"give \[prompt\]"):
+        segmenter.segment(CLICK)
+
+
 @pytest.mark.parametrize("model", ["etam_nano", "tiny_test", "tiny_hiera_test"])
 def test_a_model_that_follows_answers_as_when_it_begins_to(
     model: str, image: NDArray[np.uint8]

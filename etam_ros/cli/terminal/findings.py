@@ -185,9 +185,8 @@ def _weights(_: Any) -> str:
 
 def _ros_remedy(package: str) -> str:
     distro = os.environ.get("ROS_DISTRO")
-    if distro:
-        return f"sudo apt install ros-{distro}-{package.replace('_', '-')}"
-    return f"comes with a ROS 2 installation, {GUIDE}"
+    command = f"sudo apt install ros-{distro or 'DISTRO'}-{package.replace('_', '-')}"
+    return command if distro else f"{command}, where ROS 2 is installed; not on PyPI, {GUIDE}"
 
 
 _PYTHON: Final = "Python and its packages"
@@ -203,7 +202,7 @@ def pieces() -> list[Piece]:
     """Everything that this release uses, but for the backends."""
     rclpy_remedy = f"source /opt/ros/DISTRO/setup.bash, or the wheels: {GUIDE}"
     rebuild = f"with ROS there, build again: pip install . or colcon build, {GUIDE}"
-    own_converter = "nothing: our own converter does it"
+    own_converter = "nothing: images are converted without it"
     no_boxes = "boxes from a detector, and results as boxes (Detection2DArray)"
     no_launch = "ros2 launch etam_ros tracker.launch.py; etam node still works"
     by_name = "tracking by a model's name alone"

@@ -17,6 +17,7 @@ from etam_ros.ros.endpoints import Endpoints
 from etam_ros.ros.parameters import Settings
 from etam_ros.ros.qos import PROMPTS
 from etam_ros.ros.tracker.everything.finding import Asked, Everything, find_everything
+from etam_ros.ros.tracker.prompts.requests import INACTIVE
 from etam_ros.ros.tracker.worker import Worker
 from etam_ros.srv import Segment
 
@@ -52,7 +53,7 @@ class SegmentService:
         settings = self._settings()
         try:
             if not self._is_active():
-                raise PromptError("the tracker is inactive: activate it first")
+                raise PromptError(INACTIVE)
             asked = Asked(
                 request.image,
                 _grid(request, settings.everything),

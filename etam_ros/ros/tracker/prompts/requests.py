@@ -7,13 +7,14 @@ from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError  # built in only from 3.11
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from etam_ros.errors import EtamError, PromptError
 from etam_ros.ros.guarding import in_words
 from etam_ros.ros.tracker.loading import Tracking
 
 Answer = TypeVar("Answer")
+INACTIVE: Final = "the tracker is inactive: wait if it is still starting, otherwise activate it"
 
 
 @dataclass(frozen=True)

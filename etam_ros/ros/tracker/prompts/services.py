@@ -24,7 +24,7 @@ from etam_ros.ros.tracker.prompts.actions import (
     reset,
     select_object,
 )
-from etam_ros.ros.tracker.prompts.requests import Answer, wait_for_answer
+from etam_ros.ros.tracker.prompts.requests import INACTIVE, Answer, wait_for_answer
 from etam_ros.ros.tracker.worker import Worker
 from etam_ros.srv import AddPrompt, RemoveObject, SelectObject
 
@@ -134,7 +134,7 @@ class PromptServices:
 
     def _check_active(self) -> None:
         if not self._is_active():
-            raise PromptError("the tracker is inactive: activate it first")
+            raise PromptError(INACTIVE)
 
 
 Response = TypeVar("Response", AddPrompt.Response, RemoveObject.Response, Trigger.Response,

@@ -111,7 +111,8 @@ def weights_file(name: str) -> Path:
     if path is None:
         raise WeightsError(
             f"weights of {name} are not installed on this machine: run `etam weights get "
-            f"{name}`, or give a file with --weights (parameter `weights` of the node)"
+            f"{name}`, or give a file with --weights (`weights` in Python and as parameter of "
+            "the node)"
         )
     return path
 

@@ -241,7 +241,7 @@ def test_an_inactive_node_refuses_and_deactivation_gives_up(tracker):
     assert "the tracker was deactivated during the request" in future.result().message
     refused = tracker.call(Segment, "segment", Segment.Request())
     assert (refused.success, refused.message) == (
-        False, "the tracker is inactive: activate it first",
+        False, "the tracker is inactive: wait if it is still starting, otherwise activate it",
     )  # fmt: skip
     assert tracker.change_state("activate")
 
