@@ -39,7 +39,13 @@ def segment(config: SegmentConfig, network: NetworkConfig, grid: EverythingConfi
     With --everything no prompt is needed: the picture is segmented with a grid of clicks, and
     every object with a good enough score is listed once, the largest first.
     """
-    # Everything heavy comes now, so that help is quick.
+    path = Path(config.image)
+    if not path.is_file():
+        raise SourceError(
+            f"image {path} is not a file, expected one picture: check the path; for folders and "
+            "videos use `etam track`"
+        )
+    # Everything heavy comes now, so that help and typing errors are answered at once.
     from etam_ros.media.sources import read_image
     from etam_ros.offline.everything_options import check_everything
     from etam_ros.offline.output_folder import SEGMENTED, check_output_folder
@@ -49,12 +55,6 @@ def segment(config: SegmentConfig, network: NetworkConfig, grid: EverythingConfi
     from etam_ros.segmenting import open_segmenter
 
     check_everything(config, grid)
-    path = Path(config.image)
-    if not path.is_file():
-        raise SourceError(
-            f"image {path} is not a file, expected one picture: check the path; for folders and "
-            "videos use `etam track`"
-        )
     frame = Frame(read_image(path))
     said = [] if config.everything else picture_prompts(config, frame)
     listing = Path(config.prompts) if config.prompts else None

@@ -109,11 +109,11 @@ def in_words(found: Everything) -> str:
     count = len(found.objects)
     words = [f"found {count} object{'' if count == 1 else 's'}"]
     if found.followed:
-        words.append(f"following {found.followed} more")
+        words.append(f"{found.followed} newly tracked")
     if found.known:
-        words.append(f"{found.known} followed before")
+        words.append(f"{found.known} already tracked")
     if found.refused:
-        words.append(f"{found.refused} not followed because of tracker.max_objects")
+        words.append(f"{found.refused} not tracked because of tracker.max_objects")
     if found.too_small:
-        words.append(f"{found.too_small} too small to be followed")
+        words.append(f"{found.too_small} too small to be tracked")
     return ", ".join(words)

@@ -100,7 +100,7 @@ def test_what_is_found_is_followed_on_request_and_once(tracker):
     assert answer.success, answer.message
     ids = [each.id for each in answer.objects if each.id]
     assert ids == list(range(1, len(ids) + 1))
-    assert f"following {len(ids)} more" in answer.message
+    assert f"{len(ids)} newly tracked" in answer.message
 
     def arrived():
         found = tracker.track(drawn(tracker.next_header(), shift=2)).objects
@@ -110,7 +110,7 @@ def test_what_is_found_is_followed_on_request_and_once(tracker):
     for thing in THINGS:
         assert max(overlaps(followed, thing, shift=2)) > 0.6
     again, _, _ = segmented(tracker, track=True, max_objects=20)
-    assert "followed before" in again.message
+    assert "already tracked" in again.message
     known = {each.id for each in again.objects if 0 < each.id <= len(ids)}
     assert len(known) >= len(THINGS)
 
@@ -147,7 +147,7 @@ def test_what_was_clicked_on_meanwhile_is_not_followed_twice(tracker):
     clicked = tracker.add_prompt(points=[(87, 50)], labels=[1])
     assert clicked.success
     answer = streamed_until(tracker, future)
-    assert "1 followed before" in answer.message
+    assert "1 already tracked" in answer.message
     (same,) = [each for each in answer.objects if each.id == clicked.object.id]
     assert overlaps([same], THINGS[1])[0] > 0.6
 
@@ -169,7 +169,7 @@ def test_no_more_are_followed_than_may_be(tracker):
         answer, _, _ = segmented(tracker, track=True, max_objects=3)
         assert answer.success, answer.message
         assert [each.id for each in answer.objects] == [1, 2, 0]
-        assert "1 not followed because of tracker.max_objects" in answer.message
+        assert "1 not tracked because of tracker.max_objects" in answer.message
         answer, _, _ = segmented(tracker)
         assert len(answer.objects) == 2
     finally:
