@@ -30,6 +30,7 @@ class Endpoints:
 
     def publisher(self, message_type: Any, topic: str, profile: QoSProfile) -> Publisher:
         """Publish on a topic."""
+        _forget_dead(self.node.default_callback_group)  # it has the publishers' events
         made = self.node.create_publisher(message_type, topic, profile)
         self._undo.callback(self.node.destroy_publisher, made)
         return made
@@ -45,6 +46,7 @@ class Endpoints:
         raw: bool = False,
     ) -> Subscription:
         """Subscribe to a topic; `raw`: the callback gets the bytes of messages."""
+        _forget_dead(group)
         made = self.node.create_subscription(
             message_type, topic, callback, profile, callback_group=group, raw=raw
         )
@@ -60,6 +62,7 @@ class Endpoints:
         group: CallbackGroup,
     ) -> None:
         """Offer a service."""
+        _forget_dead(group)
         made = self.node.create_service(
             service_type, name, callback, qos_profile=profile, callback_group=group
         )
@@ -79,6 +82,12 @@ class Endpoints:
         trace: TracebackType | None,
     ) -> None:
         self._undo.close()
+
+
+def _forget_dead(group: CallbackGroup) -> None:
+    """Let a group go of what was destroyed, which rclpy keeps a weak reference to for ever."""
+    dead = [entity for entity in [*group.entities] if entity() is None]
+    group.entities.difference_update(dead)
 
 
 def node_of(endpoint: TopicEndpointInfo) -> str:
