@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import re
 import struct
+import warnings
 import zlib
 from dataclasses import dataclass
 from typing import Final
@@ -77,9 +78,11 @@ def check_is_one(data: bytes) -> None:
     previews.
     """
     try:
-        with Image.open(io.BytesIO(data), formats=_OF_SEVERAL) as picture:
-            count = int(getattr(picture, "n_frames", 1))
-            kind = str(picture.format)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of large pictures and odd EXIF, which others read
+            with Image.open(io.BytesIO(data), formats=_OF_SEVERAL) as picture:
+                count = int(getattr(picture, "n_frames", 1))
+                kind = str(picture.format)
     except Exception:  # whatever Pillow raises for what it does not read: others may
         return
     if count > 1:
