@@ -24,6 +24,11 @@ BACKGROUND: Final = 0
 FOREGROUND: Final = 1
 NEW_OBJECT: Final = 0
 MAX_OBJECT_ID: Final = 65535
+MOST_POINTS: Final = 256
+"""Clicks on one object on one frame; each costs a few milliseconds, during which nothing else is
+done."""
+MOST_LETTERS: Final = 1024
+"""Of a label, which is published with every frame."""
 LONGEST_LABEL: Final = 80
 """Characters of a label that people are shown in a sentence."""
 
@@ -31,6 +36,14 @@ LONGEST_LABEL: Final = 80
 def label_in_words(label: str, longest: int = LONGEST_LABEL) -> str:
     """A label, which may be any text, for people: on one line and not too long."""
     return "".join(c if c.isprintable() else " " for c in label[:longest]).rstrip()
+
+
+def check_label(label: str) -> None:
+    """Raise PromptError for a label that is too long to be published with every frame."""
+    if len(label) > MOST_LETTERS:
+        raise PromptError(
+            f"label has {len(label)} letters, expected up to {MOST_LETTERS}: shorten it"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +88,8 @@ class Prompt:
 
     Attributes:
         object_id: 1..65535; 0 asks for a new object; an unused id adds an object with that id.
-        label: name of the object, free text; empty keeps its present name.
-        points: P clicks (x, y).
+        label: name of the object, free text of up to MOST_LETTERS; empty keeps its present name.
+        points: P clicks (x, y), up to MOST_POINTS.
         point_labels: P values, FOREGROUND (1) or BACKGROUND (0).
         box: (x_min, y_min, x_max, y_max), or None.
         mask: (H, W) bool of the frame's size, or None; cannot be combined with points or box.
@@ -84,7 +97,8 @@ class Prompt:
         stamp_ns: stamp of the frame that the prompt is for, in nanoseconds; 0: the newest.
 
     Raises:
-        PromptError: nothing is prompted, counts differ, or values are not finite numbers.
+        PromptError: nothing is prompted, there are too many clicks, counts differ, values are not
+            finite numbers, or the label is too long.
     """
 
     object_id: int = NEW_OBJECT
@@ -97,6 +111,7 @@ class Prompt:
     stamp_ns: int = 0
 
     def __post_init__(self) -> None:
+        check_label(self.label)
         _check_points(self.points, self.point_labels)
         if self.box is not None:
             _check_box(self.box)
@@ -125,6 +140,11 @@ def _check_points(points: Sequence[tuple[float, float]], labels: Sequence[int]) 
         raise PromptError(
             f"prompt has {len(points)} points and {len(labels)} labels, expected one label per "
             f"point: {FOREGROUND} on the object, {BACKGROUND} off it"
+        )
+    if len(points) > MOST_POINTS:
+        raise PromptError(
+            f"prompt has {len(points)} points, expected up to {MOST_POINTS} for one object on one "
+            "frame: choose some of them, or give a box or a mask"
         )
     for point in points:
         if len(point) != 2 or not all(math.isfinite(value) for value in point):

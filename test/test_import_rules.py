@@ -69,7 +69,7 @@ CLI_AT_ONCE_OURS = {
     "etam_ros", "etam_ros.benchmark.config", "etam_ros.config", "etam_ros.errors",
     "etam_ros.console.config",
     "etam_ros.demo.config", "etam_ros.evaluation.config", "etam_ros.offline.config",
-    "etam_ros.idle_threads", "etam_ros.options",
+    "etam_ros.ending_signals", "etam_ros.idle_threads", "etam_ros.options",
     "etam_ros.paths", "etam_ros.training.config",
     "etam_ros.training.pretraining.config",
     *(f"etam_ros.config.{path.stem}" for path in (PACKAGE / "config").glob("[a-z]*.py")),

@@ -40,6 +40,8 @@ def test_a_picture_that_was_not_read_is_no_frame(image: object) -> None:
         ({"points": [(1, 2)]}, "1 points and 0 labels"),
         ({"points": [(1, float("nan"))], "point_labels": [1]}, "not a finite"),
         ({"points": [(1, 2)], "point_labels": [2]}, "label is 2"),
+        ({"points": [(1, 2)] * 257, "point_labels": [1] * 257}, "257 points, expected up to 256"),
+        ({"points": [(1, 2)], "point_labels": [1], "label": "a" * 1025}, "1025 letters"),
         ({"box": (5, 5, 5, 9)}, "no area"),
         ({"box": (5, 5, 4, 9)}, "no area"),
         ({"box": (1, 2, 3)}, "not four"),

@@ -21,6 +21,7 @@ except ModuleNotFoundError as error:  # whoever asks the doctor why nothing work
 from etam_ros import __version__
 from etam_ros.cli.terminal.errors import EXIT_BUG, exit_code
 from etam_ros.cli.terminal.speaking import (
+    check_current_folder,
     open_standard_streams,
     silence_stdout,
     whoever_listens,
@@ -260,6 +261,7 @@ def run(args: Sequence[str]) -> int:
     own, debug = _take_debug(args)
     let_idle_threads_sleep()
     try:
+        check_current_folder()
         command = typer.main.get_command(app)
         verb = VERBS.get(own[0]) if own else None
         with whoever_listens() if verb and verb.leaves_files else nullcontext():

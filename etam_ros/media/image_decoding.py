@@ -86,7 +86,7 @@ def decode_compressed(
     header = read_header(data)
     check_pixels(header.width, header.height, max_pixels)
     # Unlike cv_bridge's Python half, which reads every file as three channels, take what it has.
-    decoded = _decoded(data)
+    decoded = decode_quietly(data, cv2.IMREAD_UNCHANGED)
     if decoded is None or decoded.shape[:2] != (header.height, header.width):
         raise ImageError(
             f"{header.kind} image of {len(data)} bytes, {header.width}x{header.height} pixels, "
@@ -149,11 +149,14 @@ def _from_nv24(message: RawImage) -> NDArray[np.uint8]:
     return rgb
 
 
-def _decoded(data: bytes) -> NDArray[Any] | None:
-    # A damaged picture is told about by our caller, once; OpenCV would add lines of its own.
+def decode_quietly(data: bytes, flags: int) -> NDArray[Any] | None:
+    """Decode a picture file of any kind by OpenCV; None where it cannot.
+
+    A damaged picture is told about by the caller, once; OpenCV would add lines of its own.
+    """
     level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
-        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:
         return None
     finally:

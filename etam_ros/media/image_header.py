@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import re
 import struct
+import warnings
 import zlib
 from dataclasses import dataclass
 from typing import Final
@@ -21,6 +22,8 @@ from PIL import Image
 from etam_ros.errors import ImageError
 
 _JPEG_START: Final = b"\xff\xd8\xff"
+_OF_SEVERAL: Final = ("PNG", "WEBP", "TIFF", "GIF", "AVIF")
+"""Kinds whose files may hold several pictures; an older Pillow knows all but the last."""
 _JPEG_END: Final = b"\xff\xd9"
 _JPEG_MARKER: Final = re.compile(rb"\xff[^\x00\xff]")
 PNG_START: Final = b"\x89PNG\r\n\x1a\n"
@@ -71,12 +74,15 @@ def read_header(data: bytes) -> CompressedHeader:
 def check_is_one(data: bytes) -> None:
     """Raise ImageError where a file holds several pictures, of which readers give the first.
 
-    Animations in WebP and PNG, and TIFFs with several pages; a JPEG's others are previews.
+    Animations in WebP, PNG, GIF and AVIF, and TIFFs with several pages; a JPEG's others are
+    previews.
     """
     try:
-        with Image.open(io.BytesIO(data), formats=("PNG", "WEBP", "TIFF")) as picture:
-            count = int(getattr(picture, "n_frames", 1))
-            kind = str(picture.format)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of large pictures and odd EXIF, which others read
+            with Image.open(io.BytesIO(data), formats=_OF_SEVERAL) as picture:
+                count = int(getattr(picture, "n_frames", 1))
+                kind = str(picture.format)
     except Exception:  # whatever Pillow raises for what it does not read: others may
         return
     if count > 1:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from etam_ros.errors import ImageError, SourceError
 from etam_ros.media.files import bag_files_in, is_bag, read_ordinary
 from etam_ros.media.frame_source import DEFAULT_FPS, FrameSource
+from etam_ros.media.image_decoding import decode_quietly
 from etam_ros.media.image_header import check_is_one, is_jpeg_or_png, read_header
 from etam_ros.media.videos import EXPECTED, VideoSource, reason_of
 from etam_ros.records import Frame
@@ -98,10 +99,10 @@ def read_image(path: Path) -> NDArray[np.uint8]:
             read_header(data)  # OpenCV gives half a picture for half a file, depending on its age
         check_is_one(data)
         if data:
-            decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+            decoded = decode_quietly(data, cv2.IMREAD_COLOR)
     except OSError as error:
         reason = reason_of(error)
-    except (ImageError, cv2.error) as error:
+    except ImageError as error:
         reason = str(error).partition(", expected")[0].strip()
     if decoded is None:
         raise SourceError(

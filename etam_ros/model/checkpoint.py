@@ -23,6 +23,8 @@ from etam_ros.model.network import EfficientTAM
 SHOWN_KEYS = 3
 LARGEST_WEIGHT = 1e5
 """Of a network that was trained; those of all official ones stay below a hundred."""
+PLAIN_NUMBERS = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64})
+"""Of which weights may be; those of fewer bits cannot even be compared."""
 OBJECT_SCORE_BIAS = "sam_mask_decoder.pred_obj_score_head.layers.2.bias"
 
 Network = TypeVar("Network", EfficientTAM, EfficientSAM)
@@ -112,7 +114,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     if isinstance(content, dict):
         state = content.get("model", content)
     named = isinstance(state, dict) and all(
-        isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
+        isinstance(key, str) and isinstance(value, Tensor) and not value.is_nested
+        for key, value in state.items()
     )
     if not named:
         raise WeightsError(
@@ -169,7 +172,9 @@ def check_state_dict(
         ],
         "not of plain numbers": [key for key in common if not _is_plain(state[key])],
     }
-    plain = [key for key in common if _is_plain(state[key])]
+    # A few bytes can claim any size: only what has the right one is looked at.
+    fitting = [key for key in common if state[key].shape == expected[key].shape]
+    plain = [key for key in fitting if _is_plain(state[key])]
     problems["not finite"] = [key for key in plain if not torch.isfinite(state[key]).all()]
     problems[f"beyond {LARGEST_WEIGHT:g}"] = [
         key
@@ -187,7 +192,8 @@ def check_state_dict(
 
 def _is_plain(value: Tensor) -> bool:
     """Whether it is a tensor of numbers that lie one behind the other, in memory."""
-    return value.layout is torch.strided and value.is_floating_point() and not value.is_meta
+    is_in_memory = value.layout is torch.strided and not value.is_meta
+    return is_in_memory and value.dtype in PLAIN_NUMBERS
 
 
 def whose_layout(state: Mapping[str, Tensor]) -> str:

@@ -35,7 +35,7 @@ def picture_prompts(config: SegmentConfig, frame: Frame) -> list[TimedPrompt]:
     given = prompts_from_options(
         config.click, config.background, config.box, known=listed, of_video=False
     )
-    said = [*listed, *given]
+    said = with_ids([*listed, *given])
     if not said:
         raise PromptError(
             "no prompts given: add --click X,Y, --box X0,Y0,X1,Y1 or --prompts FILE (see --help)"

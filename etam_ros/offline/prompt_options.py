@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Final
 
 from etam_ros.errors import PromptError
@@ -57,7 +58,8 @@ def prompts_from_options(
     Args:
         clicks, backgrounds, boxes: as FORMS says, of a video with ON_FRAME behind.
         known: prompts of a file, whose objects keep their ids.
-        largest_id: that mask pictures hold.
+        largest_id: that an option may name; an object that no option names may get a higher one
+            if there are so many, which `with_ids` refuses.
         of_video: whether there are frames to name; changes the words of a refusal alone.
 
     Returns:
@@ -71,7 +73,7 @@ def prompts_from_options(
     said += [_read(BOX, text, largest_id, of_video) for text in boxes]
     off = [_read(BACKGROUND_CLICK, text, largest_id, of_video) for text in backgrounds]
     named = {item.prompt.object_id for item in known} | {each.object_id for each in said + off}
-    unused = (number for number in range(1, largest_id + 2) if number not in named)
+    unused = (number for number in count(1) if number not in named)
     owned = [(each.object_id or next(unused), each) for each in said]
     objects = ({number for number, _ in owned} | named) - {0}
     for each in off:

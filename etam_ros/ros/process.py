@@ -1,6 +1,6 @@
 """The process around a node: how every executable starts, spins and ends.
 
-SIGINT, SIGTERM and SIGHUP, which a terminal that closes sends, end it cleanly with exit code 0,
+SIGINT, SIGTERM and SIGHUP (unless nohup has it ignored) end it cleanly with exit code 0,
 whenever they come and however often: the main thread does nothing but wait for them, everything
 else runs in other threads. Nothing heavy is imported here, so that signals are served almost from
 the start.
@@ -17,6 +17,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
+from etam_ros.ending_signals import ending_signals
 from etam_ros.errors import EtamError
 from etam_ros.host_memory import limit_heaps
 from etam_ros.paths import share_file
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 PATIENCE_S: Final = 0.7
 """How long the end may wait for a thread that computes or reads."""
 SIGNAL_CHECK_S: Final = 0.2
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 MOST_FAILURES: Final = 100
 """So many in a row, with nothing served between them, and there is no point in going on."""
 
@@ -98,7 +98,8 @@ def run_node(
     """
     # SimpleQueue and not Event: a signal handler may interrupt its own thread inside the queue.
     endings: queue.SimpleQueue[int | BaseException] = queue.SimpleQueue()
-    for number in SIGNALS:
+    signals = ending_signals()
+    for number in signals:
         signal.signal(number, lambda *_: endings.put(0))
     limit_heaps()
     try:
@@ -106,7 +107,7 @@ def run_node(
         return _run(name, make, ros_arguments, threads, endings, notes)
     finally:
         # While Python takes itself down, a second signal would kill it with another exit code.
-        for number in SIGNALS:
+        for number in signals:
             signal.signal(number, signal.SIG_IGN)
 
 

@@ -12,6 +12,7 @@ from etam_ros.errors import ConfigError, EtamError
 
 NO_SECURITY: Final = "doesn't have the security libraries"
 """Fast DDS says so where it was built without DDS security, as in the wheels."""
+NO_PEER: Final = "Unable to resolve peer"
 EXPECTED: Final = {
     "--params-file": "a YAML file of parameters that can be read",
     "--log-level": "debug, info, warn, error or fatal, or LOGGER:=LEVEL",
@@ -22,6 +23,8 @@ EXPECTED: Final = {
     "": "FROM:=TO, both of them names of letters, digits, underscores and single slashes",
 }
 """What each argument of ROS is to be; remapping is what is left."""
+HIGHEST_DOMAIN: Final = 232
+"""Of DDS; the ports of higher ones do not exist, and Fast DDS ends the process."""
 _IN_SOURCES: Final = re.compile(r",? at /?\S+\.(c|cpp|cc|h|hpp):\d+")
 _REFUSED: Final = re.compile(r"Couldn't parse [^']*'(?P<argument>.*)'\. Error: (?P<reason>.*)")
 _LEXER: Final = re.compile(r"(Expected lexeme|error not set)")
@@ -53,6 +56,7 @@ def init(rclpy: Any, ros_arguments: Sequence[str]) -> None:
     from rclpy.utilities import remove_ros_args
 
     check_log_folder(os.environ)
+    check_domain(os.environ)
     try:
         strangers = remove_ros_args(list(ros_arguments))
         if not strangers:
@@ -90,7 +94,23 @@ def node_refusal(error: Exception) -> ConfigError | None:
     hint = "look at -p, -r and --params-file"
     if NO_SECURITY in said:
         hint = "ROS_SECURITY_ENABLE asks for it: take the middleware of a ROS installation"
+    if NO_PEER in said:
+        hint = "ROS_STATIC_PEERS names it: correct it, or give an address instead of a name"
     return ConfigError(f"the node cannot be made: {said:.500}; {hint}")
+
+
+def check_domain(environment: Mapping[str, str]) -> None:
+    """Raise ConfigError for a ROS domain that cannot be, before the middleware meets it.
+
+    Args:
+        environment: of this process.
+    """
+    told = environment.get("ROS_DOMAIN_ID", "")
+    if told and not (re.fullmatch(r"[0-9]{1,4}", told) and int(told) <= HIGHEST_DOMAIN):
+        raise ConfigError(
+            f"ROS_DOMAIN_ID is {told!r:.80}, expected a number from 0 to {HIGHEST_DOMAIN}: set it "
+            "to that of the other nodes, or unset it"
+        )
 
 
 def check_log_folder(environment: Mapping[str, str]) -> None:

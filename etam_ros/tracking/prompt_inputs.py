@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from etam_ros.cues.grabcut import Click
 from etam_ros.errors import PromptError
-from etam_ros.records import FOREGROUND, Frame, Prompt
+from etam_ros.records import FOREGROUND, MOST_POINTS, Frame, Prompt
 from etam_ros.runtime.stages import (
     POINT_BACKGROUND,
     POINT_BOX_MAX,
@@ -48,7 +48,18 @@ class PointPrompt:
     labels: tuple[int, ...] = ()
 
     def extended(self, prompt: Prompt) -> PointPrompt:
-        """With the prompt's clicks added, and its box in place of the one before."""
+        """With the prompt's clicks added, and its box in place of the one before.
+
+        Raises:
+            PromptError: there are too many clicks then.
+        """
+        count = len(self.points) + len(prompt.points)
+        if count > MOST_POINTS:
+            raise PromptError(
+                f"prompt adds {len(prompt.points)} points to the {len(self.points)} that its "
+                f"object has on that frame, expected up to {MOST_POINTS} in all: prompt it anew "
+                "without keep_previous, or on a later frame"
+            )
         added = tuple((float(x), float(y)) for x, y in prompt.points)
         labels = tuple(
             POINT_FOREGROUND if label == FOREGROUND else POINT_BACKGROUND

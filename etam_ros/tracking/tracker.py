@@ -11,7 +11,7 @@ import torch
 
 from etam_ros.config import TrackerConfig
 from etam_ros.device_memory import memory_errors_in_words
-from etam_ros.records import Frame, FrameResult, ObjectState, Prompt
+from etam_ros.records import Frame, FrameResult, ObjectState, Prompt, check_label
 from etam_ros.runtime import MemoryBatch, Stages
 from etam_ros.tracking.catch_up import CatchUp, as_of, moved_on, past_limits
 from etam_ros.tracking.current_frame import CurrentFrame, FrameMark
@@ -211,8 +211,10 @@ class Tracker:
 
         Raises:
             ObjectError: there is no such object.
+            PromptError: the label is too long.
         """
         self._state.everyone.without(object_id)
+        check_label(label)
         self._state = self._state.with_label(object_id, label)
 
     @memory_errors_in_words()

@@ -25,6 +25,7 @@ from typing import Final
 import torch
 
 from etam_ros.config import DEFAULT_MODEL
+from etam_ros.ending_signals import ending_signals
 from etam_ros.errors import EtamError, TrainingError
 from etam_ros.media.files import writing, writing_whole
 from etam_ros.options import counts
@@ -252,8 +253,8 @@ def main(args: Sequence[str] | None = None) -> int:
     def ask(number: int, _frame: FrameType | None) -> None:
         asked.append(number)
 
-    signal.signal(signal.SIGTERM, ask)
-    signal.signal(signal.SIGINT, ask)
+    for each in ending_signals():
+        signal.signal(each, ask)
     cores = len(os.sched_getaffinity(0))
     try:
         given = given_options(parsed, TrainingConfig)

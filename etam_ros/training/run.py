@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
+from etam_ros.ending_signals import ending_signals
 from etam_ros.errors import EtamError
 from etam_ros.plain_options import add_options, given_options
 from etam_ros.training.config import TrainingConfig
@@ -50,7 +51,7 @@ def main(args: Sequence[str] | None = None) -> int:
             raise KeyboardInterrupt
         asked.append(True)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ending_signals():
         signal.signal(number, ask)
     try:
         config = TrainingConfig(**given)

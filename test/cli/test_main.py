@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from importlib import import_module
@@ -12,6 +13,7 @@ import typer
 
 from etam_ros import __version__
 from etam_ros.cli import main
+from etam_ros.cli.terminal.interrupts import stop_on_interrupt
 from etam_ros.errors import PromptError
 
 
@@ -151,6 +153,40 @@ def test_a_reader_that_goes_away_is_no_traceback():
         ["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.stderr == ""
+
+
+def test_words_that_nobody_can_be_told_change_no_exit_code():
+    command = [sys.executable, "-m", "etam_ros.cli.main", "nothing"]
+    for redirect in ("2> /dev/full", "2>&-"):
+        done = subprocess.run(
+            ["sh", "-c", f'exec "$@" {redirect}', "sh", *command], capture_output=True, check=False
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (2, b"", b"")
+
+
+def test_a_current_folder_that_is_gone_is_one_line(tmp_path, monkeypatch, capsys):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert main.run(["weights", "path", "etam_nano"]) == 2
+    assert capsys.readouterr().err == (
+        "error: the current folder cannot be used (No such file or directory): change to "
+        "another one\n"
+    )
+
+
+def test_the_end_of_a_session_lets_a_run_finish_unless_nohup_is_asked_for():
+    before = signal.getsignal(signal.SIGHUP)
+    try:
+        with stop_on_interrupt(b"") as stop:
+            signal.raise_signal(signal.SIGHUP)
+            assert stop()
+        assert signal.signal(signal.SIGHUP, signal.SIG_IGN) == before
+        with stop_on_interrupt(b"") as stop:
+            signal.raise_signal(signal.SIGHUP)
+            assert not stop()
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize(

@@ -163,6 +163,13 @@ def test_mistakes_are_one_line(segment, tmp_path, image):
     refused(segment("--click", "5,5@3"), "--click 5,5@3 is for frame 3", "only frame 0")
     refused(segment("--click", "120,5"), "--click 120,5: click (120, 5) lies outside")
     refused(segment("--click", "5,5", model="efficientsam_t"), "did you mean efficientsam_ti?")
+    refused(
+        segment(*["--click", "5,5"] * 256), "object_id: 256, but mask files hold ids up to 255"
+    )
+    refused(
+        segment(*["--click", "5,5"] * 300), "object_id: 256, but mask files hold ids up to 255"
+    )
+    refused(segment(*["--click", "1:5,5"] * 257), "257 points, expected up to 256")
     refused(segment("--click", "5,5", "--backend", "onnx"), "runs only on torch")
     refused(segment("--click", "5,5", out=image.parent), "holds the source")
     for entry, words in (

@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+import PIL.Image
 import pytest
 
 from etam_ros.errors import SourceError
@@ -179,6 +180,21 @@ def test_an_unreadable_image_is_named(tmp_path, name, damage):
     folder = write_images(tmp_path / "images", ["0.png", name])
     (folder / name).write_bytes(damage((folder / name).read_bytes()))
     assert f"{folder / name} cannot be read" in refusal(folder)
+
+
+def test_what_opencv_cannot_read_is_told_by_us_alone(tmp_path, capfd):
+    PIL.Image.fromarray(np.zeros((8, 8), np.int32)).save(tmp_path / "deep.tiff")
+    assert "no picture that OpenCV can decode" in refusal(tmp_path / "deep.tiff")
+    assert capfd.readouterr().err == ""
+
+
+def test_pillow_looks_at_large_pictures_without_a_word(tmp_path, monkeypatch, recwarn):
+    write_images(tmp_path, ["large.png"])
+    height, width = cv2.imread(str(tmp_path / "large.png")).shape[:2]
+    monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", height * width - 1)  # warns up to twice
+    with open_source(tmp_path / "large.png") as source:
+        assert len(list(source)) == 1
+    assert [str(each.message) for each in recwarn] == []
 
 
 def test_half_a_jpeg_is_not_half_a_picture(tmp_path):

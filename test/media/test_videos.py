@@ -136,7 +136,7 @@ def test_colours_are_those_of_the_matrix_that_is_tagged(tmp_path, matrix):
     assert np.abs(shown.image.astype(int) - colour).max() <= 4
 
 
-@pytest.mark.parametrize("name", ["three.webp", "three.png", "three.tiff"])
+@pytest.mark.parametrize("name", ["three.webp", "three.png", "three.tiff", "three.gif"])
 def test_several_pictures_in_one_file_are_not_taken_for_one(tmp_path, name):
     pictures = [Image.fromarray(noise(number)) for number in range(3)]
     pictures[0].save(tmp_path / name, save_all=True, append_images=pictures[1:])

@@ -112,6 +112,9 @@ def test_weights_that_are_not_finite_are_refused(state: State, tmp_path: Path) -
         (torch.zeros(64, dtype=torch.int64), f"1 not of plain numbers ({SOME_KEY})"),
         (torch.zeros(64, dtype=torch.complex64), f"1 not of plain numbers ({SOME_KEY})"),
         (torch.zeros(64, device="meta"), f"1 not of plain numbers ({SOME_KEY})"),
+        (torch.zeros(64).to(torch.float8_e4m3fn), f"1 not of plain numbers ({SOME_KEY})"),
+        (torch.zeros(64).to(torch.float8_e5m2), f"1 not of plain numbers ({SOME_KEY})"),
+        (torch.zeros(1).expand(10**12), f"{SOME_KEY} (1000000000000,) instead of (64,)"),
         (torch.full((64,), 1e30), f"1 beyond 100000 ({SOME_KEY})"),
     ],
 )
@@ -149,6 +152,11 @@ def test_a_file_that_would_run_code_is_refused_unread(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert "does not exist" in refusal(tmp_path / "nowhere.pt")
+
+
+def test_tensors_without_a_shape_are_no_weights(state: State, tmp_path: Path) -> None:
+    state[SOME_KEY] = torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])
+    assert "holds no state dict" in refusal(saved(state, tmp_path / "w.pt"))
 
 
 @pytest.mark.parametrize("content", [[1, 2], {"model": 3}, {"model": {"a": "b"}}, 7])

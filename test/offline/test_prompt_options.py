@@ -56,6 +56,10 @@ def test_new_objects_get_the_lowest_ids_that_nobody_names() -> None:
     assert said(backgrounds=["5,6"], known=known)[0][1] == 1
 
 
+def test_more_objects_than_there_are_ids_are_counted_on() -> None:
+    assert [object_id for _, object_id, *_ in said(clicks=["1,2"] * 300)] == [*range(1, 301)]
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

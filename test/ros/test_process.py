@@ -14,7 +14,8 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
 import etam_ros
-from etam_ros.ros.startup import NO_SECURITY
+from etam_ros.errors import ConfigError
+from etam_ros.ros.startup import NO_SECURITY, check_domain, node_refusal
 
 SCRIPT = Path(__file__).with_name("small_node.py")
 ROOT = str(Path(etam_ros.__file__).parents[1])  # a script alone would not find a bare checkout
@@ -125,6 +126,23 @@ def test_a_log_that_cannot_be_written_is_called_that(start, ros_environment, cha
     (line,) = process.log.splitlines()
     assert words in line
     assert "set ROS_LOG_DIR" in line
+
+
+@pytest.mark.parametrize("domain", ["abc", "-1", "233", "9" * 5000])
+def test_a_domain_that_cannot_be_is_one_line(domain):
+    with pytest.raises(ConfigError, match=r"ROS_DOMAIN_ID is '.*, expected a number from 0"):
+        check_domain({"ROS_DOMAIN_ID": domain})
+
+
+def test_a_peer_that_nobody_knows_is_blamed_on_its_variable():
+    kind = type("RCLError", (Exception,), {"__module__": "rclpy._rclpy_pybind11"})
+    refused = node_refusal(kind("error creating node: Unable to resolve peer robot_2"))
+    assert "resolve peer robot_2; ROS_STATIC_PEERS names it" in str(refused)
+
+
+@pytest.mark.parametrize("environment", [{}, {"ROS_DOMAIN_ID": ""}, {"ROS_DOMAIN_ID": "232"}])
+def test_every_domain_that_can_be_is_taken(environment):
+    check_domain(environment)
 
 
 def test_where_security_is_enforced_and_cannot_be_had_nothing_runs_open(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -175,6 +176,8 @@ def test_another_name_changes_nothing_else(tracker: Tracker, stages: FakeStages)
     assert [state.label for state in tracker.step(frame(2.0)).objects] == ["mug", ""]
     with pytest.raises(ObjectError, match="there is no object 3, objects are: 1, 2"):
         tracker.rename(3, "x")
+    with pytest.raises(PromptError, match="label has 2000 letters"):
+        tracker.rename(1, "x" * 2000)
 
 
 def test_rows_follow_objects_when_one_in_the_middle_goes(
@@ -232,6 +235,16 @@ def test_clicks_of_a_frame_add_up_only_when_asked(tracker: Tracker, stages: Fake
     tracker.step(frame())
     tracker.add_prompt(click(1, 40, 41, keep_previous=True))
     assert stages.decoded[-1][1].tolist() == [[[40, 41]]]
+
+
+def test_clicks_do_not_add_up_for_ever(tracker: Tracker) -> None:
+    tracker.step(frame())
+    many = Prompt(points=[(20, 21)] * 200, point_labels=[1] * 200)
+    tracker.add_prompt(many)
+    with pytest.raises(PromptError, match="adds 200 points to the 200 that its object has"):
+        tracker.add_prompt(replace(many, object_id=1, keep_previous=True))
+    tracker.add_prompt(click(1, 20, 21, keep_previous=True))
+    assert tracker.add_prompt(replace(many, object_id=1)).object_id == 1
 
 
 def test_a_mask_prompt_is_taken_as_it_is(tracker: Tracker, stages: FakeStages) -> None:

@@ -1,4 +1,4 @@
-"""Ctrl-C that lets a long run finish what it is at."""
+"""Ctrl-C, or the end of a session, that lets a long run finish what it is at."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
+from etam_ros.ending_signals import ending_signals
+
 _STDERR: Final = 2
 _WORDS: Final = b"\nending; press Ctrl-C again to break off\n"
 
 
 @contextmanager
 def stop_on_interrupt(words: bytes = _WORDS) -> Iterator[Callable[[], bool]]:
-    """The first Ctrl-C or SIGTERM asks politely, the next one interrupts at once.
+    """The first Ctrl-C, SIGTERM or SIGHUP asks politely, the next one interrupts at once.
+
+    A terminal or ssh session that ends sends SIGHUP. It is ignored where it was before, as under
+    nohup.
 
     Args:
         words: said on stderr when it is asked.
@@ -34,8 +39,7 @@ def stop_on_interrupt(words: bytes = _WORDS) -> Iterator[Callable[[], bool]]:
         with contextlib.suppress(OSError):  # nobody may be there to read it
             os.write(_STDERR, words)  # printing is not safe in a signal handler
 
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT,
-                                                                     signal.SIGTERM)}  # fmt: skip
+    before = {number: signal.signal(number, on_signal) for number in ending_signals()}
     try:
         yield asked.is_set
     finally:

@@ -6,29 +6,33 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final, TextIO
 
+from etam_ros.errors import SourceError
+
 _STANDARD: Final = (0, 1, 2)
+_STDOUT, _STDERR = 1, 2
 
 
 class _Forgiving:
     """A stream whose words may go nowhere: a full disk or a closed pipe behind it is no error."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO, number: int) -> None:
+        self._stream, self._number = stream, number
 
     def write(self, text: str) -> int:
         try:
             return self._stream.write(text)
         except OSError:
-            silence_stdout()
+            _silence(self._number)
             return len(text)
 
     def flush(self) -> None:
         try:
             self._stream.flush()
         except OSError:
-            silence_stdout()
+            _silence(self._number)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -38,7 +42,7 @@ class _Forgiving:
 def whoever_listens() -> Iterator[None]:
     """Let what is printed in the block go nowhere if stdout is full or closed."""
     before = sys.stdout
-    forgiving: Any = None if before is None else _Forgiving(before)
+    forgiving: Any = None if before is None else _Forgiving(before, _STDOUT)
     sys.stdout = forgiving
     try:
         yield
@@ -50,17 +54,37 @@ def whoever_listens() -> Iterator[None]:
 
 def silence_stdout() -> None:
     """Send whatever is still to be printed nowhere: Python flushes once more on its way out."""
+    _silence(_STDOUT)
+
+
+def _silence(number: int) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
+    os.dup2(nowhere, number)
     os.close(nowhere)
 
 
 def open_standard_streams() -> None:
-    """Open what is closed of stdin, stdout and stderr, so that no file of ours takes its place."""
+    """Open what is closed of stdin, stdout and stderr, so that no file of ours takes its place.
+
+    What is said on stderr may go nowhere, as when its terminal is gone: that is never an error.
+    """
     while not all(map(_is_open, _STANDARD)):
         os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
     if sys.stdout is not None:
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    if sys.stderr is not None:
+        forgiving: Any = _Forgiving(sys.stderr, _STDERR)
+        sys.stderr = forgiving
+
+
+def check_current_folder() -> None:
+    """Raise SourceError where the current folder was removed: libraries abort the process then."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise SourceError(
+            f"the current folder cannot be used ({error.strerror}): change to another one"
+        ) from None
 
 
 def _is_open(number: int) -> bool:

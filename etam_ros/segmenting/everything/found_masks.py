@@ -5,7 +5,7 @@ Letters: M masks, g side of the decoder's masks, H, W height and width of the pi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,6 +18,8 @@ from etam_ros.tracking.masks.measures import MeasuredMask, measure
 
 STABILITY_OFFSET: Final = 1.0
 """Logits by which the threshold is moved to either side."""
+COMPARED: Final = 200
+"""Times that two masks are compared in one go: some milliseconds."""
 _ONES: Final = np.array([byte.bit_count() for byte in range(256)], np.uint8)
 
 Mask = NDArray[np.bool_]
@@ -148,10 +150,35 @@ def each_once(found: Iterable[FoundMask], max_overlap: float) -> list[FoundMask]
         those that are kept, the surest first.
     """
     kept: list[FoundMask] = []
-    for each in sorted(found, key=lambda mask: -mask.sureness):
-        if not any(_doubles(each, other, max_overlap) for other in kept):
-            kept.append(each)
+    for _ in keeping_each_once(found, max_overlap, kept):
+        pass
     return kept
+
+
+def keeping_each_once(
+    found: Iterable[FoundMask], max_overlap: float, kept: list[FoundMask]
+) -> Iterator[None]:
+    """The same a little at a time, since it takes long where thousands show different things.
+
+    Args:
+        found, max_overlap: as for `each_once`.
+        kept: empty; those that are kept are added to it.
+
+    Yields:
+        whenever a mask was compared with another COMPARED times.
+    """
+    compared = 0
+    for each in sorted(found, key=lambda mask: -mask.sureness):
+        is_double = False
+        for other in kept:
+            is_double = _doubles(each, other, max_overlap)
+            compared += 1
+            if compared % COMPARED == 0:
+                yield
+            if is_double:
+                break
+        if not is_double:
+            kept.append(each)
 
 
 def _doubles(mask: FoundMask, other: FoundMask, max_overlap: float) -> bool:

@@ -16,7 +16,7 @@ from etam_ros.segmenting.answers import MaskLimits, PictureModel
 from etam_ros.segmenting.everything.found_masks import (
     FoundMask,
     cleaned,
-    each_once,
+    keeping_each_once,
     stability_of,
 )
 from etam_ros.segmenting.everything.grid import Part, grid_points, parts_of
@@ -55,13 +55,14 @@ class Search:
             config.min_stability or model.limits.min_stability,
         )
         self._found: list[FoundMask] = []
+        self._kept: list[FoundMask] = []
         self._steps = self._looked_through(parts, encoded=encoded and len(parts) == 1)
 
     @memory_errors_in_words()
     @torch.inference_mode()
     @one_thread()
     def advance(self) -> bool:
-        """Encode a part, or answer a few clicks on it.
+        """Encode a part, answer a few clicks on it, or, at the end, leave out some doubles.
 
         Returns:
             whether there is more to do.
@@ -69,9 +70,8 @@ class Search:
         return next(self._steps, None) is not None
 
     def found(self) -> list[FoundMask]:
-        """What was found until now, the largest first."""
-        kept = each_once(self._found, self._config.max_overlap)
-        return sorted(kept, key=lambda mask: -mask.area)
+        """What was found, the largest first; nothing before there is no more to do."""
+        return sorted(self._kept, key=lambda mask: -mask.area)
 
     def _looked_through(self, parts: list[Part], *, encoded: bool) -> Iterator[bool]:
         """Yields after each step, behind which there is another."""
@@ -85,8 +85,9 @@ class Search:
             )
             for start in range(0, len(points), at_once):
                 self._click(part, points[start : start + at_once])
-                if self.answered < self.clicks:
-                    yield True
+                yield True
+        for _ in keeping_each_once(self._found, self._config.max_overlap, self._kept):
+            yield True
 
     def _click(self, part: Part, points: list[tuple[float, float]]) -> None:
         """Take in the masks that a few clicks give."""

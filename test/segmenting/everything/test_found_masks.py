@@ -8,9 +8,11 @@ import torch
 from numpy.typing import NDArray
 
 from etam_ros.segmenting.everything.found_masks import (
+    COMPARED,
     FoundMask,
     cleaned,
     each_once,
+    keeping_each_once,
     stability_of,
 )
 
@@ -89,6 +91,14 @@ def test_of_masks_that_show_one_thing_the_best_is_kept() -> None:
     assert len(each_once(given_masks, 0.4)) == 1
     assert len(each_once(given_masks, 1.0)) == 4
     assert each_once([], 0.7) == []
+
+
+def test_thousands_of_different_masks_are_compared_a_little_at_a_time() -> None:
+    pixels = [found(box(x, y, x + 1, y + 1)) for x in range(16) for y in range(16)]
+    kept: list[FoundMask] = []
+    pauses = sum(1 for _ in keeping_each_once(pixels, 0.7, kept))
+    assert kept == pixels
+    assert pauses == 256 * 255 // 2 // COMPARED
 
 
 def test_an_estimate_counts_by_its_stability() -> None:
