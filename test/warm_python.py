@@ -1,12 +1,15 @@
 """Processes that begin as forks of a Python which has imported what takes them seconds.
 
-From there on each is what `python -m MODULE` would be: a process with arguments, output and
-signals of its own, in which ROS is started, and whose interpreter comes to its ordinary end. Only
-what shows in imports, or in an environment of its own, needs a new interpreter.
+From there on each is what `python -m MODULE` would be: a process with arguments, environment,
+output and signals of its own, in which ROS is started, and whose interpreter comes to its
+ordinary end. What shows in imports needs a new interpreter, and so does what may depend on the
+seed of hashes: all forks have the same.
 """
 
 from __future__ import annotations
 
+import atexit
+import gc
 import importlib
 import json
 import os
@@ -16,35 +19,72 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from io import TextIOWrapper
 from pathlib import Path
+from typing import TextIO
 
+IMPORTED = (
+    "torch", "cv2", "typer.rich_utils", "etam_ros.cli.main", "etam_ros.media.sources",
+    "etam_ros.runtime.engines", "etam_ros.tracking.opening",
+)  # fmt: skip
+"""Not rclpy, which starts threads: a fork would not have them."""
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+"""In which those are imported."""
 POLL_S = 0.01
 LARGEST = 1 << 16
 """Bytes of a request."""
 
 
+@cache
+def warm_python() -> WarmPython:
+    """The one of this process; it starts with the first process that begins from it."""
+    python = WarmPython()
+    atexit.register(python.close)
+    return python
+
+
 class WarmPython:
-    """The Python from which processes begin; it starts with the first of them.
+    """The Python from which processes begin."""
 
-    Args:
-        environment: of all of them.
-        imported: modules that they find imported. None may start a thread.
-    """
-
-    def __init__(self, environment: Mapping[str, str], imported: Sequence[str]) -> None:
-        self._environment = dict(environment)
-        self._imported = imported
+    def __init__(self) -> None:
         self._server: subprocess.Popen[bytes] | None = None
         self._requests: socket.socket | None = None
         self._one_at_a_time = threading.Lock()
 
     def start(
-        self, module: str, arguments: Sequence[str], stdout: int, stderr: int
+        self,
+        module: str,
+        *arguments: str,
+        environment: Mapping[str, str],
+        stdout: int | None = None,
+        stderr: int | None = None,
     ) -> WarmProcess:
-        """Run the function `main` of a module with these arguments and file descriptors."""
-        request = {"module": module, "arguments": list(arguments), "folder": str(Path.cwd())}
-        return WarmProcess(self, self._ask(request, stdout, stderr))
+        """Run the function `main` of a module.
+
+        Args:
+            module: its name.
+            arguments: of the process.
+            environment: all of it.
+            stdout, stderr: file descriptors; None: a pipe.
+        """
+        request = {
+            "module": module,
+            "arguments": arguments,
+            "environment": dict(environment),
+            "folder": str(Path.cwd()),
+        }
+        pipes = [os.pipe() if each is None else (None, each) for each in (stdout, stderr)]
+        pid = self._ask(request, *(writing for _, writing in pipes))
+        assert pid is not None
+        readers = []
+        for reading, writing in pipes:
+            readers.append(None if reading is None else os.fdopen(reading))
+            if reading is not None:
+                os.close(writing)
+        return WarmProcess(self, pid, *readers)
 
     def look(self, pid: int) -> int | None:
         """The exit code of a process, to be asked for until it has ended; None before."""
@@ -67,8 +107,8 @@ class WarmPython:
     def _start_server(self) -> socket.socket:
         self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._server = subprocess.Popen(
-            [sys.executable, __file__, str(theirs.fileno()), *self._imported],
-            env=self._environment,
+            [sys.executable, __file__, str(theirs.fileno())],
+            env=ENVIRONMENT,
             stdout=subprocess.DEVNULL,  # as little a terminal as what processes write to
             pass_fds=[theirs.fileno()],
         )
@@ -77,10 +117,12 @@ class WarmPython:
 
 
 class WarmProcess:
-    """What `subprocess.Popen` would be."""
+    """What `subprocess.Popen` would be, its pipes as text."""
 
-    def __init__(self, python: WarmPython, pid: int) -> None:
-        self.pid = pid
+    def __init__(
+        self, python: WarmPython, pid: int, stdout: TextIO | None, stderr: TextIO | None
+    ) -> None:
+        self.pid, self.stdout, self.stderr = pid, stdout, stderr
         self.returncode: int | None = None
         self._python = python
 
@@ -96,6 +138,22 @@ class WarmProcess:
                 raise subprocess.TimeoutExpired([str(self.pid)], timeout)
             time.sleep(POLL_S)
         return code
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """All that is left to read of both pipes; a process that takes longer is killed."""
+        pipes = [pipe for pipe in (self.stdout, self.stderr) if pipe is not None]
+        with ThreadPoolExecutor(len(pipes) or 1) as readers:
+            said = {pipe: readers.submit(pipe.read) for pipe in pipes}
+            try:
+                self.wait(timeout)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise
+        words = [said[pipe].result() if pipe else "" for pipe in (self.stdout, self.stderr)]
+        for pipe in pipes:
+            pipe.close()
+        self.stdout = self.stderr = None
+        return words[0], words[1]
 
     def send_signal(self, number: int) -> None:
         if self.poll() is None:
@@ -136,18 +194,32 @@ def look(pid: int) -> int | None:
 
 
 def become(request: dict, *files: int) -> None:
-    """Take on the arguments, folder and output of the process that is to be."""
+    """Take on what the process is to have of its own."""
+    os.environ.clear()
+    os.environ.update(request["environment"])
     os.chdir(request["folder"])
     sys.path[0] = request["folder"]
     sys.argv = [request["module"], *request["arguments"]]
-    for number, file in enumerate(files, 1):
-        os.dup2(file, number)
+    for file, name in zip(files, ("stdout", "stderr"), strict=True):
+        stream = getattr(sys, name)
+        os.dup2(file, stream.fileno())
         os.close(file)
+        # Python has looked at what was there before, as to whether it can be wound back.
+        made = open(  # noqa: SIM115 -- open to the end
+            stream.fileno(), "wb", buffering=0 if stream.write_through else -1, closefd=False
+        )
+        written = TextIOWrapper(
+            made, stream.encoding, stream.errors,
+            line_buffering=stream.line_buffering, write_through=stream.write_through,
+        )  # fmt: skip
+        setattr(sys, name, written)
+        setattr(sys, f"__{name}__", written)
 
 
 if __name__ == "__main__":
     sys.path[0] = str(Path.cwd())
-    for each in sys.argv[2:]:
+    for each in IMPORTED:
         importlib.import_module(each)
+    gc.freeze()
     if (run := serve(socket.socket(fileno=int(sys.argv[1])))) is not None:
         sys.exit(importlib.import_module(run).main())

@@ -38,7 +38,7 @@ from etam_ros.ros.harness.isolation import isolated_domain  # noqa: E402
 from etam_ros.ros.transport import VARIABLES  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from warm_python import WarmPython  # noqa: E402
+from warm_python import warm_python  # noqa: E402
 
 DEADLINE_S = 60.0
 TINY = ("-p", "model:=tiny_test", "-p", "weights:=random:0", "-p", "diagnostics.period_s:=0.1")
@@ -52,23 +52,22 @@ TRANSITIONS = {
 
 COMMANDS = {"web node": ("etam_ros.cli.main", "node", "--web", "--port", "0")}
 """Of what is no executable of its own."""
-IMPORTED = (
-    "torch", "cv2", "etam_ros.cli.main", "etam_ros.media.sources", "etam_ros.runtime.engines",
-    "etam_ros.tracking.opening",
-)  # fmt: skip
-"""By the Python from which nodes begin; not rclpy, which starts threads."""
 
 
 class NodeProcess:
     """A node as a process; what it logs goes to a file."""
 
-    def __init__(self, node: str, python: WarmPython, log: Path, *ros_arguments: str) -> None:
+    def __init__(
+        self, node: str, environment: dict[str, str], log: Path, *ros_arguments: str
+    ) -> None:
         self.log_path = log
         self._segments_of_others = set(Path("/dev/shm").glob("fastrtps_*"))
         module, *words = COMMANDS.get(node, (f"etam_ros.ros.{node}.executable",))
         with log.open("wb") as output:
-            said = output.fileno()
-            self.process = python.start(module, [*words, "--ros-args", *ros_arguments], said, said)
+            self.process = warm_python().start(
+                module, *words, "--ros-args", *ros_arguments,
+                environment=environment, stdout=output.fileno(), stderr=output.fileno(),
+            )  # fmt: skip
 
     @property
     def log(self) -> str:
@@ -307,21 +306,13 @@ def ros_context(ros_environment):
     context.try_shutdown()
 
 
-@pytest.fixture(scope="session")
-def warm_python(ros_environment):
-    """Where nodes begin, with the environment of this session."""
-    python = WarmPython(ros_environment, IMPORTED)
-    yield python
-    python.close()
-
-
-def started(node: str, python: WarmPython, folder: Path):
+def started(node: str, ros_environment: dict[str, str], folder: Path):
     """A function that starts nodes of one kind; they are ended at last, and must end well."""
     running = []
 
     def start(*ros_arguments: str) -> NodeProcess:
         log = folder / f"{len(running)}.log"
-        process = NodeProcess(node, python, log, *ros_arguments)
+        process = NodeProcess(node, ros_environment, log, *ros_arguments)
         running.append(process)
         return process
 
@@ -333,27 +324,27 @@ def started(node: str, python: WarmPython, folder: Path):
 
 
 @pytest.fixture(scope="module")
-def start_tracker(warm_python, tmp_path_factory):
+def start_tracker(ros_environment, tmp_path_factory):
     """Start trackers; they are ended with the module."""
-    yield from started("tracker", warm_python, tmp_path_factory.mktemp("tracker_logs"))
+    yield from started("tracker", ros_environment, tmp_path_factory.mktemp("tracker_logs"))
 
 
 @pytest.fixture(scope="module")
-def start_follower(warm_python, tmp_path_factory):
+def start_follower(ros_environment, tmp_path_factory):
     """Start followers; they are ended with the module."""
-    yield from started("follower", warm_python, tmp_path_factory.mktemp("follower_logs"))
+    yield from started("follower", ros_environment, tmp_path_factory.mktemp("follower_logs"))
 
 
 @pytest.fixture(scope="module")
-def start_console(warm_python, tmp_path_factory):
+def start_console(ros_environment, tmp_path_factory):
     """Start consoles; they are ended with the module."""
-    yield from started("console", warm_python, tmp_path_factory.mktemp("console_logs"))
+    yield from started("console", ros_environment, tmp_path_factory.mktemp("console_logs"))
 
 
 @pytest.fixture(scope="module")
-def start_web_node(warm_python, tmp_path_factory):
+def start_web_node(ros_environment, tmp_path_factory):
     """Start trackers with the page in their process; they are ended with the module."""
-    yield from started("web node", warm_python, tmp_path_factory.mktemp("web_node_logs"))
+    yield from started("web node", ros_environment, tmp_path_factory.mktemp("web_node_logs"))
 
 
 @pytest.fixture
