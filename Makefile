@@ -19,6 +19,8 @@ SOURCES := pyproject.toml setup.py CMakeLists.txt constraints.txt cmake/ros_whee
 # A sourced ROS would mix with the one in .venv.
 unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH PYTHONPATH
 unexport RMW_IMPLEMENTATION ROS_DISTRO
+# Hundreds of processes that tests start would compile our sources, each for itself.
+unexport PYTHONDONTWRITEBYTECODE
 
 # $(call quietly,COMMAND): its output goes to a log, of which the end is shown if it fails.
 quietly = { $(1); } > $(LOG) 2>&1 || { tail -n 25 $(LOG) >&2; \
@@ -54,7 +56,7 @@ test: check
 	@command -v chromium > /dev/null || command -v google-chrome > /dev/null || \
 	  echo "note: without Chromium the page is not tested: sudo apt install chromium"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile \
-	  --max-worker-restart 0 $(ARGS)
+	  --no-loadscope-reorder --max-worker-restart 0 $(ARGS)
 
 check: setup
 	@echo "== format"

@@ -10,6 +10,39 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+BEGIN_FIRST = (
+    "runtime/test_engines.py",
+    "tracking/test_golden.py",
+    "benchmark/test_on_gpu_call.py",
+    "ros/console/test_page.py",
+    "training/test_loop.py",
+    "cli/test_demo.py",
+    "ros/tracker/everything/test_segment_service.py",
+    "runtime/backends/test_tensorrt_plans.py",  # some of what it needs test_engines exports
+    "evaluation/runs/test_runs.py",
+    "evaluation/runs/test_ray_cluster.py",
+    "ros/player/test_player.py",
+    "ros/tracker/test_cameras.py",
+    "test_etam_nano.py",
+    "ros/tracker/test_lifecycle.py",
+    "cli/test_track_bags.py",
+    "cli/test_track_golden.py",
+    "ros/harness/test_room_robot.py",
+    "cli/test_bench.py",
+    "cli/test_doctor.py",
+    "tracking/test_failed_calls.py",
+    "runtime/test_fixed_stages.py",
+    "cli/test_track_results.py",
+    "test_soak.py",
+)
+"""Files that take longest, the longest first: a process that begins one last works alone."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files first that take longest; all others keep their order."""
+    ranks = {ROOT / "test" / name: rank for rank, name in enumerate(BEGIN_FIRST)}
+    assert all(path.is_file() for path in ranks), "BEGIN_FIRST names a file that is gone"
+    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -18,17 +17,18 @@ import pytest
 from etam_ros.cli.main import run
 from etam_ros.media.label_png import read_mask_values
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from warm_python import warm_python
+
 pytest.importorskip("rclpy")
 
 TINY = ("--model", "tiny_test", "--weights", "random:0")
 
 
 def start(*arguments):
-    command = [sys.executable, "-m", "etam_ros.cli.main", "demo", *map(str, arguments)]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    words = ("demo", *map(str, arguments))
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return warm_python().start("etam_ros.cli.main", *words, environment=environment)
 
 
 def table_of(report):

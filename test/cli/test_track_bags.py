@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -28,9 +27,13 @@ rosbags = pytest.importorskip("rosbags")
 from rosbags.highlevel import AnyReader  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
 from bag_files import MCAP, SQLITE, part_of, raw, stamp_ns, write_bag  # noqa: E402
+from track_runs import start  # noqa: E402
 
 MODEL = ("--model", "tiny_test", "--weights", "random:0", "--no-overlay")
+BEFORE = 40
+"""Frames that a run has written when it is interrupted."""
 
 
 def picture(number: int) -> np.ndarray:
@@ -150,26 +153,25 @@ def test_a_run_that_fails_leaves_nothing_that_looks_like_a_bag(tmp_path, capsys)
     assert "already exists" in capsys.readouterr().err
 
 
-def interrupted(place: Path, *signals: signal.Signals, storage: str = "mcap") -> tuple[int, str]:
-    """Signal a run of 600 frames after its 100th: its exit code, and what it said on stderr."""
-    images = [("/camera/image", raw(picture(n % 6), stamp_ns(n))) for n in range(600)]
-    source = write_bag(place / "source", images)
+@pytest.fixture(scope="module")
+def long_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bag of 600 frames."""
+    pictures = [picture(n) for n in range(6)]
+    images = [("/camera/image", raw(pictures[n % 6], stamp_ns(n))) for n in range(600)]
+    return write_bag(tmp_path_factory.mktemp("long") / "source", images)
+
+
+def interrupted(
+    source: Path, place: Path, *signals: signal.Signals, storage: str = "mcap"
+) -> tuple[int, str]:
+    """Signal a run after `BEFORE` frames: its exit code, and what it said on stderr."""
     bag, out = place / "results", place / "out"
-    options = (
-        "--out",
-        out,
-        "--out-bag",
-        bag,
-        "--bag-storage",
-        storage,
-        "--click",
-        "35,45",
+    ended = start(
+        source, "--out", out, "--out-bag", bag, "--bag-storage", storage, "--click", "35,45",
         *MODEL,
-    )
-    command = [sys.executable, "-m", "etam_ros.cli.main", "track", source, *options]
-    ended = subprocess.Popen([str(each) for each in command], stderr=subprocess.PIPE, text=True)
+    )  # fmt: skip
     assert ended.stderr is not None
-    while len(list(out.glob("masks/*"))) < 100:
+    while len(list(out.glob("masks/*"))) < BEFORE:
         assert ended.poll() is None, ended.communicate()
         time.sleep(0.01)
     assert not bag.exists()
@@ -189,8 +191,8 @@ def state_of(out: Path) -> str:
 
 
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
-def test_a_run_that_is_stopped_leaves_a_whole_bag_that_says_so(tmp_path, storage):
-    code, _ = interrupted(tmp_path, signal.SIGINT, storage=storage)
+def test_a_run_that_is_stopped_leaves_a_whole_bag_that_says_so(long_source, tmp_path, storage):
+    code, _ = interrupted(long_source, tmp_path, signal.SIGINT, storage=storage)
     bag, out = RecordedRun(tmp_path / "results"), tmp_path / "out"
     assert code == 130
     written = len(masks_of(out))
@@ -198,13 +200,13 @@ def test_a_run_that_is_stopped_leaves_a_whole_bag_that_says_so(tmp_path, storage
     assert bag.bag.notes == ["results is of a run that was stopped before its source ended"]
     said = json.loads((out / "run.json").read_text())
     assert (said["state"], said["frames"]) == ("interrupted", written)
-    assert said["source"] == str(tmp_path / "source")
+    assert said["source"] == str(long_source)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
-def test_a_run_that_is_killed_leaves_what_it_had_done(tmp_path, storage, capsys):
-    code, _ = interrupted(tmp_path, signal.SIGKILL, storage=storage)
+def test_a_run_that_is_killed_leaves_what_it_had_done(long_source, tmp_path, storage, capsys):
+    code, _ = interrupted(long_source, tmp_path, signal.SIGKILL, storage=storage)
     bag, out = tmp_path / "results", tmp_path / "out"
     assert code == -signal.SIGKILL
     assert not bag.exists()
@@ -226,15 +228,15 @@ def test_a_run_that_is_killed_leaves_what_it_had_done(tmp_path, storage, capsys)
 
 
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
-def test_a_run_that_is_broken_off_says_where_its_bag_is(tmp_path, storage):
-    code, said = interrupted(tmp_path, signal.SIGINT, signal.SIGINT, storage=storage)
+def test_a_run_that_is_broken_off_says_where_its_bag_is(long_source, tmp_path, storage):
+    code, said = interrupted(long_source, tmp_path, signal.SIGINT, signal.SIGINT, storage=storage)
     assert code == 130
     bag, left = tmp_path / "results", tmp_path / ".results.part" / "results"
     if bag.exists():  # it was quicker
         assert "was not finished" not in said
         return
     assert f"note: the bag was not finished, {left} can be read" in said
-    assert len(list(RecordedRun(left).frames())) >= 96
+    assert len(list(RecordedRun(left).frames())) >= BEFORE - 4
     assert state_of(tmp_path / "out") == "interrupted"
 
 

@@ -6,9 +6,13 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from warm_python import warm_python
 
 COLUMNS = [
     "frame", "stamp_ns", "id", "label", "occluded", "visibility", "iou_score", "cx", "cy",
@@ -30,7 +34,12 @@ def start(*arguments, redirect="", **options):
 
     Args:
         redirect: what a shell is to do with its streams.
+        options: of `subprocess.Popen`.
     """
+    if not (redirect or options):
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        words = ("track", *map(str, arguments))
+        return warm_python().start("etam_ros.cli.main", *words, environment=environment)
     command = [sys.executable, "-m", "etam_ros.cli.main", "track", *map(str, arguments)]
     if redirect:
         command = ["sh", "-c", f'exec "$@" {redirect}', "sh", *command]

@@ -5,7 +5,6 @@ import os
 import queue
 import re
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from chromium import browser_context
+from warm_python import warm_python
 
 from etam_ros.cli.main import run
 from etam_ros.config import NetworkConfig
@@ -47,21 +47,11 @@ def frames(tmp_path_factory):
 def recorded(frames, tmp_path):
     """The port of a page on a recording, and the folder that it saves in."""
     out, log = tmp_path / "out", tmp_path / "log"
-    command = [
-        sys.executable,
-        "-m",
-        "etam_ros.cli.main",
-        "web",
-        frames,
-        "--port",
-        "0",
-        "--out",
-        out,
-    ]
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*map(str, command), *TINY], stdout=output, stderr=subprocess.STDOUT,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        process = warm_python().start(
+            "etam_ros.cli.main", "web", str(frames), "--port", "0", "--out", str(out), *TINY,
+            environment={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=output.fileno(), stderr=output.fileno(),
         )  # fmt: skip
     end = time.monotonic() + 120
     while not (found := re.search(r"Open http://127\.0\.0\.1:(\d+)/", log.read_text())):

@@ -37,6 +37,9 @@ from std_srvs.srv import SetBool, Trigger  # noqa: E402
 from etam_ros.ros.harness.isolation import isolated_domain  # noqa: E402
 from etam_ros.ros.transport import VARIABLES  # noqa: E402
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from warm_python import warm_python  # noqa: E402
+
 DEADLINE_S = 60.0
 TINY = ("-p", "model:=tiny_test", "-p", "weights:=random:0", "-p", "diagnostics.period_s:=0.1")
 TRANSITIONS = {
@@ -59,12 +62,12 @@ class NodeProcess:
     ) -> None:
         self.log_path = log
         self._segments_of_others = set(Path("/dev/shm").glob("fastrtps_*"))
-        words = COMMANDS.get(node, (f"etam_ros.ros.{node}.executable",))
-        command = [sys.executable, "-m", *words, "--ros-args", *ros_arguments]
+        module, *words = COMMANDS.get(node, (f"etam_ros.ros.{node}.executable",))
         with log.open("wb") as output:
-            self.process = subprocess.Popen(
-                command, stdout=output, stderr=subprocess.STDOUT, env=environment
-            )
+            self.process = warm_python().start(
+                module, *words, "--ros-args", *ros_arguments,
+                environment=environment, stdout=output.fileno(), stderr=output.fileno(),
+            )  # fmt: skip
 
     @property
     def log(self) -> str:
@@ -307,9 +310,9 @@ def started(node: str, ros_environment: dict[str, str], folder: Path):
     """A function that starts nodes of one kind; they are ended at last, and must end well."""
     running = []
 
-    def start(*ros_arguments: str, environment: dict[str, str] | None = None) -> NodeProcess:
+    def start(*ros_arguments: str) -> NodeProcess:
         log = folder / f"{len(running)}.log"
-        process = NodeProcess(node, environment or ros_environment, log, *ros_arguments)
+        process = NodeProcess(node, ros_environment, log, *ros_arguments)
         running.append(process)
         return process
 

@@ -66,6 +66,21 @@ def engine_dir(exported: Path, tmp_path: Path) -> Path:
     return copy
 
 
+@pytest.fixture(scope="module")
+def passed(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another copy, which has passed on ONNX Runtime and was judged on nothing else."""
+    copy = Path(shutil.copytree(exported, tmp_path_factory.mktemp("engines") / "passed"))
+    (export_folder(copy) / VERDICTS).unlink(missing_ok=True)
+    assert judged(replace(TINY, engine_dir=str(copy))).passed
+    return copy
+
+
+@pytest.fixture
+def passed_dir(passed: Path, tmp_path: Path) -> Path:
+    """A copy of that, to be spoilt."""
+    return Path(shutil.copytree(passed, tmp_path / "engines"))
+
+
 def judged(request: EngineRequest) -> ParityReport:
     return verify_engine(request, follow_clip, build=False)
 
@@ -262,12 +277,11 @@ def test_auto_leaves_libraries_that_break_on_import(tmp_path: Path, statement: s
     assert re.search(rf"OpenVINO is ({what}): install etam_ros\[openvino\]", openvino)
 
 
-@pytest.mark.parametrize("ready", [False, True])
+@pytest.mark.parametrize(("engines", "backend"), [("engine_dir", "torch"), ("passed_dir", "onnx")])
 def test_auto_reads_the_weights_once(
-    engine_dir: Path, monkeypatch: pytest.MonkeyPatch, ready: bool
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, engines: str, backend: str
 ) -> None:
-    if ready:
-        judged(replace(TINY, engine_dir=str(engine_dir)))
+    engine_dir = request.getfixturevalue(engines)
     read: list[str] = []
 
     def counted(config: ModelConfig, weights: str) -> EfficientTAM:
@@ -275,7 +289,7 @@ def test_auto_reads_the_weights_once(
         return load_network(config, weights)
 
     monkeypatch.setattr(weights_module, "load_network", counted)
-    assert open_auto(engine_dir) == ("onnx" if ready else "torch")
+    assert open_auto(engine_dir) == backend
     assert read == ["random:0"]
 
 
@@ -286,10 +300,8 @@ def test_an_engine_can_be_closed_twice(exported: Path, backend: str) -> None:
         stages.close()
 
 
-def test_auto_leaves_what_failed(engine_dir: Path) -> None:
-    request = replace(TINY, engine_dir=str(engine_dir))
-    judged(request)
-    path = export_folder(engine_dir) / VERDICTS
+def test_auto_leaves_what_failed(passed_dir: Path) -> None:
+    path = export_folder(passed_dir) / VERDICTS
     verdicts = json.loads(path.read_text())
     ((key, verdict),) = verdicts.items()
     for whole, failures in (
@@ -300,9 +312,9 @@ def test_auto_leaves_what_failed(engine_dir: Path) -> None:
     ):
         changed = verdict | {"failures": failures}
         path.write_text(json.dumps({key: sealed(changed) if whole else changed}))
-        assert open_auto(engine_dir) == ("torch" if whole or failures != [] else "onnx")
+        assert open_auto(passed_dir) == ("torch" if whole or failures != [] else "onnx")
     path.write_text("{")  # a verdict that cannot be read is none
-    assert open_auto(engine_dir) == "torch"
+    assert open_auto(passed_dir) == "torch"
 
 
 def test_what_is_damaged_is_exported_again_where_it_is_named(engine_dir: Path) -> None:
@@ -427,13 +439,13 @@ for backend in ("auto", "openvino"):
 """
 
 
-def test_built_engines_need_no_right_to_write(engine_dir: Path) -> None:
-    judged(replace(TINY, engine_dir=str(engine_dir)))  # and not on OpenVINO
-    parts = (engine_dir, *engine_dir.rglob("*"))
+def test_built_engines_need_no_right_to_write(passed_dir: Path) -> None:
+    """Here on OpenVINO, on which they were not judged."""
+    parts = (passed_dir, *passed_dir.rglob("*"))
     for path in parts:
         path.chmod(0o555 if path.is_dir() else 0o444)
     done = subprocess.run(
-        [sys.executable, "-c", READ_ONLY, str(engine_dir)],
+        [sys.executable, "-c", READ_ONLY, str(passed_dir)],
         capture_output=True, text=True, check=False, preexec_fn=as_anybody,
     )  # fmt: skip
     for path in parts:
@@ -527,20 +539,19 @@ def test_two_processes_that_build_at_once_make_one(engine_dir: Path) -> None:
         "found = export_model("
         "source, 'fp32', Path(sys.argv[1]), layout='padded', on_step=print); print(found.folder)"
     )
-    children = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, str(engine_dir)], stdout=subprocess.PIPE, text=True
-        )
-        for _ in range(2)
-    ]
-    said = sorted((child.communicate()[0].splitlines() for child in children), key=len)
-    assert [child.returncode for child in children] == [0, 0]
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, str(engine_dir)], stdout=subprocess.PIPE, text=True
+    )
+    here: list[str] = []
+    made = export_model(TINY_SOURCE, "fp32", engine_dir, layout=PADDED, on_step=here.append)
+    assert made is not None
+    here.append(str(made.folder))
+    said = sorted((here, child.communicate()[0].splitlines()), key=len)
+    assert child.returncode == 0
     ((folder,), (step, same)) = said
     assert (step, same) == ("exporting cross_attend", folder)
     left = {path.name for path in engine_dir.iterdir() if not path.name.endswith(".lock")}
     assert left == {first.name, Path(folder).name}
-    made = export_model(TINY_SOURCE, "fp32", engine_dir, layout=PADDED, build=False)
-    assert made is not None
     assert made.graphs == GRAPHS
     for graph in GRAPHS:
         equal = made.file(graph).read_bytes() == (first / made.file(graph).name).read_bytes()

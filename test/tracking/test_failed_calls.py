@@ -29,6 +29,7 @@ from etam_ros.runtime import Stages
 from etam_ros.tracking.publishing import CpuPostprocessor, Drawing
 
 sys.path.insert(0, str(Path(__file__).parent))
+from encoded_once import encoded_once
 from fake_stages import FailingStages
 
 SECOND = 1_000_000_000
@@ -79,7 +80,7 @@ class FailingPostprocessor(CpuPostprocessor):
 @pytest.fixture(scope="module")
 def network() -> Iterator[Stages]:
     with open_stages("tiny_test", weights="random:3", device="cpu") as opened:
-        yield opened
+        yield encoded_once(opened)
 
 
 @pytest.fixture(scope="module", params=[{}, CUES], ids=["network alone", "with cues"])

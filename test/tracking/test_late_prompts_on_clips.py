@@ -6,7 +6,9 @@ as usual: by their own size and more while a prompt is on its way.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +18,9 @@ from etam_ros.evaluation.metrics import region_similarity
 from etam_ros.evaluation.truth_prompts import box_of, correcting_click, full_mask
 from etam_ros.runtime import Stages
 from etam_ros.synthetic.scene.clips import ClipFrame, generate_clip
+
+sys.path.insert(0, str(Path(__file__).parent))
+from encoded_once import encoded_once
 
 SEEDS = (1,)
 OBJECTS = 3
@@ -29,7 +34,7 @@ FEWEST_PX = 300
 @pytest.fixture(scope="module")
 def network() -> Iterator[Stages]:
     with open_stages("etam_nano", backend="torch", device="cpu") as opened:
-        yield opened
+        yield encoded_once(opened)
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,9 @@ from etam_ros.cli.main import run
 from etam_ros.ros.image_conversion import image_from_compressed, image_from_message
 from etam_ros.ros.player.node import Pace
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from warm_python import warm_python
+
 COUNT = 6
 DEADLINE_S = 60.0
 CALIBRATION = """
@@ -74,16 +77,18 @@ class Listener:
         self.node.create_subscription(message_type, topic, heard.append, profile)
         return heard
 
-    def start(self, *arguments, program=("-m", "etam_ros.cli.main", "play"), ros=()):
-        command = [sys.executable, *program, *map(str, arguments)]
-        command += ["--ros-args", "-r", f"__ns:={self.namespace}", *ros]
-        process = subprocess.Popen(
-            command,
-            env=self.environment,
-            stderr=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+    def start(self, *arguments, script=None, ros=()):
+        """Start `etam play`, or a script with the same ROS arguments."""
+        words = [*map(str, arguments), "--ros-args", "-r", f"__ns:={self.namespace}", *ros]
+        if script is None:
+            process = warm_python().start(
+                "etam_ros.cli.main", "play", *words, environment=self.environment
+            )
+        else:
+            process = subprocess.Popen(
+                [sys.executable, script, *words], env=self.environment,
+                stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            )  # fmt: skip
         self.processes.append(process)
         return process
 
@@ -242,7 +247,7 @@ def test_the_executable_takes_ros_parameters_and_shows_them(listener, folder):
     script = Path(__file__).parents[3] / "scripts" / "player"
     images = listener.listen(Image, "image")
     parameters = ["-p", f"source:={folder}", "-p", "loop:=true", "-p", "rate_hz:=50.0"]
-    player = listener.start(program=(str(script),), ros=parameters)
+    player = listener.start(script=script, ros=parameters)
     listener.wait_until(lambda: images)
     client = listener.node.create_client(GetParameters, "player/get_parameters")
     listener.wait_until(client.service_is_ready)

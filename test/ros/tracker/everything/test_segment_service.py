@@ -16,6 +16,9 @@ NANO = (
     "-p", "everything.points_per_side:=4", "-p", "diagnostics.period_s:=0.1",
     "-p", "prompt_timeout_s:=30.0",
 )  # fmt: skip
+PACE_S = 0.3
+"""Between frames where it does not matter how many come: they take half of the node's time."""
+AT_ONCE_S = 0.0
 THINGS = ((15, 12, 55, 42), (70, 20, 105, 80), (12, 58, 52, 80))
 COLOURS = ((220, 40, 40), (40, 60, 220), (240, 220, 60))
 
@@ -49,21 +52,30 @@ def drawn(header, shift=0):
     )  # fmt: skip
 
 
-def segmented(client, **fields):
+def streamed_until(client, future, every_s=PACE_S):
+    """The answer that comes while frames stream."""
+    due = time.monotonic()
+
+    def streaming():
+        nonlocal due
+        if time.monotonic() >= due:
+            client.send(drawn(client.next_header()))
+            due = time.monotonic() + every_s
+        return future.done()
+
+    client.wait_until(streaming, "answer of segment")
+    return future.result()
+
+
+def segmented(client, every_s=PACE_S, **fields):
     """The answer to ~/segment, with frames before, meanwhile, and how many results came then."""
     service = client.node.create_client(Segment, f"{client.tracker}/segment")
     client.wait_until(service.service_is_ready, "service segment")
     asked_on = client.track(drawn(client.next_header())).header
     before = len(client.objects)
-    future = service.call_async(Segment.Request(**fields))
-
-    def streaming():
-        client.send(drawn(client.next_header()))
-        return future.done()
-
-    client.wait_until(streaming, "answer of segment")
+    answer = streamed_until(client, service.call_async(Segment.Request(**fields)), every_s)
     client.node.destroy_client(service)
-    return future.result(), asked_on, len(client.objects) - before
+    return answer, asked_on, len(client.objects) - before
 
 
 def mask_of(found):
@@ -82,7 +94,7 @@ def overlaps(objects, thing, shift=0):
 
 
 def test_everything_in_the_newest_frame_is_found_while_frames_go_on(tracker):
-    answer, asked_on, results = segmented(tracker)
+    answer, asked_on, results = segmented(tracker, AT_ONCE_S)
     assert answer.success, answer.message
     assert answer.message == f"found {len(answer.objects)} objects"
     assert answer.frame.stamp.sec >= asked_on.stamp.sec
@@ -126,18 +138,9 @@ def begun(client, **fields):
     return future
 
 
-def streamed_until(client, future):
-    def streaming():
-        client.send(drawn(client.next_header()))
-        return future.done()
-
-    client.wait_until(streaming, "answer of segment")
-    return future.result()
-
-
 def test_what_still_catches_up_is_not_followed_twice(tracker):
-    first, _, _ = segmented(tracker, track=True)
-    again, _, _ = segmented(tracker, track=True)
+    first, _, _ = segmented(tracker, AT_ONCE_S, track=True)
+    again, _, _ = segmented(tracker, AT_ONCE_S, track=True)
     same = {each.id for each in first.objects} & {each.id for each in again.objects}
     assert len(same) >= len(THINGS)  # a part of one of them may be seen otherwise by then
 
