@@ -27,17 +27,18 @@ quietly = { $(1); } > $(LOG) 2>&1 || { tail -n 25 $(LOG) >&2; \
           echo "error: the command above failed; all it said is in $(LOG)" >&2; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check docs bench format clean
+.PHONY: help setup demo test test-kilted check docs bench format clean
 
 help: ## List what there is.
-	@echo "make demo    see it work: node, player and clicks; leaves demo/overlay.mp4"
-	@echo "make test    format, lint, types and all tests"
-	@echo "make check   format, lint and types alone"
-	@echo "make bench   measure the stages, the tracker and the node on this machine"
-	@echo "make docs    build the documentation's site into build/docs"
-	@echo "make setup   install into .venv, which the others do by themselves"
-	@echo "make format  let ruff format and mend the sources"
-	@echo "make clean   remove .venv and everything built"
+	@echo "make demo         see it work: node, player and clicks; leaves demo/overlay.mp4"
+	@echo "make test         format, lint, types and all tests"
+	@echo "make test-kilted  the tests of the node with ROS 2 Kilted, in .venv-kilted"
+	@echo "make check        format, lint and types alone"
+	@echo "make bench        measure the stages, the tracker and the node on this machine"
+	@echo "make docs         build the documentation's site into build/docs"
+	@echo "make setup        install into .venv, which the others do by themselves"
+	@echo "make format       let ruff format and mend the sources"
+	@echo "make clean        remove .venv and everything built"
 
 setup: $(VENV)/etam_ros.stamp ## Install into .venv.
 
@@ -57,6 +58,11 @@ test: check
 	  echo "note: without Chromium the page is not tested: sudo apt install chromium"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile \
 	  --no-loadscope-reorder --max-worker-restart 0 $(ARGS)
+
+# Not part of `test`: a second environment takes minutes.
+test-kilted:
+	@$(MAKE) --no-print-directory setup ROS=kilted
+	@OMP_NUM_THREADS=1 .venv-kilted/bin/python -m pytest test/ros/tracker/test_node.py $(ARGS)
 
 check: setup
 	@echo "== format"

@@ -14,7 +14,7 @@ from launch_ros.actions import Node
 from etam_ros.config import NodeConfig
 from etam_ros.paths import share_file
 from etam_ros.ros.launch_arguments import given_parameters, parameter_arguments, topic_arguments
-from etam_ros.ros.transport import VARIABLES, apply_profile
+from etam_ros.ros.transport import apply_profile, variables_read
 
 TOPICS = {
     "image": ("image", "Image to follow objects in; .../compressed with image_transport."),
@@ -68,7 +68,7 @@ def generate_launch_description() -> LaunchDescription:
 
 def _start(context: LaunchContext) -> list:
     environment = dict(context.environment)
-    added = VARIABLES if apply_profile(environment) else ()  # never over the user's own
+    added = variables_read() if apply_profile(environment) else ()  # never over the user's own
     profile = [SetEnvironmentVariable(name, environment[name]) for name in added]
     node = Node(
         package="etam_ros",

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Print what to install for the ROS 2 wheels of another distribution than Jazzy's.
+"""Print what to install for the ROS 2 wheels of Jazzy, or of another distribution.
 
     python scripts/wheel_requirements.py kilted requirements     of building, running, testing
     python scripts/wheel_requirements.py kilted constraints      the pins, without those of ROS
@@ -34,6 +34,8 @@ def requirements(distribution: str) -> list[str]:
         *project["dependencies"],
         *project["optional-dependencies"]["dev"],
     ]
+    if distribution == "jazzy":
+        return list(dict.fromkeys(named))
     kept = dict.fromkeys(each for each in named if not each.startswith(ENDED))
     kept |= dict.fromkeys(NAMED + name for name in NEW)
     return [each.replace(NAMED, f"ros-{distribution}-") for each in kept]

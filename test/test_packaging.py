@@ -8,11 +8,13 @@ import re
 import runpy
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 import setuptools
+from packaging.specifiers import SpecifierSet
 from setuptools.command.egg_info import FileList
 
 import etam_ros
@@ -146,6 +148,20 @@ def test_every_requirement_is_pinned():
             assert name not in pins, line
             pins[name] = version
     assert {distribution(item) for item in requirements()} <= set(pins)
+
+
+def test_pins_are_of_versions_that_python_3_10_has_or_say_otherwise():
+    """Of those that are installed here, whose metadata tells."""
+    pins = (ROOT / "constraints.txt").read_text().splitlines()
+    always = dict(line.split("==") for line in pins if "==" in line and ";" not in line)
+    refused = {
+        each.name: needed
+        for each in metadata.distributions()
+        if always.get(each.name.lower().replace("_", "-")) == each.version
+        and (needed := each.metadata.get("Requires-Python"))
+        and not SpecifierSet(needed).contains("3.10.0")
+    }
+    assert refused == {}, "pin a version that Python 3.10 has, or add a marker"
 
 
 def test_console_scripts_lead_to_functions():

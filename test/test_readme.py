@@ -23,7 +23,7 @@ DOCUMENTS = sorted(
         *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "engines/README.md")),
     ]
 )
-TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 LAUNCH = ROOT / "launch" / "tracker.launch.py"
 WITH_FILES = [
     *DOCUMENTS,

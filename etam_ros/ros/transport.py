@@ -11,6 +11,7 @@ import os
 import re
 import tempfile
 from collections.abc import MutableMapping
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,12 @@ from etam_ros.ros.shared_memory import FOLDER, MIB, free_bytes, other_users
 
 PROFILE: Final = "config/fastdds_large_images.xml"
 VARIABLES: Final = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
-"""Fast DDS 2 (up to Jazzy) reads the first, Fast DDS 3 (from Kilted) the second."""
+"""Fast DDS 2 (up to Jazzy) reads the first, Fast DDS 3 (from Kilted) the second.
+
+The middleware of Kilted reads the first too, and warns of it in the log of every process.
+"""
+JAZZY_RCLPY: Final = 7
+"""The major version of Jazzy's rclpy."""
 TRANSPORTS: Final = "FASTDDS_BUILTIN_TRANSPORTS"
 """How users choose transports without a profile, which would be stronger."""
 WHOLE_MIB: Final = 64
@@ -50,9 +56,22 @@ def apply_profile(environment: MutableMapping[str, str] = os.environ) -> Path | 
     path = share_file(PROFILE)
     if size_mib < WHOLE_MIB:
         path = _smaller(path, size_mib)
-    for name in VARIABLES:
+    for name in variables_read():
         environment[name] = str(path)
     return path
+
+
+def variables_read() -> tuple[str, ...]:
+    """Of `VARIABLES`, those that the middleware here reads without a warning."""
+    return VARIABLES if rclpy_major() <= JAZZY_RCLPY else VARIABLES[1:]
+
+
+def rclpy_major() -> int:
+    """The major version of rclpy, without importing it; 0 where nobody knows."""
+    try:
+        return int(version("rclpy").partition(".")[0])
+    except (PackageNotFoundError, ValueError):
+        return 0
 
 
 def is_fast_dds(environment: MutableMapping[str, str] = os.environ) -> bool:
@@ -109,7 +128,7 @@ def why_nothing_comes(environment: MutableMapping[str, str] = os.environ) -> str
             f"{FOLDER} has {free // MIB} MiB free, expected {WHOLE_MIB * SHARE}: give the "
             "container more (--shm-size=512m or --ipc=host)"
         )
-    return f"start them with the large-image transport profile, {VARIABLES[0]}"
+    return f"start them with the large-image transport profile, {variables_read()[0]}"
 
 
 def _without_localhost(environment: MutableMapping[str, str]) -> str:

@@ -61,7 +61,7 @@ class NodeProcess:
         self, node: str, environment: dict[str, str], log: Path, *ros_arguments: str
     ) -> None:
         self.log_path = log
-        self._segments_of_others = set(Path("/dev/shm").glob("fastrtps_*"))
+        self._segments_of_others = set(Path("/dev/shm").glob("fast*_*"))
         module, *words = COMMANDS.get(node, (f"etam_ros.ros.{node}.executable",))
         with log.open("wb") as output:
             self.process = warm_python().start(
@@ -83,7 +83,7 @@ class NodeProcess:
     def shared_memory(self) -> set[Path]:
         """The segments that the middleware of this process has made and uses."""
         maps = Path(f"/proc/{self.process.pid}/maps").read_text()
-        found = re.findall(r"/dev/shm/fastrtps_[0-9a-f]{16}\b", maps)
+        found = re.findall(r"/dev/shm/fast(?:rtps|dds)_[0-9a-f]{16}\b", maps)
         return {Path(path) for path in found} - self._segments_of_others
 
     def end(self, *signals: signal.Signals) -> int:

@@ -6,6 +6,7 @@ import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
 from dataclasses import fields
+from importlib import metadata
 from importlib.util import module_from_spec, spec_from_file_location
 
 import pytest
@@ -29,11 +30,31 @@ from etam_ros.ros.transport import (
 RELIABLE, BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
 
 
-def test_the_profile_is_applied_for_old_and_new_fast_dds():
+@pytest.mark.parametrize(("rclpy", "named"), [(0, VARIABLES), (7, VARIABLES), (9, VARIABLES[1:])])
+def test_the_profile_is_applied_for_old_and_new_fast_dds(rclpy, named, monkeypatch):
+    monkeypatch.setattr(transport, "rclpy_major", lambda: rclpy)
     environment = {}
     path = apply_profile(environment)
     assert path == share_file(PROFILE)
-    assert environment == dict.fromkeys(VARIABLES, str(path))
+    assert environment == dict.fromkeys(named, str(path))
+
+
+def test_the_version_of_rclpy_is_known():
+    assert transport.rclpy_major() == int(metadata.version("rclpy").split(".")[0])
+
+
+def test_the_middleware_finds_nothing_deprecated_in_the_profile(ros_environment):
+    environment = {k: v for k, v in ros_environment.items() if k not in VARIABLES}
+    apply_profile(environment)
+    program = "import rclpy; rclpy.init(); rclpy.create_node('one'); rclpy.shutdown()"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+    )
+    assert done.stderr == ""
 
 
 @pytest.mark.parametrize("variable", [*VARIABLES, TRANSPORTS])
@@ -64,7 +85,7 @@ def test_where_there_is_little_room_the_profile_is_a_smaller_copy(monkeypatch, t
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     environment = {}
     path = apply_profile(environment)
-    assert environment == dict.fromkeys(VARIABLES, str(path))
+    assert set(environment.values()) == {str(path)}
     whole, smaller = share_file(PROFILE).read_text(), path.read_text()
     assert smaller == whole.replace("67108864", str(16 * MIB))
     assert "16 MiB of shared memory a process, 64 MiB free" in in_words(environment)

@@ -163,6 +163,8 @@ def test_it_stands_for_results_of_another_camera_and_of_long_ago(robot):
     robot.drive()
     robot.until_state("camera frame 'rear', not 'camera'", tracked(), frame_id="rear")
     robot.until(robot.stands)
+    silent = ("stopped: no new result", "lost")  # else the rear camera would be the first it sees
+    robot.until(lambda: robot.states[-1].startswith(silent))
     robot.enable()
     robot.drive()
     now = robot.client.node.get_clock().now().nanoseconds

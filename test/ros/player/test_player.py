@@ -19,6 +19,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from etam_ros.cli.main import run
 from etam_ros.ros.image_conversion import image_from_compressed, image_from_message
 from etam_ros.ros.player.node import Pace
+from etam_ros.ros.transport import VARIABLES, variables_read
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from warm_python import warm_python
@@ -262,13 +263,11 @@ def test_the_executable_takes_ros_parameters_and_shows_them(listener, folder):
 
 
 def test_an_ordinary_publisher_leaves_the_transport_alone(listener, folder, tmp_path):
-    environment = dict(listener.environment)
-    environment.pop("FASTRTPS_DEFAULT_PROFILES_FILE", None)
-    environment.pop("FASTDDS_DEFAULT_PROFILES_FILE", None)
+    environment = {k: v for k, v in listener.environment.items() if k not in VARIABLES}
     program = (
         "import os, sys, etam_ros.cli.main as cli\n"
         "code = cli.run(sys.argv[1:])\n"
-        "print('profile', os.environ.get('FASTRTPS_DEFAULT_PROFILES_FILE'))\n"
+        f"print('profile', os.environ.get('{variables_read()[0]}'))\n"
         "sys.exit(code)\n"
     )
     said = []
