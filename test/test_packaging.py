@@ -82,7 +82,7 @@ def test_an_sdist_has_what_git_has(monkeypatch):
     for line in Path("MANIFEST.in").read_text().splitlines():
         if line and not line.startswith("#"):
             files.process_template_line(line)
-    by_itself = {"pyproject.toml", "setup.py", "README.md", "LICENSE"}
+    by_itself = {"pyproject.toml", "setup.py", "README.md", "LICENSE", "MANIFEST.in"}
     for_developers = {name for name in tracked if name.startswith((".ci/", ".git", ".pre-commit"))}
     assert {
         name for name in files.files if name in tracked
