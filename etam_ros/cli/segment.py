@@ -55,7 +55,7 @@ def segment(config: SegmentConfig, network: NetworkConfig, grid: EverythingConfi
     from etam_ros.segmenting import open_segmenter
 
     check_everything(config, grid)
-    frame = Frame(read_image(path))
+    frame = Frame(read_image(path, _note))
     said = [] if config.everything else picture_prompts(config, frame)
     listing = Path(config.prompts) if config.prompts else None
     check_output_folder(config.folder, config.image, listing, SEGMENTED)
@@ -110,6 +110,12 @@ def _write(
     with ResultFolder(config.folder, SEGMENTED, record, kept=kept) as folder:
         write_segmented(folder.place, frame, states, answers)
         folder.frames = 1
+
+
+def _note(words: str) -> None:
+    from etam_ros.media.frame_source import STRETCH
+
+    typer.echo(f"note: {words}: {STRETCH}", err=True)
 
 
 def _report(count: int, more: str) -> None:

@@ -10,6 +10,8 @@ from etam_ros.media.files import Closing
 from etam_ros.records import Frame
 
 DEFAULT_FPS: Final = 30.0
+STRETCH: Final = "scale them to the whole range first"
+"""What to do about pictures that come out nearly black."""
 
 
 class FrameSource(Closing):
@@ -67,6 +69,12 @@ class FrameSource(Closing):
 
     def close(self) -> None:
         self._end_iteration()
+
+    def _remark(self, words: str) -> None:
+        """Note what is odd about pictures, once."""
+        note = f"{words}: {STRETCH}"
+        if note not in self.notes:
+            self.notes.append(note)
 
     def _end_iteration(self) -> None:
         if self._running is not None:

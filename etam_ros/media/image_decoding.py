@@ -8,6 +8,7 @@ Letters: H, W height and width of the picture in pixels.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import cv2
@@ -29,14 +30,28 @@ from etam_ros.media.image_header import read_header
 
 DEEPEST: Final = 16
 """Bits of a sample of two bytes, where nobody says that a camera fills fewer."""
+_EVERY: Final = 8
+"""Of so many pixels beside and below each other one is looked at."""
+_UNUSED_BITS: Final = 2
+"""Pictures that leave so many bits unused, a quarter of the range, are odd."""
+
+Remark = Callable[[str], None]
+"""Told in words what is odd about a picture that can be read."""
 
 
-def decode_raw(message: RawImage, *, max_pixels: int) -> NDArray[np.uint8]:
+def ignore(_: str) -> None:
+    """Where nobody wants to know what is odd."""
+
+
+def decode_raw(
+    message: RawImage, *, max_pixels: int, remark: Remark = ignore
+) -> NDArray[np.uint8]:
     """Read a raw image message.
 
     Args:
         message: in one of `image_encodings.ENCODINGS`; 16 bits are scaled to 8 by 255/65535.
         max_pixels: width x height above this is refused.
+        remark: told where samples leave many bits unused.
 
     Returns:
         (H, W, 3) uint8, RGB. For rgb8 a view of the message's data, rows padded as there.
@@ -44,7 +59,10 @@ def decode_raw(message: RawImage, *, max_pixels: int) -> NDArray[np.uint8]:
     Raises:
         ImageError: the message cannot be what it says, or is of no use as a picture.
     """
-    return convert_raw(message, checked_layout(message, max_pixels))
+    layout = checked_layout(message, max_pixels)
+    if layout.depth == 2:
+        remark_on_darkness(message.encoding, raw_samples(message, layout), remark)
+    return convert_raw(message, layout)
 
 
 def convert_raw(message: RawImage, layout: Layout, *, bits: int = DEEPEST) -> NDArray[np.uint8]:
@@ -61,7 +79,11 @@ def convert_raw(message: RawImage, layout: Layout, *, bits: int = DEEPEST) -> ND
 
 
 def decode_compressed(
-    message: CompressedPicture, *, max_pixels: int, bits: int = DEEPEST
+    message: CompressedPicture,
+    *,
+    max_pixels: int,
+    bits: int = DEEPEST,
+    remark: Remark = ignore,
 ) -> NDArray[np.uint8]:
     """Read a compressed image message.
 
@@ -70,6 +92,7 @@ def decode_compressed(
             Its bytes decide what it is, whatever `format` says.
         max_pixels: width x height above this is refused, before anything is decoded.
         bits: that samples of two bytes fill, as for `convert_raw`.
+        remark: told where samples leave many bits unused.
 
     Returns:
         (H, W, 3) uint8, RGB, as the file has it: EXIF orientation is left alone.
@@ -99,6 +122,7 @@ def decode_compressed(
             f"{header.kind} image has {channels} channels of {decoded.dtype}, expected "
             "1, 3 or 4 of 8 or 16 bits: convert it to 8-bit colour"
         )
+    remark_on_darkness(header.kind, decoded, remark, bits)
     raw_encoding = message.format.partition(";")[0].strip()
     if header.kind == "png" and channels == 1 and raw_encoding.startswith("bayer_"):
         encoding = raw_encoding if raw_encoding in LAYOUTS else encoding  # kept as the mosaic
@@ -122,6 +146,24 @@ def raw_samples(message: RawImage, layout: Layout) -> NDArray[Any]:
     if dtype.isnative and samples.flags.aligned:
         return samples
     return samples.astype(dtype.newbyteorder("="))
+
+
+def remark_on_darkness(
+    kind: str, samples: NDArray[Any], remark: Remark, bits: int = DEEPEST
+) -> None:
+    """Say so where samples of two bytes leave so many bits unused that they come out nearly black.
+
+    Args:
+        kind: of the picture: its encoding, or the kind of file.
+        samples: (H, W) or (H, W, channels).
+        remark: told.
+        bits: that are taken for the whole range.
+    """
+    if samples.dtype != np.uint16 or not samples.size:
+        return
+    used = int(samples[::_EVERY, ::_EVERY].max()).bit_length()
+    if 0 < used <= bits - _UNUSED_BITS:
+        remark(f"{kind} images use {used} of {bits} bits, and come out nearly black")
 
 
 def _to_rgb(samples: NDArray[Any], code: int | None, bits: int) -> NDArray[np.uint8]:

@@ -24,14 +24,17 @@ from numpy.typing import NDArray
 from etam_ros.errors import ImageError, SourceError
 from etam_ros.media.files import bag_files_in, is_bag, read_ordinary
 from etam_ros.media.frame_source import DEFAULT_FPS, FrameSource
-from etam_ros.media.image_decoding import decode_quietly
-from etam_ros.media.image_header import check_is_one, is_jpeg_or_png, read_header
+from etam_ros.media.image_decoding import Remark, decode_quietly, ignore, remark_on_darkness
+from etam_ros.media.image_header import PNG_START, check_is_one, is_jpeg_or_png, read_header
 from etam_ros.media.videos import EXPECTED, VideoSource, reason_of
 from etam_ros.records import Frame
 
 IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _CAMERA: Final = re.compile(r"(?:/dev/video)?([0-9]+)", re.ASCII)
 _NS_PER_S: Final = 1_000_000_000
+_AS_IT_IS: Final = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR
+_MAY_BE_DEEP: Final = (PNG_START, b"II*\0", b"MM\0*")
+"""How PNG and TIFF begin, whose samples may have 16 bits."""
 
 
 class FolderSource(FrameSource):
@@ -48,7 +51,8 @@ class FolderSource(FrameSource):
 
     def _read(self) -> Generator[Frame, None, None]:
         for number, path in enumerate(self._paths):
-            yield Frame(read_image(path), round(number * _NS_PER_S / self.fps))
+            remark = ignore if number else self._remark
+            yield Frame(read_image(path, remark), round(number * _NS_PER_S / self.fps))
 
 
 def images_in(folder: Path) -> list[Path]:
@@ -82,8 +86,12 @@ def _natural_order(path: Path) -> tuple[list[tuple[str, int]], str]:
     return [(text, int(digits or -1)) for text, digits in parts], path.name
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
+def read_image(path: Path, remark: Remark = ignore) -> NDArray[np.uint8]:
     """Read an image file, turned upright by its metadata.
+
+    Args:
+        path: of the file.
+        remark: told where samples of 16 bits leave many of them unused.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -100,6 +108,10 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         check_is_one(data)
         if data:
             decoded = decode_quietly(data, cv2.IMREAD_COLOR)
+            if remark is not ignore and data.startswith(_MAY_BE_DEEP):
+                stored = decode_quietly(data, _AS_IT_IS)
+                if stored is not None:
+                    remark_on_darkness("16-bit", stored, remark)
     except OSError as error:
         reason = reason_of(error)
     except ImageError as error:

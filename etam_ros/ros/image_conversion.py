@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Any, Final
@@ -28,16 +28,16 @@ from std_msgs.msg import Header
 from etam_ros.errors import ImageError
 from etam_ros.media.image_decoding import (
     DEEPEST,
+    Remark,
     convert_raw,
     decode_compressed,
+    ignore,
     raw_samples,
+    remark_on_darkness,
 )
 from etam_ros.media.image_encodings import Layout, checked_layout, quoted
 
-_EVERY: Final = 8
-"""Of so many pixels beside and below each other one is looked at."""
-_UNUSED_BITS: Final = 2
-"""Pictures that leave so many bits unused, a quarter of the range, are odd."""
+_BITS: Final = "set images.bits to what the camera has, 12 for instance"
 _HEARING: Final = threading.Lock()
 _OF_LIBJPEG: Final = ("Corrupt JPEG data", "Premature end of JPEG file")
 _HARMLESS: Final = ("Invalid SOS parameters", "Unknown Adobe color transform")
@@ -54,7 +54,7 @@ def image_from_message(
     max_pixels: int,
     bits: int = DEEPEST,
     use_cv_bridge: bool = True,
-    remark: Callable[[str], None] = lambda _: None,
+    remark: Remark = ignore,
 ) -> NDArray[np.uint8]:
     """Read a raw image message.
 
@@ -73,12 +73,8 @@ def image_from_message(
     """
     layout = checked_layout(message, max_pixels)
     if layout.depth == 2:
-        used = int(raw_samples(message, layout)[::_EVERY, ::_EVERY].max()).bit_length()
-        if 0 < used <= bits - _UNUSED_BITS:
-            remark(
-                f"{message.encoding} images use {used} of {bits} bits, and come out nearly black: "
-                "set images.bits to what the camera has, 12 for instance"
-            )
+        samples = raw_samples(message, layout)
+        remark_on_darkness(message.encoding, samples, _advising(remark), bits)
     if use_cv_bridge and layout.in_cv_bridge and (layout.depth == 1 or bits == DEEPEST):
         converted = _through_cv_bridge(message, layout)
         if converted is not None:
@@ -91,7 +87,7 @@ def image_from_compressed(
     *,
     max_pixels: int,
     bits: int = DEEPEST,
-    remark: Callable[[str], None] = lambda _: None,
+    remark: Remark = ignore,
 ) -> NDArray[np.uint8]:
     """Read a compressed image message; what is not told here is as for `decode_compressed`.
 
@@ -102,10 +98,13 @@ def image_from_compressed(
     Args:
         message: sensor_msgs/CompressedImage.
         max_pixels, bits: as for `decode_compressed`.
-        remark: told in words what libjpeg has against a picture that is whole.
+        remark: told in words what libjpeg has against a picture that is whole, and where samples
+            leave many bits unused.
     """
     with _heard() as said:
-        picture = decode_compressed(message, max_pixels=max_pixels, bits=bits)
+        picture = decode_compressed(
+            message, max_pixels=max_pixels, bits=bits, remark=_advising(remark)
+        )
     for line in said:
         stray = _STRAY_BYTES.search(line)
         if line.startswith(_OF_LIBJPEG) and not (stray and int(stray[1]) <= _HARMLESS_BYTES):
@@ -115,6 +114,11 @@ def image_from_compressed(
             )
         remark(f"of a jpeg image libjpeg says: {line:.200}")
     return picture
+
+
+def _advising(remark: Remark) -> Remark:
+    """Say, too, which parameter to set."""
+    return lambda words: remark(f"{words}: {_BITS}")
 
 
 @contextmanager

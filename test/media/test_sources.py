@@ -294,3 +294,16 @@ def test_sources_need_no_ros():
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize(("largest", "noted"), [(4095, True), (16383, True), (60000, False)])
+def test_pictures_that_come_out_nearly_black_are_noted_once(tmp_path, largest, noted):
+    for number in range(2):
+        greys = np.linspace(0, largest, 48 * 64).reshape(48, 64).astype(np.uint16)
+        cv2.imwrite(str(tmp_path / f"{number}.{'tif' if largest == 4095 else 'png'}"), greys)
+    with open_source(str(tmp_path)) as source:
+        assert len(list(source)) == 2
+        notes = source.notes
+    bits = largest.bit_length()
+    black = f"16-bit images use {bits} of 16 bits, and come out nearly black"
+    assert notes == [f"{black}: scale them to the whole range first"] * noted

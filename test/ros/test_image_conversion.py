@@ -383,6 +383,19 @@ def test_greys_that_come_out_black_are_remarked_on():
     assert "set images.bits" in remarks[0]
 
 
+def test_deep_pngs_that_come_out_black_are_remarked_on():
+    remarks = []
+    data = cv2.imencode(".png", np.full((8, 8), 4095, np.uint16))[1].tobytes()
+    for bits in (16, 12):
+        read = image_from_compressed(
+            compressed(data), max_pixels=100, bits=bits, remark=remarks.append
+        )
+        assert read.max() == (255 if bits == 12 else 16)
+    (remark,) = remarks
+    assert remark.startswith("png images use 12 of 16 bits")
+    assert "set images.bits" in remark
+
+
 def test_rgb8_is_not_copied():
     pixels = np.arange(60, dtype=np.uint8).reshape(4, 5, 3)
     message = image_message(pixels, "rgb8", Header())

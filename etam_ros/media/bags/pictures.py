@@ -19,7 +19,7 @@ from etam_ros.media.bags.reader import Bag
 from etam_ros.media.bags.stamps import frame_id_of, stamp_of
 from etam_ros.media.bags.topics import IMAGE
 from etam_ros.media.bags.whole_part import StoredMessage
-from etam_ros.media.image_decoding import decode_compressed, decode_raw
+from etam_ros.media.image_decoding import Remark, decode_compressed, decode_raw, ignore
 from etam_ros.records import Frame
 
 if TYPE_CHECKING:
@@ -30,13 +30,17 @@ _KEY_FRAME: Final = 1
 
 
 def frames_of(
-    bag: Bag, topic: str, on_loss: Callable[[str], None] | None = None
+    bag: Bag,
+    topic: str,
+    on_loss: Callable[[str], None] | None = None,
+    remark: Remark = ignore,
 ) -> Iterator[Frame]:
     """The frames of a topic, in the order of the bag.
 
     Args:
         topic: its name.
         on_loss: told in words of a message that is no picture, which is left out. None: it raises.
+        remark: told where samples of 16 bits leave many of them unused.
 
     Raises:
         SourceError: a message is no picture, or the bag is damaged.
@@ -49,18 +53,18 @@ def frames_of(
     for number, message in enumerate(messages):
         try:
             fields = bag.read(message)
-            image = _picture(fields, kind)
+            image = _picture(fields, kind, ignore if number else remark)
         except (ImageError, SourceError) as error:
             _lose(bag, topic, number, error, on_loss)
             continue
         yield Frame(_owned(image), stamp_of(fields, message.received_ns), frame_id_of(fields))
 
 
-def _picture(fields: Any, kind: str) -> NDArray[np.uint8]:
+def _picture(fields: Any, kind: str, remark: Remark) -> NDArray[np.uint8]:
     largest = ImagesConfig().max_pixels
     if kind == IMAGE:
-        return decode_raw(fields, max_pixels=largest)
-    return decode_compressed(fields, max_pixels=largest)
+        return decode_raw(fields, max_pixels=largest, remark=remark)
+    return decode_compressed(fields, max_pixels=largest, remark=remark)
 
 
 def _owned(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -55,7 +55,8 @@ class BagSource(FrameSource):
     def _read(self) -> Generator[Frame, None, None]:
         number = -1
         on_loss = self.bag.lose if self.recover else None
-        for number, frame in enumerate(frames_of(self.bag, self.topic, on_loss)):  # noqa: B007
+        frames = frames_of(self.bag, self.topic, on_loss, self._remark)
+        for number, frame in enumerate(frames):  # noqa: B007
             yield frame
         if number < 0:
             raise SourceError(

@@ -451,3 +451,18 @@ def test_real_bags(shared):
     assert "/dvs/image_raw (4 Image), /dvs1/image_raw (3 Image)" in refusal(two)
     with open_source(two, topic="/dvs1/image_raw") as source:
         assert len(list(source)) == 3
+
+
+@pytest.mark.parametrize("kind", ["raw", "png"])
+def test_pictures_of_few_bits_are_noted_once(tmp_path, kind):
+    greys = np.linspace(0, 4095, 48 * 64).reshape(48, 64).astype(np.uint16)
+    stored = [
+        raw(greys, stamp_ns(number), "mono16") if kind == "raw"
+        else jpeg(greys, stamp_ns(number), ".png")
+        for number in range(3)
+    ]  # fmt: skip
+    path = write_bag(tmp_path / "dark", [("/camera", each) for each in stored])
+    with open_source(str(path)) as source:
+        assert len(list(source)) == 3
+        (note,) = source.notes
+    assert "use 12 of 16 bits, and come out nearly black" in note
