@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -36,6 +37,12 @@ BEGIN_FIRST = (
     "test_soak.py",
 )
 """Files that take longest, the longest first: a process that begins one last works alone."""
+
+
+def pytest_configure() -> None:
+    """Under nohup SIGHUP is ignored by all processes, and tests of it would not be heard."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

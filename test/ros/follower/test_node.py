@@ -169,7 +169,7 @@ def test_it_stands_for_results_of_another_camera_and_of_long_ago(robot):
     robot.drive()
     now = robot.client.node.get_clock().now().nanoseconds
     old = Time(sec=now // 10**9 - 2)
-    robot.until_state("by their stamps", tracked(), stamp=old)
+    robot.until_state("by their timestamps", tracked(), stamp=old)
     robot.until(robot.stands)
 
 
@@ -325,7 +325,7 @@ def test_time_that_jumps_stops_it_and_time_that_stands_still_too(start_follower,
     clock = client.node.create_publisher(Clock, "/clock", 10)
     robot.activate()
     robot.enable()
-    robot.until_state("nothing comes on /clock", tracked())
+    robot.until_state("nothing is published on /clock", tracked())
     now_s = 100.0
 
     def advance():
