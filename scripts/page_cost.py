@@ -5,7 +5,7 @@
     python scripts/page_cost.py --viewers 0,50          50, of whom one never reads
     python scripts/page_cost.py --in-tracker            `etam node --web` instead of /console
     python scripts/page_cost.py --stand-in              the clip's truth instead of a tracker
-    python scripts/page_cost.py --model etam_nano --weights etam_nano --rate 60   a busy tracker
+    python scripts/page_cost.py --model etam_nano --weights "" --rate 60   a busy tracker
 
 Camera, tracker, /console and the viewers are processes of their own, on a ROS domain of their
 own. Every viewer says that it has seen a picture as soon as it has it, as a page does. One row
@@ -228,7 +228,8 @@ def measure(arguments: argparse.Namespace, environment: dict[str, str], folder: 
     )
     environment["OMP_NUM_THREADS"] = "1"
     counts = [int(each) for each in arguments.viewers.split(",")]
-    ros = ["--ros-args", "-p", f"model:={arguments.model}", "-p", f"weights:={arguments.weights}"]
+    ros = ["--ros-args", "-p", f"model:={arguments.model}"]
+    ros += ["-p", f"weights:={arguments.weights}"] if arguments.weights else []
     ros += ["--log-level", "warn"]
     with ProcessGroup(environment, folder) as processes:
         size = ["camera", str(arguments.rate), str(width), str(height)]
