@@ -37,7 +37,7 @@ from etam_ros.media.image_decoding import (
 )
 from etam_ros.media.image_encodings import Layout, checked_layout, quoted
 
-_BITS: Final = "set images.bits to what the camera has, 12 for instance"
+_ADVICE: Final = "set images.bits to what the camera has, 12 for instance"
 _HEARING: Final = threading.Lock()
 _OF_LIBJPEG: Final = ("Corrupt JPEG data", "Premature end of JPEG file")
 _HARMLESS: Final = ("Invalid SOS parameters", "Unknown Adobe color transform")
@@ -74,7 +74,9 @@ def image_from_message(
     layout = checked_layout(message, max_pixels)
     if layout.depth == 2:
         samples = raw_samples(message, layout)
-        remark_on_darkness(message.encoding, samples, _advising(remark), bits)
+        remark_on_darkness(
+            message.encoding, samples, lambda words: remark(f"{words}: {_ADVICE}"), bits
+        )
     if use_cv_bridge and layout.in_cv_bridge and (layout.depth == 1 or bits == DEEPEST):
         converted = _through_cv_bridge(message, layout)
         if converted is not None:
@@ -101,10 +103,11 @@ def image_from_compressed(
         remark: told in words what libjpeg has against a picture that is whole, and where samples
             leave many bits unused.
     """
-    with _heard() as said:
-        picture = decode_compressed(
-            message, max_pixels=max_pixels, bits=bits, remark=_advising(remark)
-        )
+    dark: list[str] = []
+    with _heard() as said:  # remarks come later: nobody else's code runs under its lock
+        picture = decode_compressed(message, max_pixels=max_pixels, bits=bits, remark=dark.append)
+    for words in dark:
+        remark(f"{words}: {_ADVICE}")
     for line in said:
         stray = _STRAY_BYTES.search(line)
         if line.startswith(_OF_LIBJPEG) and not (stray and int(stray[1]) <= _HARMLESS_BYTES):
@@ -114,11 +117,6 @@ def image_from_compressed(
             )
         remark(f"of a jpeg image libjpeg says: {line:.200}")
     return picture
-
-
-def _advising(remark: Remark) -> Remark:
-    """Say, too, which parameter to set."""
-    return lambda words: remark(f"{words}: {_BITS}")
 
 
 @contextmanager
