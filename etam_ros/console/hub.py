@@ -74,7 +74,8 @@ class Channel:
         """Let somebody look, who is told how things are; in the server's thread."""
         self._audience.add(viewer)
         viewer.tell({"kind": "channel", "name": self.name, "events": list(self._events)})
-        viewer.tell({"kind": "status", **self._status})
+        if self._status:
+            viewer.tell({"kind": "status", **self._status})
         viewer.wake()
         self.see_who_waits()
 

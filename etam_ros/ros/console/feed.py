@@ -49,11 +49,12 @@ class TrackerFeed:
         name: full name of the tracker.
         channel: where it is shown.
         look: how pictures are made.
-        max_rate_hz: pictures a second at most.
+        shown: frames that viewers have seen; who comes back sees the last one first, and may
+            click on it.
         group: of the other callbacks.
 
     Attributes:
-        shown: frames that viewers have seen.
+        shown: the same.
         paused: nothing new is shown, because nothing new is followed.
         results_s: when the newest result came, by the monotonic clock.
     """
@@ -64,14 +65,14 @@ class TrackerFeed:
         name: str,
         channel: Channel,
         look: Look,
-        max_rate_hz: float,
+        shown: ShownFrames,
         group: CallbackGroup,
     ) -> None:
-        self.shown = ShownFrames()
+        self.shown = shown
         self.paused = False
-        self.results_s = 0.0
+        self.results_s, self._began_s = 0.0, time.monotonic()
         self._node, self._channel, self._look = node, channel, look
-        self._period_s, self._due_s = EARLY / max_rate_hz, 0.0
+        self._period_s, self._due_s = EARLY / look.max_rate_hz, 0.0
         self._pairing = Pairing()
         self._received = 0
         self._gone: dict[int, tuple[int, float]] = {}  # by id: the last frame with it, until when
@@ -120,7 +121,8 @@ class TrackerFeed:
         self._received += 1
         picture = Packed.of(self._kind, data)
         self._offer(self._pairing.picture(picture))
-        if not self.paused and time.monotonic() - self.results_s > PLAIN_AFTER_S:
+        newest_s = max(self.results_s, self._began_s)  # by then it is known whether it is paused
+        if time.monotonic() - newest_s > PLAIN_AFTER_S and not (self.paused and self.shown.newest):
             self._offer(FrameMessages(picture.stamp_ns, picture))
 
     def on_objects(self, data: bytes) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -26,6 +27,7 @@ from etam_ros.console.commands import Command
 from etam_ros.console.config import WebConfig
 from etam_ros.console.desk import Answer, Reply
 from etam_ros.console.hub import Hub
+from etam_ros.console.shown import ShownFrames
 from etam_ros.errors import ConfigError
 from etam_ros.following.sight import id_in
 from etam_ros.options import option_of
@@ -90,6 +92,7 @@ class ConsoleNode(Node):
         self._waker = self.create_guard_condition(self.on_asked, self._group)
         self._calls = Calls(self, self._post, self._group)
         self._watched: dict[str, Watched] = {}
+        self._shown: defaultdict[str, ShownFrames] = defaultdict(ShownFrames)
         self._look_around_s = 0.0
         self._ended = False
         self._names: list[str] = []
@@ -193,8 +196,8 @@ class ConsoleNode(Node):
         if name in self._watched:
             return
         channel = self._hub.channel(name)
-        config = self.config
-        feed = TrackerFeed(self, name, channel, Look.of(config), config.max_rate_hz, self._group)
+        look = Look.of(self.config)
+        feed = TrackerFeed(self, name, channel, look, self._shown[name], self._group)
         operating = Operating(name, feed, self._calls, partial(self._say_again, name))
         self._watched[name] = Watched(feed, operating)
         self._look_around_s = 0.0

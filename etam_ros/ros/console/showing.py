@@ -39,15 +39,17 @@ class Look:
     Attributes:
         width: of pictures at most, in pixels.
         quality: of the JPEGs.
+        max_rate_hz: pictures a second at most.
     """
 
     width: int
     quality: int
+    max_rate_hz: float = math.inf
 
     @classmethod
     def of(cls, config: WebConfig) -> Look:
         """As the server was told."""
-        return cls(config.picture_width, config.jpeg_quality)
+        return cls(config.picture_width, config.jpeg_quality, config.max_rate_hz)
 
 
 @dataclass(frozen=True, eq=False)

@@ -301,6 +301,15 @@ def test_a_tracker_with_its_own_page_and_the_choice_of_trackers(screen, front):
     own.wait("document.querySelectorAll('#objects li').length === 1")
     chosen.wait("document.querySelectorAll('#objects li').length === 1")
     own.page.close()
+    screen.page.keyboard.press("p")
+    screen.answer("paused")
+    choice.select_option("/tracker")
+    screen.until(lambda: screen.shows_camera() and not chosen.shows_camera())
+    choice.select_option("/front/tracker")  # shows its last picture, and no newer one comes
+    chosen.until(lambda: not screen.shows_camera())
+    chosen.click(camera.inside(THING), modifiers=["Shift"])
+    chosen.answer("^background click: corrected object 1")
+    screen.page.keyboard.press("p")
     choice.select_option("/tracker")
     screen.until(lambda: screen.shows_camera() and not chosen.shows_camera())
     assert own.errors + chosen.errors == []
