@@ -23,6 +23,8 @@ COMMANDS_PER_S: Final = 10
 MOST_IN_VAIN: Final = 100
 """After so many messages beyond what is allowed, a viewer is shown out."""
 NS_PER_MS: Final = 1e6
+SAY_LATE_EVERY_S: Final = 0.5
+"""A number that changes with every picture cannot be read."""
 BELIEVED_MS: Final = 10_000.0
 """A stamp further off than this is of another clock."""
 TOO_FAST: Final = "that was too much at once, and was left out: wait a moment"
@@ -47,6 +49,7 @@ class Viewer:
         self._sent = self._seen = 0
         self._sent_ns = self._stamp_ns = 0
         self._round_trip_ms = 0.0
+        self._say_late_s = 0.0
         self._messages = Allowance(MESSAGES_PER_S, 2 * MESSAGES_PER_S)
         self._commands = Allowance(COMMANDS_PER_S, 3 * COMMANDS_PER_S)
         self._in_vain = 0
@@ -160,7 +163,9 @@ class Viewer:
             return
         self._seen = number
         self._round_trip_ms = (time.monotonic_ns() - self._sent_ns) / NS_PER_MS
-        if self._stamp_ns:
+        now_s = time.monotonic()
+        if self._stamp_ns and now_s >= self._say_late_s:
+            self._say_late_s = now_s + SAY_LATE_EVERY_S
             late_ms = (time.time_ns() - self._stamp_ns) / NS_PER_MS
             if 0.0 <= late_ms < BELIEVED_MS:  # by now; the way back is part of it
                 self.tell({"kind": "late", "ms": round(late_ms)})
