@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Find what this package uses of rclpy and launch, and which ROS 2 distribution has it.
+"""Find what this package uses of rclpy, launch and rosidl, and which ROS 2 distribution has it.
 
     python scripts/ros_api.py humble=DIR jazzy=DIR     write test/ros_api.json, and print what
                                                        not every one of them has
 
-Each DIR holds source trees of rclpy, and of launch and launch_ros where those are to be looked up:
-of a branch, or unpacked wheels. Nothing is imported. Names are resolved through the imports of a
-file; what is called on an object is looked up by its name among the members of all classes of
-rclpy (of launch, in a launch file), which finds too much rather than too little.
+Each DIR holds source trees as folders of the packages' names: rclpy, and those of launch,
+launch_ros, and of messages with rosidl_generator_py and rosidl_buffer_py (all of these together
+stand as "rosidl") where they are to be looked up. Unpacked wheels of rclpy do as well. Nothing is
+imported. Names are resolved through the imports of a file; what is called on an object is looked
+up by its name among the members of all classes of rclpy (of launch, in a launch file), which
+finds too much rather than too little. The fields of a message are looked up where it is made.
 """
 
 from __future__ import annotations
@@ -22,14 +24,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from ros_messages import EVERYWHERE, is_interface, read_messages, versions_in
+
 ROOT: Final = Path(__file__).resolve().parents[1]
 TABLE: Final = ROOT / "test" / "ros_api.json"
-PACKAGES: Final = ("rclpy", "launch", "launch_ros")
+ROSIDL: Final = "rosidl"
+PACKAGES: Final = ("rclpy", "launch", "launch_ros", ROSIDL)
 OURS: Final = ("etam_ros", "launch", "examples")
 _NATIVE: Final = re.compile(
-    r'\b(?:def|value)(?:_\w+)?\(\s*"(\w+)"|py::class_<[^>]*>\s*\(\s*\w+,\s*"(\w+)"'
+    r'\b(?:def|value)(?:_\w+)?\(\s*"(\w+)"'
+    r'|py::(?:class_|enum_|register_exception)<[^;(]*>\s*\(\s*\w+,\s*"(\w+)"'
 )
 _WORD: Final = re.compile(rb"[A-Za-z_]\w+")
+_ASKS: Final = ("getattr", "hasattr")
 ANY: Final = "**"
 """Stands for parameters that the sources do not name."""
 
@@ -65,8 +72,9 @@ class Use:
     """Something of a package that is used.
 
     Attributes:
-        package: rclpy, launch or launch_ros.
-        name: `rclpy.node.Node`, or the name of a member or class alone.
+        package: rclpy, launch, launch_ros or rosidl.
+        name: `rclpy.node.Node`, `std_srvs.srv.Trigger.Request`, or the name of a member or class
+            alone.
         parameter: a keyword argument of its call.
     """
 
@@ -89,12 +97,17 @@ class Use:
 def read_api(folder: Path, package: str) -> Api | None:
     """Read a package from its sources below a folder.
 
+    Modules that call themselves experimental are left out.
+
     Args:
         folder: holds `PACKAGE/PACKAGE/__init__.py`, or `PACKAGE/__init__.py`.
 
     Returns:
         None where the folder does not have it.
     """
+    if package == ROSIDL:
+        api = Api(*read_messages(folder))
+        return api if api.names else None
     place = folder / package / package
     place = place if place.is_dir() else folder / package
     if not place.is_dir():
@@ -102,6 +115,8 @@ def read_api(folder: Path, package: str) -> Api | None:
     api = Api()
     for path in sorted(place.rglob("*.py")):
         parts = (package, *path.relative_to(place).with_suffix("").parts)
+        if "experimental" in parts:
+            continue
         module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         api.names.add(module)
         _read_module(ast.parse(path.read_text(encoding="utf-8")), module, api)
@@ -178,20 +193,24 @@ def _uses(tree: ast.Module) -> Iterator[tuple[Use, int]]:
         imported[name] = whole
         if "." in whole:
             yield Use(_package_of(whole), whole), line
-    packages = {_package_of(whole) for whole in imported.values()} or _handled(tree)
-    for node in ast.walk(tree) if packages else ():
+    packages = {_package_of(whole) for whole in imported.values()} | _handled(tree)
+    packages.discard(ROSIDL)
+    for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
-            module = imported.get(node.value.id, "") if isinstance(node.value, ast.Name) else ""
-            if module in PACKAGES:
-                yield Use(module, f"{module}.{node.attr}"), node.lineno
+            owner = _owner(node, imported)
+            if owner in PACKAGES or _package_of(owner) == ROSIDL:
+                yield Use(_package_of(owner), f"{owner}.{node.attr}"), node.lineno
             else:
-                yield from ((Use(each, node.attr), node.lineno) for each in packages)
+                yield from ((use, node.lineno) for use in _members(node.attr, packages))
         elif isinstance(node, ast.Call):
-            name = _called(node, imported)
+            asked = node.args[1] if len(node.args) > 1 else None
+            if isinstance(asked, ast.Constant) and ast.unparse(node.func) in _ASKS:
+                yield from ((use, node.lineno) for use in _members(asked.value, packages))
+            name, is_message = _called(node, imported)
+            of = {ROSIDL} if is_message else packages
             for keyword in node.keywords if name else ():
                 if keyword.arg:
-                    used = (Use(each, name, keyword.arg) for each in packages)
-                    yield from ((use, node.lineno) for use in used)
+                    yield from ((Use(each, name, keyword.arg), node.lineno) for each in of)
 
 
 def _imports(tree: ast.Module) -> Iterator[tuple[str, str, int]]:
@@ -206,22 +225,38 @@ def _imports(tree: ast.Module) -> Iterator[tuple[str, str, int]]:
                     yield each.asname or each.name.split(".")[0], each.name, node.lineno
 
 
-def _called(node: ast.Call, imported: dict[str, str]) -> str:
-    """The name of a method, or of a class or function of the packages, that is called."""
+def _called(node: ast.Call, imported: dict[str, str]) -> tuple[str, bool]:
+    """The name of a method, or of a class or function of the packages, that is called; and
+    whether that is a message.
+    """
     if isinstance(node.func, ast.Attribute):
-        return node.func.attr
-    name = node.func.id if isinstance(node.func, ast.Name) else ""
-    return imported.get(name, "").rsplit(".", 1)[-1]
+        return node.func.attr, _package_of(_owner(node.func, imported)) == ROSIDL
+    whole = imported.get(node.func.id, "") if isinstance(node.func, ast.Name) else ""
+    return whole.rsplit(".", 1)[-1], _package_of(whole) == ROSIDL
+
+
+def _members(name: str, packages: set[str]) -> list[Use]:
+    return [Use(each, name) for each in ({ROSIDL} if name in EVERYWHERE else packages)]
+
+
+def _owner(node: ast.Attribute, imported: dict[str, str]) -> str:
+    """The whole name of what an attribute is of, where that was imported."""
+    return imported.get(node.value.id, "") if isinstance(node.value, ast.Name) else ""
 
 
 def _package_of(module: str | None) -> str:
-    package = (module or "").split(".")[0]
-    return package if package in PACKAGES else ""
+    """The package of a module, or of what a module has."""
+    parts = (module or "").split(".")
+    if is_interface(".".join(parts[:2])):
+        return ROSIDL
+    return parts[0] if parts[0] in PACKAGES else ""
 
 
 def _handled(tree: ast.Module) -> set[str]:
     """The packages whose objects a file may be given though it imports nothing of them."""
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    if any(_package_of(whole) in PACKAGES[:3] for _, whole, _ in _imports(tree)):
+        return set()
     return {"rclpy"} if names & {"node", "rclpy"} else set()
 
 
@@ -241,19 +276,21 @@ def main(arguments: list[str]) -> int:
         }
         for package in PACKAGES
     }
+    read = {package: " ".join(known) for package, known in apis.items()}
     table: dict[str, str] = {}
-    for use in uses_of():
+    for use, where in uses_of().items():
         known = apis[use.package]
-        if any(api.has(use) for api in known.values()):
-            table[str(use)] = " ".join(name for name, api in known.items() if api.may_have(use))
+        if not any(api.has(use) for api in known.values()):
+            continue
+        has = table[str(use)] = " ".join(n for n, api in known.items() if api.may_have(use))
+        if has != read[use.package]:
+            sys.stdout.write(f"{use}: {has} (used in {where})\n")
     told = {
-        "read": {package: " ".join(known) for package, known in apis.items()},
+        "versions": {name: versions_in(folder) for name, folder in folders.items()},
+        "read": read,
         "uses": dict(sorted(table.items())),
     }
     TABLE.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-    for use, names in sorted(table.items()):
-        if names != told["read"][re.split(r"\W", use)[0]]:
-            sys.stdout.write(f"{use}: {names}\n")
     return 0
 
 

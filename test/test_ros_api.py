@@ -1,7 +1,7 @@
-"""What we use of rclpy and launch is in every ROS 2 distribution that we name, or has a way round.
+"""What we use of ROS in Python is in every distribution that we name, or there is a way round.
 
-`scripts/ros_api.py` has looked the uses up in the sources of the distributions, and finds those of
-the code again here.
+`scripts/ros_api.py` has looked the uses of rclpy, launch, launch_ros and rosidl up in the sources
+of the distributions, and finds those of the code again here.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 from ros_api import Use, read_api, uses_of  # noqa: E402
+from ros_messages import versions_in  # noqa: E402
 
 TABLE = json.loads((ROOT / "test" / "ros_api.json").read_text())
 USES = {str(use): (use, where) for use, where in uses_of().items()}
@@ -32,9 +33,11 @@ WAYS_ROUND = {
         "ros/parameters.py",
         'not hasattr(node, "add_post_set_parameters_callback")',
     ),
+    "rosidl: backend_type": ("ros/image_conversion.py", 'getattr(data, "backend_type", '),
+    "rosidl: to_bytes": ("ros/image_conversion.py", 'hasattr(data, "to_bytes")'),
 }
 """What some distribution lacks: the file that sees to it, and the words that do."""
-NAMESAKES = {"_state", "enabled", "parameters", "sequence_number"}
+NAMESAKES = {"_state", "data", "enabled", "parameters", "sequence_number"}
 """Names of ours and of messages, which some version of rclpy has for something else too."""
 
 
@@ -48,9 +51,16 @@ def test_what_we_use_was_looked_up():
         where: text
         for text, (use, where) in USES.items()
         if text not in TABLE["uses"]
-        and (rclpy.has(use) if use.package == "rclpy" else use.name[0] != "_" and use.dotted)
+        and (rclpy.has(use) if use.package == "rclpy" else _is_looked_up(use))
     }
     assert not unknown, "look them up in the sources of each distribution: scripts/ros_api.py"
+
+
+def _is_looked_up(use):
+    """Whether the table has to have it: not what only may be something of launch or rosidl."""
+    if use.package == "rosidl":
+        return use.dotted or use.parameter
+    return use.name[0] != "_" and use.dotted
 
 
 def test_what_was_looked_up_is_still_used():
@@ -66,6 +76,14 @@ def test_every_distribution_has_it_or_there_is_a_way_round():
     assert {text: (lacking[text], USES[text][1]) for text in lacking.keys() - WAYS_ROUND} == {}
     for file, words in WAYS_ROUND.values():
         assert words in (ROOT / "etam_ros" / file).read_text()
+
+
+def test_the_documentation_names_the_versions_that_were_read():
+    text = (ROOT / "docs" / "install.md").read_text()
+    for name, versions in TABLE["versions"].items():
+        shown = ("rclpy", "launch", "launch_ros", "rosidl_generator_py", "sensor_msgs")
+        row = " | ".join([name.capitalize(), *(versions[package] for package in shown)])
+        assert f"| {row} |" in text
 
 
 def test_uses_are_found_and_told_apart(tmp_path):
@@ -94,3 +112,43 @@ def test_uses_are_found_and_told_apart(tmp_path):
     }
     assert read_api(tmp_path, "launch") is None
     assert not api.has(Use("rclpy", "destroy_timer"))
+
+
+def test_messages_are_read_with_their_fields_constants_and_parts(tmp_path):
+    (tmp_path / "a_msgs" / "msg").mkdir(parents=True)
+    (tmp_path / "a_msgs" / "srv").mkdir()
+    (tmp_path / "a_msgs" / "package.xml").write_text("<package><version>1.2.3</version></package>")
+    (tmp_path / "a_msgs" / "msg" / "Shape.msg").write_text(
+        "# of any kind\nuint8 BOX=1\nstring<=8 NAME = 'box'\nfloat64[<=4] size 1.0\nuint8[] data\n"
+        "a_msgs/Shape[3] parts # more\n"
+    )
+    (tmp_path / "a_msgs" / "srv" / "Make.srv").write_text("---\nint32 NONE=0\nbool success\n")
+    code = (
+        "from a_msgs.msg import Shape\nfrom a_msgs.srv import Make\n"
+        "from etam_ros.msg import Prompt\nfrom rclpy.node import Node\n"
+        "Shape(size=[], parts=[], data=b'', kind=Shape.BOX)\n"
+        "Make.Response(success=True)\nMake.Request(reason='')\n"
+        "Prompt(box=[])\n"
+        "getattr(Node, '_overrides', None)\n"
+    )
+    (tmp_path / "examples").mkdir()
+    (tmp_path / "examples" / "one.py").write_text(code)
+    api = read_api(tmp_path, "rosidl")
+    assert api is not None
+    uses = uses_of(tmp_path)
+    assert {str(use) for use in uses if use.package == "rclpy"} >= {"rclpy: _overrides"}
+    assert {str(use): api.has(use) for use in uses if use.package == "rosidl"} == {
+        "a_msgs.msg.Shape": True,
+        "a_msgs.msg.Shape.BOX": True,
+        "a_msgs.srv.Make": True,
+        "a_msgs.srv.Make.Request": True,
+        "a_msgs.srv.Make.Response": True,
+        "rosidl: Shape(size=)": True,
+        "rosidl: Shape(parts=)": True,
+        "rosidl: Shape(data=)": True,
+        "rosidl: Shape(kind=)": False,
+        "rosidl: Response(success=)": True,
+        "rosidl: Request(reason=)": False,
+    }
+    assert {"a_msgs.msg.Shape.NAME", "a_msgs.srv.Make.Response.NONE"} <= api.names
+    assert versions_in(tmp_path) == {"a_msgs": "1.2.3"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
@@ -13,8 +13,29 @@ from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 
-if TYPE_CHECKING:
-    from rclpy.topic_endpoint_info import TopicEndpointInfo
+
+class EndpointInfo(Protocol):
+    """What rclpy tells of a publisher or subscription; Lyrical moved its class elsewhere."""
+
+    @property
+    def node_name(self) -> str:
+        """Without its namespace."""
+
+    @property
+    def node_namespace(self) -> str:
+        """Begins with a slash."""
+
+    @property
+    def topic_type(self) -> str:
+        """Such as "sensor_msgs/msg/Image"."""
+
+    @property
+    def endpoint_gid(self) -> list[int]:
+        """The bytes of what tells it from all others."""
+
+    @property
+    def qos_profile(self) -> QoSProfile:
+        """What it offers or asks for."""
 
 
 class Endpoints:
@@ -90,7 +111,7 @@ def _forget_dead(group: CallbackGroup) -> None:
     group.entities.difference_update(dead)
 
 
-def node_of(endpoint: TopicEndpointInfo) -> str:
+def node_of(endpoint: EndpointInfo) -> str:
     """Full name of the node that a publisher or subscription belongs to; empty until its name has
     been discovered, which comes a moment after the endpoint.
     """

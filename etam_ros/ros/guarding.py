@@ -188,6 +188,10 @@ class GuardedThreads(Guarded, MultiThreadedExecutor):
         self.faults = faults
         super().__init__(threads)
 
+    def shutdown(self, timeout_sec: float | None = None, **_: bool) -> bool:
+        """At once: from Kilted on, rclpy's own waits for as long as any callback takes."""
+        return Executor.shutdown(self, timeout_sec)
+
 
 def place_of(entity: Any) -> str:
     """What people call the entity of a callback: its topic or service, or what is called."""
@@ -201,10 +205,11 @@ def place_of(entity: Any) -> str:
 def _guarded(callback: Callable[..., Any], entity: Any, faults: Faults) -> Callable[..., Any]:
     place = place_of(entity)
 
-    @functools.wraps(callback)  # rclpy asks how many arguments it takes
-    def guarded(*arguments: Any) -> Any:
+    # rclpy asks how many arguments it takes, and from Kilted on names the TimerInfo of a timer.
+    @functools.wraps(callback)
+    def guarded(*arguments: Any, **named: Any) -> Any:
         try:
-            return callback(*arguments)
+            return callback(*arguments, **named)
         except _GONE:
             return None
         except Exception as error:

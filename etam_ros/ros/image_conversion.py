@@ -147,8 +147,9 @@ def _heard() -> Iterator[list[str]]:
 def take_plain_data(message: Image | CompressedImage) -> None:
     """Let the bytes of a message lie in this machine's memory, wherever they are.
 
-    From Lyrical on `data` may be a `rosidl_buffer.Buffer`, of a GPU for instance, which gives its
-    bytes only when asked, and none to whoever reads memory in Python before 3.12.
+    From Lyrical on `data` may be a `rosidl_buffer.Buffer`, of a GPU for instance, which copies its
+    bytes when asked and is no memory to look at. Subscriptions that do not ask for other kinds of
+    memory, as ours do not, are given arrays.
 
     Args:
         message: is changed where its data is something else than bytes.

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
@@ -20,7 +20,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 
 from etam_ros.config import NodeConfig
-from etam_ros.ros.endpoints import node_of
+from etam_ros.ros.endpoints import EndpointInfo, node_of
 from etam_ros.ros.qos import choose_reliability, keep_last
 from etam_ros.ros.transport import why_nothing_comes
 
@@ -28,8 +28,6 @@ try:
     from rclpy.event_handler import SubscriptionEventCallbacks
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
-if TYPE_CHECKING:
-    from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 SILENCE_S: Final = 2.0
 MOST_NAMED: Final = 5
@@ -199,7 +197,7 @@ class ImageSubscription:
             self._node.destroy_subscription(self._subscription)
             self._subscription = None
 
-    def _wrong_types(self, publishers: list[TopicEndpointInfo]) -> list[str]:
+    def _wrong_types(self, publishers: Sequence[EndpointInfo]) -> list[str]:
         return [
             f"{node_of(publisher)} publishes {publisher.topic_type} on {self._topic}, expected "
             f"{self._type_name}: {self._wanted.remedy}"
@@ -207,7 +205,7 @@ class ImageSubscription:
             if publisher.topic_type != self._type_name and node_of(publisher)
         ]
 
-    def _incompatible(self, publishers: list[TopicEndpointInfo]) -> list[str]:
+    def _incompatible(self, publishers: Sequence[EndpointInfo]) -> list[str]:
         """Name the publishers from which nothing can come."""
         if self._policy != ReliabilityPolicy.RELIABLE:
             return []
@@ -219,7 +217,7 @@ class ImageSubscription:
             and node_of(publisher)
         ]
 
-    def _nobody(self, publishers: list[TopicEndpointInfo]) -> list[str]:
+    def _nobody(self, publishers: Sequence[EndpointInfo]) -> list[str]:
         """Tell where nobody publishes, and what there is instead."""
         now_s = time.monotonic()
         if publishers:
@@ -258,7 +256,7 @@ class ImageSubscription:
             if self._node.count_publishers(topic)
         ]
 
-    def _silent(self, publishers: list[TopicEndpointInfo]) -> list[str]:
+    def _silent(self, publishers: Sequence[EndpointInfo]) -> list[str]:
         """Tell of publishers that are there without anything having come since they are."""
         now_s = time.monotonic()
         ids = frozenset(bytes(publisher.endpoint_gid) for publisher in publishers)

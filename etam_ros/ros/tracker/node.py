@@ -86,7 +86,7 @@ class TrackerNode:
             self._on_settings,
         )
         self._incidents = Incidents(self.node, lambda: self.statistics)
-        self._camera = Camera(lambda: self.settings.camera, self._incidents.warn)
+        self._camera = Camera(lambda: self.settings.camera, self._incidents.on_warning)
         self._positions = Positions(self._camera, lambda: self.settings.depth)
         diagnostics = self.settings.diagnostics
         self.statistics = Statistics(diagnostics.window, time.monotonic_ns())
@@ -249,7 +249,7 @@ class TrackerNode:
             self._shown = shown = PositionPublishers(
                 endpoints,
                 lambda: self.settings,
-                warn=self._incidents.warn,
+                warn=self._incidents.on_warning,
                 on_fault=self._incidents.on_fault,
             )
             self._add_display(overlays, undo)

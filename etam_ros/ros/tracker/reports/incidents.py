@@ -78,6 +78,6 @@ class Incidents:
             throttle_duration_sec=THROTTLE_S,
         )
 
-    def warn(self, reason: str) -> None:
+    def on_warning(self, reason: str) -> None:
         """Whatever is told once and not counted."""
         self._logger.warning(reason)
