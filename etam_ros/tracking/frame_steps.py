@@ -135,7 +135,7 @@ class FrameSteps:
         scores: Sequence[Tensor],
         config: TrackerConfig,
     ) -> Callable[[], Drawing]:
-        """Begin to draw masks (1, 1, 4h, 4w) with scores (2,), along edges for models with them."""
+        """Begin to draw masks (1, 1, 4h, 4w) with scores (2,), along edges if the model does."""
         edged = current.cues.follow_edges(masks, config.mask_threshold)
         return self._postprocessor.draw(ids, edged, scores, current.frame.hw, config)
 
