@@ -1,1 +1,1 @@
-"""What classical vision says beside the network: flow, colours, edges, GrabCut."""
+"""Classical vision methods that assist the network: flow, colours, edges, GrabCut."""

@@ -1,8 +1,8 @@
-"""Means and maxima over squares about every cell.
+"""Means and maxima over squares around every cell.
 
-They reach as many cells to each side as asked, and at the border as far as the picture goes.
-OpenCV is several times faster than PyTorch on a CPU, for float32 and float64 that lie in order,
-to which other values are brought; on a GPU each is one or two kernels.
+Squares reach a given number of cells to each side, and are cut off at the border of the picture.
+On a CPU, OpenCV is several times faster than PyTorch, for contiguous float32 and float64; other
+values are converted. On a GPU each filter is one or two kernels.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Plane = NDArray[np.float32]
 
 
 def box_mean(values: Tensor, reach: int) -> Tensor:
-    """(N, C, H, W) float32 -> their means over squares of 2 reach + 1; no gradient passes."""
+    """(N, C, H, W) float32 -> means over squares of side 2 reach + 1, without a gradient."""
     side = 2 * reach + 1
     if values.device.type != "cpu":
         return functional.avg_pool2d(values, side, 1, reach, count_include_pad=False)
@@ -37,7 +37,7 @@ def box_mean(values: Tensor, reach: int) -> Tensor:
 
 
 def box_max(values: Tensor, reach: int) -> Tensor:
-    """(N, C, H, W) float32 -> their maxima over squares of 2 reach + 1; no gradient passes."""
+    """(N, C, H, W) float32 -> maxima over squares of side 2 reach + 1, without a gradient."""
     side = 2 * reach + 1
     if values.device.type != "cpu":
         rows = functional.max_pool2d(values, (side, 1), 1, (reach, 0))
@@ -47,7 +47,7 @@ def box_max(values: Tensor, reach: int) -> Tensor:
 
 
 def _by_planes(values: Tensor, filtered: Callable[[Plane, Plane], object]) -> Tensor:
-    """What OpenCV makes of each (H, W), in fresh memory."""
+    """Apply an OpenCV filter to each (H, W) plane, in new memory."""
     floats = values if values.dtype is torch.float64 else values.float()
     planes = floats.detach().contiguous().view(-1, *values.shape[-2:]).numpy()
     out = np.empty_like(planes)

@@ -1,4 +1,4 @@
-"""Outlines that follow colours: near the outline of a mask, each pixel goes by what it looks like.
+"""Outlines that follow colours: near the outline of a mask, colour decides for each pixel.
 
 A mask that is carried along optical flow frays, because flow is least certain at outlines. The
 colours inside and just outside, counted over the whole mask, say which side a pixel near the
@@ -21,17 +21,17 @@ from torch import Tensor
 from etam_ros.cues.box_filter import box_max, box_mean
 
 LEVELS: Final = 12
-"""Of red, green and blue each: K is their product."""
+"""Levels of each of red, green and blue; K is their product."""
 COLOURS: Final = LEVELS**3
 BAND: Final = 4
 """Cells to each side of an outline that may change sides."""
 AROUND: Final = 10
-"""Cells around a mask that are counted as what it is not."""
+"""Width in cells of the surroundings of a mask that are counted as background."""
 FEWEST: Final = 6
-"""Cells of a mask, else it has too few colours to count."""
-_LARGEST_LOG_ODDS: Final = 4.0  # log-odds that one colour can give
+"""Minimum size of a mask in cells; smaller ones have too few colours to count."""
+_LARGEST_LOG_ODDS: Final = 4.0  # largest log-odds from one colour
 _NEARNESS: Final = 2.0  # log-odds of lying well inside, against the same outside
-_LARGEST_CHANGE: Final = 2.0  # of the area, else the colours led astray
+_LARGEST_CHANGE: Final = 2.0  # limits of the change in area; beyond them, colours were misleading
 
 
 def colour_indices(image: NDArray[np.uint8], side: int) -> NDArray[np.int64]:
@@ -58,8 +58,8 @@ def follow_colours(mask_logits: Tensor, colours: Tensor) -> Tensor:
 
     Returns:
         (N, 1, G, G) float32: log-odds of colour and place within BAND of an outline, elsewhere
-        the logits as they were; a mask that is too small, or that would shrink or grow by more
-        than half or double, is left as it is.
+        the unchanged logits; a mask is left unchanged if it is too small, or if its area would
+        shrink to less than half or grow to more than double.
     """
     mask = (mask_logits > 0).float()
     surroundings = box_max(mask, AROUND) - mask
@@ -77,6 +77,6 @@ def follow_colours(mask_logits: Tensor, colours: Tensor) -> Tensor:
 
 
 def _frequencies(where: Tensor, index: Tensor) -> Tensor:
-    """How frequent each colour is in a region, none of them zero: (N, K)."""
+    """Frequency of each colour in a region, never zero: (N, K)."""
     counts = where.new_zeros(len(where), COLOURS).scatter_add_(1, index, where.flatten(1))
     return (counts + 0.5) / (counts.sum(dim=1, keepdim=True) + 1.0)

@@ -1,7 +1,7 @@
-"""What the tracker asks of classical vision: `Cues` for a model, `FrameCues` for each frame.
+"""The tracker's interface to classical vision: `Cues` for a model, `FrameCues` for each frame.
 
-A model that goes by none of them is asked the same: then there is nothing to carry or to propose,
-and masks stay as they are.
+It is the same for models that use no cues: nothing is then carried or proposed, and masks stay
+unchanged.
 
 Letters: N objects, H, W height and width of the picture in pixels, S network input size, G = 4h
 side of the low-resolution masks.
@@ -30,17 +30,17 @@ from etam_ros.transforms import pixels_of, reduced
 
 @dataclass(frozen=True, kw_only=True)
 class Cues:
-    """Which cues a model goes by.
+    """Which cues a model uses.
 
     Attributes:
         image_size: S.
         mask_size: G.
         device: of the masks.
-        carries_masks: its decoder is shown each object's mask of the frame before.
-        proposes_masks: its decoder is shown what colours say of a first click or box.
+        carries_masks: its decoder gets each object's mask of the previous frame.
+        proposes_masks: its decoder gets a mask that colours suggest for a first click or box.
         follows_edges: its masks are drawn along the edges of the picture.
-        checks_colours: its masks are held against the colours of what was prompted; only for one
-            that carries them.
+        checks_colours: its masks are compared with the colours of the prompted frames; requires
+            `carries_masks`.
     """
 
     image_size: int
@@ -52,7 +52,7 @@ class Cues:
     checks_colours: bool = False
 
     def extract(self, image: NDArray[uint8], network_input: Tensor) -> FrameCues:
-        """The cues of a frame that comes after no other; see `FrameCues.carried_from`.
+        """The cues of a frame without a previous one; see `FrameCues.carried_from`.
 
         Args:
             image: (H, W, 3) uint8 RGB.
@@ -77,11 +77,12 @@ class FrameCues:
     """The cues of one frame.
 
     Attributes:
-        cues: which of them the model goes by.
+        cues: which of them the model uses.
         image: (H, W, 3) uint8 RGB.
-        edges: (1, 3, S, S) picture whose edges masks follow, if they do.
-        flow_frame_before: where masks are carried from, if they are; None on the first frame.
-        flow_frame: where they are carried to.
+        edges: (1, 3, S, S) picture whose edges masks follow; None if the model does not do this.
+        flow_frame_before: input of the optical flow from the frame that masks are carried from;
+            None on the first frame, or if the model carries no masks.
+        flow_frame: input of the optical flow from this frame.
     """
 
     cues: Cues
@@ -91,23 +92,23 @@ class FrameCues:
     flow_frame: FlowFrame | None
 
     def carried_from(self, flow_frame: FlowFrame | None) -> FrameCues:
-        """The same with masks carried from another frame: its `flow_frame`."""
+        """A copy that carries masks from another frame, given by its `flow_frame`."""
         return replace(self, flow_frame_before=flow_frame)
 
     def carry(self, mask_logits: Tensor) -> Tensor | None:
-        """Move masks of the frame before onto this one.
+        """Carry masks of the previous frame to this one.
 
         Args:
-            mask_logits: (N, 1, G, G) of the frame before.
+            mask_logits: (N, 1, G, G) of the previous frame.
 
         Returns:
-            (N, 1, G, G) float32; None where the model is shown none.
+            (N, 1, G, G) float32; None if the model carries no masks.
         """
         return None if self.motion is None else self.motion.carry(mask_logits)
 
     @cached_property
     def motion(self) -> Motion | None:
-        """How the picture has moved since the frame before; None where no masks are carried."""
+        """Motion of the picture since the previous frame; None if no masks are carried."""
         if self.flow_frame_before is None or self.flow_frame is None:
             return None
         return Motion(
@@ -116,25 +117,24 @@ class FrameCues:
 
     @cached_property
     def colours(self) -> Tensor | None:
-        """(1, G * G) int64 that masks are held against, if they are."""
+        """(1, G * G) int64 colours with which masks are compared; None if the model does not."""
         if not self.cues.checks_colours or self.flow_frame is None:
             return None
         return upload(torch.from_numpy(self.flow_frame.colours)[None], self.cues.device)
 
     def looks_of(self, mask_logits: Tensor) -> Tensor | None:
-        """What is to be known of an object that was prompted: (1, 1, G, G) -> (K,), or None."""
+        """Colours to remember of a prompted object, if any: (1, 1, G, G) -> (K,) or None."""
         return None if self.colours is None else looks_of(mask_logits, self.colours)[0]
 
     def propose(self, clicks: Sequence[Click], *, coarseness: int = 1) -> Tensor | None:
         """Propose the mask of an object that is prompted for the first time.
 
         Args:
-            clicks: and box corners, (x, y) in the pixels of a picture of G x G, and label.
-            coarseness: colours are looked at in a picture that is smaller by so much, which is
-                faster.
+            clicks: clicks and box corners: (x, y) in the pixels of a picture of G x G, and label.
+            coarseness: factor by which the picture is reduced first, which is faster.
 
         Returns:
-            (1, 1, G, G) float32 logits; None where the model is shown none.
+            (1, 1, G, G) float32 logits; None if the model takes no proposals.
         """
         if not self.cues.proposes_masks:
             return None
@@ -146,14 +146,14 @@ class FrameCues:
         return logits.to(self.cues.device)
 
     def follow_edges(self, mask_logits: Sequence[Tensor], threshold: float) -> Sequence[Tensor]:
-        """Draw masks finer, along the edges of the picture.
+        """Draw masks at a higher resolution, along the edges of the picture.
 
         Args:
             mask_logits: N tensors (1, 1, G, G).
-            threshold: logit at which the outline is.
+            threshold: logit of the outline.
 
         Returns:
-            N tensors (1, 1, S, S); those given, where the model's masks do not follow edges.
+            N tensors (1, 1, S, S), or the given ones if the model does not follow edges.
         """
         if self.edges is None or not mask_logits:
             return mask_logits

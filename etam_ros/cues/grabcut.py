@@ -1,8 +1,8 @@
-"""Masks by colour alone, from a prompt or near a mask that is known: GrabCut.
+"""Masks from colours alone, for a prompt or near a given mask: GrabCut.
 
-What one can do without a network: baselines, and what proposals are made of. Source: Rother,
-Kolmogorov, Blake, "GrabCut": interactive foreground extraction using iterated graph cuts,
-SIGGRAPH 2004, as OpenCV has it.
+Used by the baselines and for proposals, without a network. Source: Rother, Kolmogorov, Blake,
+"GrabCut": interactive foreground extraction using iterated graph cuts, SIGGRAPH 2004, in
+OpenCV's implementation.
 Letters: H, W height and width of the picture in pixels.
 """
 
@@ -25,13 +25,13 @@ Click = tuple[tuple[float, float], int]
 _FEWEST: Final = 10  # pixels of either kind, for GrabCut's ten mixtures of colours
 _BAND: Final = 0.01  # of the diagonal, to each side of an outline
 _AROUND: Final = 0.06  # of the diagonal: how much of the background a crop shows
-_TOUCHED: Final = 0.06  # of the diagonal: radius around a click that is taken to be as it says
+_TOUCHED: Final = 0.06  # of the diagonal: radius around a click that certainly has its label
 _NEAR: Final = 0.12  # of the diagonal: radius in which a clicked object probably lies
-_FAR: Final = 0.24  # of the diagonal: radius outside which it is not
-_BESIDE: Final = 0.3  # of a box: how much of the background around it is looked at
-_LEAST_FILLED: Final = 0.2  # of a box, else GrabCut went astray
-_PROMPTED_PX: Final = 192  # longest side at which prompts are answered: colours need no more
-_LARGEST_CHANGE: Final = 2.0  # of the area from one mask to the next, else GrabCut went astray
+_FAR: Final = 0.24  # of the diagonal: radius outside which everything is background
+_BESIDE: Final = 0.3  # of a box: width of the background around it that is used
+_LEAST_FILLED: Final = 0.2  # of a box: a smaller result means that GrabCut failed
+_PROMPTED_PX: Final = 192  # longest side of the picture for prompts; colours need no more
+_LARGEST_CHANGE: Final = 2.0  # of the area: a larger change means that GrabCut failed
 
 
 def mask_in_band(image: Image, mask: Mask) -> Mask:
@@ -42,7 +42,7 @@ def mask_in_band(image: Image, mask: Mask) -> Mask:
         mask: (H, W) bool, roughly right.
 
     Returns:
-        (H, W) bool; `mask` itself where it is empty, too thin, or GrabCut goes astray.
+        (H, W) bool; `mask` itself if it is empty or too thin, or if GrabCut fails.
     """
     if not mask.any():
         return mask
@@ -75,7 +75,7 @@ def mask_in_box(image: Image, box: tuple[float, float, float, float]) -> Mask:
         box: (x_min, y_min, x_max, y_max) in pixels; may reach out of the picture.
 
     Returns:
-        (H, W) bool; the ellipse in the box where its colours are those around it.
+        (H, W) bool; the ellipse in the box if its colours do not differ from those around it.
     """
     small, scale = _reduced(image)
     x0, y0, x1, y1 = (max(round(value * scale), 0) for value in box)
@@ -95,15 +95,15 @@ def mask_in_box(image: Image, box: tuple[float, float, float, float]) -> Mask:
 
 
 def mask_at_clicks(image: Image, clicks: Sequence[Click], *, reach: float = 1.0) -> Mask:
-    """The object under clicks: colours near them against those of the rest.
+    """The object under clicks, found by the colours near them and those of the rest.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         clicks: (x, y) in pixels and FOREGROUND or BACKGROUND, at least one on the object.
-        reach: how large an object is looked for; 1 suits one of a fifth of the diagonal.
+        reach: size of the object to look for; 1 is a fifth of the diagonal.
 
     Returns:
-        (H, W) bool, the connected parts in which clicks on the object lie.
+        (H, W) bool, the connected parts that contain clicks on the object.
     """
     small, scale = _reduced(image)
     diagonal = math.hypot(*small.shape[:2])
@@ -135,7 +135,7 @@ def ellipse_in(hw: tuple[int, ...], box: tuple[float, float, float, float]) -> M
 
 
 def _reduced(image: Image) -> tuple[Image, float]:
-    """The picture at a modest size, and its pixels per pixel of the picture."""
+    """The picture, reduced to a limited size, and the scale of the reduction."""
     scale = min(1.0, _PROMPTED_PX / max(image.shape[:2]))
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)), scale
@@ -147,7 +147,7 @@ def _enlarged(mask: Mask, hw: tuple[int, ...]) -> Mask:
 
 
 def _components_at(mask: Mask, points: Sequence[tuple[float, float]]) -> Mask:
-    """The connected parts of a mask in which points lie."""
+    """The connected parts of a mask that contain points."""
     _, components = cv2.connectedComponents(mask.view(np.uint8), connectivity=4)
     height, width = mask.shape
     hit = {
@@ -158,7 +158,7 @@ def _components_at(mask: Mask, points: Sequence[tuple[float, float]]) -> Mask:
 
 
 def _grab_cut(image: Image, states: NDArray[np.uint8], iterations: int) -> Mask:
-    """Run GrabCut from states per pixel; where it has too little to learn from, take them."""
+    """Run GrabCut from states per pixel; with too few pixels to learn from, use the states."""
     possible = (states == cv2.GC_FGD) | (states == cv2.GC_PR_FGD)
     foreground = int(np.count_nonzero(possible))
     if foreground < _FEWEST or possible.size - foreground < _FEWEST:

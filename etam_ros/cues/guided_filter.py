@@ -1,9 +1,9 @@
-"""Outlines that follow edges: masks of few cells, drawn by what the picture shows in each cell.
+"""Outlines that follow edges: coarse masks, refined by the picture.
 
 A guided filter (He, Sun, Tang: Guided Image Filtering, TPAMI 2013): near every cell the mask is
-fitted by a plane over red, green and blue, and the plane is read at the picture's own resolution
-(He, Sun: Fast Guided Filter, 2015). Planes count by how much of the mask they explain: where
-colours say nothing of it, the outline stays where it was.
+fitted by a linear function of red, green and blue, which is then evaluated at the picture's own
+resolution (He, Sun: Fast Guided Filter, 2015). Each function is weighted by how much of the mask
+it explains: where colours explain nothing, the outline stays where it was.
 
 Letters: N masks of one picture, G side of a mask in cells, S side of the picture, a multiple of G.
 """
@@ -19,30 +19,31 @@ from torch.nn import functional
 from etam_ros.cues.box_filter import box_mean
 
 REACH: Final = 4
-"""Cells to each side over which a plane is fitted."""
+"""Cells to each side over which a linear function is fitted."""
 FLATNESS: Final = 2e-4
-"""Variance of a picture of unit deviation, below which there is no edge."""
+"""Variance below which there is no edge, for a picture of unit variance."""
 SURE: Final = 2.0
-"""Logit beyond which a mask does not count for more."""
+"""Logits are limited to this magnitude."""
 TRUST: Final = 4.0
-"""Planes are trusted where their windows explain one over this of a mask; at none, the mask is."""
+"""A fit is fully trusted from one over this of the variance; without any, the mask is used."""
 FEWEST: Final = 12
-"""Cells of a mask, else it would be smoothed away."""
+"""Minimum size of a mask in cells; smaller ones would be smoothed away."""
 _NEVER_ZERO: Final = 1e-3
 
 
 def follow_edges(mask_logits: Tensor, image: Tensor, threshold: float = 0.0) -> Tensor:
-    """Draw masks finer.
+    """Draw masks at a higher resolution, along the edges of a picture.
 
     Args:
         mask_logits: (N, 1, G, G).
-        image: (1, 3, S, S) float32, red, green and blue of about unit deviation, on the same
-            device: the network's input will do.
-        threshold: logit at which the outline is.
+        image: (1, 3, S, S) float32, red, green and blue of about unit variance, on the same
+            device, such as the network's input.
+        threshold: logit of the outline.
 
     Returns:
-        (N, 1, S, S) float32, their outline at the threshold, and away from it as sure as the masks
-        were; a mask of very few cells, or that would change by more than half, is only resized.
+        (N, 1, S, S) float32 with the outline at the threshold, and elsewhere the confidence of the
+        given masks; a mask of very few cells, or that would change by more than half, is only
+        resized.
     """
     pixels = image.shape[-1] // mask_logits.shape[-1]  # of a cell's side
     coarse = mask_logits.float() - threshold
@@ -64,14 +65,14 @@ def _resized(values: Tensor, image: Tensor) -> Tensor:
 
 
 def _planes(values: Tensor, guide: Tensor) -> Tensor:
-    """What all windows about a cell say of it, by how well each fits.
+    """The linear functions of all windows around a cell, averaged by how well each fits.
 
     Args:
         values: (N, 1, G, G).
         guide: (1, 3, G, G).
 
     Returns:
-        (N, 5, G, G): slopes over red, green and blue, offset, and 0..1 how far to trust them.
+        (N, 5, G, G): slopes over red, green and blue, offset, and a confidence in 0..1.
     """
     slopes, offset, explained = _fit(values, guide)
     weight = explained + _NEVER_ZERO
@@ -81,14 +82,14 @@ def _planes(values: Tensor, guide: Tensor) -> Tensor:
 
 
 def _fit(values: Tensor, guide: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Least squares in the window about every cell.
+    """Least squares in the window around every cell.
 
     Args:
         values: (N, 1, G, G).
         guide: (1, 3, G, G).
 
     Returns:
-        slopes (N, 3, G, G), offset (N, 1, G, G) and the share of the variance that they explain,
+        slopes (N, 3, G, G), offset (N, 1, G, G), and the share of variance that they explain,
         (N, 1, G, G) in 0..1.
     """
     mean, mask_mean = box_mean(guide, REACH), box_mean(values, REACH)

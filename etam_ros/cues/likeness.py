@@ -1,7 +1,7 @@
-"""What an object looks like: how frequent each colour is on it, and how alike two masks are.
+"""The appearance of an object as a histogram of its colours, and the likeness of two masks.
 
-A mask that slips from an object onto what hides it, or onto something that stands beside it, goes
-on looking like a good mask. Its colours tell: they are not those that were prompted any more.
+A mask that slips from an object onto an occluder or a neighbour still looks like a good mask, but
+its colours are no longer those of the prompted frame.
 
 Letters: N masks, P known looks, G = 4h side of the low-resolution masks in cells, K colours.
 """
@@ -15,18 +15,18 @@ from torch import Tensor
 from etam_ros.cues.colour_model import COLOURS, LEVELS
 
 _JOINED: Final = 2
-"""Levels of red, green and blue that count as one: K is 216, so that light may change a little."""
+"""Levels of each of red, green and blue (K is 216); few, so that light may change a little."""
 
 
 def looks_of(mask_logits: Tensor, colours: Tensor) -> Tensor:
-    """How frequent each colour is on some masks.
+    """Frequency of each colour on some masks.
 
     Args:
         mask_logits: (N, 1, G, G).
         colours: (1, G * G) int64 of the masks' picture, on the same device.
 
     Returns:
-        (N, K) float32, shares that add up to 1; all zero where a mask is empty.
+        (N, K) float32, shares that add up to 1; all zero for an empty mask.
     """
     cells = (mask_logits > 0).flatten(1).float()  # (N, G * G)
     index = colours.expand(len(cells), -1)
@@ -37,9 +37,9 @@ def looks_of(mask_logits: Tensor, colours: Tensor) -> Tensor:
 
 
 def likeness(looks: Tensor, known: Tensor) -> Tensor:
-    """How much masks look like what is known of each: 0 nothing in common, 1 the same.
+    """Likeness of masks to the known colours of each: 0 nothing in common, 1 the same.
 
-    It is the Bhattacharyya coefficient, of the known looks that are nearest.
+    It is the Bhattacharyya coefficient, the highest of those with each set of known colours.
 
     Args:
         looks: (N, K), as `looks_of` gives them.

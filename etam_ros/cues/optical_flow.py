@@ -1,8 +1,8 @@
-"""Masks carried along optical flow, for models that follow objects so.
+"""Masks carried along optical flow, for models that take them as an input.
 
-A memory tells well which object is where, and badly how its outline runs. The mask of the frame
-before tells that, once it is moved as the picture has moved: dense inverse search (Kroeger et al.:
-Fast Optical Flow using Dense Inverse Search, ECCV 2016) in OpenCV's implementation says how.
+Memories locate an object well, but not its outline. The mask of the previous frame gives the
+outline, after it is moved with the picture. The motion comes from dense inverse search (Kroeger et
+al.: Fast Optical Flow using Dense Inverse Search, ECCV 2016) in OpenCV's implementation.
 
 Letters: B pictures, N masks, S network input size, G = 4h side of the low-resolution masks.
 """
@@ -26,15 +26,15 @@ from etam_ros.device_memory import upload
 Brightness = NDArray[np.uint8]
 BESIDE: Final = 2
 AROUND: Final = 8
-"""Cells from a mask between which lies what its motion is compared with."""
+"""Distances from a mask, in cells, between which its surroundings lie; see `Motion.contrast`."""
 
 
 @dataclass(frozen=True, eq=False)
 class FlowFrame:
-    """What of a picture carries masks.
+    """The parts of a picture that are needed to carry masks.
 
     Attributes:
-        brightness: (S, S) uint8, in which motion is seen.
+        brightness: (S, S) uint8, the input of optical flow.
         colours: (G * G,) int64, which outlines follow.
     """
 
@@ -43,13 +43,13 @@ class FlowFrame:
 
 
 def flow_frame_of(small: NDArray[np.uint8], side: int) -> FlowFrame:
-    """What of a picture (S, S, 3) uint8 RGB, as the image encoder sees it, carries masks; G."""
+    """The `FlowFrame` of a picture (S, S, 3) uint8 RGB at the image encoder's size; side is G."""
     grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
     return FlowFrame(grey, colour_indices(small, side))
 
 
 class Motion:
-    """How pictures have moved since the ones before, and what they look like now.
+    """The motion of pictures since the previous ones, and their colours now.
 
     Args:
         before, now: B pairs of pictures.
@@ -71,7 +71,7 @@ class Motion:
         self.colours = upload(torch.from_numpy(colours), device)
 
     def of(self, index: Tensor) -> Motion:
-        """The same for other rows: (N,) int64, which picture each is of."""
+        """The motion for other rows: (N,) int64, the picture of each."""
         motion = object.__new__(Motion)
         index = index.to(self.places.device)
         motion.places, motion.colours = self.places[index], self.colours[index]
@@ -79,11 +79,11 @@ class Motion:
         return motion
 
     def carry(self, mask_logits: Tensor) -> Tensor:
-        """Move masks along, and their outlines to where the colours change.
+        """Move masks along the flow, and their outlines to where the colours change.
 
         Args:
-            mask_logits: (N, 1, G, G) of the pictures before, a row for each picture, or any
-                number for one picture.
+            mask_logits: (N, 1, G, G) of the previous pictures, one row per picture, or any
+                number for a single picture.
 
         Returns:
             (N, 1, G, G) float32.
@@ -91,20 +91,20 @@ class Motion:
         return self.settle(self.move(mask_logits))
 
     def move(self, mask_logits: Tensor) -> Tensor:
-        """Move masks along flow alone; what comes into view from outside is as the border was."""
+        """Move masks along the flow only; parts that enter the view continue the border."""
         places = self.places.expand(len(mask_logits), -1, -1, -1)
         return functional.grid_sample(
             mask_logits.float(), places, padding_mode="border", align_corners=False
         )
 
     def contrast(self, mask_logits: Tensor) -> Tensor:
-        """How differently masks of the pictures now move from what lies around them.
+        """Motion of the current pictures' masks relative to their surroundings.
 
         Args:
             mask_logits: (N, 1, G, G), for one picture.
 
         Returns:
-            (N,) float32: the difference of mean motions in cells a frame; 0 where there is no
+            (N,) float32: the difference of mean motions in cells per frame; 0 if there is no
             mask, or nothing around it.
         """
         shifts = self.shifts.permute(0, 3, 1, 2)  # (1, 2, G, G)
@@ -119,12 +119,12 @@ class Motion:
         return apart.masked_fill(~both, 0.0)
 
     def settle(self, mask_logits: Tensor) -> Tensor:
-        """Move outlines of masks of the pictures now to where the colours change."""
+        """Move the outlines of the current pictures' masks to where the colours change."""
         return follow_colours(mask_logits, self.colours)
 
 
 def _backward_flow(before: Brightness, now: Brightness, side: int) -> NDArray[np.float32]:
-    """(G, G, 2) float32: from a place now to where it was before, in half sides."""
+    """(G, G, 2) float32: from a place to its previous position, in units of half a side."""
     method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     flow = np.asarray(method.calc(now, before, None), np.float32)  # type: ignore[call-overload]
     small = cv2.resize(flow, (side, side), interpolation=cv2.INTER_AREA)

@@ -1,8 +1,8 @@
-"""What colours say of a first click or box, for models that take it into account.
+"""Masks proposed from colours for a first click or box, for models that take them as an input.
 
-A click says where an object is and not how large it is. GrabCut finds what differs in colour from
-what is around it, for objects of a given size; asked for several sizes, its answers are votes on
-each pixel, of which the decoder makes its masks.
+A click tells where an object is, but not how large it is. For a given size, GrabCut finds the
+region around the click whose colours differ from its surroundings. The results for several sizes
+are votes on each pixel, which the decoder takes as an input.
 
 Letters: H, W size of the picture; G = 4h side of the low-resolution masks.
 """
@@ -20,15 +20,15 @@ from etam_ros.cues.grabcut import Click, mask_at_clicks, mask_in_box
 from etam_ros.runtime.stages import POINT_BOX_MAX, POINT_BOX_MIN, POINT_FOREGROUND
 
 REACHES: Final = (0.4, 0.7, 1.2, 2.0)
-"""Sizes of objects for which a click is answered; see `mask_at_clicks`."""
+"""Sizes of objects that are tried for a click; see `mask_at_clicks`."""
 SURE: Final = 8.0
-"""Logit where all votes agree."""
+"""Logit of pixels on which all votes agree."""
 
 Image = NDArray[np.uint8]
 
 
 def pictured(image: Image, side: int) -> Image:
-    """A picture (H, W, 3) uint8 RGB as proposals are made of it: (G, G, 3), G the given side."""
+    """Reduce a picture (H, W, 3) uint8 RGB for `propose`: (G, G, 3), where G is the given side."""
     return np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
 
 
@@ -40,7 +40,7 @@ def propose(picture: Image, points: Sequence[Click]) -> NDArray[np.float32]:
         points: clicks and box corners, (x, y) in the picture's pixels and label.
 
     Returns:
-        (1, G, G) logits; zeros, which say nothing, without a click on the object or a box.
+        (1, G, G) logits; all zero, which means unknown, without a box or a click on the object.
     """
     places = {label: place for place, label in points}
     if POINT_BOX_MIN in places:

@@ -1,1 +1,1 @@
-"""How good masks are: ground truth, metrics, protocols, runs and reports."""
+"""Evaluating masks: ground truth, metrics, protocols, runs and reports."""

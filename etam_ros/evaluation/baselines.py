@@ -1,4 +1,4 @@
-"""What the tracker must beat: segmenting objects without a network.
+"""Baselines that the tracker must beat: segmenting objects without a network.
 
 | name | on | does |
 |---|---|---|
@@ -36,7 +36,7 @@ from etam_ros.records import Frame
 
 VIDEO_BASELINES: Final = ("copy", "flow", "grabcut")
 IMAGE_BASELINES: Final = ("grabcut", "disc")
-_DISC_RADIUS: Final = 0.1  # of the diagonal: the radius that fits objects of all kinds best
+_DISC_RADIUS: Final = 0.1  # of the diagonal: the best radius over objects of all kinds
 
 Image = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -58,12 +58,12 @@ class BaselineVideoSegmenter:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Remove all objects."""
         self._image: Image | None = None
         self._masks: dict[int, Mask] = {}
 
     def step(self, frame: Frame) -> NDArray[np.uint16]:
-        """Move every mask on to the next frame."""
+        """Propagate every mask to the next frame."""
         if self._image is not None and self._image.shape != frame.image.shape:
             self.reset()  # no flow between pictures of different sizes
         before, self._image = self._image, frame.image
@@ -76,7 +76,7 @@ class BaselineVideoSegmenter:
         return self._label_image(frame.hw)
 
     def add_object(self, object_id: int, truth: Mask, kind: str) -> Mask:
-        """Follow one more object; see VideoSegmenter."""
+        """Track one more object; see VideoSegmenter."""
         if self._image is None:
             raise ConfigError(
                 "a baseline was prompted before its first frame, expected a frame: call step first"
@@ -85,7 +85,7 @@ class BaselineVideoSegmenter:
         return mask
 
     def _source_positions(self, before: Image, now: Image) -> NDArray[np.float32]:
-        """Where each pixel was on the frame before: (H, W, 2) of x, y."""
+        """The position of each pixel on the previous frame: (H, W, 2) of x, y."""
         grey, last = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (now, before))
         start = np.zeros((*grey.shape, 2), np.float32)
         flow = np.asarray(self._flow.calc(grey, last, start), np.float32)
@@ -104,7 +104,7 @@ class BaselineVideoSegmenter:
         return mask_in_band(self._image, warped)
 
     def _label_image(self, hw: tuple[int, int]) -> NDArray[np.uint16]:
-        """Ids of all masks; where two meet, the smaller lies in front."""
+        """Ids of all masks; where two overlap, the smaller one is in front."""
         labels = np.zeros(hw, np.uint16)
         by_area = sorted(self._masks, key=lambda item: -np.count_nonzero(self._masks[item]))
         for object_id in by_area:
@@ -127,11 +127,11 @@ class BaselineImageSegmenter:
         self._image: Image = np.zeros((1, 1, 3), np.uint8)
 
     def set_image(self, image: Image) -> None:
-        """Take an image."""
+        """Set the image."""
         self._image = image
 
     def segment(self, truth: Mask, kind: str) -> Mask:
-        """The mask of a prompt; the disc knows the first click alone, or fills the box."""
+        """The mask for a prompt; the disc uses the first click only, or fills the box."""
         if self._name == "grabcut" or kind == "mask":
             return first_mask(self._image, truth, kind)
         if kind == "box":
@@ -149,7 +149,7 @@ def _known(name: str, baselines: Sequence[str], what: str) -> str:
 
 
 def first_mask(image: Image, truth: Mask, kind: str) -> Mask:
-    """What a prompt of one of PROMPT_KINDS, made of the (H, W) truth, gives without a network."""
+    """The mask that a baseline gives for a prompt, one of PROMPT_KINDS, made from (H, W) truth."""
     if kind == "mask":
         return truth
     if kind == "box":

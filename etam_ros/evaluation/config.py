@@ -1,4 +1,4 @@
-"""What `etam eval` is told."""
+"""Settings of `etam eval`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _REPORTS: Final = "Reports"
 
 @dataclass(frozen=True)
 class EvaluationConfig(BagConfig, NetworkConfig):
-    """What is judged, how it is prompted, on what it runs, and what is left of it."""
+    """Settings of an evaluation: data, prompts, network and output."""
 
     sources: tuple[str, ...] = option(
         (),

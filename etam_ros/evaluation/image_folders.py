@@ -2,8 +2,8 @@
 
     DIR/images/*.jpg   and   DIR/masks/*.png
 
-A mask holds object ids, 0 for the background and 255 for what is not judged; it belongs to the
-photograph of the same name. Photographs without a mask are left out.
+A mask contains object ids, 0 for the background and 255 for pixels to be ignored; it belongs to
+the photograph of the same name. Photographs without a mask are left out.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from etam_ros.media.sources import images_in, read_image
 
 
 class LabelledPhotograph(Protocol):
-    """A photograph with ground truth, wherever that comes from."""
+    """A photograph with ground truth from any source."""
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Name of the photograph."""
         ...
 
     def image(self) -> NDArray[np.uint8]:
@@ -60,7 +60,7 @@ class LabelledImage:
 
 
 def is_image_folder(folder: Path) -> bool:
-    """Whether a folder is laid out like one of photographs with masks."""
+    """Whether a folder has the layout of photographs with masks."""
     return (folder / "images").is_dir() and (folder / "masks").is_dir()
 
 

@@ -1,4 +1,4 @@
-"""How good the mask is right after a prompt, on photographs with ground truth.
+"""Quality of the mask directly after a prompt, on photographs with ground truth.
 
 Letters: H, W height and width of the photograph in pixels.
 """
@@ -24,7 +24,7 @@ from etam_ros.evaluation.segmenters import ImageSegmenter, TrackerImageSegmenter
 from etam_ros.runtime import Stages
 
 SMALLEST_SHARE: Final = 0.02
-"""Of the photograph: objects that cover less are not judged."""
+"""Share of the photograph; smaller objects are not evaluated."""
 
 Image = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -37,8 +37,8 @@ class MaskScore:
     Attributes:
         image: name of the photograph.
         object_id: as in the ground truth.
-        share: of the photograph that it covers, 0..1.
-        iou: of the mask right after the prompt, 0..1.
+        share: share of the photograph that it covers, 0..1.
+        iou: IoU of the mask directly after the prompt, 0..1.
     """
 
     image: str
@@ -54,7 +54,7 @@ SIZES: Final = {
     "of 5 to 20 %": (0.05, 0.2),
     "of over 20 %": (0.2, 1.1),
 }
-"""Shares of the photograph that masks are told apart by: over, and at most."""
+"""Groups of masks by their share of the photograph: more than, and at most."""
 
 
 def score_image(
@@ -63,7 +63,7 @@ def score_image(
     kind: str,
     on_mask: OnMask = lambda *_: None,
 ) -> dict[str, list[MaskScore]]:
-    """Prompt every object over 2 % of a photograph, each on its own, and judge the masks.
+    """Prompt every object over 2 % of a photograph separately, and evaluate the masks.
 
     Returns:
         the scores of each segmenter by name; an object too small for the prompt scores 0.
@@ -98,14 +98,14 @@ def judge_photographs(
     on_photograph: Callable[[str], None],
     on_mask: OnMask = lambda *_: None,
 ) -> dict[str, list[MaskScore]]:
-    """Judge every method on every photograph.
+    """Evaluate every method on every photograph.
 
     Args:
         kind: of the prompts, one of PROMPT_KINDS.
         network: name and stages of the model, or None.
-        baselines: of IMAGE_BASELINES.
+        baselines: names from IMAGE_BASELINES.
         save: folder for sheets of pictures, or None.
-        on_photograph: called after each, with its name.
+        on_photograph: called with the name of each finished photograph.
         on_mask: called with each mask.
 
     Returns:
@@ -142,14 +142,14 @@ def _drawn_on(sheets: ResultSheets | None, also: OnMask) -> OnMask:
 
 
 def photographs_report(scores: dict[str, list[MaskScore]], model: str) -> dict[str, Any]:
-    """For a file: the model's numbers at the top, those of baselines in `baselines` by name."""
+    """The report as plain values: the model's at the top, baselines in `baselines` by name."""
     reports = {name: images_as_json(each) for name, each in scores.items()}
     report = reports.pop(model, {})
     return report | ({"baselines": reports} if reports else {})
 
 
 def images_as_json(scores: Sequence[MaskScore]) -> dict[str, Any]:
-    """Everything there is to know, for a file; IoU in 0..1."""
+    """All results of one method as plain values; IoU in 0..1."""
     return {
         "mean": {"iou": mean_iou(scores), "masks": len(scores)},
         "images": {

@@ -1,4 +1,4 @@
-"""What is kept of a long run to be looked at: a bounded number of frames, whatever its length."""
+"""Selecting a limited number of frames to show, from a run of any length."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Kept = TypeVar("Kept")
 
 
 class Thinned(Generic[Kept]):
-    """Frames evenly spread over a run whose length nobody knows before its end.
+    """Evenly spaced frames of a run whose length is not known in advance.
 
     Args:
-        most: of them that come out.
+        most: maximum number of frames.
     """
 
     def __init__(self, most: int) -> None:
@@ -22,28 +22,28 @@ class Thinned(Generic[Kept]):
         self._kept: dict[int, Kept] = {}
 
     def offer(self, index: int, make: Callable[[], Kept]) -> None:
-        """Take a frame, if it is wanted so far; indices ascend."""
+        """Offer a frame, which is kept if needed; indices must increase."""
         if index % self._stride == 0:
             self._kept[index] = make()
-        if len(self._kept) > 2 * self._most:  # keep every other one from now on
+        if len(self._kept) > 2 * self._most:  # from now on, keep every other one
             self._stride *= 2
             self._kept = {key: kept for key, kept in self._kept.items() if not key % self._stride}
 
     @property
     def frames(self) -> list[tuple[int, Kept]]:
-        """Indices and what was made of them, in order."""
+        """Indices of the kept frames with their values, in order."""
         return evenly_spaced(sorted(self._kept.items(), key=lambda each: each[0]), self._most)
 
 
 class Worst(Generic[Kept]):
-    """The worst frames of a run; of those close to each other the worst is enough.
+    """The worst frames of a run; of frames close to each other, only the worst.
 
     Args:
-        most: of them.
-        apart: frames between two of them, at least.
+        most: maximum number of frames.
+        apart: minimum distance between two of them, in frames.
 
     Attributes:
-        frames: score, index and what was made of each, in the order in which they came.
+        frames: score, index and value of each, in the order in which they were offered.
     """
 
     def __init__(self, most: int, apart: int) -> None:
@@ -51,7 +51,7 @@ class Worst(Generic[Kept]):
         self.frames: list[tuple[float, int, Kept]] = []
 
     def offer(self, index: int, score: float, make: Callable[[], Kept]) -> None:
-        """Take a frame, if it is among the worst so far; indices ascend, a score of 1 is right."""
+        """Offer a frame, kept if it is among the worst; indices increase, a score of 1 is best."""
         close = [each for each in self.frames if index - each[1] < self._apart]
         rivals = close or (self.frames if len(self.frames) == self._most else [])
         gone = max(rivals, key=lambda each: each[0], default=None)

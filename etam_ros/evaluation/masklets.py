@@ -1,4 +1,4 @@
-"""How much of what people annotated is found and followed without a prompt.
+"""How many annotated objects are found and tracked without a prompt.
 
     python -m etam_ros.evaluation.masklets VIDEOS --max-objects 32
 
@@ -32,19 +32,18 @@ from etam_ros.segmenting.masklets import Changes, Masklets
 from etam_ros.tracking import Tracker, open_stages
 
 FOUND_IOU: Final = 0.5
-"""An annotated object is found by a mask that overlaps it at least so much."""
+"""IoU of a mask with an annotated object from which on the object counts as found."""
 
 
 @dataclass(frozen=True)
 class FoundInVideo:
-    """What became of the annotated objects of a video.
+    """Results for the annotated objects of a video.
 
     Attributes:
-        listed: by object, the IoU of the best mask of all that were found on its first frame.
-        followed: by object, the IoU of the best of those that were followed from there.
-        series: of the objects that were followed, over the frames after that.
-        objects: how many were followed in all; where none of them is annotated, from the first
-            frame on.
+        listed: by object, the best IoU of all masks that were found on its first frame.
+        followed: by object, the best IoU of the masks that were tracked from there.
+        series: results of the tracked objects over the following frames.
+        objects: number of all tracked objects, including those that are not annotated.
     """
 
     listed: dict[int, float]
@@ -54,7 +53,7 @@ class FoundInVideo:
 
 
 class _RememberingSegmenter(Segmenter):
-    """Keeps what it found."""
+    """Records the masks that it found."""
 
     found: Sequence[FoundMask] = ()
 
@@ -76,17 +75,17 @@ def judge_masklets(
     config: MaskletsConfig,
     grid: EverythingConfig,
 ) -> FoundInVideo:
-    """Find and follow everything in a video, and hold it against the truth of its first frame.
+    """Find and track everything in a video, and compare it with the truth of its first frame.
 
-    Objects count that the first frame shows. Judged are the annotated frames after it, without the
-    last one of the video, as in `protocols.following`.
+    Objects on the first frame are evaluated, on the annotated frames after it, without the last
+    frame of the video, as in `protocols.following`.
 
     Args:
-        video: annotated by masks on its first frame.
-        stages: what finds and follows.
-        tracking: how many objects, among others.
-        config: what is followed.
-        grid: how it is found.
+        video: a video with masks for its first frame.
+        stages: the stages of the network.
+        tracking: settings of the tracker, such as the maximum number of objects.
+        config: which masks are tracked.
+        grid: how masks are found.
     """
     segmenter, tracker = _RememberingSegmenter(stages), Tracker(stages, tracking)
     masklets = Masklets(tracker, config, grid, segmenter=segmenter)
@@ -105,7 +104,7 @@ def judge_masklets(
             listed = _best_of([each.mask for each in segmenter.found], truth)
             best = _best_followed(labels, truth)
             if not any(iou >= FOUND_IOU for iou, _ in best.values()):
-                break  # nothing is there to be judged
+                break  # there is nothing to evaluate
         elif truth is not None:
             for object_id, (iou, found) in best.items():
                 if iou >= FOUND_IOU:
@@ -124,12 +123,12 @@ def judge_masklets(
 
 
 def _since(changes: Changes, object_id: int) -> int:
-    """As which object one is followed, once it may be merged."""
+    """The object as which an object is tracked, after it may have been merged."""
     return dict(changes.merged).get(object_id, object_id)
 
 
 def _best_of(masks: Sequence[NDArray[np.bool_]], truth: FrameTruth | None) -> dict[int, float]:
-    """By annotated object, the IoU of the best of some masks (H, W)."""
+    """By annotated object, the best IoU among the given masks (H, W)."""
     if not isinstance(truth, MaskTruth):
         return {}
     return {
@@ -143,7 +142,7 @@ def _best_of(masks: Sequence[NDArray[np.bool_]], truth: FrameTruth | None) -> di
 def _best_followed(
     labels: NDArray[np.integer[Any]], truth: FrameTruth | None
 ) -> dict[int, tuple[float, int]]:
-    """By annotated object, the IoU and id of the best object in a label image (H, W)."""
+    """By annotated object, the best IoU in a label image (H, W), and the id with that IoU."""
     followed = [int(each) for each in np.unique(labels) if each]
     if not isinstance(truth, MaskTruth):
         return {}
@@ -165,7 +164,7 @@ def _share_found(overlaps: Sequence[float]) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Judge videos, and print a line for each and one for all; the exit code."""
+    """Evaluate videos, and print a line for each and one for all; returns the exit code."""
     parser = ArgumentParser("python -m etam_ros.evaluation.masklets", description=__doc__)
     parser.add_argument("videos", help="sequences with masks, as `etam eval` reads them")
     configs: tuple[type[Any], ...] = (NetworkConfig, MaskletsConfig, EverythingConfig)

@@ -1,7 +1,7 @@
-"""What a tracker has published, held against another run over the same frames.
+"""Comparing the recorded results of a tracker with another run over the same frames.
 
-Both are bags: of the node on a robot, or of `etam track --out-bag`. Memory is constant but for a
-few numbers a frame, whatever their length.
+Both are bags, from the node on a robot, or from `etam track --out-bag`. Memory use is constant,
+except for a few numbers per frame.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class RecordedAgreement:
     """Two recorded runs, frame by frame.
 
     Attributes:
-        objects: that both have, judged with the first run in the place of the truth.
-        shared: frames that both have processed.
-        alone: frames that only the first, and only the second has.
-        prompted: pairs of frame and object that are left out, since a prompt changed them.
+        objects: objects in both, evaluated with the first run in place of the truth.
+        shared: number of frames that both have processed.
+        alone: number of frames that only the first has, and that only the second has.
+        prompted: pairs of frame and object that are left out, because a prompt changed them.
         strangers: objects that only one of them has.
         timing: of the first and of the second.
-        notes: what is odd about the bags, in words.
+        notes: messages about anything unusual in the bags.
     """
 
     objects: tuple[ObjectSeries, ...]
@@ -54,7 +54,7 @@ class RecordedAgreement:
         return fmean(each.j_and_f for each in self.objects)
 
     def as_json(self) -> dict[str, Any]:
-        """Everything there is to know, as plain values."""
+        """All results as plain values."""
         objects = [
             {
                 "object_id": each.object_id,
@@ -86,7 +86,7 @@ class RecordedAgreement:
 OnPair = Callable[
     [int, int, tuple[NDArray[np.uint16], NDArray[np.uint16]], Mapping[int, Judgement]], None
 ]
-"""Called with index, stamp, label images of both runs, and judgements by object, of a frame."""
+"""Called for each frame with index, stamp, label images of both runs, and results by object."""
 
 
 def compare_recorded(
@@ -97,16 +97,16 @@ def compare_recorded(
     recover: bool = False,
     on_pair: OnPair = lambda *_: None,
 ) -> RecordedAgreement:
-    """Hold the results of a run against those of another, by the stamps of their frames.
+    """Compare the results of two runs, matched by the stamps of their frames.
 
-    Objects on frames on which they were prompted are left out: there a node has published what it
-    saw before the prompt, and `etam track` what it saw after it.
+    Objects are left out on frames on which they were prompted: a node publishes the result from
+    before the prompt, and `etam track` the one from after it.
 
     Args:
         recorded, rerun: bags with results.
-        tracker: node whose results in `recorded` are meant; empty: the only one.
-        recover: read what can be read of damaged bags.
-        on_pair: called with each frame that both have, where a label image tells its size.
+        tracker: the node whose results in `recorded` are compared; empty for the only one.
+        recover: read damaged bags as far as possible.
+        on_pair: called with each frame that both have, if its size is known from a label image.
 
     Raises:
         SourceError: a bag cannot be read, or they have no frame or no object in common.
@@ -142,10 +142,10 @@ def compare_recorded(
 
 
 def recorded_timing(bag: Path, *, tracker: str = "", recover: bool = False) -> RecordedTiming:
-    """Rate, latency and drops of what a tracker published.
+    """Rate, latency and drops of a tracker's recorded results.
 
     Raises:
-        SourceError: the bag cannot be read, or holds no results.
+        SourceError: the bag cannot be read, or contains no results.
     """
     from etam_ros.media.bags.results import RecordedRun
 
@@ -156,7 +156,7 @@ def recorded_timing(bag: Path, *, tracker: str = "", recover: bool = False) -> R
 
 
 class _ResultTimes:
-    """When results came."""
+    """Collects the times of results."""
 
     def __init__(self) -> None:
         self._stamps: list[int] = []
@@ -173,7 +173,7 @@ class _ResultTimes:
 
 
 class _RunsInStep:
-    """Counts and judges while two runs stream by."""
+    """Counts and evaluates frames while two runs are read."""
 
     def __init__(self, skipped: set[tuple[int, int]], on_pair: OnPair) -> None:
         self._skipped, self._on_pair = skipped, on_pair
@@ -185,7 +185,7 @@ class _RunsInStep:
         self.alone = [0, 0]
 
     def take(self, before: RecordedFrame | None, after: RecordedFrame | None) -> None:
-        """A frame that both have, or one of them."""
+        """Process a frame that both runs have, or only one of them."""
         for clock, ids, frame in zip(self.clocks, self._ids, (before, after), strict=True):
             if frame is not None:
                 clock.take(frame)
@@ -224,7 +224,7 @@ class _RunsInStep:
 def _in_step(
     first: RecordedRun, second: RecordedRun
 ) -> Iterator[tuple[RecordedFrame | None, RecordedFrame | None]]:
-    """The frames of two runs, paired by stamp; both go forward in time."""
+    """The frames of two runs, paired by stamp; stamps of both increase."""
     befores, afters = first.frames(), second.frames()
     before, after = next(befores, None), next(afters, None)
     while before is not None or after is not None:
@@ -240,7 +240,7 @@ def _in_step(
 
 
 def _size(before: RecordedFrame, after: RecordedFrame) -> tuple[tuple[int, int], bool]:
-    """Height and width of a frame, and whether that is known, or as far as masks reach."""
+    """Height and width of a frame, and whether they are known or only the extent of the masks."""
     sizes = {frame.image_hw for frame in (before, after) if frame.image_hw is not None}
     if len(sizes) > 1:
         raise SourceError(
@@ -259,7 +259,7 @@ def _size(before: RecordedFrame, after: RecordedFrame) -> tuple[tuple[int, int],
 
 
 def _labels(frame: RecordedFrame, hw: tuple[int, int]) -> NDArray[np.uint16]:
-    """Ids (H, W), as published; of the objects' own masks where no label image was recorded."""
+    """Published ids (H, W); drawn from the objects' masks if no label image was recorded."""
     if frame.label_image is not None:
         return frame.label_image
     labels = np.zeros(hw, np.uint16)
@@ -269,7 +269,7 @@ def _labels(frame: RecordedFrame, hw: tuple[int, int]) -> NDArray[np.uint16]:
 
 
 def _without_f(judged: Judgement) -> Judgement:
-    """The tolerance of outlines goes by the size of the picture, which is not known."""
+    """The result without F, whose tolerance depends on the unknown size of the picture."""
     return Judgement(
         judged.frame, judged.j, None, judged.expected, judged.found, judged.centroid_px,
         judged.covers,

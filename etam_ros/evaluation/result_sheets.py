@@ -1,6 +1,6 @@
-"""Pictures of an evaluation: masks and the truth, and sheets of them, one per photograph.
+"""Pictures of an evaluation: masks and truth, and sheets of them, one per photograph.
 
-What was found is filled in the colour of its object; the truth is a white line.
+Masks are filled with the colour of the object; the truth is a white line.
 Letters: H, W height and width of a picture in pixels.
 """
 
@@ -31,12 +31,12 @@ Labels = NDArray[np.integer[Any]]
 
 
 def draw_result(image: Image, found: Labels, truth: Labels, caption: str = "") -> Image:
-    """A small picture of ids that were found and of those that were expected.
+    """A small picture of predicted and true object ids.
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        found, truth: (H, W) object ids, 0 the background.
-        caption: written in a corner, in ASCII.
+        found, truth: (H, W) object ids, 0 for the background.
+        caption: text in a corner, in ASCII.
 
     Returns:
         (h, w, 3) uint8 RGB, 320 pixels wide.
@@ -77,7 +77,7 @@ class ResultSheets:
     """Collects pictures, and writes a sheet per photograph, one row per method.
 
     Args:
-        folder: is made if it is not there; sheets of an earlier run are written over.
+        folder: created if missing; sheets of an earlier run are overwritten.
 
     Raises:
         SourceError: it cannot be written.
@@ -90,13 +90,13 @@ class ResultSheets:
             folder.mkdir(parents=True, exist_ok=True)
 
     def add(self, method: str, picture: Image) -> None:
-        """Keep a picture; a row has at most six."""
+        """Add a picture; a row has at most six."""
         row = self._rows.setdefault(method, [])
         if len(row) < SHEET_COLUMNS:
             row.append(picture)
 
     def write(self, name: str) -> None:
-        """Write the sheet NAME.jpg of all that was kept, and begin the next one.
+        """Write the sheet NAME.jpg with all added pictures, and start the next one.
 
         Raises:
             SourceError: it cannot be written.

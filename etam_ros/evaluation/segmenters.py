@@ -1,4 +1,4 @@
-"""What is evaluated: the tracker and whatever it is compared with, behind the same few calls.
+"""The common interface of the tracker and the methods that it is compared with.
 
 Letters: H, W height and width of a frame or an image in pixels.
 """
@@ -26,19 +26,19 @@ class VideoSegmenter(Protocol):
     """Segments objects through one video, frame by frame."""
 
     def reset(self) -> None:
-        """Forget everything: another video begins."""
+        """Remove all objects, because another video begins."""
         ...
 
     def step(self, frame: Frame) -> NDArray[np.uint16]:
-        """Object ids (H, W) of the next frame, 0 the background."""
+        """Process the next frame; returns object ids (H, W), 0 for the background."""
         ...
 
     def add_object(self, object_id: int, truth: Mask, kind: str) -> Mask:
-        """Follow one more object, from the newest frame on.
+        """Track one more object, starting on the newest frame.
 
         Args:
             object_id: 1..65535, not used yet.
-            truth: (H, W) bool, not empty; used as far as the prompt tells of it.
+            truth: (H, W) bool, not empty; only used to make the prompt.
             kind: of the prompt, one of PROMPT_KINDS.
 
         Returns:
@@ -54,11 +54,11 @@ class ImageSegmenter(Protocol):
     """Segments objects in one image after the other."""
 
     def set_image(self, image: Image) -> None:
-        """Take the next image, (H, W, 3) uint8 RGB."""
+        """Set the image, (H, W, 3) uint8 RGB."""
         ...
 
     def segment(self, truth: Mask, kind: str) -> Mask:
-        """The mask (H, W) that a prompt for an object gives, made from its truth.
+        """The mask (H, W) for a prompt that is made from an object's truth.
 
         Raises:
             PromptError: the object is too small for such a prompt.
@@ -67,15 +67,15 @@ class ImageSegmenter(Protocol):
 
 
 class CorrectableSegmenter(VideoSegmenter, Protocol):
-    """One that an operator can correct, and whose prompts can be given again."""
+    """A segmenter that an operator can correct, and whose prompts can be repeated."""
 
     @property
     def label_image(self) -> NDArray[np.uint16]:
-        """Object ids (H, W) of the newest frame, with the prompts since."""
+        """Object ids (H, W) of the newest frame, including prompts since then."""
         ...
 
     def correct(self, object_id: int, truth: Mask, clicks: int) -> Mask:
-        """Correct an object on the newest frame by clicks, each in the largest error.
+        """Correct an object on the newest frame by clicks, each at the largest error.
 
         Args:
             truth: (H, W) bool, not empty.
@@ -89,23 +89,23 @@ class CorrectableSegmenter(VideoSegmenter, Protocol):
         ...
 
     def take_prompts(self) -> list[Prompt]:
-        """The prompts since this was asked last, in order."""
+        """The prompts since the last call, in order."""
         ...
 
     def replay(self, prompt: Prompt) -> None:
-        """Give a prompt again, on the frame that it was given on."""
+        """Repeat a prompt, on the frame on which it was given."""
         ...
 
 
 class TrackerVideoSegmenter:
-    """The tracker on videos, for as many objects as ground truth can hold."""
+    """The tracker on videos, for any number of objects."""
 
     def __init__(self, stages: Stages) -> None:
         self._tracker = Tracker(stages, TrackerConfig(max_objects=VOID_ID))
         self._prompts: list[Prompt] = []
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Remove all objects."""
         self._tracker.reset()
         self._prompts = []
 
@@ -115,7 +115,7 @@ class TrackerVideoSegmenter:
 
     @property
     def label_image(self) -> NDArray[np.uint16]:
-        """Of the newest frame; see CorrectableSegmenter."""
+        """Object ids of the newest frame; see CorrectableSegmenter."""
         result = self._tracker.result
         if result is None:
             raise ConfigError(
@@ -134,12 +134,12 @@ class TrackerVideoSegmenter:
         return correct_object(self._ask, object_id, seen, truth, clicks)
 
     def take_prompts(self) -> list[Prompt]:
-        """The prompts since this was asked last; see CorrectableSegmenter."""
+        """The prompts since the last call; see CorrectableSegmenter."""
         prompts, self._prompts = self._prompts, []
         return prompts
 
     def replay(self, prompt: Prompt) -> None:
-        """Give a prompt again; see CorrectableSegmenter."""
+        """Repeat a prompt; see CorrectableSegmenter."""
         self._tracker.add_prompt(prompt)
 
     def _ask(self, prompt: Prompt) -> ObjectState:
@@ -149,7 +149,7 @@ class TrackerVideoSegmenter:
 
 
 class TrackerImageSegmenter:
-    """The tracker's answer to a first prompt."""
+    """The tracker's mask for a first prompt."""
 
     def __init__(self, stages: Stages) -> None:
         self._tracker = Tracker(stages)
@@ -162,7 +162,7 @@ class TrackerImageSegmenter:
         self._next_id = 1
 
     def segment(self, truth: Mask, kind: str) -> Mask:
-        """Prompt an object and forget it again, so that objects do not overlap."""
+        """Prompt an object and remove it again, so that objects do not affect each other."""
         object_id, self._next_id = self._next_id, self._next_id + 1
         try:
             return prompt_object(self._tracker.add_prompt, object_id, truth, kind)

@@ -1,10 +1,10 @@
-"""Videos with ground truth on disk, in the layouts in which DAVIS and its like come.
+"""Videos with ground truth on disk, in the layouts of DAVIS and similar datasets.
 
     DIR/<sequence>/frames/*.jpg   and   DIR/<sequence>/masks/*.png
     DIR/JPEGImages/480p/<sequence>/*.jpg   and   DIR/Annotations/480p/<sequence>/*.png
 
-A mask holds object ids, 0 for the background and 255 for what is not judged; it belongs to the
-frame of the same name, and not every frame need have one.
+A mask contains object ids, 0 for the background and 255 for pixels to be ignored; it belongs to
+the frame of the same name. Frames may lack a mask.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from etam_ros.media.sources import images_in, open_source
 from etam_ros.records import Frame
 
 VOID_ID: Final = 255
-"""Of pixels that are not judged."""
+"""Value of pixels to be ignored."""
 
 
 @dataclass(frozen=True)

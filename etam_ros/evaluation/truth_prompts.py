@@ -1,7 +1,7 @@
-"""Prompts that an ideal operator would give, from ground truth.
+"""Prompts of an ideal operator, made from ground truth.
 
-Source: the click simulation of interactive segmentation (the centre of the largest error), as
-SAM and SAM 2 are evaluated.
+Source: the click simulation of interactive segmentation (the centre of the largest error), with
+which SAM and SAM 2 are evaluated.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ PROMPT_KINDS: Final = ("mask", "box", "1-click", "3-clicks", "5-clicks")
 
 Mask = NDArray[np.bool_]
 Ask = Callable[[Prompt], ObjectState]
-"""Gives a prompt to the tracker: `Tracker.add_prompt`, or something around it."""
+"""Gives a prompt to the tracker: `Tracker.add_prompt`, or a wrapper."""
 
 
 def prompt_object(ask: Ask, object_id: int, truth: Mask, kind: str) -> Mask:
     """Start an object on the newest frame.
 
     Args:
-        ask: the tracker's, which has stepped that frame.
+        ask: of the tracker, which has processed that frame.
         truth: (H, W) bool, not empty.
         kind: one of PROMPT_KINDS.
 
     Returns:
-        (H, W) bool, the mask that the tracker publishes for it.
+        (H, W) bool, the resulting mask.
 
     Raises:
         PromptError: the object is too small for such a prompt.
@@ -44,7 +44,7 @@ def prompt_object(ask: Ask, object_id: int, truth: Mask, kind: str) -> Mask:
 
 
 def correct_object(ask: Ask, object_id: int, seen: Mask, truth: Mask, clicks: int) -> Mask:
-    """Click so many times, each in the middle of what is wrong by then.
+    """Give a number of clicks, each at the centre of the largest remaining error.
 
     Args:
         ask: as in `prompt_object`.
@@ -62,7 +62,7 @@ def correct_object(ask: Ask, object_id: int, seen: Mask, truth: Mask, clicks: in
 
 
 def box_of(truth: Mask) -> tuple[float, float, float, float]:
-    """Corners (x_min, y_min, x_max, y_max) of the outermost pixels."""
+    """The box (x_min, y_min, x_max, y_max) of a mask, in pixels, inclusive."""
     ys, xs = np.nonzero(truth)
     x_min, y_min, x_max, y_max = xs.min(), ys.min(), xs.max() + 1, ys.max() + 1
     return float(x_min), float(y_min), float(x_max), float(y_max)
@@ -75,8 +75,8 @@ def correcting_click(mask: Mask, truth: Mask) -> tuple[tuple[float, float], int]
         mask, truth: (H, W) bool, of which truth is not empty.
 
     Returns:
-        (x, y), the pixel farthest from the edge of all missed or all wrong pixels, and its label;
-        inside the object where nothing is wrong.
+        (x, y), the pixel farthest from the edge of the missed or the wrong region, and its label;
+        inside the object if nothing is wrong.
     """
     missed, wrong = _depth(truth & ~mask), _depth(mask & ~truth)
     if missed.max() == 0 and wrong.max() == 0:
@@ -95,7 +95,7 @@ def full_mask(state: ObjectState, hw: tuple[int, ...]) -> Mask:
 
 
 def _depth(region: Mask) -> NDArray[np.float32]:
-    """Distance of each pixel of a region to what is not the region, (H, W)."""
+    """Distance of each pixel of a region to the outside of the region, (H, W)."""
     padded = np.pad(region.view(np.uint8), 1)
     distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     return np.asarray(distance[1:-1, 1:-1], np.float32)

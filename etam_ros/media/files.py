@@ -1,4 +1,4 @@
-"""What every reader and writer of files does alike: close at the end, and fail in one line."""
+"""Common parts of readers and writers of files: closing, locking, and errors in one line."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 
 class Closing(ABC):
-    """A context manager that closes whatever happened in its block.
+    """A context manager that always closes at the end of its block.
 
-    Where the block has failed and closing fails as well, the block's error is the one that shows.
+    If the block and closing both fail, the error of the block is raised.
     """
 
     @abstractmethod
     def close(self) -> None:
-        """Finish files and give back devices. Can be called again."""
+        """Finish files and release devices. May be called repeatedly."""
 
     def __enter__(self) -> Self:
         return self
@@ -52,8 +52,8 @@ class Closing(ABC):
 def is_bag(path: Path) -> bool:
     """Whether a path is a rosbag2 folder or a file of a bag.
 
-    A folder without metadata.yaml is one bag where its files are the parts of one: bag_0.mcap and
-    bag_1.mcap, not monday.mcap and tuesday.mcap.
+    A folder without metadata.yaml is one bag if its files are parts of one: bag_0.mcap and
+    bag_1.mcap, but not monday.mcap and tuesday.mcap.
     """
     if not path.is_dir():
         return is_bag_name(path.name) and path.is_file()
@@ -66,7 +66,7 @@ def is_bag(path: Path) -> bool:
 
 
 def bag_files_in(folder: Path) -> list[Path]:
-    """Files with a bag, or a part of one, in a folder that may not be readable."""
+    """Files with a bag, or a part of one, in a folder, which may be unreadable."""
     try:
         return sorted(
             each for each in folder.iterdir() if is_bag_name(each.name) and each.is_file()
@@ -85,7 +85,7 @@ def read_ordinary(path: Path) -> bytes:
     """The content of a file.
 
     Raises:
-        OSError: it cannot be read, or is a pipe or a device, which may never end.
+        OSError: it cannot be read, or is a pipe or a device, which may be endless.
     """
     if not stat.S_ISREG(path.stat().st_mode):
         raise OSError(errno.EINVAL, "it is no ordinary file", str(path))
@@ -93,11 +93,11 @@ def read_ordinary(path: Path) -> bytes:
 
 
 def read_json(path: Path) -> Any:
-    """What a JSON file holds.
+    """The content of a JSON file.
 
     Raises:
-        OSError: it cannot be read, or is no ordinary file.
-        ValueError: it is no JSON, or nested too deep to be any that somebody wants.
+        OSError: it cannot be read, or is not an ordinary file.
+        ValueError: it is not JSON, or nested unreasonably deep.
     """
     try:
         return json.loads(read_ordinary(path).decode("utf-8"))
@@ -106,10 +106,10 @@ def read_json(path: Path) -> Any:
 
 
 def lock_folder(folder: Path) -> int | None:
-    """Keep a folder to this process, until it closes the file descriptor or ends, however.
+    """Lock a folder until this process closes the file descriptor or ends for any reason.
 
     Returns:
-        the descriptor; None where another process, or another call, has the folder.
+        the descriptor; None if another process, or another call, has locked the folder.
 
     Raises:
         OSError: there is no such folder.
@@ -120,17 +120,17 @@ def lock_folder(folder: Path) -> int | None:
     except BlockingIOError:
         os.close(lock)
         return None
-    except OSError:  # a file system without locks: nobody is kept out
+    except OSError:  # a file system without locks: nobody is excluded
         return lock
     return lock
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Say in one line that something cannot be written.
+    """Turn an OSError of the block into one line that says what cannot be written.
 
     Args:
-        path: named where the system does not say which file it was.
+        path: named if the error does not name a file.
 
     Raises:
         SourceError: the block raised an OSError.
@@ -146,10 +146,10 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def check_can_fill(folder: Path, option: str) -> None:
-    """Refuse at once a folder that could not be created or written after hours of work.
+    """Check in advance that a folder can be created and written, before hours of work.
 
     Raises:
-        SourceError: it or what it would be made in is no folder, or may not be written.
+        SourceError: it, or the place where it would be created, is not a writable folder.
     """
     with writing(folder):
         place = next(each for each in (folder, *folder.absolute().parents) if each.exists())
@@ -161,10 +161,10 @@ def check_can_fill(folder: Path, option: str) -> None:
 
 
 def check_can_write(file: Path, option: str) -> None:
-    """Refuse at once what could not be written to a file after hours of work.
+    """Check in advance that a file can be written, before hours of work.
 
     Raises:
-        SourceError: the file is a folder, or lies in none that is there and may be written.
+        SourceError: the file is a folder, or is not in an existing, writable one.
     """
     with writing(file):
         is_folder, has_folder = file.is_dir(), file.parent.is_dir()  # raises for names too long
@@ -181,7 +181,7 @@ def check_can_write(file: Path, option: str) -> None:
 
 @contextmanager
 def writing_whole(path: Path) -> Iterator[Path]:
-    """Give a name to write under, and rename it to `path` once the block is done.
+    """Provide a temporary name to write to, and rename it to `path` after the block.
 
     Raises:
         SourceError: the block raised an OSError.
@@ -189,7 +189,7 @@ def writing_whole(path: Path) -> Iterator[Path]:
     part = path.with_name(path.name + ".part")
     with writing(path):
         part.touch()
-        usual = part.stat().st_mode  # some libraries leave files that nobody else may read
+        usual = part.stat().st_mode  # some libraries create files that only their owner can read
         yield part
         if part.stat().st_mode != usual:
             part.chmod(stat.S_IMODE(usual))

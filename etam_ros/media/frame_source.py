@@ -1,4 +1,4 @@
-"""What every source of frames is, whatever it reads."""
+"""The common interface of all sources of frames."""
 
 from __future__ import annotations
 
@@ -11,22 +11,21 @@ from etam_ros.records import Frame
 
 DEFAULT_FPS: Final = 30.0
 STRETCH: Final = "scale them to the whole range first"
-"""What to do about pictures that come out nearly black."""
+"""Advice for pictures that are nearly black after conversion."""
 
 
 class FrameSource(Closing):
-    """A sequence of frames that can be gone through again and again.
+    """A sequence of frames that can be iterated over repeatedly.
 
-    Each iteration starts at the first frame (a camera goes on where it is) and ends the one
-    before it.
+    Each iteration starts at the first frame (a camera continues), and ends the previous one.
 
     Attributes:
-        name: what the source is called, for messages and file names.
-        fps: frames per second; of a folder or a camera that does not tell, what was asked for.
-        frame_count: frames in all, or None where the source does not know.
-        live: frames come when they come, and wait for nobody.
+        name: name of the source, for messages and file names.
+        fps: frames per second; for a folder, or a camera that does not tell, the requested value.
+        frame_count: number of frames, or None if unknown.
+        live: frames arrive in real time, and are lost if they are not read.
         recorded: stamps are the times at which the frames were taken.
-        notes: what is odd about it, in words; may grow while it is read.
+        notes: messages about anything unusual; more may be added while it is read.
     """
 
     def __init__(
@@ -42,20 +41,20 @@ class FrameSource(Closing):
         self._first: Frame | None = None
 
     def __iter__(self) -> Iterator[Frame]:
-        """Start over.
+        """Iterate over the frames from the first one.
 
         Raises:
             SourceError: a frame cannot be read; the message says which.
-            CutSourceError: there are no more, though there should be.
+            CutSourceError: the source ends too early.
         """
         self._end_iteration()
         self._running = self._read()
         return self._running
 
     def peek(self, index: int) -> Frame | None:
-        """A frame of the size that the `index`-th has; None where nobody can know beforehand.
+        """A frame with the size of the `index`-th; None if the size cannot be known in advance.
 
-        Ends an iteration.
+        Ends a running iteration.
 
         Raises:
             SourceError: it cannot be read.
@@ -71,7 +70,7 @@ class FrameSource(Closing):
         self._end_iteration()
 
     def _remark(self, words: str) -> None:
-        """Note what is odd about pictures, once."""
+        """Add a note about unusual pictures, once."""
         note = f"{words}: {STRETCH}"
         if note not in self.notes:
             self.notes.append(note)
@@ -83,4 +82,4 @@ class FrameSource(Closing):
 
     @abstractmethod
     def _read(self) -> Generator[Frame, None, None]:
-        """Frames from the first on."""
+        """Frames, starting with the first."""

@@ -1,7 +1,7 @@
-"""Pictures of ROS image messages as RGB arrays, by OpenCV alone: needs no ROS.
+"""Converting ROS image messages to RGB arrays with OpenCV; needs no ROS.
 
-Every message is checked first: whatever its bytes and fields are, it becomes a picture or an
-ImageError of one line.
+Every message is checked first: for any bytes and fields, the result is a picture or an ImageError
+of one line.
 
 Letters: H, W height and width of the picture in pixels.
 """
@@ -29,18 +29,19 @@ from etam_ros.media.image_encodings import (
 from etam_ros.media.image_header import read_header
 
 DEEPEST: Final = 16
-"""Bits of a sample of two bytes, where nobody says that a camera fills fewer."""
+"""Bits of a two-byte sample, unless it is known that a camera uses fewer."""
 _EVERY: Final = 8
-"""Of so many pixels beside and below each other one is looked at."""
+"""One of this many pixels is examined, horizontally and vertically."""
 _UNUSED_BITS: Final = 2
-"""Pictures that leave so many bits unused, a quarter of the range, are odd."""
+"""Number of unused bits from which on a picture is unusual; two bits leave a quarter of the
+range."""
 
 Remark = Callable[[str], None]
-"""Told in words what is odd about a picture that can be read."""
+"""Called with a message about anything unusual in a readable picture."""
 
 
 def ignore(_: str) -> None:
-    """Where nobody wants to know what is odd."""
+    """Ignore such messages."""
 
 
 def decode_raw(
@@ -50,14 +51,14 @@ def decode_raw(
 
     Args:
         message: in one of `image_encodings.ENCODINGS`; 16 bits are scaled to 8 by 255/65535.
-        max_pixels: width x height above this is refused.
-        remark: told where samples leave many bits unused.
+        max_pixels: images with more pixels are refused.
+        remark: called with a message if samples use only a part of their range.
 
     Returns:
-        (H, W, 3) uint8, RGB. For rgb8 a view of the message's data, rows padded as there.
+        (H, W, 3) uint8, RGB. For rgb8 it is a view of the message's data, including padding.
 
     Raises:
-        ImageError: the message cannot be what it says, or is of no use as a picture.
+        ImageError: the message contradicts itself, or cannot be used as a picture.
     """
     layout = checked_layout(message, max_pixels)
     if layout.depth == 2:
@@ -66,12 +67,12 @@ def decode_raw(
 
 
 def convert_raw(message: RawImage, layout: Layout, *, bits: int = DEEPEST) -> NDArray[np.uint8]:
-    """The same for a message that was checked, given its layout.
+    """Convert a raw image message that was checked.
 
     Args:
-        message: that was checked.
-        layout: of it.
-        bits: that samples of two bytes fill, 9..16; what is above comes out white.
+        message: the checked message.
+        layout: its layout.
+        bits: number of bits used by two-byte samples, 9..16; higher values become white.
     """
     if message.encoding == NV24:
         return _from_nv24(message)
@@ -89,16 +90,16 @@ def decode_compressed(
 
     Args:
         message: sensor_msgs/CompressedImage, JPEG or PNG; 16 bits are scaled to 8 by 255/65535.
-            Its bytes decide what it is, whatever `format` says.
-        max_pixels: width x height above this is refused, before anything is decoded.
-        bits: that samples of two bytes fill, as for `convert_raw`.
-        remark: told where samples leave many bits unused.
+            The kind is determined from its bytes, not from `format`.
+        max_pixels: images with more pixels are refused before anything is decoded.
+        bits: number of bits used by two-byte samples, as for `convert_raw`.
+        remark: called with a message if samples use only a part of their range.
 
     Returns:
-        (H, W, 3) uint8, RGB, as the file has it: EXIF orientation is left alone.
+        (H, W, 3) uint8, RGB, as stored in the file: EXIF orientation is not applied.
 
     Raises:
-        ImageError: it is no JPEG or PNG, damaged, too large, or depth.
+        ImageError: it is not a JPEG or PNG, is damaged or too large, or contains depth.
     """
     if "compressedDepth" in message.format:
         raise ImageError(
@@ -108,7 +109,7 @@ def decode_compressed(
     data = bytes(message.data)
     header = read_header(data)
     check_pixels(header.width, header.height, max_pixels)
-    # Unlike cv_bridge's Python half, which reads every file as three channels, take what it has.
+    # Keep the file's channels, unlike cv_bridge in Python, which reads every file as three.
     decoded = decode_quietly(data, cv2.IMREAD_UNCHANGED)
     if decoded is None or decoded.shape[:2] != (header.height, header.width):
         raise ImageError(
@@ -132,7 +133,7 @@ def decode_compressed(
 def raw_samples(message: RawImage, layout: Layout) -> NDArray[Any]:
     """The message's samples, (rows, W) or (rows, W, channels), in this machine's byte order.
 
-    A view of the message's data, unless OpenCV could not read it in place.
+    It is a view of the message's data, unless OpenCV could not read that in place.
     """
     order = ">" if message.is_bigendian else "<"
     dtype = np.dtype(np.uint8 if layout.depth == 1 else f"{order}u2")
@@ -151,13 +152,13 @@ def raw_samples(message: RawImage, layout: Layout) -> NDArray[Any]:
 def remark_on_darkness(
     kind: str, samples: NDArray[Any], remark: Remark, bits: int = DEEPEST
 ) -> None:
-    """Say so where samples of two bytes leave so many bits unused that they come out nearly black.
+    """Report two-byte samples with so many unused bits that the picture becomes nearly black.
 
     Args:
         kind: of the picture: its encoding, or the kind of file.
         samples: (H, W) or (H, W, channels).
-        remark: told.
-        bits: that are taken for the whole range.
+        remark: called with the message.
+        bits: number of bits of the full range.
     """
     if samples.dtype != np.uint16 or not samples.size:
         return
@@ -167,7 +168,7 @@ def remark_on_darkness(
 
 
 def _to_rgb(samples: NDArray[Any], code: int | None, bits: int) -> NDArray[np.uint8]:
-    """Colours first and depth second, as cv_bridge does: a mosaic is filled in at full depth."""
+    """Convert colours before depth, like cv_bridge, so that a mosaic is filled at full depth."""
     converted: NDArray[Any] = samples if code is None else cv2.cvtColor(samples, code)
     if converted.dtype == np.uint16:
         converted = cv2.convertScaleAbs(converted, alpha=255.0 / (2**bits - 1))
@@ -175,10 +176,10 @@ def _to_rgb(samples: NDArray[Any], code: int | None, bits: int) -> NDArray[np.ui
 
 
 def _from_nv24(message: RawImage) -> NDArray[np.uint8]:
-    """Convert full-size chroma, for which OpenCV has nothing.
+    """Convert full-size chroma, which OpenCV does not support.
 
-    Each pixel becomes a pair of YUYV, which holds one chroma for two equal pixels; every second
-    pixel of the outcome is dropped again.
+    Each pixel becomes a pair of YUYV, which has one chroma for two equal pixels; every second
+    pixel of the result is removed again.
     """
     height, width, step = message.height, message.width, message.step
     luma: NDArray[np.uint8] = np.ndarray((height, width), np.uint8, message.data, 0, (step, 1))
@@ -192,9 +193,9 @@ def _from_nv24(message: RawImage) -> NDArray[np.uint8]:
 
 
 def decode_quietly(data: bytes, flags: int) -> NDArray[Any] | None:
-    """Decode a picture file of any kind by OpenCV; None where it cannot.
+    """Decode a picture file of any kind with OpenCV; None if that fails.
 
-    A damaged picture is told about by the caller, once; OpenCV would add lines of its own.
+    The caller reports a damaged picture once; OpenCV would print lines of its own.
     """
     level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:

@@ -1,4 +1,4 @@
-"""Encodings of sensor_msgs/Image: how their bytes lie, and whether a message holds them all."""
+"""Encodings of sensor_msgs/Image: their layout in memory, and checks of messages."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from etam_ros.errors import ImageError
 
 
 class RawImage(Protocol):
-    """The fields of sensor_msgs/Image, whoever read the message: rclpy, or a reader of bags.
+    """The fields of sensor_msgs/Image, from rclpy or from a reader of bags.
 
     Attributes:
-        data: bytes, as anything with a length that gives its memory: an array of either kind.
+        data: bytes, as any object with a length and the buffer protocol.
     """
 
     height: int
@@ -26,7 +26,7 @@ class RawImage(Protocol):
 
 
 class CompressedPicture(Protocol):
-    """The fields of sensor_msgs/CompressedImage, likewise."""
+    """The fields of sensor_msgs/CompressedImage, from either."""
 
     format: str
     data: Any
@@ -34,16 +34,16 @@ class CompressedPicture(Protocol):
 
 @dataclass(frozen=True)
 class Layout:
-    """How the bytes of one encoding lie, and how they become RGB.
+    """The layout of one encoding, and its conversion to RGB.
 
     Attributes:
         depth: bytes of one channel.
         channels: channels of one pixel in the rows of the message; 2 for packed YUV 4:2:2.
-        code: OpenCV's conversion to RGB, or None where there is nothing to convert.
+        code: OpenCV's conversion to RGB, or None if there is nothing to convert.
         rows: rows of data for two rows of picture; 3 for a half-size chroma plane below.
-        even_width, even_height: what chroma that is shared by two pixels asks for.
-        smallest: smallest width and height that the conversion can work on.
-        in_cv_bridge: cv_bridge has this encoding.
+        even_width, even_height: required by chroma that two pixels share.
+        smallest: smallest width and height that the conversion supports.
+        in_cv_bridge: whether cv_bridge supports this encoding.
     """
 
     depth: int
@@ -86,12 +86,12 @@ LAYOUTS: Final = {
     "rgba16": Layout(2, 4, cv2.COLOR_RGBA2RGB, in_cv_bridge=True),
     "bgra16": Layout(2, 4, cv2.COLOR_BGRA2RGB, in_cv_bridge=True),
     "mono16": Layout(2, 1, cv2.COLOR_GRAY2RGB, in_cv_bridge=True),
-    # cv_bridge refuses these as having no colours; they are read as it reads them for display.
+    # cv_bridge refuses these because they have no colours; we convert them as it does for display.
     "8UC1": Layout(1, 1, cv2.COLOR_GRAY2RGB),
     "8UC3": Layout(1, 3, cv2.COLOR_BGR2RGB),
     "8UC4": Layout(1, 4, cv2.COLOR_BGRA2RGB),
     "16UC1": Layout(2, 1, cv2.COLOR_GRAY2RGB),
-    # The deprecated names of uyvy and yuyv are the only ones that cv_bridge knows.
+    # cv_bridge only knows the deprecated names of uyvy and yuyv.
     "yuv422": _packed_yuv(cv2.COLOR_YUV2RGB_UYVY, in_cv_bridge=True),
     "yuv422_yuy2": _packed_yuv(cv2.COLOR_YUV2RGB_YUY2, in_cv_bridge=True),
     "uyvy": _packed_yuv(cv2.COLOR_YUV2RGB_UYVY),
@@ -103,14 +103,14 @@ LAYOUTS: Final = {
     **{f"bayer_{pattern}16": _bayer(2, code) for pattern, code in _BAYER.items()},
 }
 ENCODINGS: Final = tuple(LAYOUTS)
-"""Encodings of sensor_msgs/Image that are understood."""
+"""Supported encodings of sensor_msgs/Image."""
 
 
 def checked_layout(message: RawImage, max_pixels: int) -> Layout:
-    """The layout of a message that holds all the bytes it says it holds.
+    """The layout of a message, after a check that it is complete.
 
     Raises:
-        ImageError: its encoding is unknown, its size cannot be, or bytes are missing.
+        ImageError: its encoding is unknown, its size is impossible, or bytes are missing.
     """
     encoding, width, height = message.encoding, message.width, message.height
     layout = LAYOUTS.get(encoding)
@@ -147,7 +147,7 @@ def checked_layout(message: RawImage, max_pixels: int) -> Layout:
 
 
 def check_pixels(width: int, height: int, max_pixels: int) -> None:
-    """Raise ImageError for a picture that is absurdly large."""
+    """Raise ImageError for an unreasonably large picture."""
     if width * height > max_pixels:
         raise ImageError(
             f"image is {width}x{height} pixels, expected at most {max_pixels} in total: reduce "
@@ -156,5 +156,5 @@ def check_pixels(width: int, height: int, max_pixels: int) -> None:
 
 
 def quoted(text: str) -> str:
-    """Foreign text as one short line."""
+    """Text from outside as one short line."""
     return repr(text if len(text) <= 40 else f"{text[:40]}...")

@@ -1,10 +1,10 @@
-"""Reads the kind and size of a JPEG or PNG and looks it over, before anything is decoded.
+"""Reading kind and size of a JPEG or PNG, and checking it, before anything is decoded.
 
-A few hundred bytes can claim gigapixels, or a chunk of gigabytes for which OpenCV makes room at
-once: such files must not reach a decoder.
+A few hundred bytes can claim gigapixels, or a chunk of gigabytes, for which OpenCV allocates
+memory at once: such files must not reach a decoder.
 
-Pillow's `open` and `verify` do not serve here: they accept a JPEG without an end, and take 1.0 ms
-for a PNG of 720p where this takes 0.6 ms.
+Pillow's `open` and `verify` are no alternative: they accept a JPEG without an end, and take 1.0 ms
+for a PNG of 720p instead of 0.6 ms.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from etam_ros.errors import ImageError
 
 _JPEG_START: Final = b"\xff\xd8\xff"
 _OF_SEVERAL: Final = ("PNG", "WEBP", "TIFF", "GIF", "AVIF")
-"""Kinds whose files may hold several pictures; an older Pillow knows all but the last."""
+"""Formats whose files may contain several pictures; older Pillows know all but the last."""
 _JPEG_END: Final = b"\xff\xd9"
 _JPEG_MARKER: Final = re.compile(rb"\xff[^\x00\xff]")
 PNG_START: Final = b"\x89PNG\r\n\x1a\n"
 
-# Markers, by ITU-T T.81 table B.1. C4, C8 and CC lie among the frame headers but are none.
+# Markers of ITU-T T.81, table B.1. C4, C8 and CC are in the range of frame headers but are none.
 _START_OF_FRAME: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _WITHOUT_LENGTH: Final = frozenset({0x01, *range(0xD0, 0xD9)})
 _END_OF_IMAGE, _START_OF_SCAN = 0xD9, 0xDA
@@ -36,7 +36,7 @@ _END_OF_IMAGE, _START_OF_SCAN = 0xD9, 0xDA
 
 @dataclass(frozen=True)
 class CompressedHeader:
-    """What a compressed picture says of itself: "jpeg" or "png", and its size in pixels."""
+    """Header of a compressed picture: "jpeg" or "png", and its size in pixels."""
 
     kind: str
     width: int
@@ -44,15 +44,15 @@ class CompressedHeader:
 
 
 def is_jpeg_or_png(data: bytes) -> bool:
-    """Whether a file starts like one of the two."""
+    """Whether a file starts like a JPEG or PNG."""
     return data.startswith((_JPEG_START, PNG_START))
 
 
 def read_header(data: bytes) -> CompressedHeader:
-    """Read the header of a JPEG or PNG, and look whether the file is whole.
+    """Read the header of a JPEG or PNG, and check that the file is complete.
 
     Raises:
-        ImageError: it is neither, it is damaged, or it was cut short.
+        ImageError: it is neither, is damaged, or is cut off.
     """
     if data.startswith(_JPEG_START):
         header = _jpeg_header(data)
@@ -72,18 +72,18 @@ def read_header(data: bytes) -> CompressedHeader:
 
 
 def check_is_one(data: bytes) -> None:
-    """Raise ImageError where a file holds several pictures, of which readers give the first.
+    """Raise ImageError if a file contains several pictures, of which only the first would be read.
 
-    Animations in WebP, PNG, GIF and AVIF, and TIFFs with several pages; a JPEG's others are
-    previews.
+    These are animations in WebP, PNG, GIF and AVIF, and TIFFs with several pages; further pictures
+    of a JPEG are previews.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of large pictures and odd EXIF, which others read
+            warnings.simplefilter("ignore")  # large pictures, unusual EXIF
             with Image.open(io.BytesIO(data), formats=_OF_SEVERAL) as picture:
                 count = int(getattr(picture, "n_frames", 1))
                 kind = str(picture.format)
-    except Exception:  # whatever Pillow raises for what it does not read: others may
+    except Exception:  # any error of Pillow; another reader may support the file
         return
     if count > 1:
         raise ImageError(
@@ -103,7 +103,7 @@ def _jpeg_header(data: bytes) -> CompressedHeader:
         length, _, height, width = struct.unpack_from(">HBHH", data, position)
         if marker in _START_OF_FRAME:
             if data.rfind(_JPEG_END, position) < 0:
-                # Some decoders fill what is missing with grey and say nothing.
+                # Some decoders silently fill missing parts with grey.
                 raise _damaged("jpeg", data, "no end marker")
             return CompressedHeader("jpeg", width, height)
         if length < 2:
@@ -118,7 +118,7 @@ def _png_header(data: bytes) -> CompressedHeader:
     view = memoryview(data)
     while position + 12 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, position)
-        end = position + 12 + length  # behind length, kind, body and checksum
+        end = position + 12 + length  # after length, kind, body and checksum
         if end > len(data):
             break
         (checksum,) = struct.unpack_from(">I", data, end - 4)

@@ -1,7 +1,7 @@
-"""Label pictures on disk: 8-bit palette PNGs of object ids, and masks in whatever PNG they come.
+"""Label images on disk: 8-bit palette PNGs of object ids, and masks in PNGs of any kind.
 
-OpenCV turns palette PNGs into colours and so loses the ids; Pillow keeps them. For everything else
-it is OpenCV, since Pillow cuts 16-bit colour to 8 bits.
+OpenCV converts palette PNGs to colours and thus loses the ids, which Pillow keeps. All other files
+are read with OpenCV, because Pillow reduces 16-bit colour to 8 bits.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from etam_ros.media.image_header import PNG_START, is_jpeg_or_png, read_header
 LARGEST_ID: Final = 255
 LARGEST_WIDE_ID: Final = 65535
 _LARGEST_SIDE: Final = 20_000
-"""Pixels of a mask on a side at most; a few kilobytes can claim far more."""
+"""Maximum side of a mask in pixels; a few kilobytes can claim far more."""
 
 
 def encode_label_png(label_image: NDArray[np.integer], *, wide: bool = False) -> bytes:
-    """Encode object ids, (H, W) integers with 0 the background, as an 8-bit palette PNG.
+    """Encode object ids, (H, W) integers with 0 for the background, as an 8-bit palette PNG.
 
     Args:
-        wide: as 16-bit grey, which takes ids up to 65535.
+        wide: encode as 16-bit grey, which allows ids up to 65535.
 
     Raises:
-        ImageError: an id is over 255, or the array is not (H, W) with at least one pixel.
+        ImageError: an id is above 255, or the array is not (H, W) with at least one pixel.
     """
     if label_image.ndim != 2 or label_image.size == 0:
         raise ImageError(f"label image has shape {label_image.shape}, expected (H, W)")
@@ -51,16 +51,16 @@ def encode_label_png(label_image: NDArray[np.integer], *, wide: bool = False) ->
     picture = Image.fromarray(np.ascontiguousarray(label_image, dtype=np.uint8))
     picture.putpalette(palette().tobytes())
     encoded = io.BytesIO()
-    # Areas of one id are long runs: this takes a fourth of the default's time, in less space.
+    # Areas of one id are long runs: this takes a quarter of the default's time, and less space.
     picture.save(encoded, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
     return encoded.getvalue()
 
 
 def read_mask_values(path: Path) -> NDArray[np.integer]:
-    """Read a mask picture: (H, W) palette indices or grey values; of colours, the strongest.
+    """Read a mask picture: (H, W) palette indices or grey values; for colours, the maximum.
 
     Raises:
-        ImageError: the file is missing, damaged or no picture.
+        ImageError: the file is missing, damaged or not a picture.
     """
     try:
         data = read_ordinary(path)
@@ -74,14 +74,14 @@ def read_mask_values(path: Path) -> NDArray[np.integer]:
     if values is None or not np.issubdtype(values.dtype, np.integer):
         raise ImageError(f"mask {path} is not a readable picture, expected a PNG file")
     if values.ndim == 3:
-        values = values[..., :3].max(axis=2)  # alpha says nothing about the object
+        values = values[..., :3].max(axis=2)  # alpha is not part of the mask
     return np.asarray(values)
 
 
 def _check_size(data: bytes) -> None:
-    """Raise ImageError for what is damaged, or claims more pixels than any mask that is taken."""
+    """Raise ImageError for a damaged file, or one that claims too many pixels."""
     if is_jpeg_or_png(data):
-        header = read_header(data)  # Pillow reads other ids from some damaged files, in silence
+        header = read_header(data)  # Pillow silently reads wrong ids from some damaged files
         width, height = header.width, header.height
     else:
         try:
@@ -89,7 +89,7 @@ def _check_size(data: bytes) -> None:
                 width, height = picture.size
         except Image.DecompressionBombError as error:
             raise ImageError(str(error).partition(",")[0]) from None
-        except Exception:  # whatever Pillow raises for what it cannot read: OpenCV may know more
+        except Exception:  # any error of Pillow; OpenCV may support the file
             return
     if max(width, height) > _LARGEST_SIDE:
         raise ImageError(
@@ -99,7 +99,7 @@ def _check_size(data: bytes) -> None:
 
 
 def _decoded(data: bytes) -> NDArray[Any] | None:
-    """Indices of a palette PNG, samples of any other picture, None where there is no picture."""
+    """Indices of a palette PNG, or samples of any other picture; None if there is none."""
     try:
         if data.startswith(PNG_START):
             with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
@@ -107,4 +107,4 @@ def _decoded(data: bytes) -> NDArray[Any] | None:
                     return np.asarray(picture)
         return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, cv2.error):
-        return None  # what Pillow raises for a damaged file; OpenCV, for one of gigapixels
+        return None  # errors of Pillow for a damaged file, and of OpenCV for one of gigapixels

@@ -1,4 +1,4 @@
-"""What an etam_ros/Prompt message says, whoever read it: needs no ROS."""
+"""Converting etam_ros/Prompt messages from any reader; needs no ROS."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def prompt_of_message(message: Any, stamp_ns: int) -> Prompt:
         stamp_ns: of its frame, in nanoseconds.
 
     Raises:
-        PromptError: it says nothing, contradicts itself, or its mask cannot be read.
+        PromptError: it is empty, contradicts itself, or its mask cannot be read.
     """
     return Prompt(
         object_id=int(message.object_id),
@@ -46,7 +46,7 @@ def _box_from(values: Sequence[float]) -> tuple[float, float, float, float] | No
 
 
 def _mask_from(message: Any) -> NDArray[np.bool_] | None:
-    """mono8 of any step -> (H, W) bool, None where nothing was sent."""
+    """mono8 with any step -> (H, W) bool; None if no mask was sent."""
     height, width, step = message.height, message.width, message.step
     if not len(message.data) and not height and not width:
         return None

@@ -1,11 +1,11 @@
-"""The folder of a run's results, which may hold those of an earlier run, and nothing else.
+"""The folder of a run's results, which may contain those of an earlier run, but nothing else.
 
-    OUT/run.json       what lies beside it, and whether it is whole: written first, completed last
+    OUT/run.json       lists the results, and whether they are complete; written first and last
     OUT/masks/, ...    the results
-    OUT/unfinished/    a later run, with a run.json of its own, until it has ended well
+    OUT/unfinished/    a later run, with a run.json of its own, until it ends successfully
 
-Results that are whole are replaced by others that are whole, and by nothing else. What a run left
-that was killed or has failed is taken away by the next one. Links are neither followed nor kept.
+Complete results are only replaced by complete ones. Files of a run that was killed or failed are
+removed by the next one. Links are neither followed nor kept.
 """
 
 from __future__ import annotations
@@ -44,30 +44,29 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _WORTH: Final = {COMPLETE: 2, REPLACING: 2, INTERRUPTED: 1, CUT: 1}
-"""How dear results are by their state; others are taken away by the next run."""
+"""Rank of results by state; results in other states are removed by the next run."""
 
 
 class ResultFolder:
-    """Where one run writes; a context manager that settles what becomes of it.
+    """The output folder of one run; a context manager that records how the run ended.
 
-    Leaving the block without an error makes the results complete, or whatever `end` was told;
-    leaving it with one, failed or interrupted. Everything that is written in it has to be closed
-    before.
+    After the block the results are marked as complete, or as set by `end`; after an error, as
+    failed or interrupted. All files in it must be closed before.
 
     Args:
-        folder: made if it is not there.
-        kind: of what is written.
-        record: what is known of the run beforehand; its files are those that it will write.
-        kept: names in the folder that are not of the results, and stay.
-        resumed: what an earlier run left is gone on with.
+        folder: created if missing.
+        kind: kind of the results.
+        record: the run as known in advance, with the names of the files that it will write.
+        kept: names of other things in the folder, which are left alone.
+        resumed: continue the results of an earlier run.
 
     Attributes:
-        place: where to write: the folder, or another in it while it holds results.
-        frames: written so far; counted by whoever writes.
-        runs_on: as of the record, where it is known later than that; empty: as there.
+        place: where to write: the folder, or one inside it while it contains earlier results.
+        frames: frames written so far; counted by the writer.
+        runs_on: as in the record, if it is known only later; empty to use the record's.
 
     Raises:
-        SourceError: the folder cannot be written, holds something else, or is another run's now.
+        SourceError: the folder cannot be written, contains something else, or is in use.
     """
 
     def __init__(
@@ -102,7 +101,7 @@ class ResultFolder:
 
     @property
     def record(self) -> RunRecord:
-        """What is known of the run now."""
+        """The current record of the run."""
         state, reason = self._ending
         runs_on = self.runs_on or self._record.runs_on
         return replace(
@@ -111,11 +110,11 @@ class ResultFolder:
 
     @property
     def keeps_earlier(self) -> bool:
-        """Whether the folder still holds the results of an earlier run, and these lie in it."""
+        """Whether the folder still has the results of an earlier run, next to the new ones."""
         return self.place != self.folder
 
     def end(self, state: str, reason: str = "") -> None:
-        """Say how the run ended, if not completely."""
+        """Set how the run ended, if it is not complete."""
         self._ending = state, reason
 
     def __enter__(self) -> Self:
@@ -142,7 +141,7 @@ class ResultFolder:
                 self._lock = None
 
     def _clear(self, resumed: bool) -> RunRecord | None:
-        """Make room, and settle where to write; what is there already and stays until the end."""
+        """Remove old files, and decide where to write; returns earlier results that are kept."""
         folder, kind = self.folder, self._kind
         earlier = read_record(folder / kind.record)
         if earlier is None and kind.is_older(folder):
@@ -172,7 +171,7 @@ class ResultFolder:
         return None
 
     def _settle(self) -> None:
-        """Complete the record, and let the results take the place of those that they replace."""
+        """Complete the record, and replace earlier results by the new ones."""
         record = self.record
         there = tuple(name for name in record.files if (self.place / name).exists())
         if record.state != FAILED:
@@ -187,7 +186,7 @@ class ResultFolder:
             self.place = self.folder
 
     def _move_up(self, earlier: RunRecord, later: RunRecord) -> None:
-        """Let results take the place of others; goes on where an earlier call was killed."""
+        """Replace earlier results; resumes after an earlier call that was killed."""
         folder, place, name_of_record = self.folder, self.folder / UNFINISHED, self._kind.record
         mixed = replace(earlier, state=REPLACING, files=_both(later, earlier))
         write_record(folder / name_of_record, mixed)
@@ -210,7 +209,7 @@ def _both(record: RunRecord, other: RunRecord) -> tuple[str, ...]:
 
 
 def _remove(path: Path) -> None:
-    """Take away a file or a folder; of a link, the link alone."""
+    """Remove a file or a folder; for a link, only the link."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

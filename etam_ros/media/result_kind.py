@@ -1,4 +1,4 @@
-"""What a command leaves in a folder, and whether a folder holds anything else."""
+"""The files that a command writes to a folder, and checks for other files."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ OLD: Final = ".replaced"
 
 @dataclass(frozen=True)
 class ResultKind:
-    """What a command leaves in a folder.
+    """The files that a command writes to a folder.
 
     Attributes:
         command: its name.
-        files: names of all that it may leave beside the record.
-        inside: pattern of the paths that may lie in a folder among them, by its name.
-        option: that names the folder.
+        files: names of all files and folders that it may write, in addition to the record.
+        inside: by name of such a folder, a pattern for the paths in it.
+        option: the option that names the folder.
         record: name of the record.
         beside: records of other commands that share the folder.
-        is_older: whether a folder holds results of the time before there were records.
-        is_shared: files of others are tolerated under other names.
+        is_older: whether a folder contains results from before records were introduced.
+        is_shared: other files are tolerated under other names.
     """
 
     command: str
@@ -44,22 +44,22 @@ class ResultKind:
 
     @property
     def records(self) -> tuple[str, ...]:
-        """Records that may lie in a folder of ours."""
+        """Names of the records that may be in the folder."""
         return (self.record, *self.beside)
 
 
 def check_result_folder(
     folder: Path, kind: ResultKind, source: str = "", kept: Iterable[str] = ()
 ) -> None:
-    """Raise SourceError unless a folder can take results; nothing is touched.
+    """Raise SourceError unless results can be written to a folder; nothing is changed.
 
-    What can be known is said before anybody has waited or clicked: the folder has to be new,
-    empty, or that of an earlier run alone, and no other run may be writing there.
+    Called before any work, so that nobody waits in vain: the folder must be new, empty, or that
+    of an earlier run only, and no other run may be writing to it.
 
     Args:
-        folder: where the results shall go.
-        source: what is read; it must not lie in the folder.
-        kept: names in it that are not of the results, and stay.
+        folder: the folder for the results.
+        source: the input, which must not be in the folder.
+        kept: names of other things in the folder, which are left alone.
     """
     check_place(folder, kind, source)
     if not folder.is_dir():
@@ -72,19 +72,19 @@ def check_result_folder(
 
 
 def is_marked(folder: Path, kind: ResultKind) -> bool:
-    """Whether a folder holds results of such runs."""
+    """Whether a folder contains results of this kind."""
     return bool(_records(folder, kind)) or kind.is_older(folder)
 
 
 def holds_results(folder: Path, kind: ResultKind) -> bool:
-    """Whether anything lies in a folder beside the record of a run that has left nothing."""
+    """Whether a folder contains more than the record of a run without results."""
     if not folder.is_dir():
         return False
     return any(path.name not in (*kind.records, UNFINISHED) for path in folder.iterdir())
 
 
 def check_place(folder: Path, kind: ResultKind, source: str = "") -> None:
-    """Raise SourceError unless a folder is ours to write and does not hold the source."""
+    """Raise SourceError unless a folder is writable and does not contain the source."""
     name = f"{kind.option} {folder}"
     with writing(folder):
         is_there, is_folder = folder.exists(), folder.is_dir()  # raises for names too long
@@ -99,7 +99,7 @@ def check_place(folder: Path, kind: ResultKind, source: str = "") -> None:
 
 
 def is_busy(folder: Path, kind: ResultKind) -> SourceError:
-    """What says that another run writes there now."""
+    """The error for a folder that another run is writing to."""
     return SourceError(
         f"{kind.option} {folder} is being written by another run, expected a folder of its own: "
         "choose another, or wait"
@@ -107,7 +107,7 @@ def is_busy(folder: Path, kind: ResultKind) -> SourceError:
 
 
 def check_foreign(folder: Path, kind: ResultKind, kept: frozenset[str]) -> None:
-    """Raise SourceError where a folder holds what no run of this kind has written."""
+    """Raise SourceError if a folder contains files that no run of this kind has written."""
     try:
         found = next(_foreign(folder, kind, kept), None)
     except OSError as error:
@@ -121,7 +121,7 @@ def check_foreign(folder: Path, kind: ResultKind, kept: frozenset[str]) -> None:
 
 
 def _foreign(folder: Path, kind: ResultKind, kept: frozenset[str]) -> Iterator[str]:
-    """What no run of this kind has written, by its path in the folder."""
+    """A file that no run of this kind has written, by its path in the folder."""
     owned, marked = _owned(folder, kind), is_marked(folder, kind)
     for entry in sorted(os.scandir(folder), key=lambda each: each.name):
         name = entry.name.removesuffix(PART).removesuffix(OLD)
@@ -141,7 +141,7 @@ def _foreign(folder: Path, kind: ResultKind, kept: frozenset[str]) -> Iterator[s
 
 
 def _owned(folder: Path, kind: ResultKind) -> set[str]:
-    """Names that an earlier run has in a folder; none where there was no run."""
+    """Names of an earlier run's files in a folder; empty if there was no run."""
     ours = _records(folder, kind)
     if ours:
         return {name for each in ours for name in each.files} | {*kind.records, UNFINISHED}
@@ -149,7 +149,7 @@ def _owned(folder: Path, kind: ResultKind) -> set[str]:
     if _records(folder / UNFINISHED, kind):
         owned.add(UNFINISHED)
     if not (folder / kind.record).exists():
-        owned.add(kind.record)  # of which there may be the part that a killed run wrote
+        owned.add(kind.record)  # a killed run may have left a partial one
     return owned
 
 
@@ -159,7 +159,7 @@ def _records(folder: Path, kind: ResultKind) -> list[RunRecord]:
 
 
 def _foreign_inside(folder: Path, name: str, pattern: str | None) -> Iterator[str]:
-    """What no run has written in a folder among its results."""
+    """A file that no run has written, in one of the folders of its results."""
     if pattern is None:
         yield name
         return

@@ -1,11 +1,11 @@
-"""What a run says of itself beside its results: what it was, and whether it has ended well.
+"""The record of a run, stored with its results: its settings, and how it ended.
 
     {"etam_ros_run": 1, "command": "track", "state": "complete", "reason": "",
      "source": "clip.mp4", "runs_on": "etam_nano on torch, cpu, fp32", "frames": 90,
      "frames_in_source": 90, "files": ["masks", "objects.csv", "overlay.mp4"],
      "versions": {"etam_ros": ..., ...}}
 
-It is written before anything else of a run, and completed behind everything else.
+It is written before all other files of a run, and completed after them.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ from etam_ros.versions import versions
 RECORD: Final = "run.json"
 FORMAT: Final = 1
 RUNNING: Final = "running"
-"""It runs, or was killed: nobody could say more."""
+"""It is running, or was killed."""
 COMPLETE: Final = "complete"
 INTERRUPTED: Final = "interrupted"
-"""Somebody stopped it; everything until then is whole."""
+"""It was stopped; everything until then is complete."""
 CUT: Final = "cut"
-"""The source ended before its time; everything until then is whole."""
+"""The source ended too early; everything until then is complete."""
 FAILED: Final = "failed"
 REPLACING: Final = "replacing"
-"""An earlier result is being replaced by one that is whole, half of which lies beside it."""
+"""An earlier result is being replaced by a complete one, a part of which is already in place."""
 STATES: Final = (RUNNING, COMPLETE, INTERRUPTED, CUT, FAILED, REPLACING)
 _LONGEST_REASON: Final = 500
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run.
+    """The record of one run.
 
     Attributes:
-        command: the verb that ran.
-        source: what it was given, as it was given.
-        runs_on: model, backend, device and precision, in words; empty: not known yet, or none.
+        command: the command.
+        source: its source, as given.
+        runs_on: model, backend, device and precision; empty if there is none, or not known yet.
         state: one of `STATES`.
-        reason: why it failed, or was cut; else empty.
-        frames: written; None: it has not ended.
-        frames_in_source: as the source says; None: it does not know.
-        files: names beside the record that are of this run.
-        versions: of what computed.
+        reason: why it failed or was cut off; otherwise empty.
+        frames: number of frames written; None before its end.
+        frames_in_source: number of frames of the source; None if unknown.
+        files: names of this run's files.
+        versions: versions of the software.
     """
 
     command: str
@@ -69,7 +69,7 @@ class RunRecord:
 
 
 def read_record(path: Path) -> RunRecord | None:
-    """A record; None where there is none, or nothing that a run of ours has written."""
+    """Read a record; None if there is none, or if it was not written by one of our runs."""
     try:
         told = {} if path.is_symlink() else read_json(path)
         if not isinstance(told, dict) or told.pop("etam_ros_run", None) != FORMAT:
@@ -86,10 +86,10 @@ def read_record(path: Path) -> RunRecord | None:
 
 
 def write_record(path: Path, record: RunRecord) -> None:
-    """Write a record in place of an earlier one; where the disk is full, over it.
+    """Replace a record; if the disk is full, overwrite it in place.
 
     Raises:
-        OSError: the disk does not take it.
+        OSError: it cannot be written.
     """
     content = record.as_bytes()
     part = path.with_name(path.name + ".part")
@@ -105,7 +105,7 @@ def write_record(path: Path, record: RunRecord) -> None:
 
 
 def _write_over(path: Path, content: bytes) -> None:
-    """Write where the earlier content lies, which asks the disk for no room."""
+    """Overwrite the earlier content, which needs no space on the disk."""
     with path.open("r+b") as file:
         file.write(content)
         file.truncate()

@@ -1,10 +1,10 @@
-"""Where frames come from: video files, folders of images, cameras, bags. Needs no ROS.
+"""Sources of frames: video files, folders of images, cameras, bags. Needs no ROS.
 
     with open_source("clip.mp4") as source:
         for frame in source:
             ...
 
-Frames are decoded when they are asked for, one at a time.
+Frames are decoded on demand, one at a time.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _CAMERA: Final = re.compile(r"(?:/dev/video)?([0-9]+)", re.ASCII)
 _NS_PER_S: Final = 1_000_000_000
 _AS_IT_IS: Final = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR
 _MAY_BE_DEEP: Final = (PNG_START, b"II*\0", b"MM\0*")
-"""How PNG and TIFF begin, whose samples may have 16 bits."""
+"""First bytes of PNG and TIFF files, whose samples may have 16 bits."""
 
 
 class FolderSource(FrameSource):
@@ -76,7 +76,7 @@ def images_in(folder: Path) -> list[Path]:
 
 
 def _bags_inside(paths: list[Path]) -> str:
-    """Words for somebody who gives the folder around bags."""
+    """A hint for the case that a folder of bags was given."""
     bags = sorted(path for path in paths if path.is_dir() and is_bag(path))
     return f", or the bag in it: {bags[0]}" if bags else ""
 
@@ -91,7 +91,7 @@ def read_image(path: Path, remark: Remark = ignore) -> NDArray[np.uint8]:
 
     Args:
         path: of the file.
-        remark: told where samples of 16 bits leave many of them unused.
+        remark: called with a message if 16-bit samples use only a part of their range.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -104,7 +104,7 @@ def read_image(path: Path, remark: Remark = ignore) -> NDArray[np.uint8]:
     try:
         data = read_ordinary(path)
         if is_jpeg_or_png(data):
-            read_header(data)  # OpenCV gives half a picture for half a file, depending on its age
+            read_header(data)  # some versions of OpenCV return half a picture for half a file
         check_is_one(data)
         if data:
             decoded = decode_quietly(data, cv2.IMREAD_COLOR)
@@ -129,7 +129,7 @@ def _rgb(bgr: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 class CameraSource(FrameSource):
-    """A camera at this machine, through OpenCV. Stamps are wall-clock time."""
+    """A camera of this computer, through OpenCV. Stamps are wall-clock time."""
 
     def __init__(self, index: int, fps: float | None) -> None:
         device = Path(f"/dev/video{index}")
@@ -173,16 +173,17 @@ def open_source(
     Args:
         source: a video file; a folder of images, or one image; a rosbag2 folder, or a .mcap,
             .db3 or .bag file; the index of a camera, as a number, as digits, or as /dev/videoN.
-        fps: frames per second, above 0; stamps a folder, is asked of a camera, and stands for
-            the rate that a video file or a bag gives. None: the source's own; 30 for a folder.
-        topic: of the images of a bag; empty finds the camera, where there is one.
-        recover: read what can be read of a damaged bag.
+        fps: frames per second, above 0: used for the stamps of a folder, requested from a camera,
+            and reported instead of the rate of a video file or bag. None for the source's own
+            rate; 30 for a folder.
+        topic: of the images of a bag; empty finds the camera, if there is only one.
+        recover: read a damaged bag as far as possible.
 
     Returns:
-        The source, to be closed, or used in a `with`.
+        The source, to be closed or used in a `with` statement.
 
     Raises:
-        SourceError: there is none, or it cannot be read.
+        SourceError: it does not exist, or cannot be read.
     """
     if fps is not None and not (math.isfinite(fps) and fps > 0):
         raise SourceError(f"rate is {fps} frames a second, expected a number above 0")
@@ -191,7 +192,7 @@ def open_source(
         raise SourceError(f"source is {source!r}, expected {EXPECTED}")
     try:
         is_there, is_ordinary = path.exists(), path.is_file() or path.is_dir()
-    except (OSError, ValueError) as error:  # no rights, too long, or a zero byte
+    except (OSError, ValueError) as error:  # not permitted, too long, or a zero byte
         raise SourceError(f"{str(path)!r} cannot be opened: {reason_of(error)}") from error
     camera = _CAMERA.fullmatch(str(source))
     if camera and (isinstance(source, int) or not is_ordinary):

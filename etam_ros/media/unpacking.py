@@ -1,6 +1,6 @@
-"""Compressed bytes -> bytes, of which there are no more than were to be expected.
+"""Decompression with a limit of the size.
 
-A few hundred bytes can be unpacked to gigabytes: whoever unpacks says where to stop.
+A few hundred bytes can be unpacked to gigabytes, so every caller gives a limit.
 """
 
 from __future__ import annotations
@@ -9,21 +9,21 @@ import io
 from typing import Final
 
 LARGEST_CHUNK: Final = 2 * 2**30
-"""Bytes of an unpacked chunk of an MCAP file at most; recorders write a few megabytes."""
+"""Maximum size of an unpacked chunk of MCAP in bytes; recorders write a few megabytes."""
 LARGEST_MESSAGE: Final = 2**29
-"""Bytes of an unpacked message at most, which is more than any picture that is taken."""
+"""Maximum size of an unpacked message in bytes, more than any accepted picture."""
 _PIECE: Final = 2**20
 
 
 def unpacked_zstd(data: bytes, most: int) -> bytes:
-    """The content of a zstd frame, as far as it goes where the frame is cut off.
+    """The content of a zstd frame, or its beginning if the frame is cut off.
 
     Args:
         data: the frame.
-        most: bytes that it may be unpacked to.
+        most: maximum number of unpacked bytes.
 
     Raises:
-        ValueError: it is damaged, or holds more.
+        ValueError: it is damaged, or larger.
     """
     import zstandard
 
@@ -39,10 +39,10 @@ def unpacked_zstd(data: bytes, most: int) -> bytes:
 
 
 def unpacked_lz4(data: bytes, most: int) -> bytes:
-    """The same of an LZ4 frame.
+    """The same for an LZ4 frame.
 
     Raises:
-        ValueError: it is damaged, or holds more.
+        ValueError: it is damaged, or larger.
     """
     import lz4.frame
 

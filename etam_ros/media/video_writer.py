@@ -1,4 +1,4 @@
-"""H.264 video files that browsers play, written as the frames come.
+"""Writing H.264 video files that browsers can play, frame by frame.
 
 Letters: H, W height and width of a frame in pixels.
 """
@@ -22,27 +22,27 @@ from etam_ros.errors import SourceError
 from etam_ros.media.files import Closing, writing
 
 _CODEC: Final = "libx264"
-_TICKS = 90_000  # per second; fine enough for any frame rate and for real time stamps
+_TICKS = 90_000  # ticks per second; fine enough for any frame rate and for real stamps
 _LARGEST_SIDE = 4096
-"""Pixels of a side at most, of what browsers play; larger frames are reduced."""
-_BT709 = 1  # of primaries and transfer, in the numbers of H.273
+"""Maximum side in pixels that browsers can play; larger frames are reduced."""
+_BT709 = 1  # primaries and transfer, as numbers of H.273
 
 
 class VideoWriter(Closing):
     """Writes one video; a context manager.
 
-    The file appears under its name when it is finished; until then it is `<name>.part`. Leaving
-    the `with` block finishes it whatever happened, so that an interrupted run leaves a video of
-    all frames so far. Without any frame there is no file.
+    The file is named `<name>.part` until it is finished. Leaving the `with` block always finishes
+    it, so that an interrupted run has a video of all frames so far. Without frames there is no
+    file.
 
     Args:
         path: the file, ending in .mp4.
-        fps: frames per second of frames that come without a time.
+        fps: frames per second for frames without a time.
         quality: x264's constant rate factor, 0 (lossless) to 51.
 
     Attributes:
-        frames: written so far.
-        note: what is odd about it, in words; empty: nothing.
+        frames: number of frames written so far.
+        note: a message about anything unusual, or empty.
 
     Raises:
         SourceError: the file cannot be written, or this PyAV has no H.264 encoder.
@@ -61,12 +61,12 @@ class VideoWriter(Closing):
     def write(self, image: NDArray[np.uint8], time_s: float | None = None) -> None:
         """Append a frame.
 
-        The first frame settles the size; others are fitted to it. Odd sizes gain a repeated
-        column or row, which H.264 in the format that browsers play needs.
+        The first frame determines the size; others are scaled to it. Odd sizes are extended by a
+        repeated column or row, because H.264 for browsers requires even ones.
 
         Args:
             image: (H, W, 3) uint8 RGB.
-            time_s: when it is shown, from 0; None: one frame interval after the one before.
+            time_s: display time, from 0; None for one frame interval after the previous frame.
         """
         if self._open_file is None:
             self._open_file = self._open(image.shape[0], image.shape[1])
@@ -88,7 +88,7 @@ class VideoWriter(Closing):
         self.frames += 1
 
     def close(self) -> None:
-        """Finish the file and give it its name; nothing more can be written."""
+        """Finish and rename the file; nothing more can be written."""
         finished, self._open_file = self._open_file, None
         if finished is None:
             return
@@ -126,12 +126,12 @@ class VideoWriter(Closing):
             context.options = {"crf": str(self._quality), "preset": "veryfast"}
             context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
             context.color_primaries = context.color_trc = _BT709
-            container.start_encoding()  # writes the header: a bad place shows now
+            container.start_encoding()  # writes the header, so that a bad path fails now
         return container, stream
 
 
 def _fit(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Repeat the last row or column of an odd size; scale a picture of another size."""
+    """Scale a picture of another size, and repeat the last row or column of an odd size."""
     bottom, right = height - image.shape[0], width - image.shape[1]
     if 0 <= bottom <= 1 and 0 <= right <= 1:
         if bottom or right:

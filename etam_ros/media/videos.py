@@ -23,21 +23,21 @@ EXPECTED: Final = "a video file, a folder of images, a bag, or the index of a ca
 _NS_PER_S: Final = 1_000_000_000
 _FASTEST_FPS: Final = 1_000_000
 _PROBED: Final = 200
-"""Packets by which a film is told from a picture of its cover."""
+"""Number of packets that distinguish a film from a cover picture."""
 _TS_PACKETS: Final = {"mpegts": (188, 192, 204)}
 _MATRICES: Final = {
     1: Colorspace.ITU709, 5: Colorspace.ITU601, 6: Colorspace.ITU601, 7: Colorspace.SMPTE240M,
 }  # fmt: skip
-"""PyAV's names of H.273's matrices; untagged video is BT.601 to FFmpeg."""
+"""PyAV's names of the matrices of H.273; FFmpeg treats untagged video as BT.601."""
 _HDR: Final = {16: "PQ", 18: "HLG"}
-"""Transfers, in the numbers of H.273, whose brightness is not that of a screen."""
+"""Transfer functions whose brightness is not that of a screen, as numbers of H.273."""
 
 
 class VideoSource(FrameSource):
     """A video file, turned upright by its metadata. Stamps count from its first frame.
 
-    Frame k is the k-th that is decoded, whatever its time. A file that ends before its time gives
-    the frames that it has, and then raises CutSourceError.
+    Frame k is the k-th decoded one, regardless of its time. A file that ends too early gives its
+    frames, and then raises CutSourceError.
     """
 
     def __init__(self, path: Path, fps: float | None) -> None:
@@ -47,7 +47,7 @@ class VideoSource(FrameSource):
             with _opened(path) as container:
                 stream = _film(container, path)
                 self._stream = stream.index
-                rates = (stream.average_rate, stream.guessed_rate)  # damaged, they can be anything
+                rates = (stream.average_rate, stream.guessed_rate)  # any value if damaged
                 rate = next((each for each in rates if each and 0 < each <= _FASTEST_FPS), None)
                 count = stream.frames or None
                 notes = list(_oddities(stream, path))
@@ -71,7 +71,7 @@ class VideoSource(FrameSource):
                     earliest_ns, stamp_ns = stamp_ns, number * period_ns
                     if picture.pts is not None and picture.time_base is not None:
                         stamp_ns = round((picture.pts - first_pts) * picture.time_base * _NS_PER_S)
-                    if stamp_ns <= earliest_ns:  # time stands still in some files
+                    if stamp_ns <= earliest_ns:  # some files repeat a time
                         stamp_ns = earliest_ns + period_ns
                     if number:
                         longest_ns = max(longest_ns, stamp_ns - earliest_ns)
@@ -94,7 +94,7 @@ class VideoSource(FrameSource):
 
 
 class _Seen:
-    """What has come out of a container, held against what it says of itself."""
+    """Compares the frames read from a container with its header."""
 
     def __init__(self, container: Any, path: Path) -> None:
         self._container, self._path = container, path
@@ -118,21 +118,21 @@ class _Seen:
     def _demuxed(self) -> Iterator[Any]:
         try:
             yield from self._container.demux()
-        except IndexError:  # PyAV knows the streams of the beginning alone
+        except IndexError:  # PyAV only knows the streams at the beginning
             raise av.error.InvalidDataError(
                 errno.EINVAL, "a stream turns up that was not there at its beginning"
             ) from None
 
     def missing(self, longest_s: float) -> str:
-        """What there is less than the file says, in words; empty: nothing.
+        """A message about missing frames compared with the header; empty if there are none.
 
         Args:
-            longest_s: that a picture was shown; the last one may be as long, and not say so.
+            longest_s: longest display time of a frame, which the last one may have, too.
         """
         container, name = self._container, self._container.format.name
         told_s = (container.duration or 0) / av.time_base
         slack_s = 0.9 * longest_s
-        if "mp4" in name:  # of edits and fragments the header may say too much
+        if "mp4" in name:  # with edits and fragments, the header may claim too much
             slack_s = max(slack_s, 0.02 * told_s)
         if ("mp4" in name or "matroska" in name) and self._end_s < told_s - slack_s:
             return f"it ends after {self._end_s:.2f} s, and says that it lasts {told_s:.2f} s"
@@ -145,19 +145,19 @@ class _Seen:
 
 
 def _opened(path: Path) -> Any:
-    # An absolute path: to FFmpeg, what stands before the first colon of another is a protocol.
-    # Playlists name other files: none of them is fetched from elsewhere.
+    # An absolute path, because FFmpeg treats the text before the first colon as a protocol.
+    # Playlists name other files; none of them is fetched from elsewhere.
     local = {"protocol_whitelist": "file"}
     return av.open(str(path.absolute()), options=local, metadata_errors="replace")
 
 
 def _film(container: Any, path: Path) -> Any:
-    """The first stream that is a film, and no picture of a cover."""
+    """The first stream that is a film rather than a cover picture."""
     streams = list(container.streams.video)
     if not streams:
         raise SourceError(f"{path} has no pictures in it, expected {EXPECTED}")
     usable = [stream for stream in streams if stream.codec_context is not None]
-    if not usable:  # decoding would end the process
+    if not usable:  # decoding would terminate the process
         raise SourceError(
             f"video {path} is in a codec that PyAV cannot decode, or damaged, expected H.264 or "
             "another common one: convert it"
@@ -174,7 +174,7 @@ def _film(container: Any, path: Path) -> Any:
 
 
 def _oddities(stream: Any, path: Path) -> Iterator[str]:
-    """What somebody who looks at the results should know."""
+    """Notes for users about unusual properties of the video."""
     ratio = stream.sample_aspect_ratio
     if ratio and ratio != 1:
         yield (
@@ -190,7 +190,7 @@ def _oddities(stream: Any, path: Path) -> Iterator[str]:
 
 
 def _upright(picture: Any) -> NDArray[np.uint8]:
-    """RGB of a decoded picture by its own matrix, turned as its file asks for."""
+    """RGB of a decoded picture, with its own matrix, and rotated as specified in the file."""
     matrix = _MATRICES.get(int(picture.colorspace))
     named = {} if matrix is None else {"src_colorspace": matrix}
     image: NDArray[np.uint8] = picture.reformat(format="rgb24", **named).to_ndarray()
@@ -199,5 +199,5 @@ def _upright(picture: Any) -> NDArray[np.uint8]:
 
 
 def reason_of(error: Exception) -> str:
-    """Why a file cannot be read."""
+    """The reason why a file cannot be read, for messages."""
     return str(getattr(error, "strerror", None) or error)

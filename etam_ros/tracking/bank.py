@@ -1,4 +1,4 @@
-"""What is remembered of one object, in constant space however long the stream.
+"""The memory of one object, whose size does not depend on the length of the stream.
 
 Letters: E memory dim, h = w feature grid, D hidden dim, M memory slots, R pointer slots, K
 colours.
@@ -26,7 +26,7 @@ class Memory:
     Attributes:
         feature: (E, h, w) from the memory encoder.
         pointer: (D,) object pointer.
-        looks: (K,) how frequent each colour was on the object; None where nobody asks.
+        looks: (K,) frequency of each colour on the object; None unless the model checks colours.
     """
 
     feature: Tensor
@@ -36,7 +36,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class BankView:
-    """What one frame reads of one object.
+    """The part of one object's memory that one frame reads.
 
     Attributes:
         features: M tensors (E, h, w).
@@ -54,7 +54,7 @@ class BankView:
 
 @dataclass(frozen=True, eq=False)
 class MemoryBank:
-    """Conditioning frames, recent memories and recent pointers of one object; never changed.
+    """Conditioning frames, recent memories and recent pointers of one object; immutable.
 
     Frames are counted by the tracker; the selection follows SAM 2's video predictor (Apache-2.0)
     with every corrected frame a conditioning frame.
@@ -70,16 +70,16 @@ class MemoryBank:
     pointers: Mapping[int, Tensor] = field(default_factory=dict)
 
     def with_recent(self, frame: int, memory: Memory, config: TrackerConfig) -> MemoryBank:
-        """With a tracked frame, and without what is too old to be read again."""
+        """A copy with a tracked frame added, and without frames too old to be read again."""
         recent = {**self.recent, frame: memory.feature}
         pointers = {**self.pointers, frame: memory.pointer}
         return _without_old(frame, self.conditioning, recent, pointers, config)
 
     def with_conditioning(self, frame: int, memory: Memory, config: TrackerConfig) -> MemoryBank:
-        """With a prompted frame, which replaces what there was of it.
+        """A copy with a prompted frame, which replaces any earlier memory of that frame.
 
-        Beyond `conditioning_memories` the first and the nearest ones stay; the one that goes is
-        remembered as an ordinary frame for as long as such frames are.
+        If there are more than `conditioning_memories`, the first and the nearest ones are kept;
+        the one that is removed is then kept as an ordinary frame, for as long as those are.
         """
         conditioning = {**self.conditioning, frame: memory}
         recent = {key: feature for key, feature in self.recent.items() if key != frame}
@@ -94,16 +94,16 @@ class MemoryBank:
         return _without_old(frame, conditioning, recent, pointers, config)
 
     def without_recent(self) -> MemoryBank:
-        """With conditioning frames alone, for instance when time went back."""
+        """A copy with conditioning frames only, for instance after time has gone back."""
         return MemoryBank(self.conditioning)
 
     def known_looks(self) -> Tensor:
-        """(P, K): what the object looked like on the P frames on which it was prompted."""
+        """(P, K): colours of the object on the P frames on which it was prompted."""
         looks = [memory.looks for memory in self.conditioning.values()]
         return torch.stack([each for each in looks if each is not None])
 
     def renumbered(self, by: int) -> MemoryBank:
-        """With every frame's number raised by so much."""
+        """A copy with the given offset added to the number of every frame."""
         if by == 0:
             return self
         return MemoryBank(
@@ -113,7 +113,7 @@ class MemoryBank:
         )
 
     def view(self, frame: int, sizes: StageSizes, config: TrackerConfig) -> BankView:
-        """What `frame` reads: all conditioning frames, then the newest others."""
+        """The memories that `frame` reads: all conditioning frames, then the newest others."""
         conditioning = [self.conditioning[key] for key in sorted(self.conditioning)]
         oldest = frame - min(config.recent_memories, sizes.memory_frames - 1)
         recent = [key for key in sorted(self.recent) if oldest <= key < frame]
@@ -137,7 +137,7 @@ def _without_old(
     pointers: Mapping[int, Tensor],
     config: TrackerConfig,
 ) -> MemoryBank:
-    """A bank of these without the recent ones that no frame after `frame` reads."""
+    """A bank of these memories, without recent ones that no frame after `frame` reads."""
     return MemoryBank(
         conditioning,
         {key: value for key, value in recent.items() if frame - key < config.recent_memories},
@@ -153,14 +153,14 @@ def pack(
     *,
     timed: bool = False,
 ) -> MemoryBatch:
-    """Pad the views of B objects to the longest; empty slots are marked, and zero.
+    """Pad the views of B objects to the longest; empty slots are zero, and masked.
 
     Args:
         views: one of each object.
         sizes: of the model.
-        device: where the batch shall live.
-        before: an earlier batch, whose memory is used again where it has the same shape.
-        timed: with the ages of pointers, for models that read them.
+        device: device of the batch.
+        before: an earlier batch, whose buffers are reused where they have the same shape.
+        timed: include the ages of pointers, for models that read them.
     """
     lengths = tuple((len(view.features), len(view.pointers)) for view in views)
     slots, pointer_slots = (max(counts) for counts in zip(*lengths, strict=True))
@@ -192,7 +192,7 @@ def pack(
 
 
 def _stack(rows: list[list[Tensor]], out: Tensor) -> None:
-    """Write B rows of at most K tensors into out (B, K, ...) with one call, zeros behind each."""
+    """Write B rows of at most K tensors into out (B, K, ...) in one call, padded with zeros."""
     slots = out.shape[1]
     blank = torch.zeros_like(out[0, 0])
     padded = [tensor for row in rows for tensor in row + [blank] * (slots - len(row))]

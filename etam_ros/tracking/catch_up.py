@@ -1,7 +1,7 @@
-"""How an object gets from a past frame to the newest one, and what it was on past frames.
+"""Advancing objects from a past frame to the newest one, and their states on past frames.
 
-When an object moves on to another frame (`moved_on`), what it was is put by as far as the history
-reaches, so that a late prompt finds it as it was (`as_of`).
+When an object advances to another frame (`moved_on`), its previous state is stored for as long as
+the history reaches, so that a late prompt can start from it (`as_of`).
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class CatchUp:
     """Objects that were prompted on the same past frame, on their way to the newest one.
 
     Attributes:
-        current: the frame on which they are now.
-        objects: as of that frame.
-        frames_left: through how many more they may go before the newest.
+        current: the frame that they have reached.
+        objects: their states on that frame.
+        frames_left: how many more frames they may be tracked through before the newest.
     """
 
     current: CurrentFrame
@@ -35,21 +35,21 @@ class CatchUp:
 
     @property
     def stamp_ns(self) -> int:
-        """Of the frame on which they are."""
+        """Stamp of the frame that they have reached."""
         return self.current.frame.stamp_ns
 
     def waits(self, newest_ns: int, history: History) -> bool:
-        """Whether they were prompted on a frame that was received and is not stepped yet.
+        """Whether they were prompted on a frame that was received but not processed yet.
 
-        Where the newest frame has no stamp, nobody knows, and they wait for none.
+        If the newest frame has no stamp, this is unknown, and they do not wait.
         """
         return newest_ns != 0 and self.stamp_ns > newest_ns and history.holds(self.stamp_ns)
 
     def next_frame(self, newest_ns: int, history: History) -> Frame | None:
-        """The frame to go through next; None where it is time for the newest.
+        """The next frame to process; None if the newest frame is next.
 
-        Frames are left out evenly in time, and none where all can be gone through. Those that
-        cannot be read are passed over.
+        If there are too many frames, some are skipped, evenly in time. Frames that cannot be
+        read are skipped, too.
         """
         entries = history.between(self.stamp_ns, newest_ns) if self.frames_left else []
         if len(entries) > self.frames_left:
@@ -61,18 +61,18 @@ class CatchUp:
         return None
 
     def without(self, object_ids: Collection[int]) -> CatchUp:
-        """With the others alone."""
+        """A copy without the given objects."""
         kept = (each for each in self.objects if each.object_id not in object_ids)
         return replace(self, objects=self.objects.updated(kept))
 
 
 @dataclass(frozen=True)
 class PastLimits:
-    """How much is kept of what an object was.
+    """How many past states of an object are kept.
 
     Attributes:
-        states: how many past states at most.
-        span_ns: how far back the first but one may lie.
+        states: the most states that are kept.
+        span_ns: maximum age of the second oldest state.
     """
 
     states: int = 0
@@ -80,9 +80,9 @@ class PastLimits:
 
 
 def past_limits(history: History | None, sizes: StageSizes, objects: int) -> PastLimits:
-    """What is kept of each of so many objects, so that all together fit the history's bound.
+    """The limits for each of a number of objects, so that all fit the history's memory limit.
 
-    A state adds a memory and a mask to what the others hold, and a small picture.
+    Each state holds a memory, a mask and a small picture that the others do not share.
     """
     if history is None or objects == 0:
         return PastLimits()
@@ -97,13 +97,13 @@ def past_limits(history: History | None, sizes: StageSizes, objects: int) -> Pas
 def moved_on(
     tracked: TrackedObject, before: FrameMark, there: CurrentFrame, limits: PastLimits
 ) -> TrackedObject:
-    """An object as it comes to the next frame that it is followed on.
+    """Prepare an object for the next frame on which it is tracked.
 
     Args:
-        tracked: as of the frame before.
-        before: that frame, which comes to count as the one just before `there`.
+        tracked: its state on the previous frame.
+        before: the previous frame, which is renumbered to directly precede `there`.
         there: the next frame.
-        limits: of what is kept of what it was.
+        limits: how many past states are kept.
     """
     tracked = replace(tracked, past=_put_by(tracked, before, limits))
     if there.cues.cues.checks_colours:
@@ -112,7 +112,7 @@ def moved_on(
 
 
 def _put_by(tracked: TrackedObject, mark: FrameMark, limits: PastLimits) -> tuple[PastState, ...]:
-    """The past of an object with its state on one more frame."""
+    """The past states of an object, with its state on one more frame added."""
     if limits.states == 0 or mark.stamp_ns == 0:
         return ()
     past = [each for each in tracked.past if each.mark.stamp_ns < mark.stamp_ns]
@@ -126,18 +126,18 @@ def _put_by(tracked: TrackedObject, mark: FrameMark, limits: PastLimits) -> tupl
 def as_of(
     tracked: TrackedObject, mark: FrameMark, stamp_ns: int
 ) -> tuple[FrameMark, TrackedObject] | None:
-    """What an object was at an earlier time.
+    """The state of an object at an earlier time.
 
     Args:
-        tracked: as it is now.
-        mark: of the frame on which that is.
-        stamp_ns: of the time.
+        tracked: its current state.
+        mark: mark of the frame of that state.
+        stamp_ns: the earlier time.
 
     Returns:
-        the last frame up to that time, and the object on it; None where it had not started.
+        the last frame up to that time, and the object on it; None if it had not been added yet.
 
     Raises:
-        PromptError: it had, but what it was is not kept any more.
+        PromptError: it had been added, but its state at that time is no longer stored.
     """
     states = [*tracked.past, PastState(mark, tracked)]
     index = sum(state.mark.stamp_ns <= stamp_ns for state in states) - 1

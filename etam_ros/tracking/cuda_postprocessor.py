@@ -1,6 +1,6 @@
-"""The pixels of stages that run on a GPU: batched operations that the host only launches.
+"""Loading images and drawing masks on a GPU: batched operations that the host only launches.
 
-What the host needs of a frame comes in one copy at its end, the only thing that it waits for.
+The results that the host needs are copied once at the end of a frame; it waits for nothing else.
 Letters: N objects, n of them at a time, H, W source height and width, h = w feature grid, G side
 of what is drawn: 4h, or network input size of a model that follows edges.
 """
@@ -24,11 +24,11 @@ from etam_ros.tracking.publishing import Drawing
 from etam_ros.transforms import ImageLoader, logits_to_source_on_device
 
 LARGEST_CHUNK: Final = 16 * 2**20
-"""Logits at source size that exist at a time: 64 MiB, 16 objects at 720p."""
+"""Limit of the logits at source size that exist at a time: 64 MiB, 16 objects at 720p."""
 
 
 class CudaPostprocessor:
-    """As `Postprocessor`, and as `CpuPostprocessor` to rounding.
+    """A `Postprocessor` with the results of `CpuPostprocessor`, except for rounding.
 
     Args:
         image_size: S.
@@ -49,7 +49,7 @@ class CudaPostprocessor:
         source_hw: tuple[int, int],
         config: TrackerConfig,
     ) -> Callable[[], Drawing]:
-        """As `Postprocessor`: launches everything, the copy to the host included."""
+        """See `Postprocessor`. Launches everything, including the copy to the host."""
         if not object_ids:
             return partial(_blank, Download([torch.zeros(1, device=self._device)]), source_hw)
         ids = upload(torch.tensor(object_ids, dtype=torch.int32), self._device)  # (N,)
@@ -63,24 +63,24 @@ class CudaPostprocessor:
 
 
 def _chunks(values: Tensor, source_hw: tuple[int, int]) -> tuple[Tensor, ...]:
-    """Rows of N objects in pieces that bound the memory taken at source size."""
+    """Rows of N objects in chunks, which limit the memory used at source size."""
     return torch.split(values, max(1, LARGEST_CHUNK // (source_hw[0] * source_hw[1])))
 
 
 def _paint(
     mask_logits: Tensor, ids: Tensor, source_hw: tuple[int, int], config: TrackerConfig
 ) -> tuple[Tensor, list[Tensor]]:
-    """Give each pixel to the object of highest logit, the earlier one of equals.
+    """Assign each pixel to the object with the highest logit; of equals, to the earlier one.
 
     Args:
         mask_logits: (N, 1, G, G).
         ids: (N,) int32.
         source_hw: (H, W).
-        config: threshold and what to do where masks overlap.
+        config: threshold, and how overlaps are resolved.
 
     Returns:
-        (H, W) int32 ids, 0 where no logit is above the threshold, and the masks as they are,
-        chunks (n, H, W) bool; none where they are to be settled.
+        (H, W) int32 ids, 0 where no logit is above the threshold, and the unchanged masks in
+        chunks (n, H, W) bool; no chunks if overlaps are resolved.
     """
     threshold, keep = config.mask_threshold, config.overlap == "keep"
     highest = torch.full(source_hw, threshold, device=ids.device)
@@ -99,13 +99,13 @@ def _paint(
 
 
 def _count(masks: Tensor) -> Tensor:
-    """Pixels in each row and then in each column: (n, H, W) bool -> (n, H + W) int32."""
+    """Pixel counts of the rows, then of the columns: (n, H, W) bool -> (n, H + W) int32."""
     ones = masks.int()  # once for both sums
     return torch.cat([ones.sum(dim=dim, dtype=torch.int32) for dim in (2, 1)], dim=1)
 
 
 def _blank(download: Download, source_hw: tuple[int, int]) -> Drawing:
-    """A frame without objects; it is waited for too, or frames would queue up on the device."""
+    """A frame without objects; the host waits for it, too, so that no frames queue up."""
     download.wait()
     return Drawing(np.zeros(source_hw, np.uint16), [], [])
 
@@ -134,8 +134,8 @@ def _measure(
     """Area, box and centroid of N masks.
 
     Args:
-        rows: (N, H) pixels in each row.
-        columns: (N, W) pixels in each column.
+        rows: (N, H) number of pixels in each row.
+        columns: (N, W) number of pixels in each column.
     """
     areas = rows.sum(axis=1)
     first, last = zip(_extent(columns), _extent(rows), strict=True)  # (x, y) of N each
@@ -146,6 +146,6 @@ def _measure(
 
 
 def _extent(counts: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First and one past the last place that is not zero: (N, L) -> twice (N,)."""
+    """Index of the first non-zero value, and one past the last: (N, L) -> twice (N,)."""
     used = counts > 0
     return used.argmax(axis=1), counts.shape[1] - used[:, ::-1].argmax(axis=1)

@@ -1,4 +1,4 @@
-"""A frame that is worked on, and what is made of it once for all objects.
+"""A frame that is being processed, and its results that all objects share.
 
 Letters: D hidden dim, h = w feature grid.
 """
@@ -23,8 +23,9 @@ class FrameMark:
     Attributes:
         number: as in `CurrentFrame`.
         stamp_ns: of the frame.
-        flow_frame: where masks are carried from, if they are.
-        time: with this frame the newest one.
+        flow_frame: input of the optical flow that carries masks on from this frame; None for
+            models without it.
+        time: the time base up to this frame.
     """
 
     number: int
@@ -38,13 +39,12 @@ class CurrentFrame:
     """A frame that was encoded: the newest one, or a past one that was prompted.
 
     Attributes:
-        number: from 1, over all frames that were stepped; the memories of the objects on this
-            frame count by it.
-        frame: as it came.
-        encoded: what the image encoder made of it.
-        cues: what classical vision says of it.
-        time: with this frame the newest one; empty where none came before it.
-        step: of time, since the frame before.
+        number: counts all processed frames, from 1; the objects' memories refer to it.
+        frame: the frame as it was received.
+        encoded: output of the image encoder.
+        cues: its classical vision cues.
+        time: the time base up to this frame; empty for a first frame.
+        step: the step of time since the previous frame.
     """
 
     number: int
@@ -61,13 +61,13 @@ class CurrentFrame:
 
     @property
     def mark(self) -> FrameMark:
-        """What is kept of it for the next frame."""
+        """The part that the next frame needs."""
         stamp_ns = self.frame.stamp_ns
         time = self.time if self.time.stamps_ns else self.time.after(stamp_ns)[0]
         return FrameMark(self.number, stamp_ns, self.cues.flow_frame, time)
 
     def after(self, before: FrameMark | None) -> CurrentFrame:
-        """The same frame as what comes after another, or as the first."""
+        """The same frame, placed after another one, or as the first."""
         if before is None:
             return self
         time, step = before.time.after(self.frame.stamp_ns)

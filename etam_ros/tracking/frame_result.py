@@ -1,4 +1,4 @@
-"""The result of a frame, and what it says of the objects that are followed."""
+"""The result of a frame, and the state of the tracked objects after it."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ def publish(
 
     Args:
         current: the frame.
-        objects: that are followed.
-        drawing: of them.
+        objects: the tracked objects.
+        drawing: their drawn masks.
         measured: the value of `tracker.measured`.
-        forget_after_s: objects that were not seen for longer are dropped; 0 drops none.
+        forget_after_s: objects not seen for longer than this are dropped; 0 drops none.
         spared: ids of objects that are not dropped.
 
     Returns:
-        the objects that are still followed, with when and where they were seen last, and the
-        result, which names the dropped.
+        the objects that are still tracked, with the time and place at which they were last seen,
+        and the result, which lists the dropped ones.
     """
     frame = current.frame
     drawn = zip(objects, drawing.masks, drawing.scores, strict=True)

@@ -1,4 +1,4 @@
-"""The steps by which objects are followed onto a frame, and how a prompt is answered on one.
+"""The steps that track objects to a frame, and the answer to a prompt on it.
 
 Letters: N objects, D hidden dim, E memory dim, h = w feature grid, S network input size.
 """
@@ -28,14 +28,14 @@ MAX_PREVIOUS_LOGIT = 32.0
 
 
 class FrameSteps:
-    """What the network and the cues do on one frame; remembers nothing between two calls.
+    """The work of the network and the cues on one frame, without state between calls.
 
-    Source of what happens to a frame: the video predictors of SAM 2 and EfficientTAM
-    (Apache-2.0), with every corrected frame a conditioning frame.
+    Source of the procedure: the video predictors of SAM 2 and EfficientTAM (Apache-2.0), but
+    every corrected frame becomes a conditioning frame.
 
     Args:
-        stages: what the network runs on.
-        postprocessor: what loads pictures and draws masks; by default what suits the device.
+        stages: the stages of the network.
+        postprocessor: loads images and draws masks; by default one that suits the device.
     """
 
     def __init__(self, stages: Stages, postprocessor: Postprocessor | None = None) -> None:
@@ -60,7 +60,7 @@ class FrameSteps:
 
         Args:
             frame: of any size.
-            number: that it gets.
+            number: the number that it gets.
         """
         network_input = self._postprocessor.load(frame.image)  # (1, 3, S, S)
         encoded = self._stages.encode_image(network_input)
@@ -73,7 +73,7 @@ class FrameSteps:
         config: TrackerConfig,
         before: MemoryBatch | None,
     ) -> MemoryBatch:
-        """What all objects remember; the memory of a batch before is used again."""
+        """The memories of all objects as one batch; the buffers of an earlier batch are reused."""
         banks = [tracked.bank for tracked in objects]
         return self._packed(current, banks, config, before)
 
@@ -88,12 +88,12 @@ class FrameSteps:
 
         Args:
             current: the frame.
-            objects: N of them, as of the frame before.
+            objects: N objects in their state on the previous frame.
             conditioned: (N, D, h, w).
-            config: which holes are filled.
+            config: the size up to which holes are filled.
 
         Returns:
-            the objects with their masks on this frame, and these before holes were filled.
+            the objects with their masks on this frame, and the masks before holes were filled.
         """
         before = torch.cat([tracked.mask_logits for tracked in objects])  # (N, 1, 4h, 4w)
         cues, skips = current.cues, current.encoded.skips
@@ -122,7 +122,7 @@ class FrameSteps:
     def settle_overlaps(
         self, current: CurrentFrame, objects: ObjectTable, config: TrackerConfig
     ) -> Callable[[], Drawing]:
-        """Begin to draw every object of the frame: resize, settle overlaps, measure."""
+        """Begin to draw every object of the frame: resize, resolve overlaps, measure."""
         masks = [tracked.mask_logits for tracked in objects]
         scores = [tracked.scores for tracked in objects]
         return self._draw(current, objects.ids, masks, scores, config)
@@ -135,7 +135,7 @@ class FrameSteps:
         scores: Sequence[Tensor],
         config: TrackerConfig,
     ) -> Callable[[], Drawing]:
-        """Begin to draw masks (1, 1, 4h, 4w) with scores (2,), along edges where they follow."""
+        """Begin to draw masks (1, 1, 4h, 4w) with scores (2,), along edges if the model does."""
         edged = current.cues.follow_edges(masks, config.mask_threshold)
         return self._postprocessor.draw(ids, edged, scores, current.frame.hw, config)
 
@@ -146,7 +146,7 @@ class FrameSteps:
         chosen: ChosenMasks,
         config: TrackerConfig,
     ) -> ObjectTable:
-        """Remember this frame with soft masks, before holes were filled or overlaps settled."""
+        """Store this frame in memory, with soft masks from before holes were filled."""
         logits = chosen.mask_logits
         binarize = torch.zeros(len(logits), dtype=torch.bool, device=logits.device)
         features = self._encode_memory(current, logits, chosen, binarize)
@@ -163,7 +163,7 @@ class FrameSteps:
     def condition(
         self, current: CurrentFrame, target: PromptedObject, config: TrackerConfig
     ) -> Tensor:
-        """The frame as an object sees it by what it remembered before: (1, D, h, w)."""
+        """The frame's features, conditioned on an object's earlier memories: (1, D, h, w)."""
         stages = self._stages
         if target.started_here:  # it sees the picture without any memory
             return current.feature + stages.constants.no_memory
@@ -177,7 +177,7 @@ class FrameSteps:
         config: TrackerConfig,
         before: MemoryBatch | None = None,
     ) -> MemoryBatch:
-        """What a frame reads of some banks."""
+        """The memories that a frame reads from the given banks, as one batch."""
         stages = self._stages
         views = [bank.view(current.number, stages.sizes, config) for bank in banks]
         timed = stages.traits.times_pointers
@@ -191,14 +191,14 @@ class FrameSteps:
         conditioned: Tensor,
         config: TrackerConfig,
     ) -> TrackedObject:
-        """Answer a prompt, and remember the frame as one that was prompted.
+        """Answer a prompt, and store the frame in memory as a prompted one.
 
         Args:
-            prompt: fits the frame.
+            prompt: a prompt that fits the frame.
             current: the frame.
-            target: the object, as of this frame.
+            target: the object in its state on this frame.
             conditioned: (1, D, h, w) of this frame and object.
-            config: what is remembered, and which holes are filled.
+            config: size of the memory, and the size up to which holes are filled.
         """
         points, chosen = self._choose(prompt, current, target, conditioned)
         logits = self._postprocessor.fill_holes(chosen.mask_logits, config.fill_hole_area)
@@ -229,7 +229,7 @@ class FrameSteps:
     def _choose(
         self, prompt: Prompt, current: CurrentFrame, target: PromptedObject, conditioned: Tensor
     ) -> tuple[PointPrompt, ChosenMasks]:
-        """The mask that a prompt gives, and all clicks and the box that it comes of."""
+        """The mask for a prompt, and all clicks and the box that it results from."""
         if prompt.mask is not None:
             return PointPrompt(), take_mask(self._stages, current.encoded, prompt.mask)
         before = target.point_prompt if prompt.keep_previous else PointPrompt()
@@ -240,7 +240,7 @@ class FrameSteps:
     def _chosen(
         self, decoded: DecodedMasks, points: PointPrompt, current: CurrentFrame
     ) -> ChosenMasks:
-        """Which of the masks that clicks and a box give goes on."""
+        """The mask chosen from those that the decoder gives for clicks and a box."""
         cells = points.scaled(current.frame.hw, self._stages.sizes.mask_size)
         clicks = [place for place, _ in cells[:1]]
         return self._selection.of_prompt(decoded, ambiguous=points.ambiguous, clicks=clicks)
@@ -252,7 +252,7 @@ class FrameSteps:
         target: PromptedObject,
         conditioned: Tensor,
     ) -> DecodedMasks:
-        """All masks that clicks and a box give of an object, which may have one already."""
+        """All masks for clicks and a box on an object, which may have a mask already."""
         sizes, hw = self._stages.sizes, current.frame.hw
         if isinstance(target, TrackedObject):
             previous: Tensor | None = as_prompt(target.mask_logits)
@@ -265,12 +265,12 @@ class FrameSteps:
     def segment(
         self, prompt: Prompt, current: CurrentFrame, config: TrackerConfig
     ) -> tuple[DecodedMasks, Drawing]:
-        """Answer a first prompt by the picture alone; nothing is remembered.
+        """Answer a first prompt from the picture alone; nothing is stored in memory.
 
         Args:
             prompt: clicks or a box that fit the frame.
             current: the frame.
-            config: threshold, and which holes are filled.
+            config: threshold, and the size up to which holes are filled.
 
         Returns:
             all masks of the decoder, and the chosen one as drawn: object 1 of a label image.
@@ -285,11 +285,11 @@ class FrameSteps:
 
 
 def postprocessor_for(stages: Stages) -> Postprocessor:
-    """What suits the device on which the stages take their inputs."""
+    """The postprocessor that suits the device on which the stages take their inputs."""
     size, device = stages.sizes.image_size, stages.device
     return CpuPostprocessor(size) if device.type == "cpu" else CudaPostprocessor(size, device)
 
 
 def as_prompt(mask_logits: Tensor) -> Tensor:
-    """A mask as the decoder takes it back: (B, 1, 4h, 4w)."""
+    """A mask in the form in which the decoder takes it as an input: (B, 1, 4h, 4w)."""
     return mask_logits.clamp(-MAX_PREVIOUS_LOGIT, MAX_PREVIOUS_LOGIT)

@@ -1,4 +1,4 @@
-"""The frames of the last moments, as they were received, for prompts that come late."""
+"""Recently received frames, for prompts that arrive late."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class HistoryEntry:
 
     Attributes:
         stamp_ns: its stamp, never 0.
-        size_bytes: what it takes while it is kept.
-        read: makes the picture of it; raises ImageError where it cannot be read.
+        size_bytes: memory that it uses while it is kept.
+        read: decodes the picture; raises ImageError if it cannot be read.
     """
 
     stamp_ns: int
@@ -90,7 +90,7 @@ class History:
         """Keep a frame unconditionally, and those after it for longer, within the same memory.
 
         Args:
-            frame: that will be prompted later; it has a stamp.
+            frame: a frame with a stamp that will be prompted later.
         """
         self._held = HistoryEntry(frame.stamp_ns, frame.image.nbytes, lambda: frame)
         try:
@@ -114,17 +114,17 @@ class History:
         return [entry for entry in self._kept() if after_ns < entry.stamp_ns < before_ns]
 
     def find(self, stamp_ns: int, newest_ns: int) -> HistoryEntry | None:
-        """The frame that a prompt applies to: that of its stamp, else the nearest one tolerated.
+        """The frame that a prompt applies to: that of its stamp, or the nearest within tolerance.
 
         Args:
             stamp_ns: of the prompt.
-            newest_ns: of the newest stepped frame, which need not be kept.
+            newest_ns: of the newest processed frame, which need not be kept.
 
         Returns:
-            the frame; None for the newest stepped one.
+            the frame; None for the newest processed one.
 
         Raises:
-            PromptError: there is none, with both times.
+            PromptError: there is no such frame; the message gives both times.
         """
         kept = {entry.stamp_ns: entry for entry in self._kept()}
         nearest = min([newest_ns, *kept], key=lambda each: abs(each - stamp_ns))
@@ -164,9 +164,10 @@ class History:
                 self._size_bytes -= entries.popleft().size_bytes
 
     def _refusal(self, stamp_ns: int, known: list[int], nearest: int) -> str:
-        """Why there is no frame for a prompt.
+        """The error for a prompt without a frame.
 
-        Frames may have come since the newest one was stepped: the last of `known` is of now.
+        Frames may have arrived since the newest one was processed; the last of `known` is the
+        most recent.
         """
         asked, newest = f"prompt is for the frame of {in_s(stamp_ns)}", in_s(max(known))
         if abs(nearest - stamp_ns) > OTHER_CLOCK_NS:
@@ -193,21 +194,21 @@ class History:
 
 
 def in_s(stamp_ns: int) -> str:
-    """A stamp for people, in seconds."""
+    """A stamp in seconds, for messages."""
     return f"{stamp_ns / NS_PER_S:.6f} s"
 
 
 def nothing_stepped() -> PromptError:
-    """Why a prompt is refused before the first frame."""
+    """The error for a prompt before the first frame."""
     return PromptError("no frame was stepped yet: wait for the first frame, then prompt")
 
 
 def other_frame(stamp_ns: int, newest_ns: int) -> PromptError:
-    """Why a prompt with another stamp than the newest frame's is refused without a history.
+    """The error for a prompt whose stamp is not the newest frame's, if there is no history.
 
     Args:
         stamp_ns: of the prompt.
-        newest_ns: of the newest frame; 0 where frames have no stamps.
+        newest_ns: of the newest frame; 0 if frames have no stamps.
     """
     newest = f"the newest frame is of {in_s(newest_ns)}" if newest_ns else "frames have no stamps"
     return PromptError(

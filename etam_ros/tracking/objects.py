@@ -1,7 +1,6 @@
-"""The objects that are followed, and which ids they get.
+"""The tracked objects, and how ids are assigned.
 
-Nothing here is changed once it is made: a tracker goes from one table to the next, or stays with
-the one it has.
+Everything here is immutable: a tracker replaces its table by the next one, or keeps it.
 
 Letters: D hidden dim, h = w feature grid.
 """
@@ -27,18 +26,18 @@ from etam_ros.tracking.prompt_inputs import PointPrompt
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PromptedObject:
-    """An object that a prompt is for, which may have no mask yet.
+    """The object that a prompt applies to, which may have no mask yet.
 
     Attributes:
-        object_id: permanent; which row of a batch it takes changes from frame to frame.
+        object_id: permanent id; its row of the batch may change from frame to frame.
         label: name given by prompts.
-        last_seen_ns: stamp of the last frame on which it was visible; if that had none, of the
-            first one since then that has, and 0 until there is one.
+        last_seen_ns: stamp of the last frame on which it was visible; if that frame had none, of
+            the first later frame with a stamp, and 0 until then.
         last_centroid: (x, y) on the last frame on which it was visible; NaN before any.
         point_prompt: box and clicks given on this frame.
-        bank: what is remembered, this frame included.
-        bank_before: what was remembered before this frame, empty where it started here.
-        past: what it was on the frames before, the oldest first, as far as that is kept.
+        bank: its memory, including this frame.
+        bank_before: its memory before this frame; empty if it was added here.
+        past: its stored states on earlier frames, the oldest first.
     """
 
     object_id: int
@@ -52,17 +51,17 @@ class PromptedObject:
 
     @property
     def started_here(self) -> bool:
-        """It remembered nothing before this frame."""
+        """Whether it had no memory before this frame."""
         return not self.bank_before.conditioning
 
 
 @dataclass(frozen=True, eq=False)
 class PastState:
-    """What an object was on a frame that is over.
+    """The state of an object on a past frame.
 
     Attributes:
         mark: of that frame.
-        tracked: the object, without a past of its own.
+        tracked: the object, without past states of its own.
     """
 
     mark: FrameMark
@@ -71,15 +70,15 @@ class PastState:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TrackedObject(PromptedObject):
-    """An object that is followed, as of one frame: the newest, or one on its way there.
+    """A tracked object on one frame: the newest, or one that it reached while catching up.
 
     Attributes:
         mask_logits: (1, 1, 4h, 4w), small holes filled.
         scores: (2,) object-score logit and IoU estimate.
         pointer: (D,).
         hidden: the object score says that it is not in view.
-        usual: (2,) how much it looked like itself of late, and by how many cells a frame it moved
-            apart from what lies around it; None before a frame on which that was measured.
+        usual: (2,) running averages of its likeness to the prompted frames, and of its motion
+            relative to its surroundings in cells per frame; None until these were measured.
     """
 
     mask_logits: Tensor
@@ -89,16 +88,16 @@ class TrackedObject(PromptedObject):
     usual: Tensor | None = None
 
     def after_step(self, step: TimeStep) -> TrackedObject:
-        """As of the next frame's time.
+        """Its state after a step of time.
 
-        Where it went back, recent memories are of another picture; where stamps jumped, nobody
-        can ask any more what was before.
+        If time went back, recent memories are dropped, because they belong to other pictures; if
+        stamps jumped, its past states are dropped, because no prompt can refer to them.
         """
         if step == TimeStep():
             return self
         last_seen_ns = self.last_seen_ns
         if last_seen_ns:
-            last_seen_ns = last_seen_ns + step.shift_ns or 1  # 0 would say that nobody knows
+            last_seen_ns = last_seen_ns + step.shift_ns or 1  # 0 would mean that it is unknown
         return replace(
             self,
             bank=self.bank.without_recent() if step.went_back else self.bank,
@@ -107,12 +106,12 @@ class TrackedObject(PromptedObject):
         )
 
     def called(self, label: str) -> TrackedObject:
-        """With another name, on past frames too: whoever goes back to one does not lose it."""
+        """A copy with another name, on past frames, too, so that a late prompt keeps the name."""
         past = (replace(each, tracked=each.tracked.called(label)) for each in self.past)
         return replace(self, label=label, past=tuple(past))
 
     def renumbered(self, by: int) -> TrackedObject:
-        """With the numbers of the frames that it remembers raised by so much."""
+        """A copy with the given offset added to the numbers of the frames in its memory."""
         if by == 0:
             return self
         return replace(
@@ -127,7 +126,7 @@ class TrackedObject(PromptedObject):
         *,
         measured: str = "main_piece",
     ) -> ObjectState:
-        """What is published of this object; an object without a pixel counts as occluded.
+        """The published state of this object; an object with an empty mask counts as occluded.
 
         Args:
             mask: as drawn.
@@ -161,7 +160,7 @@ class TrackedObject(PromptedObject):
         )
 
     def seen_as(self, state: ObjectState) -> TrackedObject:
-        """With when and where it was seen last, once it is published like that."""
+        """A copy that records from its published state when and where it was last seen."""
         hidden = state.object_score_logit <= 0
         if not state.occluded:
             last_seen_ns, last_centroid = state.stamp_ns, state.centroid
@@ -171,11 +170,11 @@ class TrackedObject(PromptedObject):
         return replace(self, hidden=hidden, last_seen_ns=last_seen_ns, last_centroid=last_centroid)
 
     def searched(self) -> TrackedObject:
-        """As it is looked for: where it is hidden, by what was prompted alone."""
+        """The object as it is searched for; a hidden one uses its prompted frames only."""
         return replace(self, bank=self.bank.without_recent()) if self.hidden else self
 
     def _since_seen_ns(self, stamp_ns: int) -> int:
-        """0 where one of the two frames has no stamp, and nobody knows."""
+        """Time since it was last seen; 0 if one of the two frames has no stamp."""
         return max(0, stamp_ns - self.last_seen_ns) if self.last_seen_ns and stamp_ns else 0
 
 
@@ -189,11 +188,11 @@ def sigmoid(logit: float) -> float:
 
 @dataclass(frozen=True, eq=False)
 class ObjectTable:
-    """The objects that are followed, and the ids of those that no longer are; never changed.
+    """The tracked objects, and the ids of removed ones; immutable.
 
     Attributes:
         objects: in the order in which they were added.
-        retired: ids that are not used again.
+        retired: ids of removed objects, which are not used again.
     """
 
     objects: tuple[TrackedObject, ...] = ()
@@ -211,10 +210,10 @@ class ObjectTable:
         return tuple(tracked.object_id for tracked in self.objects)
 
     def get(self, object_id: int) -> TrackedObject | None:
-        """The object of that id, or None when the id is new.
+        """The object with that id, or None if the id is new.
 
         Raises:
-            ObjectError: the id is out of range, or belonged to an object that is gone.
+            ObjectError: the id is out of range, or belonged to an object that was removed.
         """
         if not NEW_OBJECT <= object_id <= MAX_OBJECT_ID:
             raise ObjectError(
@@ -228,7 +227,7 @@ class ObjectTable:
         return next((each for each in self.objects if each.object_id == object_id), None)
 
     def new_id(self, wanted: int, max_objects: int) -> int:
-        """The id a new object gets: `wanted`, or the lowest unused one for NEW_OBJECT.
+        """The id of a new object: `wanted`, or the lowest unused one for NEW_OBJECT.
 
         Raises:
             ObjectError: there are too many objects, or all ids were used.
@@ -247,7 +246,7 @@ class ObjectTable:
         return unused
 
     def with_object(self, tracked: TrackedObject) -> ObjectTable:
-        """With one more object, or with a newer state of one that is followed."""
+        """A copy with one more object, or with a newer state of a tracked one."""
         if tracked.object_id not in self.ids:
             return replace(self, objects=(*self.objects, tracked))
         return self.updated(
@@ -255,21 +254,21 @@ class ObjectTable:
         )
 
     def with_objects(self, objects: Iterable[TrackedObject]) -> ObjectTable:
-        """With more objects, or with newer states of some that are followed."""
+        """A copy with more objects, or with newer states of some tracked ones."""
         return reduce(ObjectTable.with_object, objects, self)
 
     def updated(self, objects: Iterable[TrackedObject]) -> ObjectTable:
-        """With a newer state of every object, in the same order."""
+        """A copy with a newer state of every object, in the same order."""
         return replace(self, objects=tuple(objects))
 
     def with_label(self, object_id: int, label: str) -> ObjectTable:
-        """With another name for an object, if it is among them."""
+        """A copy with another name for an object, if it is in the table."""
         return self.updated(
             each.called(label) if each.object_id == object_id else each for each in self.objects
         )
 
     def without(self, object_id: int) -> ObjectTable:
-        """Without an object, whose id is retired.
+        """A copy without an object, whose id is retired.
 
         Raises:
             ObjectError: there is no such object.
@@ -280,6 +279,6 @@ class ObjectTable:
         return self.dropping({object_id})
 
     def dropping(self, object_ids: Collection[int]) -> ObjectTable:
-        """Without some objects, followed or not, whose ids are retired."""
+        """A copy without the given objects; all of these ids are retired."""
         kept = tuple(each for each in self.objects if each.object_id not in object_ids)
         return ObjectTable(kept, self.retired.union(object_ids))

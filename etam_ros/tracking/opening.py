@@ -1,4 +1,4 @@
-"""Open a model's stages, judged by the tracker that will run on them."""
+"""Open a model's stages, with a parity gate that runs the tracker on them."""
 
 from __future__ import annotations
 

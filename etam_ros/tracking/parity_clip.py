@@ -1,8 +1,9 @@
-"""The parity gate's clip, followed by the tracker that runs on what the gate lets through.
+"""The parity gate's clip, tracked by the same tracker that later runs on accepted engines.
 
 Two discs move over a striped ground. Sixteen objects are prompted on them, by clicks, boxes and
-masks: two from the start, until their banks are full, the others at the end, so that batches of
-every size are judged, banks of equal and of different lengths, and a corrected object.
+masks: two at the start, which are tracked until their banks are full, and the others at the end.
+The clip thus covers batches of every size, banks of equal and of different lengths, and a
+corrected object.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ from etam_ros.runtime import Stages
 from etam_ros.tracking.tracker import Tracker
 
 NEW_OBJECTS: Final = {0: 2, 16: 2, 17: 4, 18: 8}
-"""How many objects are prompted first on which frame; on the second, banks are full.
+"""Number of objects that are added, by frame; on the second of these frames, banks are full.
 
 An object is corrected on the last of these frames, and one frame follows."""
 FEWER_OBJECTS: Final = {0: 1, 7: 1, 8: 2}
-"""For large models on a CPU, which runs every object by itself and takes seconds for each: banks
-are full of memories, not of pointers."""
+"""The same for large models on a CPU, where objects run one at a time and take seconds each: banks
+become full of memories, but not of pointers."""
 LARGE_GRID: Final = 30
 RADIUS: Final = 0.16
-"""Of the discs, in sides of the picture."""
+"""Radius of the discs, as a fraction of the side of the picture."""
 
 
 def follow_clip(stages: Stages) -> Iterator[tuple[Tensor, float]]:
@@ -62,7 +63,7 @@ def _new_objects(stages: Stages) -> Mapping[int, int]:
 
 
 def _first_prompt(number: int, centres: list[tuple[float, float]], side: int) -> Prompt:
-    """The first prompt of an object: discs and kinds of prompts take turns, at several places."""
+    """The first prompt of an object; discs, kinds of prompts and positions alternate."""
     x, y = centres[number % 2]
     radius = RADIUS * side
     kind = number // 2 % 4

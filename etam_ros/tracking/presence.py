@@ -1,11 +1,11 @@
-"""Whether an object is in view: what the network says of it, held against its colours.
+"""Whether an object is in view: the network's answer, checked against the object's colours.
 
-A small network says of almost every mask that the object is there, also when the mask has slipped
-onto what came over it. So for models that check colours, each followed mask is compared with what
-was prompted. Where it looks like something else, the object counts as hidden: its mask is empty,
-what was remembered since the prompt is dropped, and the next frames are searched by the memory of
-prompted frames alone, without a mask that is carried. What they find is compared in the same way,
-piece by piece, so that an object that comes back is found wherever it is.
+A small network reports almost every object as present, even if the mask has slipped onto the thing
+that covers it. So for models that check colours, each tracked mask is compared with the prompted
+frames. If it looks like something else, the object counts as hidden: its mask is empty, memories
+since the prompt are dropped, and the next frames are searched with the memory of prompted frames
+only, without a carried mask. The masks found there are compared in the same way, piece by piece,
+so that an object that reappears is found wherever it is.
 
 Letters: N objects, P prompted frames, D hidden dim, h = w feature grid, G = 4h, K colours.
 """
@@ -31,25 +31,25 @@ from etam_ros.tracking.objects import ObjectTable
 from etam_ros.tracking.prompt_inputs import no_points
 
 LEAST_DROP: Final = 0.1
-"""By how much likeness falls below what is usual where an object is as likely hidden as not."""
+"""Drop of likeness below the usual at which an object is hidden with a probability of one half."""
 EVEN: Final = (0.7, 0.8)
-"""Where that is at least and at most."""
+"""Lower and upper limit of the likeness at that point."""
 FORGETTING: Final = 0.1
-"""Share of what is usual that the newest frame makes, so that objects may turn and change."""
+"""Weight of the newest frame in the running averages, which lets objects turn and change."""
 STEEPNESS: Final = 15.0
-"""By how much the logit of presence rises with likeness, from 0 to 1."""
+"""Increase of the presence logit as likeness goes from 0 to 1."""
 APART: Final = 0.15
-"""Cells a frame by which a mask has to move apart from what lies around it to be seen to."""
+"""Motion relative to the surroundings that counts as motion of its own, in cells per frame."""
 MOVING: Final = 8.0
-"""By how much the logit rises with every further cell, up to one, while that is usual for it."""
+"""Increase of the logit per further cell, up to one, if such motion is usual for the object."""
 SURE: Final = 0.2
-"""The network's own estimate of a mask's IoU, without which nothing is taken for found again."""
+"""Minimum of the network's IoU estimate for a hidden object to count as found again."""
 SURENESS: Final = 10.0
-"""By how much the logit of presence rises with that estimate while an object is searched."""
+"""Increase of the presence logit with that estimate, while an object is searched for."""
 PIECES: Final = 4
-"""How many of the largest pieces are looked at while an object is searched."""
+"""How many of the largest pieces are examined while an object is searched for."""
 SMALLEST: Final = 6
-"""Cells of a piece that can be told by its colours."""
+"""Minimum size of a piece, in cells, whose colours can be compared."""
 
 
 def decode_followed(
@@ -59,13 +59,13 @@ def decode_followed(
     hidden: Sequence[bool],
     skips: tuple[Tensor, ...],
 ) -> DecodedMasks:
-    """Decode objects without a prompt; those that are hidden, without a carried mask.
+    """Decode objects without a prompt; hidden ones are decoded without a carried mask.
 
     Args:
         stages: of the tracker.
         conditioned: (N, D, h, w).
-        carried: (N, 1, G, G), or None where the model is shown none.
-        hidden: N times.
+        carried: (N, 1, G, G), or None if the model carries no masks.
+        hidden: N flags.
         skips: of the frame.
     """
     if carried is None or not any(hidden):
@@ -90,7 +90,7 @@ def decode_followed(
 
 
 def _one_by_one(decoded: DecodedMasks) -> Iterator[DecodedMasks]:
-    """The rows of B objects."""
+    """The results of B objects, decoded one at a time."""
     for row in range(len(decoded.mask_logits)):
         own = slice(row, row + 1)
         yield DecodedMasks(
@@ -104,17 +104,17 @@ def _one_by_one(decoded: DecodedMasks) -> Iterator[DecodedMasks]:
 def judge_presence(
     chosen: ChosenMasks, objects: ObjectTable, cues: FrameCues
 ) -> tuple[ChosenMasks, Tensor]:
-    """Hold masks against the colours of what was prompted, and against how the objects moved.
+    """Compare masks with the colours of the prompted frames, and with the objects' usual motion.
 
     Args:
-        chosen: of N objects.
-        objects: the same, as of the frame before; what each was prompted on is in its bank.
+        chosen: masks of N objects.
+        objects: the same objects on the previous frame; the prompted frames are in their banks.
         cues: of the frame, with colours and motion.
 
     Returns:
-        the same with masks of NO_OBJECT_LOGIT where presence is not above 0, and presence in
-        place of the object score there; the decoder's own score counts where it is lower, and
-        stays in view. And what is usual from now on: (N, 2), see `TrackedObject.usual`.
+        the masks, with NO_OBJECT_LOGIT and the presence logit as the object score where that logit
+        is not above 0; the decoder's score is used if it is lower, and kept for visible objects.
+        Also the updated averages (N, 2), see `TrackedObject.usual`.
     """
     assert cues.colours is not None  # a model that checks colours carries masks
     assert cues.motion is not None
@@ -156,17 +156,17 @@ def judge_presence(
 
 
 def best_piece(mask_logits: Tensor, known: Tensor, colours: Tensor) -> Tensor:
-    """What of a mask looks most like an object: all of it, or one of its pieces.
+    """The part of a mask that looks most like an object: all of it, or one of its pieces.
 
-    Only while something is searched, and on a GPU the host waits for the mask.
+    Used only while an object is searched for; on a GPU the host waits for the mask.
 
     Args:
         mask_logits: (1, 1, G, G).
-        known: (P, K) looks of the object.
+        known: (P, K) colours of the object on its prompted frames.
         colours: (1, G * G) int64 of the frame.
 
     Returns:
-        (1, 1, G, G), the other pieces turned negative.
+        (1, 1, G, G), with the logits of other pieces made negative.
     """
     mask = (mask_logits[0, 0] > 0).to(torch.uint8).cpu().numpy()
     count, pieces, measures, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)

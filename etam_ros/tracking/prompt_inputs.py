@@ -1,4 +1,4 @@
-"""From what an operator gave to what the mask decoder takes.
+"""Converting an operator's prompts to inputs of the mask decoder.
 
 Letters: H, W source height and width; P points; D hidden dim, h = w feature grid, S network input
 size.
@@ -48,10 +48,10 @@ class PointPrompt:
     labels: tuple[int, ...] = ()
 
     def extended(self, prompt: Prompt) -> PointPrompt:
-        """With the prompt's clicks added, and its box in place of the one before.
+        """A copy with the prompt's clicks added; its box replaces an earlier one.
 
         Raises:
-            PromptError: there are too many clicks then.
+            PromptError: the result has too many clicks.
         """
         count = len(self.points) + len(prompt.points)
         if count > MOST_POINTS:
@@ -73,7 +73,7 @@ class PointPrompt:
 
     @property
     def ambiguous(self) -> bool:
-        """At most one point; a box counts as two."""
+        """Whether there is at most one point; a box counts as two."""
         return self.box is None and len(self.points) <= 1
 
     def to_network(
@@ -95,15 +95,15 @@ class PointPrompt:
 
 
 def no_points(batch: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """What a frame without a prompt gives the decoder: one empty point per object."""
+    """The decoder's input on a frame without a prompt: one empty point per object."""
     points = torch.zeros(batch, 1, 2, device=device)
     return points, torch.full((batch, 1), POINT_NONE, device=device)
 
 
 def take_mask(stages: Stages, encoded: EncodedImage, mask: NDArray[np.bool_]) -> ChosenMasks:
-    """Take a mask prompt as it is; only its pointer comes from the decoder.
+    """Use a mask prompt unchanged; only its pointer comes from the decoder.
 
-    The decoder sees the raw feature here, without the no-memory embedding.
+    The decoder gets the raw feature here, without the no-memory embedding.
 
     Args:
         stages: of the tracker.
@@ -114,7 +114,7 @@ def take_mask(stages: Stages, encoded: EncodedImage, mask: NDArray[np.bool_]) ->
         the mask of one object.
 
     Raises:
-        PromptError: the mask is too small to be seen by the network.
+        PromptError: the mask is too small for the network's resolution.
     """
     sizes, constants = stages.sizes, stages.constants
     target = mask_to_network(mask, sizes.image_size, stages.device)  # (1, 1, S, S)
@@ -143,10 +143,10 @@ def take_mask(stages: Stages, encoded: EncodedImage, mask: NDArray[np.bool_]) ->
 
 
 def check_starts(prompt: Prompt, object_id: int) -> None:
-    """Hold a prompt against an object that does not exist on its frame yet.
+    """Check that a prompt can start an object.
 
     Raises:
-        PromptError: it says only what the object is not.
+        PromptError: it consists of background clicks only.
     """
     if prompt.mask is None and prompt.box is None and FOREGROUND not in prompt.point_labels:
         raise PromptError(
@@ -156,10 +156,10 @@ def check_starts(prompt: Prompt, object_id: int) -> None:
 
 
 def check_fits(prompt: Prompt, frame: Frame) -> None:
-    """Hold a prompt against the frame that it is for.
+    """Check that a prompt fits its frame.
 
     Raises:
-        PromptError: a click lies outside, a box leaves the frame, or a mask has another size.
+        PromptError: a click or a part of a box is outside the frame, or a mask has another size.
     """
     height, width = frame.hw
     for x, y in prompt.points:

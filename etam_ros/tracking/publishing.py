@@ -1,4 +1,4 @@
-"""From low-resolution logits to masks at source size, the label image, and what is measured.
+"""From low-resolution logits to masks at source size, the label image, and measurements.
 
 On the host; `cuda_postprocessor` does the same where a GPU runs the network.
 Letters: N objects, B some of them, H, W source height and width, h = w feature grid, S network
@@ -27,8 +27,8 @@ class Drawing:
     """All that is published of the N objects of a frame, in the host's memory.
 
     Attributes:
-        label_image: (H, W) uint16, in which the highest logit wins.
-        masks: N masks, settled to agree with the label image, or kept as they are.
+        label_image: (H, W) uint16; each pixel belongs to the object with the highest logit.
+        masks: N masks, made to agree with the label image, or unchanged.
         scores: N pairs of object-score logit and IoU estimate.
     """
 
@@ -38,13 +38,13 @@ class Drawing:
 
 
 class Postprocessor(Protocol):
-    """What happens to pixels before and after the network; one for each kind of device."""
+    """Loads images and draws masks; there is one class for each kind of device."""
 
     def load(self, image: NDArray[np.uint8]) -> Tensor:
-        """(H, W, 3) RGB -> (1, 3, S, S) for the image encoder; the next call overwrites it."""
+        """(H, W, 3) RGB -> (1, 3, S, S) for the image encoder; overwritten by the next call."""
 
     def fill_holes(self, mask_logits: Tensor, max_area: int) -> Tensor:
-        """(B, 1, 4h, 4w), with small background components raised into the object."""
+        """The masks (B, 1, 4h, 4w) with small holes filled."""
 
     def draw(
         self,
@@ -61,15 +61,15 @@ class Postprocessor(Protocol):
             mask_logits: N tensors (1, 1, G, G), very negative for occluded objects.
             scores: N tensors (2,).
             source_hw: (H, W).
-            config: threshold and what to do where masks overlap.
+            config: threshold, and how overlaps are resolved.
 
         Returns:
-            what waits until the drawing is there, and gives it.
+            a function that waits for the drawing and returns it.
         """
 
 
 class CpuPostprocessor:
-    """The pixels of stages that run on a CPU: OpenCV and NumPy, where torch is slower.
+    """The postprocessor for a CPU; it uses OpenCV and NumPy, which are faster there than torch.
 
     Args:
         image_size: S.
@@ -89,7 +89,7 @@ class CpuPostprocessor:
         source_hw: tuple[int, int],
         config: TrackerConfig,
     ) -> Callable[[], Drawing]:
-        """As `Postprocessor`; the drawing is there at once."""
+        """See `Postprocessor`. The drawing is finished when this returns."""
         planes = [logits[0, 0] for logits in mask_logits]
         label_image, masks = self._canvas.publish(object_ids, planes, source_hw, config)
         pairs = [(float(present), float(iou)) for present, iou in scores]
@@ -99,8 +99,8 @@ class CpuPostprocessor:
 class Canvas:
     """Draws the objects of a frame at source size.
 
-    Its working space is used again for every frame of the same size: fresh memory costs more
-    than the arithmetic.
+    Its buffers are reused for every frame of the same size, because allocating memory takes
+    longer than the arithmetic.
     """
 
     def __init__(self) -> None:
@@ -118,17 +118,17 @@ class Canvas:
         source_hw: tuple[int, int],
         config: TrackerConfig,
     ) -> tuple[NDArray[np.uint16], list[MeasuredMask]]:
-        """Resize each object's logits once, settle overlaps and measure what is left.
+        """Resize each object's logits once, resolve overlaps, and measure the masks.
 
         Args:
             object_ids: N ids.
             mask_logits: N tensors (G, G), very negative for occluded objects.
             source_hw: (H, W).
-            config: threshold and what to do where masks overlap.
+            config: threshold, and how overlaps are resolved.
 
         Returns:
-            label image (H, W) uint16, in which the highest logit wins either way, and N masks:
-            settled to agree with it, or kept as they are. Both belong to the caller.
+            label image (H, W) uint16, in which the highest logit always wins, and N masks, made
+            to agree with it, or unchanged. Both belong to the caller.
         """
         if self._mask.shape != source_hw:
             self._resize(source_hw)
@@ -158,7 +158,7 @@ class Canvas:
         threshold: float,
         alone: bool,
     ) -> MeasuredMask:
-        """Write an object where its logit is the highest so far; return its mask as it is."""
+        """Draw an object where its logit is the highest so far; return its unchanged mask."""
         logits_to_source(mask_logits, self._logits)
         measured = measure(np.greater(self._logits, threshold, out=self._mask))
         x0, y0, x1, y1 = measured.box
@@ -175,6 +175,6 @@ class Canvas:
 def _settled(
     measured: MeasuredMask, label_image: NDArray[np.uint16], object_id: int
 ) -> MeasuredMask:
-    """What is left of a mask in the label image."""
+    """The part of a mask that the label image shows."""
     x0, y0, x1, y1 = measured.box
     return measure(label_image[y0:y1, x0:x1] == object_id, offset=(x0, y0))

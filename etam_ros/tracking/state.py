@@ -1,4 +1,4 @@
-"""What a tracker knows between two calls.
+"""The state of a tracker between two calls.
 
 Letters: D hidden dim, h = w feature grid.
 """
@@ -21,19 +21,20 @@ from etam_ros.tracking.publishing import Drawing
 
 @dataclass(frozen=True, eq=False)
 class TrackerState:
-    """Everything a tracker knows; never changed.
+    """The complete state of a tracker; immutable.
 
-    A call makes the next one, and puts it in place when nothing can go wrong any more.
+    Each call creates a new state, and installs it once nothing can fail any more.
 
     Attributes:
-        objects: as of the newest frame.
+        objects: their states on the newest frame.
         current: the newest frame; None before any.
         result: of the newest frame; None before any.
-        batch: of the newest frame with objects; its memory is used again.
-        conditioned: (1, D, h, w) of the newest frame as objects see it, by their ids; not of all.
+        batch: of the newest frame with objects; its buffers are reused.
+        conditioned: (1, D, h, w) features of the newest frame, conditioned on an object's
+            memories, by object id; not of every object.
         catching_up: objects that were prompted on past frames, each in one group. Those that were
-            followed before are among `objects` too, as they are without that prompt.
-        prompted: a past frame that is likely to be prompted before the next frame comes.
+            tracked before are in `objects`, too, as they would be without that prompt.
+        prompted: a past frame that is likely to be prompted before the next frame arrives.
     """
 
     objects: ObjectTable = field(default_factory=ObjectTable)
@@ -46,22 +47,22 @@ class TrackerState:
 
     @property
     def everyone(self) -> ObjectTable:
-        """All objects, those that catch up as of the frame on which they are."""
+        """All objects; those that are catching up are on the frame that they have reached."""
         return self.objects.with_objects(
             tracked for group in self.catching_up for tracked in group.objects
         )
 
     @property
     def catching_up_ids(self) -> set[int]:
-        """Ids of the objects that catch up."""
+        """Ids of the objects that are catching up."""
         return {object_id for group in self.catching_up for object_id in group.objects.ids}
 
     def group_of(self, object_id: int) -> CatchUp | None:
-        """With whom an object catches up; None where it does not."""
+        """The group in which an object is catching up; None if it is not."""
         return next((each for each in self.catching_up if object_id in each.objects.ids), None)
 
     def next_group(self, history: History | None) -> CatchUp | None:
-        """The objects that can be taken nearer to the newest frame, if there are any."""
+        """A group that can be advanced towards the newest frame, if there is one."""
         if self.current is None or history is None:
             return None
         newest_ns = self.current.frame.stamp_ns
@@ -70,19 +71,19 @@ class TrackerState:
         )
 
     def frames_left(self, object_id: int, history: History | None) -> int:
-        """Through how many frames an object may go that is prompted on a past one.
+        """How many frames an object prompted on a past frame may still be tracked through.
 
-        One that is prompted again and again on its way must still arrive.
+        It is limited so that an object arrives even if it is prompted repeatedly on its way.
         """
         group = self.group_of(object_id)
         most = history.config.catch_up_frames if history else 0
         return most if group is None else min(most, group.frames_left)
 
     def not_catching_up(self, object_ids: Collection[int]) -> TrackerState:
-        """Where none of these catches up; how they saw the newest frame is out of date if one did.
+        """A copy in which none of these is catching up; outdated conditioned features are dropped.
 
         Args:
-            object_ids: of any objects.
+            object_ids: ids of any objects.
         """
         ended = self.catching_up_ids.intersection(object_ids)
         groups = (group.without(ended) for group in self.catching_up)
@@ -93,7 +94,7 @@ class TrackerState:
         )
 
     def with_label(self, object_id: int, label: str) -> TrackerState:
-        """Where an object has another name."""
+        """A copy in which an object has another name."""
         result = self.result
         if result is not None:
             named = (
@@ -115,7 +116,7 @@ class TrackerState:
     def with_catching_up(
         self, there: CurrentFrame, objects: ObjectTable, frames_left: int
     ) -> TrackerState:
-        """Where more objects catch up from a frame, with those that are there already."""
+        """A copy in which more objects catch up from a frame, with those already there."""
         groups = list(self.catching_up)
         for index, group in enumerate(groups):
             if group.current is there:
@@ -128,13 +129,13 @@ class TrackerState:
 
 @dataclass(frozen=True, eq=False)
 class Followed:
-    """Objects that were followed onto a frame.
+    """Objects that were tracked to a frame.
 
     Attributes:
-        objects: as of that frame.
-        drawing: waits for their masks.
-        conditioned: (1, D, h, w) of the frame as each of them sees it, by their ids.
-        batch: what they remembered; None without objects.
+        objects: their states on that frame.
+        drawing: a function that waits for their masks and returns them.
+        conditioned: (1, D, h, w) features of the frame conditioned on each object, by its id.
+        batch: their memories as a batch; None without objects.
     """
 
     objects: ObjectTable

@@ -152,7 +152,7 @@ class Tracker:
         there = self._prompted_frame(stamp_ns, state.current)
         if there is state.current:
             return state.result
-        self._state = replace(state, prompted=there)  # a prompt on it will not encode it again
+        self._state = replace(state, prompted=there)  # a prompt on it need not encode it again
         then = []
         for tracked in state.everyone:
             found = as_of(tracked, self._mark_of(tracked.object_id), there.frame.stamp_ns)
@@ -242,7 +242,7 @@ class Tracker:
         self._go_on_with(TrackerState(current=state.current, batch=state.batch))
 
     def _go_on_with(self, state: TrackerState) -> None:
-        """Take other objects, and bring the newest frame's result up to date."""
+        """Replace the objects, and update the newest frame's result."""
         if state.current is not None:
             state, _ = self._redrawn(state, state.current)
         self._state = state
@@ -254,13 +254,13 @@ class Tracker:
         objects: ObjectTable,
         batch: MemoryBatch | None = None,
     ) -> Followed:
-        """Follow objects onto a frame: the newest, or one on their way to it.
+        """Track objects to a frame: the newest, or one on their way to it.
 
         Args:
-            before: the frame on which they are; None if there is none yet.
+            before: the frame that they have reached; None if there is none yet.
             there: the frame after it.
-            objects: N of them.
-            batch: whose memory may be used again.
+            objects: N objects.
+            batch: a batch whose buffers may be reused.
         """
         steps, config = self._steps, self.config
         if before is None or not objects:
@@ -276,7 +276,7 @@ class Tracker:
         return Followed(objects, drawing, rows, batch)
 
     def _prompted_frame(self, stamp_ns: int, newest: CurrentFrame) -> CurrentFrame:
-        """The frame that a prompt is for: the newest, or a past one, which is encoded."""
+        """The frame that a prompt applies to: the newest, or a past one, which is encoded."""
         newest_ns = newest.frame.stamp_ns
         if stamp_ns in (0, newest_ns):
             return newest
@@ -292,21 +292,21 @@ class Tracker:
         return self._steps.encode_image(entry.read(), newest.number)
 
     def _mark_of(self, object_id: int) -> FrameMark:
-        """The frame on which an object that is followed is."""
+        """The frame that a tracked object has reached."""
         group = self._state.group_of(object_id)
         there = group.current if group else self._state.current
-        assert there is not None  # nothing is followed before there is a frame
+        assert there is not None  # nothing is tracked before the first frame
         return there.mark
 
     def _target(self, object_id: int, there: CurrentFrame, newest: CurrentFrame) -> PromptedObject:
-        """The object that a prompt is for, as it is on the frame that is prompted."""
+        """The object that a prompt applies to, in its state on the prompted frame."""
         known, stamp_ns = self._state.everyone.get(object_id), there.frame.stamp_ns
         if known is None:
             return PromptedObject(object_id=object_id, label="", last_seen_ns=stamp_ns)
         mark = self._mark_of(object_id)
         if there is not newest:
             found = as_of(known, mark, stamp_ns)
-            if found is None:  # it starts earlier than it did
+            if found is None:  # it is now added on an earlier frame
                 return PromptedObject(
                     object_id=object_id, label=known.label, last_seen_ns=stamp_ns
                 )
@@ -316,7 +316,7 @@ class Tracker:
         return self._follow(mark, there.after(mark), ObjectTable((known,))).objects.objects[0]
 
     def _nearer(self, state: TrackerState) -> TrackerState:
-        """With the first of those that catch up on the next frame of their way."""
+        """The state with the first group that is catching up advanced by one frame."""
         group, newest, history = state.next_group(self._history), state.current, self._history
         if group is None or newest is None or history is None:
             return state
@@ -333,7 +333,7 @@ class Tracker:
         return replace(state, catching_up=tuple(groups))
 
     def _arrived(self, state: TrackerState, group: CatchUp, newest: CurrentFrame) -> TrackerState:
-        """With objects that have caught up among those of the newest frame."""
+        """The state with objects that have caught up moved to those of the newest frame."""
         mark = group.current.mark
         if group.stamp_ns == newest.frame.stamp_ns:
             by = newest.number - mark.number
@@ -347,13 +347,13 @@ class Tracker:
     def _published(
         self, state: TrackerState, current: CurrentFrame, drawing: Drawing, *, forget: bool = False
     ) -> tuple[TrackerState, FrameResult]:
-        """What the tracker knows once it has the result of the newest frame.
+        """The state with the result of the newest frame.
 
         Args:
-            state: with the objects on it.
+            state: with the objects on that frame.
             current: that frame.
             drawing: of these objects.
-            forget: drop what was not seen for too long and does not catch up.
+            forget: drop objects not seen for too long, except those that are catching up.
         """
         objects, result = publish(
             current,
@@ -368,6 +368,6 @@ class Tracker:
     def _redrawn(
         self, state: TrackerState, current: CurrentFrame
     ) -> tuple[TrackerState, FrameResult]:
-        """The same where the objects of the newest frame have changed since it was drawn."""
+        """The state with a new result, after the objects of the newest frame have changed."""
         drawing = self._steps.settle_overlaps(current, state.objects, self.config)()
         return self._published(state, current, drawing)

@@ -1,1 +1,1 @@
-"""Clips become weights: losses, the loop, and what it writes."""
+"""Training: data, losses, the loop, and its output files."""

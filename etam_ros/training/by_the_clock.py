@@ -1,10 +1,11 @@
-"""Train for so many minutes on whatever machine this is: measure first, then choose.
+"""Train for a given number of minutes on any machine, with settings from a short measurement.
 
     python -m etam_ros.training.by_the_clock OUT --minutes 5 [--data packed.npz] [--init etam_nano]
 
-How fast clips are made, and how fast steps of several sizes learn from them, is measured in the
-first seconds. From that follow the clips of a step, and how often each is learned from under other
-prompts. The learning rate is lowest when the minutes end. OUT/choice.json says what was measured.
+The first seconds measure how fast clips are made, and how fast steps of several sizes run. The
+results determine the number of clips per step, and how often each clip is used, each time with
+other prompts. The learning rate reaches its minimum when the time is over. OUT/choice.json has the
+measurements.
 """
 
 from __future__ import annotations
@@ -45,25 +46,25 @@ RECIPE: Final = TrainingConfig(
     smallest=0.006, mask_prompts=0.45, click_prompts=0.4, steps=10**7, schedule="minutes",
     minutes=5.0, log_every=10, save_every_s=45.0, picture_every=10**9,
 )  # fmt: skip
-"""What `etam_nano` was trained with last, with longer clips; see docs/training.md."""
+"""The recipe of the last stage of `etam_nano`, but with longer clips; see docs/training.md."""
 CHOOSABLE: Final = ("out", "minutes", "data", "init", "device", "frames", "size", "largest")
 """Fields of the recipe that the command line may replace."""
 SIZES: Final = "8,16,32,64,128"
 FEWEST_STEPS: Final = 400
-"""A run is given as many, if need be by smaller steps."""
+"""Steps that a run should have at least; the batch is reduced if necessary."""
 MOST_USES: Final = 8
 RECIPE_CLIPS: Final = 4
-"""Clips of a step for which the recipe's learning rate was found."""
+"""Clips per step for which the recipe's learning rate was tuned."""
 FASTEST_LR: Final = 2.0
-"""Times the recipe's learning rate, at most, however many clips a step has."""
+"""Upper limit of the learning rate, as a multiple of the recipe's."""
 ENOUGH: Final = 0.9
-"""Share of the best rate that is as good as the best."""
+"""A rate of at least this share of the best counts as the best."""
 LONGEST_MEASURING_S: Final = 10.0
-"""For clips, and again for steps: what is measured is not trained."""
+"""Time for measuring clips, and again for steps; these are not used for training."""
 TIMED_STEPS: Final = 1
-"""Of each size, after one that is not timed."""
+"""Timed steps of each size, after one that is not timed."""
 FULLEST: Final = 0.6
-"""Share of a GPU's memory that a measured step may take: corrections and stills take more."""
+"""Share of a GPU's memory that a measured step may use; corrections and stills need more."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,8 @@ class Choice:
     """How a run will learn.
 
     Attributes:
-        batch: clips of a step.
-        reuse: times that each clip is learned from.
+        batch: clips per step.
+        reuse: how often each clip is used.
         lr: learning rate after warm-up.
     """
 
@@ -82,10 +83,10 @@ class Choice:
 
 
 def choose(made_per_s: float, step_s: dict[int, float], seconds: float, lr: float) -> Choice:
-    """Choose so that neither the device nor whoever makes clips waits much for the other.
+    """Choose so that neither the device nor the workers wait long for the other.
 
     Args:
-        step_s: seconds of a step, by its number of clips.
+        step_s: seconds per step, by number of clips.
         lr: learning rate for steps of RECIPE_CLIPS clips.
     """
     best = max(clips / took for clips, took in step_s.items())
@@ -104,8 +105,8 @@ def train_by_the_clock(
 
     Args:
         config: batch, reuse and learning rate are chosen.
-        sizes: clips of a step that are tried, from few to many.
-        stop: is asked after each step; the run can then go on later.
+        sizes: numbers of clips per step to try, in increasing order.
+        stop: called after each step; True stops the run, which can be resumed later.
 
     Returns:
         the file of the averaged weights.
@@ -155,7 +156,7 @@ def train_by_the_clock(
 def _clip_rate(
     config: TrainingConfig, source: ClipSource, seconds: float
 ) -> tuple[float, ClipBatch]:
-    """Clips a second that all workers make, and some clips."""
+    """Clips per second that all workers make together, and some of the clips."""
     feed = batches(source, replace(config, batch=4, stills=0.0), first_sample=0, steps=10**6)
     first = next(feed)
     made, began_s = 0, time.monotonic()
@@ -167,13 +168,13 @@ def _clip_rate(
 def _step_seconds(
     config: TrainingConfig, clips: ClipBatch, sizes: Sequence[int], seconds: float
 ) -> dict[int, float]:
-    """Seconds of a step of each size, until memory or time is used up.
+    """Seconds per step of each size, until memory or time is used up.
 
-    Pictures of a run have several sides: the largest ones tell whether there is memory, and the
-    largest and the smallest how long steps take.
+    Pictures of a run have several sizes. The largest determine whether memory suffices; the
+    largest and the smallest together determine the time of a step.
 
     Raises:
-        TrainingError: there is no memory for a step of any size.
+        TrainingError: memory does not suffice for a step of any size.
     """
     found: dict[int, float] = {}
     began_s = time.monotonic()
@@ -204,7 +205,7 @@ def _step_seconds(
 
 
 def _step_s(trainer: Trainer, clips: ClipBatch) -> float:
-    """Seconds of a step among others; the one before them gets memory and tunes."""
+    """Mean seconds of a step; a first step, which allocates memory and tunes, is not timed."""
     feed = trainer.prepared(iter([clips] * (TIMED_STEPS + 1)))
     trainer.step(next(feed))
     start_s = time.monotonic()
@@ -214,7 +215,7 @@ def _step_s(trainer: Trainer, clips: ClipBatch) -> float:
 
 
 def _share_of_memory(device: torch.device) -> float:
-    """Most of a GPU's memory that was in use so far; nothing on a CPU."""
+    """Peak share of a GPU's memory used so far; 0 on a CPU."""
     if device.type != "cuda":
         return 0.0
     total = torch.cuda.get_device_properties(device).total_memory
@@ -222,7 +223,7 @@ def _share_of_memory(device: torch.device) -> float:
 
 
 def at_side(clips: ClipBatch, side: int) -> ClipBatch:
-    """The same clips with pictures of another side, coarsely."""
+    """The same clips, roughly resized to pictures of another side."""
     there = clips.images.shape[2]
     places = torch.arange(side) * there // side
     images = clips.images[:, :, places][:, :, :, places]
@@ -230,7 +231,7 @@ def at_side(clips: ClipBatch, side: int) -> ClipBatch:
 
 
 def _repeated(clips: ClipBatch, count: int) -> ClipBatch:
-    """So many clips, the same ones again and again."""
+    """The given number of clips, by repeating the same ones."""
     objects = len(clips.masks) // len(clips.images)
     which = torch.arange(count) % len(clips.images)
     rows = (which[:, None] * objects + torch.arange(objects)).flatten()
@@ -238,7 +239,7 @@ def _repeated(clips: ClipBatch, count: int) -> ClipBatch:
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run one command line; 0, or 2 for what the user can mend."""
+    """Run one command line; returns 0, or 2 for an error that the user can fix."""
     parser = argparse.ArgumentParser(
         prog="python -m etam_ros.training.by_the_clock",
         description="Train for so many minutes; batch and reuse are chosen by what is measured.",

@@ -1,4 +1,4 @@
-"""What a training run is told: one frozen, validated dataclass, the only source of defaults."""
+"""Settings of a training run: one frozen, validated dataclass, the only source of defaults."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ share: Final = partial(option, minimum=0.0, maximum=1.0)
 """An option from 0 to 1."""
 count: Final = partial(option, minimum=1, maximum=10**9)
 """An option that is a whole number from 1 up."""
-# What training and pretraining are told alike.
+# Fields that training and pretraining share.
 data_folders: Final = partial(option, (), metavar="path")
 run_folder: Final = partial(
     option, description="Folder of the run; an existing run is resumed.", metavar="path"
@@ -60,7 +60,7 @@ log_period: Final = partial(count, 50, "Steps between lines of log.csv.", panel=
 
 @dataclass(frozen=True)
 class TrainingConfig(Checked):
-    """A training run."""
+    """Settings of a training run."""
 
     data: tuple[str, ...] = data_folders(
         "Sequences in DAVIS layout, images/ with masks/, a labelled bag, videos, photographs or "

@@ -1,8 +1,8 @@
-"""An image encoder's weights for a network of which they are one part.
+"""Loading an image encoder's weights into a complete network.
 
-EfficientTAM's training begins with the encoder of EfficientSAM (arXiv 2411.18933, section 4),
-whose ViT and neck are the same but for windows, which have no weights; or with one that
-`etam pretrain` left. Letters: C channels of the ViT, n side of the stored position grid.
+EfficientTAM's training starts from the encoder of EfficientSAM (arXiv 2411.18933, section 4),
+whose ViT and neck are the same except for windows, which have no weights; or from one that
+`etam pretrain` wrote. Letters: C channels of the ViT, n side of the stored position grid.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ _NECK: Final = f"{PART}neck."
 _POSITIONS: Final = f"{PART}trunk.pos_embed"
 _PATCHES: Final = f"{PART}trunk.patch_embed.proj.weight"
 _BLOCK: Final = re.compile(r"image_encoder\.(?:trunk\.)?blocks\.([0-9]+)\.")
-"""Also of those that the network has no name for, being less deep."""
+"""Also matches blocks that the network does not have, because it has fewer."""
 _OTHER_PARTS: Final = "memory attention, memory encoder, prompt encoder and mask decoder"
 
 
 def encoder_in_efficientsam(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The image encoder in a checkpoint of EfficientSAM, by its names; empty: it is no such."""
+    """The image encoder of a checkpoint with the names of EfficientSAM; empty for other names."""
     if EfficientSAM.official_name(_PATCHES) not in state:
         return {}
     return {name: value for name, value in state.items() if name.startswith(PART)}
 
 
 def fitting_model(weights: Mapping[str, Tensor]) -> str:
-    """Name of the first model that has exactly such an image encoder; empty: none has."""
+    """Name of the first model with exactly this image encoder; empty if there is none."""
     shapes = {name: value.shape for name, value in weights.items()}
     for config in MODELS.values():
         if config.hiera is not None or config.weights_of:
@@ -54,17 +54,17 @@ def fitting_model(weights: Mapping[str, Tensor]) -> str:
 
 
 def fill_encoder(network: EfficientTAM, weights: Mapping[str, Tensor], source: str) -> str:
-    """Put an image encoder's weights into a network; the rest of it stays as it is.
+    """Load an image encoder's weights into a network, and leave the rest of it unchanged.
 
-    A position embedding for another grid is resized as the ViT itself does it, and a neck of other
-    sizes is left out.
+    A position embedding for another grid is resized in the same way as by the ViT; a neck of
+    another size is left out.
 
     Args:
-        weights: by the network's names, or by those of EfficientSAM.
+        weights: with the network's names, or with those of EfficientSAM.
         source: where they come from, for messages.
 
     Returns:
-        what begins with these weights and what does not, in a sentence.
+        a sentence that says which parts start with these weights, and which do not.
 
     Raises:
         WeightsError: blocks, channels or patches differ, or a tensor is missing or unknown.
@@ -102,7 +102,7 @@ def fill_encoder(network: EfficientTAM, weights: Mapping[str, Tensor], source: s
 
 
 def _check_trunk(weights: Mapping[str, Tensor], config: ModelConfig, source: str) -> None:
-    """Say in words where a ViT is of another size; single tensors are checked later."""
+    """Explain where a ViT has another size; individual tensors are checked later."""
     patches = weights.get(_PATCHES)
     if patches is None or patches.ndim != 4:
         return
@@ -123,7 +123,7 @@ def _check_trunk(weights: Mapping[str, Tensor], config: ModelConfig, source: str
 
 
 def _position_side(positions: Tensor | None) -> int:
-    """n of an embedding (1, n * n + 1, C), whose first entry is a class token; 0: it is none."""
+    """n of an embedding (1, n * n + 1, C), which starts with a class token; 0 for other shapes."""
     if positions is None or positions.ndim != 3:
         return 0
     side = math.isqrt(max(0, positions.shape[1] - 1))

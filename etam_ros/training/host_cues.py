@@ -1,7 +1,7 @@
-"""What classical vision says of a batch before the network sees it, on the host.
+"""Prompts and classical vision cues of a batch, computed on the host before the network runs.
 
-It depends on pictures, truth and chance alone, so that it can be found for the next batch while a
-GPU learns from this one: first prompts, what colours say of them, and how the pictures move.
+They depend on pictures, ground truth and random numbers only, so that those of the next batch can
+be computed while a GPU trains on this one: first prompts, proposals from colours, and motion.
 
 Letters: B clips, K objects of each, N = B * K rows (clip by clip), n some of the rows, T frames, S
 side of the pictures, G = 4h side of the low-resolution masks.
@@ -39,13 +39,13 @@ Map = Callable[[Callable[..., Any], Iterable[Any]], Iterable[Any]]
 
 @dataclass(frozen=True, eq=False)
 class HostCues:
-    """Of one batch.
+    """Prompts and cues of one batch.
 
     Attributes:
-        prompts: clicks and box corners of each row's first prompt; none of rows that get a mask.
-        proposals: (1, G, G) float32 logits by row, of those with clicks or boxes, where the model
-            is shown any.
-        motions: T - 1, from each frame to the next, where masks are carried.
+        prompts: clicks and box corners of each row's first prompt; empty for rows that get a mask.
+        proposals: (1, G, G) float32 logits by row, for rows with clicks or boxes, if the model
+            takes proposals.
+        motions: T - 1 motions, from each frame to the next, if the model carries masks.
     """
 
     prompts: list[list[Click]]
@@ -53,7 +53,7 @@ class HostCues:
     motions: list[Motion] = field(default_factory=list)
 
     def proposals_of(self, rows: Sequence[int], device: torch.device) -> Tensor | None:
-        """(n, 1, G, G), or None where the model is shown none."""
+        """(n, 1, G, G), or None if the model takes no proposals."""
         if not self.proposals:
             return None
         return torch.from_numpy(np.stack([self.proposals[row] for row in rows])).to(device)
@@ -69,16 +69,16 @@ def find_cues(
     device: torch.device,
     threads: ThreadPoolExecutor | None = None,
 ) -> HostCues:
-    """Draw the first prompts of a batch, and ask classical vision what the model is shown of it.
+    """Draw the first prompts of a batch, and compute the cues that the model takes.
 
     Args:
         images: (B, T, S, S, 3).
         masks: (N, T, S, S), each visible on its first frame.
-        plan: who is prompted how.
-        rngs: of the rows; each draws its first prompt.
+        plan: how each row is prompted.
+        rngs: random generators of the rows; each draws its row's first prompt.
         config: of the model.
-        device: where motions shall live.
-        threads: to look at several pictures at once; None looks at one after the other.
+        device: device for the motions.
+        threads: process several pictures in parallel; None processes one after the other.
     """
     at_once: Map = map if threads is None else threads.map
     prompts = [
@@ -101,7 +101,7 @@ def find_cues(
 
 
 def _first_prompt(kind: str, truth: NDArray[np.bool_], rng: np.random.Generator) -> list[Click]:
-    """A click, or the corners of a box; nothing where a mask is given."""
+    """A click, or the corners of a box; empty if a mask is given."""
     if kind == CLICK:
         return [first_click(truth, rng)]
     if kind == BOX:
@@ -113,7 +113,7 @@ def _first_prompt(kind: str, truth: NDArray[np.bool_], rng: np.random.Generator)
 def _motions(
     images: NDArray[np.uint8], config: ModelConfig, device: torch.device, at_once: Map
 ) -> list[Motion]:
-    """How all clips move from each frame to the next."""
+    """Motion of all clips from each frame to the next."""
     side = config.mask_size
     frames = [
         list(at_once(lambda image: flow_frame_of(image, side), frame))

@@ -1,4 +1,4 @@
-"""What training begins from: weights of its own, a model's, a file's, or another run's."""
+"""Initial weights of training: random ones, those of a model, of a file, or of another run."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from etam_ros.training.outputs.checkpoints import load_checkpoint
 
 EMBEDDING_STD: Final = 0.02
 FIRST_GAMMA: Final = 0.1
-"""Of the memory encoder's residual branches; official training begins far below."""
+"""Initial scale of the memory encoder's residual branches; official training starts far lower."""
 
 
 def new_network(config: ModelConfig, *, size: int, seed: int) -> EfficientTAM:
-    """An untrained network for pictures of that size, a function of its arguments."""
+    """An untrained network for pictures of the given size, determined by its arguments."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = EfficientTAM(replace(config, image_size=size))
@@ -39,7 +39,7 @@ def new_network(config: ModelConfig, *, size: int, seed: int) -> EfficientTAM:
 
 
 def resized(network: EfficientTAM, side: int) -> EfficientTAM:
-    """A network for pictures of another side that has the same parameters, not copies of them."""
+    """A network for pictures of another side that shares the same parameters."""
     other = EfficientTAM(replace(network.config, image_size=side)).to(network.no_mem_embed.device)
     for name, parameter in network.named_parameters():
         owner, _, leaf = name.rpartition(".")
@@ -52,7 +52,7 @@ def resized(network: EfficientTAM, side: int) -> EfficientTAM:
 
 @torch.no_grad()
 def _initialise(network: EfficientTAM) -> None:
-    """Where PyTorch's own first weights will not do: zeros, and the ViT's linear layers."""
+    """Replace PyTorch's initial weights where needed: zeros, and the ViT's linear layers."""
     trunk = network.image_encoder.trunk
     embeddings = [
         *(value for name, value in trunk.named_parameters() if name.startswith("pos_embed")),
@@ -77,13 +77,13 @@ def _initialise(network: EfficientTAM) -> None:
 
 @dataclass(frozen=True, eq=False)
 class InitialWeights:
-    """Weights to begin from.
+    """Weights to start from.
 
     Attributes:
         source: where they come from, for messages.
-        weights: tensors by the whole network's names; those of an encoder also by EfficientSAM's.
-        model: that they are for, where that is known, or empty.
-        is_encoder: they are an image encoder's alone.
+        weights: tensors by the names of the whole network; an encoder may use EfficientSAM's.
+        model: the model that they belong to; empty if unknown.
+        is_encoder: they contain an image encoder only.
     """
 
     source: str
@@ -95,15 +95,15 @@ class InitialWeights:
 def initial_network(
     config: TrainingConfig, on_note: Callable[[str], None] = lambda _: None
 ) -> EfficientTAM:
-    """The network that a run begins with.
+    """The network that a run starts with.
 
     Args:
-        on_note: is told in words what begins with weights, and what does not.
+        on_note: called with a message that says which parts start with loaded weights.
 
     Raises:
         ConfigError: there is no model of that name.
-        WeightsError: what `config.init` names cannot be read, or is another model's.
-        TrainingError: it is a run whose states are damaged.
+        WeightsError: the weights of `config.init` cannot be read, or belong to another model.
+        TrainingError: `config.init` is a run whose states are damaged.
     """
     initial = read_initial_weights(config.init) if config.init else None
     own = initial.model if initial is not None else ""
@@ -117,19 +117,19 @@ def initial_network(
 
 
 def _fill(network: EfficientTAM, initial: InitialWeights) -> None:
-    """Put weights into a network. Raises WeightsError where names or shapes differ."""
+    """Load weights into a network. Raises WeightsError if names or shapes differ."""
     expected = network.state_dict()
     check_state_dict(initial.weights, expected, source=initial.source, model=network.config.name)
     network.load_state_dict({name: value.float() for name, value in initial.weights.items()})
 
 
 def read_initial_weights(init: str) -> InitialWeights:
-    """Read what `--init` names: a run's folder, a file, or a model whose weights are here.
+    """Read the weights that `--init` names: a run's folder, a file, or an installed model.
 
-    Of EfficientSAM the image encoder is read, which is that of a model of EfficientTAM.
+    From EfficientSAM, the image encoder is read, which fits a model of EfficientTAM.
 
     Raises:
-        ConfigError: it is none of them.
+        ConfigError: it is none of these.
         WeightsError: it cannot be read.
         TrainingError: it is a run whose states are damaged.
     """
@@ -151,7 +151,7 @@ def read_initial_weights(init: str) -> InitialWeights:
 
 
 def _from_file(source: str, path: Path, model: str) -> InitialWeights:
-    """The weights of a file; of which model, it may say itself."""
+    """The weights of a file, with the model's name if the file contains it."""
     metadata, weights = _metadata(path), read_state_dict(path)
     if encoder := encoder_in_efficientsam(weights):
         return InitialWeights(source, encoder, fitting_model(encoder), is_encoder=True)
@@ -167,5 +167,5 @@ def _metadata(path: Path) -> dict[str, str]:
     try:
         with safe_open(path, "pt") as file:
             return dict(file.metadata() or {})
-    except Exception:  # said in full when the tensors are read
+    except Exception:  # reading the tensors gives the full error
         return {}

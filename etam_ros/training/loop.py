@@ -1,4 +1,4 @@
-"""The training loop: clips in, states and averaged weights out, and exact continuation."""
+"""The training loop: from clips to states and averaged weights, and exact resumption."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ def train(
     on_note: Callable[[str], None] = lambda _: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Path:
-    """Train, or go on with the run in `config.out`.
+    """Train, or resume the run in `config.out`.
 
     Args:
-        config: of the run; where one goes on, new values count from here on.
-        source: of the clips; None opens those of `config.data`.
-        on_report: is given numbers every `config.log_every` steps.
-        on_note: is told in words, before the first step, what is odd about the data, and which
-            parts of the network begin with weights where only some do.
-        stop: is asked after each step; the run can then go on later.
+        config: settings of the run; a resumed run uses them from there on.
+        source: source of clips; None opens `config.data`.
+        on_report: called with a report every `config.log_every` steps.
+        on_note: called before the first step with messages about anything unusual in the data,
+            and about parts of the network for which there are no initial weights.
+        stop: called after each step; True stops the run, which can be resumed later.
 
     Returns:
         the file of the averaged weights.
 
     Raises:
-        TrainingError: the run cannot begin or go on.
-        SourceError: something in `config.data` cannot be read, or is nothing to train on; or the
-            run cannot be written.
+        TrainingError: the run cannot be started or resumed.
+        SourceError: `config.data` cannot be read or contains nothing to train on, or the output
+            cannot be written.
         BackendError, ConfigError, WeightsError: as their messages say.
     """
     notes: list[str] = []
@@ -94,23 +94,23 @@ def train(
 
 
 class _Clock:
-    """Says when to save and when to stop."""
+    """Determines when to save and when to stop."""
 
     def __init__(self, config: TrainingConfig) -> None:
         self._config = config
         self._began = self._saved = time.monotonic()
 
     def is_over(self) -> bool:
-        """The minutes that were given are used up."""
+        """Whether the given minutes are over."""
         minutes = self._config.minutes
         return minutes > 0 and time.monotonic() - self._began > 60 * minutes
 
     def share_over(self) -> float:
-        """Share of the minutes that is over."""
+        """Share of the given minutes that has passed."""
         return min(1.0, (time.monotonic() - self._began) / (60 * self._config.minutes))
 
     def is_time_to_save(self) -> bool:
-        """So many seconds went by since it said so."""
+        """Whether the given seconds have passed since this was last true."""
         due = time.monotonic() - self._saved > self._config.save_every_s
         if due:
             self._saved = time.monotonic()
@@ -118,7 +118,7 @@ class _Clock:
 
 
 class _Folder:
-    """What the first process writes."""
+    """The output folder, written by the first process."""
 
     def __init__(self, trainer: Trainer, on_report: Callable[[TrainingReport], None]) -> None:
         self._trainer, self._on_report = trainer, on_report
@@ -126,17 +126,17 @@ class _Folder:
         self._log = RunLog(self._path, TrainingReport, trainer.done)
 
     def add(self, report: TrainingReport) -> None:
-        """A line of log.csv, and whoever listens."""
+        """Write a line of log.csv, and call the listener."""
         self._log.add(report)
         self._on_report(report)
 
     def draw(self, batch: ClipBatch, seen: RolloutOutput) -> None:
-        """Sample pictures, and the plot."""
+        """Write sample pictures, and the plot."""
         write_samples(self._path / f"samples_{self._trainer.done:06d}.jpg", batch, seen)
         self._log.plot(PLOTTED)
 
     def save(self) -> Path:
-        """A state to go on from, and weights to look at."""
+        """Write a state to resume from, and the averaged weights."""
         trainer = self._trainer
         trainer.save()
         return write_weights(trainer.average.weights, self._path, trainer.network.config)

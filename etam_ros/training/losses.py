@@ -1,4 +1,4 @@
-"""What decoded masks are held against: focal, dice, IoU and presence, 20 : 1 : 1 : 1.
+"""Losses of decoded masks: focal, dice, IoU and presence, weighted 20 : 1 : 1 : 1.
 
 Source: SAM 2's training losses (arXiv 2408.00714, appendix D). Letters: n rows (objects), M masks
 of each, h x w here the low-resolution masks' own size.
@@ -16,12 +16,12 @@ from torch.nn import functional
 FOCAL_ALPHA: Final = 0.25
 FOCAL_WEIGHT: Final = 20.0
 BCE_WEIGHT: Final = 2.0
-"""In place of focal loss at the start of a run: focal loss is some ten times smaller."""
+"""Weight of cross-entropy, which replaces focal loss early on; focal loss is ten times smaller."""
 
 
 @dataclass(frozen=True, eq=False)
 class RowLosses:
-    """Losses of each row, (n,) each, zero for masks where the object is not visible."""
+    """Losses of each row, (n,) each; those of masks are zero where the object is not visible."""
 
     pixel: Tensor
     dice: Tensor
@@ -30,7 +30,7 @@ class RowLosses:
 
     @property
     def total(self) -> Tensor:
-        """Their sum; the pixel loss carries its weight already."""
+        """Their sum; the pixel loss already includes its weight."""
         return self.pixel + self.dice + self.iou + self.presence
 
 
@@ -42,9 +42,10 @@ def row_losses(
     visible: Tensor,
     bce_share: float = 0.0,
 ) -> RowLosses:
-    """Hold one decode against the truth, in float32.
+    """Compare one output of the decoder with the ground truth, in float32.
 
-    Of several masks the one of least pixel and dice loss is trained, and the IoU estimates of all.
+    Of several masks, the one with the least pixel and dice loss is trained; IoU estimates of all
+    are trained.
 
     Args:
         mask_logits: (n, M, h, w).
@@ -52,7 +53,7 @@ def row_losses(
         object_score_logits: (n,).
         truth: (n, h, w) in 0..1, the share of each cell that the object covers.
         visible: (n,) bool, the object has at least one pixel at full size.
-        bce_share: 1 cross-entropy, 0 focal loss, or a mixture of them.
+        bce_share: 1 for cross-entropy, 0 for focal loss, or a mixture of them.
     """
     logits, shown = mask_logits.float(), visible.float()
     targets = truth[:, None].expand_as(logits)

@@ -1,7 +1,7 @@
-"""Carried masks that are wrong, as they would be after hundreds of frames.
+"""Carried masks with errors like those after hundreds of frames.
 
-A clip of a few frames ends before a mask has drifted far. A network that has only seen good masks
-carried trusts them, and follows them astray; so some are disturbed before it gets them.
+A clip of a few frames ends before a mask has drifted far. A network that was trained with good
+carried masks only trusts them too much; so some are disturbed before it gets them.
 
 Letters: N rows, K objects of each clip, G side of a mask in cells.
 """
@@ -19,15 +19,15 @@ from torch.nn import functional
 Rng = np.random.Generator
 
 SURE: Final = 8.0
-"""Logit of what is added or taken away."""
+"""Logit of regions that are added or removed."""
 SHIFT: Final = 0.25
-"""Deviation of a shift, in sides of the object."""
+"""Standard deviation of a shift, as a fraction of the object's size."""
 GROWTH: Final = 0.2
-"""Deviation of the logarithm of a change in size."""
+"""Standard deviation of the logarithm of a change in size."""
 
 
 def corrupt_masks(mask_logits: Tensor, rngs: Sequence[Rng], share: float, objects: int) -> Tensor:
-    """Disturb a share of masks: shifted, with a bite or a blob, joined with another's, or gone.
+    """Disturb a share of masks: shift them, cut or add a disc, merge two objects, or clear them.
 
     (N, 1, G, G), clip by clip, with N generators and K objects a clip -> (N, 1, G, G).
     """
@@ -42,7 +42,7 @@ def corrupt_masks(mask_logits: Tensor, rngs: Sequence[Rng], share: float, object
 
 
 def _disturbed(mask: Tensor, other: Tensor, rng: Rng) -> Tensor:
-    """One mask, (1, 1, G, G), wrong in one of four ways."""
+    """One mask, (1, 1, G, G), disturbed in one of four ways."""
     kind = rng.choice(4, p=(0.35, 0.35, 0.15, 0.15))
     if kind == 0:
         return _shifted(mask, rng)
@@ -52,7 +52,7 @@ def _disturbed(mask: Tensor, other: Tensor, rng: Rng) -> Tensor:
 
 
 def _shifted(mask: Tensor, rng: Rng) -> Tensor:
-    """Moved and scaled about its middle."""
+    """The mask, moved, and scaled about its middle."""
     (x, y), side = _extent(mask)
     scale = float(np.exp(rng.normal(0.0, GROWTH)))
     dx, dy = rng.normal(0.0, SHIFT * side, 2)
@@ -62,7 +62,7 @@ def _shifted(mask: Tensor, rng: Rng) -> Tensor:
 
 
 def _bitten(mask: Tensor, rng: Rng) -> Tensor:
-    """With a disc near it added or taken away."""
+    """The mask with a disc added or removed near it."""
     (x, y), side = _extent(mask)
     x, y = x + rng.normal(0.0, 0.5 * side), y + rng.normal(0.0, 0.5 * side)
     radius = rng.uniform(0.1, 0.4) * side
@@ -72,7 +72,7 @@ def _bitten(mask: Tensor, rng: Rng) -> Tensor:
 
 
 def _extent(mask: Tensor) -> tuple[tuple[float, float], float]:
-    """Middle (x, y), and side of a square of its area, where the picture goes from -1 to 1."""
+    """Middle (x, y), and side of a square with its area; the picture reaches from -1 to 1."""
     there = mask[0, 0] > 0
     if not bool(there.any()):
         return (0.0, 0.0), 0.5

@@ -1,4 +1,4 @@
-"""What a run is told to begin with and to learn from: looked for before torch is imported."""
+"""Paths of initial weights and data, which are checked before torch is imported."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ DATA: Final = (
 
 
 def initial_path(init: str) -> Path | None:
-    """The file or folder that `--init` names; None where it can only be the name of a model.
+    """The file or folder that `--init` names; None if it can only be the name of a model.
 
     Raises:
-        WeightsError: it is a path to nothing.
+        WeightsError: it is a path that does not exist.
     """
     path = _opened("--init", init)
     if path.is_dir() or path.is_file():
@@ -29,10 +29,10 @@ def initial_path(init: str) -> Path | None:
 
 
 def check_weights(option: str, weights: str) -> None:
-    """A weights file that an option names, which has to exist; "" and random:SEED name none.
+    """Check that the weights file of an option exists; "" and random:SEED are not files.
 
     Raises:
-        WeightsError: it is a path to nothing.
+        WeightsError: it is a path that does not exist.
     """
     if weights and not weights.startswith("random:"):
         path = _opened(option, weights)
@@ -44,7 +44,7 @@ def _opened(option: str, name: str) -> Path:
     try:
         path = Path(name).expanduser()
         path.is_dir()
-    except (OSError, RuntimeError, ValueError) as error:  # too long; ~ of no such user
+    except (OSError, RuntimeError, ValueError) as error:  # too long, or ~ of an unknown user
         reason = getattr(error, "strerror", None) or error
         raise WeightsError(
             f"{option} {name:.200} cannot be opened ({reason}): check the path"
@@ -57,10 +57,10 @@ def _nothing(option: str, path: Path) -> WeightsError:
 
 
 def check_data(name: str) -> Path:
-    """A path of `--data`, which has to exist.
+    """A path of `--data`, which must exist.
 
     Raises:
-        SourceError: it does not, or cannot be looked at.
+        SourceError: it does not exist, or cannot be accessed.
     """
     path = Path(name)
     try:

@@ -1,4 +1,4 @@
-"""How weights move: AdamW or Muon in groups, warm-up and cosine, clipped gradients, averages.
+"""Updating weights: AdamW or Muon in groups, warm-up and cosine, clipped gradients, averages.
 
 Source: layer-wise decay as in BEiT and MAE fine-tuning, the schedule of SAM 2's training
 (arXiv 2408.00714, appendix D), Muon scaled to AdamW's steps (arXiv 2502.16982).
@@ -17,44 +17,44 @@ from torch import Tensor, nn
 from etam_ros.errors import TrainingError, WeightsError
 
 TRUNK: Final = "image_encoder.trunk."
-"""Where the ViT lies in EfficientTAM's state dict."""
+"""Prefix of the ViT in EfficientTAM's state dict."""
 BETAS: Final = (0.9, 0.98)
 DECAYING: Final = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
-"""Layers whose `weight` decays; norms, biases, embeddings and positions do not."""
+"""Layers whose `weight` is decayed; norms, biases, embeddings and positions are not."""
 NARROWEST_OF_MUON: Final = 32
-"""Smaller side of a linear layer's weight, from which on Muon moves it."""
+"""The minimum of a linear layer's smaller side for Muon."""
 
 
 class Optimizers:
-    """Optimizers of disjoint parameters, used as one."""
+    """Several optimizers of disjoint parameters, used as one."""
 
     def __init__(self, parts: Sequence[torch.optim.Optimizer]) -> None:
         self.parts = tuple(parts)
 
     @property
     def param_groups(self) -> list[dict[str, Any]]:
-        """The groups of all of them, to be changed in place."""
+        """The groups of all optimizers, which may be changed in place."""
         return [group for part in self.parts for group in part.param_groups]
 
     def step(self) -> None:
-        """Move all parameters."""
+        """Update all parameters."""
         for part in self.parts:
             part.step()
 
     def zero_grad(self) -> None:
-        """Forget all gradients."""
+        """Clear all gradients."""
         for part in self.parts:
             part.zero_grad()
 
     def state_dict(self) -> dict[str, Any]:
-        """What `load_state_dict` needs to go on exactly, by the optimizers' names."""
+        """The state from which `load_state_dict` resumes exactly, by the optimizers' names."""
         return {type(part).__name__: part.state_dict() for part in self.parts}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a saved state, with the rates and decays that these have now.
+        """Resume from a saved state, but keep the present learning rates and weight decays.
 
         Raises:
-            TrainingError: it is of other optimizers, or groups the parameters otherwise.
+            TrainingError: it belongs to other optimizers, or to other groups of parameters.
         """
         own = self.state_dict()
         if state.keys() != own.keys():
@@ -89,7 +89,7 @@ def make_optimizer(
     layer_decay: float = 1.0,
     kind: str = "adamw",
 ) -> Optimizers:
-    """An optimizer over the groups of `parameter_groups`; `set_learning_rate` moves its rate.
+    """An optimizer for the groups of `parameter_groups`; `set_learning_rate` sets its rate.
 
     Args:
         kind: adamw for everything, or muon for the weights of linear layers whose smaller side
@@ -119,7 +119,7 @@ def make_optimizer(
 
 
 def _only(groups: list[dict[str, Any]], wanted: Callable[[str], bool]) -> list[dict[str, Any]]:
-    """The groups with those of their parameters whose names are wanted."""
+    """The groups, reduced to the parameters with the given names."""
     kept = []
     for group in groups:
         chosen = [wanted(name) for name in group["names"]]
@@ -133,13 +133,14 @@ def _only(groups: list[dict[str, Any]], wanted: Callable[[str], bool]) -> list[d
 def parameter_groups(
     network: nn.Module, *, weight_decay: float, layer_decay: float = 1.0
 ) -> list[dict[str, Any]]:
-    """Parameters that need gradients, by learning-rate scale and weight decay.
+    """Parameters that need gradients, grouped by learning-rate scale and weight decay.
 
     Args:
-        network: whose ViT's names begin with TRUNK: embeddings, and `blocks.N.` in order.
-        weight_decay: of the weights of linear layers and convolutions.
-        layer_decay: what is not the ViT has scale 1, its last block `layer_decay`, each block
-            before it `layer_decay` times less, the embeddings least; 1 treats all alike.
+        network: names of its ViT start with TRUNK: embeddings, and `blocks.N.` in order.
+        weight_decay: for the weights of linear layers and convolutions.
+        layer_decay: parameters outside the ViT have scale 1, its last block `layer_decay`, each
+            block before it `layer_decay` times that, and the embeddings the least; with 1 all
+            have the same.
 
     Returns:
         groups for an optimizer: `params`, `names`, `weight_decay` and `lr_scale`.
@@ -151,7 +152,7 @@ def parameter_groups(
     }
     parameters = {n: p for n, p in network.named_parameters() if p.requires_grad}
     depths = [_block(name) for name in parameters if name.startswith(TRUNK)]
-    top = max(depths, default=0) + 1  # the layer number of everything behind the ViT
+    top = max(depths, default=0) + 1  # the layer number of everything after the ViT
     groups: dict[tuple[float, float], dict[str, Any]] = {}
     for name, parameter in parameters.items():
         layer = _block(name) if name.startswith(TRUNK) else top
@@ -173,7 +174,7 @@ def _block(name: str) -> int:
 
 
 def learning_rate_factor(step: int, *, steps: int, warmup: int, final: float = 0.01) -> float:
-    """Linear warm-up to 1, then half a cosine down to `final` at the end of `steps`; from 0."""
+    """Linear warm-up from 0 to 1, then half a cosine down to `final` at the end of `steps`."""
     if step < warmup:
         return (step + 1) / warmup
     done = min(1.0, (step - warmup) / max(1, steps - warmup))
@@ -187,7 +188,7 @@ def set_learning_rate(optimizer: Optimizers, lr: float) -> None:
 
 
 def clip_gradients(parameters: Iterable[Tensor], limit: float) -> float:
-    """Scale gradients down to a joint norm of `limit` (0: never); returns the norm before."""
+    """Scale gradients down to a total norm of `limit` (0: never); returns the norm before that."""
     return float(nn.utils.clip_grad_norm_(parameters, limit if limit > 0 else math.inf))
 
 
@@ -197,8 +198,8 @@ class AverageWeights:
     Parameters are averaged, buffers copied.
 
     Args:
-        network: whose weights are followed; its present weights are the first average.
-        decay: share of the past in each update, once there is a past.
+        network: the network to average; its present weights are the first average.
+        decay: weight of the previous average in each update; lower in the first updates.
 
     Attributes:
         weights: the averages by name, a state dict; the tensors change with the next update.
@@ -211,7 +212,7 @@ class AverageWeights:
 
     @torch.no_grad()
     def update(self, network: nn.Module) -> None:
-        """Take in the network's weights after a step."""
+        """Include the network's weights after a step."""
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         self.updates += 1
         parameters = dict(network.named_parameters())
@@ -222,14 +223,14 @@ class AverageWeights:
                 self.weights[name].copy_(value)
 
     def state_dict(self) -> dict[str, Any]:
-        """What `load_state_dict` needs to go on exactly."""
+        """The state from which `load_state_dict` resumes exactly."""
         return {"updates": self.updates, "weights": dict(self.weights)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a saved average.
+        """Resume from a saved average.
 
         Raises:
-            WeightsError: it is another network's.
+            WeightsError: it belongs to another network.
         """
         weights = state["weights"]
         if weights.keys() != self.weights.keys():

@@ -1,4 +1,4 @@
-"""One process or several under torchrun, each on a device of its own."""
+"""A single process, or several under torchrun, each on a device of its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from etam_ros.errors import BackendError
 
 @dataclass(frozen=True)
 class Processes:
-    """Which process this is: `rank` of `count`, and where it computes."""
+    """This process: `rank` of `count`, and its device."""
 
     rank: int
     count: int
@@ -23,11 +23,11 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """This one writes files and reports."""
+        """Whether this is the process that writes files and reports."""
         return self.rank == 0
 
     def share_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Average gradients over the processes; a missing one counts as zero, here too."""
+        """Average gradients over the processes; missing ones count as zero, and are filled in."""
         gradients = []
         for parameter in parameters:
             if parameter.grad is None:
@@ -51,7 +51,7 @@ class Processes:
         return values
 
     def any(self, flag: bool) -> bool:
-        """Whether one of them says so."""
+        """Whether the value is true in any process."""
         if self.count == 1:
             return flag
         return bool(self.average(torch.tensor(float(flag), device=self.device)) > 0)
@@ -59,10 +59,10 @@ class Processes:
 
 @contextmanager
 def joined_processes(device: str) -> Iterator[Processes]:
-    """Join the processes that torchrun started, if it did.
+    """Join the processes that torchrun started, if it was used.
 
     Raises:
-        BackendError: cuda is asked for and PyTorch cannot use it.
+        BackendError: cuda is requested, and PyTorch cannot use it.
     """
     usable = torch.cuda.is_available()
     if device == "cuda" and not usable:
@@ -83,6 +83,6 @@ def joined_processes(device: str) -> Iterator[Processes]:
     distributed.init_process_group("nccl" if on_gpu else "gloo")
     try:
         yield Processes(rank, count, place)
-        distributed.barrier()  # who left earlier would cut off the one that still writes
+        distributed.barrier()  # leaving earlier would cut off a process that still writes
     finally:
         distributed.destroy_process_group()

@@ -1,8 +1,8 @@
-"""Prompts of a simulated operator: which objects get what, where, and where they are corrected.
+"""Prompts of a simulated operator: their kinds, positions and corrections.
 
-Everything is drawn from (seed, step, row), so that a run that goes on prompts as one that was
-never interrupted, and several processes as one. Coordinates are pixels of the network's input,
-(x right, y down), the centre of the top-left one (0, 0).
+Everything is drawn from (seed, step, row), so that a resumed run has the same prompts as one that
+was never interrupted, and several processes the same as one. Coordinates are pixels of the
+network's input, (x right, y down), with (0, 0) at the centre of the top-left one.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ MASK: Final = "mask"
 CLICK: Final = "click"
 BOX: Final = "box"
 BOX_JITTER: Final = 0.1
-"""Standard deviation of a box corner over the box's size, at most `MAX_BOX_JITTER` pixels."""
+"""Standard deviation of a box corner relative to the box, up to `MAX_BOX_JITTER` pixels."""
 MAX_BOX_JITTER: Final = 10.0
 CENTRE_SHARE: Final = 0.5
-"""Clicks near the deepest place of their region; the others fall anywhere in it."""
+"""Share of clicks near the deepest place of their region; others are anywhere in it."""
 
 Mask = NDArray[np.bool_]
 Click = tuple[float, float, int]
@@ -39,9 +39,9 @@ class PromptPlan:
 
     Attributes:
         kinds: MASK, CLICK or BOX for each row, on the first frame.
-        first_clicks: corrections on the first frame, of rows that began with a click or a box.
+        first_clicks: number of corrections on the first frame, for rows with a click or a box.
         second_frame: a later frame on which all rows are corrected, or None.
-        second_clicks: corrections there.
+        second_clicks: number of corrections there.
     """
 
     kinds: tuple[str, ...]
@@ -51,16 +51,16 @@ class PromptPlan:
 
 
 def row_random(config: TrainingConfig, step: int, row: int) -> np.random.Generator:
-    """The random numbers of one row, counted over all processes, in one step."""
+    """The random generator of one row, counted over all processes, in one step."""
     return np.random.default_rng((_ROW_STREAM, config.seed, step, row))
 
 
 def plan_prompts(
     config: TrainingConfig, step: int, rngs: list[np.random.Generator], frames: int
 ) -> PromptPlan:
-    """Decide who is prompted how; the first draw of each row's generator is its kind.
+    """Decide how each row is prompted; the first draw of its generator is the kind of prompt.
 
-    On clips of one frame nobody is given a mask: there is nothing to learn from it.
+    On clips of one frame no mask is given, because nothing could be learned from it.
     """
     bounds = np.cumsum([config.mask_prompts, config.click_prompts])
     if frames == 1 and config.mask_prompts < 1.0:
@@ -79,7 +79,7 @@ def plan_prompts(
 
 
 def first_click(mask: Mask, rng: np.random.Generator) -> Click:
-    """A click on the object: about its deepest place, or anywhere on it; (H, W) not empty."""
+    """A click on the object, near its deepest place or anywhere; the mask (H, W) is not empty."""
     x, y = _place(mask, rng)
     return x, y, FOREGROUND
 
@@ -87,7 +87,7 @@ def first_click(mask: Mask, rng: np.random.Generator) -> Click:
 def jittered_box(
     mask: Mask, rng: np.random.Generator
 ) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Corners of a roughly drawn box about the object, within the picture; (H, W) not empty."""
+    """Corners of a roughly drawn box within the picture; the mask (H, W) is not empty."""
     height, width = mask.shape
     x, y, box_width, box_height = cv2.boundingRect(mask.view(np.uint8))
     spread = np.minimum(BOX_JITTER * np.array([box_width, box_height] * 2), MAX_BOX_JITTER)
@@ -101,10 +101,10 @@ def jittered_box(
 def correcting_click(
     mask: Mask, truth: Mask, rng: np.random.Generator, truth_share: float
 ) -> Click:
-    """A click on what is missed or wrong, labelled by the truth; both masks (H, W).
+    """A click on a missing or wrong part, labelled by the truth; both masks are (H, W).
 
-    With probability `truth_share`, and where nothing is wrong, a click on the object. POINT_NONE
-    where there is no object either.
+    With probability `truth_share`, and if nothing is wrong, it is a click on the object;
+    POINT_NONE if there is no object either.
     """
     wrong = mask ^ truth
     if truth.any() and (rng.random() < truth_share or not wrong.any()):
@@ -116,7 +116,7 @@ def correcting_click(
 
 
 def _place(region: Mask, rng: np.random.Generator) -> tuple[float, float]:
-    """A pixel (x, y) of a region: half of the time one of its deepest."""
+    """A pixel (x, y) of a region; half of the time one of the deepest."""
     weight = region.view(np.uint8)
     if rng.random() < CENTRE_SHARE:
         padded = np.pad(weight, 1)

@@ -1,4 +1,4 @@
-"""One differentiable pass over a batch of clips, as the tracker would go over them.
+"""One differentiable pass over a batch of clips, with the steps of the tracker.
 
 Letters: B clips, K objects of each, N = B * K rows (clip by clip), n some of the rows, T frames, S
 network input size, h = w feature grid, D hidden dim, E memory dim, M masks of a decode.
@@ -42,17 +42,16 @@ from etam_ros.training.rollout_output import Bank, DecoderOutput, RolloutOutput
 
 
 class Rollout:
-    """Goes over the frames of a batch; its methods are the tracker's steps, for all rows at once.
+    """Processes the frames of a batch; its methods are the tracker's steps, for all rows at once.
 
-    Differences from the tracker: nothing is filled, an unstable mask 0 is kept (as upstream), a
-    prompted frame's hard mask passes gradients as if it were soft, and presence may be the true
-    one.
+    Differences from the tracker: holes are not filled, an unstable mask 0 is kept (as upstream), a
+    prompted frame's hard mask has the gradient of a soft one, and presence may be the true one.
 
     Args:
         masks: (N, T, S, S) bool, on the host.
-        cues: of the batch, first prompts among them.
+        cues: of the batch, including first prompts.
         truth_clicks: share of correction clicks drawn from the truth.
-        teach_presence: memories go by the true presence, not by the predicted one.
+        teach_presence: memories use the true presence instead of the predicted one.
         mask_corruption: share of carried masks that are disturbed.
     """
 
@@ -79,10 +78,10 @@ class Rollout:
         self.prompts = {0: [list(points) for points in cues.prompts]}
         self.bank = Bank()
         self.objects = 0  # of each clip
-        self.skips: list[Tensor] = []  # (B, T, ...) of the mask decoder, where it sees any
+        self.skips: list[Tensor] = []  # (B, T, ...) of the mask decoder, if it takes any
 
     def run(self, images: Tensor) -> RolloutOutput:
-        """Follow every row through its clip.
+        """Track every row through its clip.
 
         Args:
             images: (B, T, S, S, 3) uint8, on the network's device.
@@ -122,7 +121,7 @@ class Rollout:
         return features.view(*clips, *features.shape[1:])
 
     def prompt_first(self, feature: Tensor) -> ChosenMasks:
-        """Prompt all rows on the first frame, each kind together: a box has one point more."""
+        """Prompt all rows on the first frame, one kind at a time: a box has one point more."""
         conditioned = feature + self.network.no_mem_embed.reshape(1, -1, 1, 1)
         order: list[int] = []
         parts = []
@@ -141,7 +140,7 @@ class Rollout:
         )
 
     def take_masks(self, feature: Tensor, rows: list[int]) -> ChosenMasks:
-        """Take mask prompts as they are; the pointer comes from the raw feature."""
+        """Use mask prompts unchanged; the pointer comes from the raw feature."""
         config = self.network.config
         targets = torch.from_numpy(self.masks[rows, 0]).to(self.device).float()[:, None]
         dense = self.network.mask_downsample(targets)  # (n, 1, 4h, 4w)
@@ -157,7 +156,7 @@ class Rollout:
         return ChosenMasks(logits, scores.expand(len(rows), 2), pointers)
 
     def prompt_points(self, conditioned: Tensor, rows: list[int], kind: str) -> ChosenMasks:
-        """Prompt rows with a click or a box each, then correct them where it is planned."""
+        """Prompt rows with a click or a box each, then apply the planned corrections."""
         ambiguous, previous = kind == CLICK, self.cues.proposals_of(rows, self.device)
         chosen = self.decode(
             conditioned[rows], rows, 0, kind, ambiguous=ambiguous, previous=previous
@@ -167,7 +166,7 @@ class Rollout:
     def correct(
         self, conditioned: Tensor, chosen: ChosenMasks, rows: list[int], frame: int, clicks: int
     ) -> ChosenMasks:
-        """Click where each row is wrong, and decode again on top of its mask; (n, D, h, w)."""
+        """Click where each row is wrong, and decode again from its mask; (n, D, h, w)."""
         prompts = self.prompts.setdefault(frame, [[] for _ in self.rngs])
         for _ in range(clicks):
             logits = self._full_size(chosen.mask_logits.detach().float())
@@ -185,7 +184,7 @@ class Rollout:
         return chosen
 
     def track(self, conditioned: Tensor, frame: int, before: ChosenMasks) -> ChosenMasks:
-        """Decode all rows without a prompt but, where masks are carried, the ones before."""
+        """Decode all rows without a prompt, with the previous masks if the model carries them."""
         rows = list(range(len(self.rngs)))
         previous = None
         if self.cues.motions:
@@ -211,7 +210,7 @@ class Rollout:
         ambiguous: bool,
         previous: Tensor | None = None,
     ) -> ChosenMasks:
-        """Decode n rows with the prompts they have, note it, and choose what goes on."""
+        """Decode n rows with their prompts, record the output, and choose one mask for each."""
         points = None if kind == "tracked" else [self.prompts[frame][row] for row in rows]
         mask_logits, iou_scores, tokens, scores = self._decoder(
             conditioned, points, previous, rows, frame
@@ -263,7 +262,7 @@ class Rollout:
         return functional.interpolate(mask_logits, size=(size, size), mode="bilinear")
 
     def attend(self, seen: Tensor, frame: int) -> Tensor:
-        """Condition all rows on their banks: (N, L, D) -> (N, D, h, w)."""
+        """Condition all rows on their memories: (N, L, D) -> (N, D, h, w)."""
         span = self.network.config.memory_frames - 1
         recent = [key for key in self.bank.recent if frame - key <= span]
         conditioning = self.bank.conditioning
@@ -286,7 +285,7 @@ class Rollout:
         )
 
     def remember(self, feature: Tensor, chosen: ChosenMasks, frame: int, prompted: bool) -> None:
-        """Write a memory of each row: hard masks of prompted frames, soft ones of the others."""
+        """Write a memory of each row: hard masks on prompted frames, soft ones elsewhere."""
         logits = self._full_size(chosen.mask_logits)
         mask = logits.sigmoid()  # (N, 1, S, S)
         if prompted:

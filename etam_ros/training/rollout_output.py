@@ -1,4 +1,4 @@
-"""What one pass over a batch of clips holds: decodes, what goes on of them, and memories.
+"""Results of one pass over a batch of clips: decoder outputs, chosen masks, and memories.
 
 Letters: N rows, n some of them, T frames, h = w feature grid, D hidden dim, M masks of a decode.
 """
@@ -14,16 +14,16 @@ from etam_ros.training.prompt_sampling import Click
 
 @dataclass(frozen=True, eq=False)
 class DecoderOutput:
-    """What the decoder said once of some rows.
+    """One output of the decoder for some rows.
 
     Attributes:
         frame: index of the frame.
         rows: (n,) int64.
-        mask_logits: (n, M, 4h, 4w): masks 1 to 3 of an ambiguous decode, or mask 0; always mask 0
-            of a model that answers once.
+        mask_logits: (n, M, 4h, 4w): masks 1 to 3 for an ambiguous prompt, otherwise mask 0; always
+            mask 0 for a model that answers once.
         iou_scores: (n, M).
         object_score_logits: (n,).
-        kind: what was asked: MASK never, CLICK, BOX, "correction" or "tracked".
+        kind: kind of input: CLICK, BOX, "correction" or "tracked"; never MASK.
     """
 
     frame: int
@@ -36,7 +36,7 @@ class DecoderOutput:
 
 @dataclass(eq=False)
 class Bank:
-    """Memories and pointers of all rows by frame: conditioning ones, and the others."""
+    """Memories and pointers of all rows, by frame: conditioning ones, and others."""
 
     conditioning: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
     recent: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
@@ -44,13 +44,13 @@ class Bank:
 
 @dataclass(frozen=True, eq=False)
 class RolloutOutput:
-    """What became of a batch.
+    """Results of a batch.
 
     Attributes:
-        decodes: all of them, in order.
-        mask_logits: (N, T, 4h, 4w) of the masks that went on, detached.
-        prompts: clicks and box corners of each row, by frame; none of rows that got a mask.
-        kinds: of each row's first prompt.
+        decodes: all decoder outputs, in order.
+        mask_logits: (N, T, 4h, 4w) of the chosen masks, detached.
+        prompts: clicks and box corners of each row, by frame; empty for rows that got a mask.
+        kinds: kind of each row's first prompt.
     """
 
     decodes: list[DecoderOutput]

@@ -1,7 +1,7 @@
-"""Training without anything but torch, NumPy and OpenCV: `python -m etam_ros.training.run`.
+"""Training with only torch, NumPy and OpenCV: `python -m etam_ros.training.run`.
 
-`torchrun` starts it too, once for each GPU. The options are those of `etam train`, made from the
-same fields; a progress bar and coloured help need more than PyTorch brings.
+`torchrun` can start it, too, once for each GPU. The options are those of `etam train`, made from
+the same fields; there is no progress bar and no coloured help, which need further packages.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from etam_ros.training.outputs.progress_report import TrainingReport, print_note
 
 
 def parse(args: Sequence[str] | None) -> dict[str, Any]:
-    """The fields of the configuration that a command line gives."""
+    """The fields of the configuration that a command line sets."""
     parser = argparse.ArgumentParser(
         prog="python -m etam_ros.training.run",
         description="Train, or go on with the run in --out.",
@@ -42,7 +42,7 @@ def line(report: TrainingReport, steps: int) -> str:
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run one command line; 0, or 2 for what the user can mend."""
+    """Run one command line; returns 0, or 2 for an error that the user can fix."""
     given = parse(args)
     asked: list[bool] = []
 
@@ -64,7 +64,7 @@ def main(args: Sequence[str] | None = None) -> int:
     except EtamError as error:
         print(error, file=sys.stderr)
         return 2
-    if weights.is_file():  # of several processes the first writes
+    if weights.is_file():  # only the first of several processes writes
         print(weights)
     return 0
 

@@ -1,4 +1,4 @@
-"""One network, its optimizer and its average, and the step that moves them.
+"""A network, its optimizer and its averaged weights, and the training step.
 
 Letters: N rows, T frames, S network input size, h = w feature grid.
 """
@@ -43,26 +43,26 @@ from etam_ros.training.rollout import Rollout
 from etam_ros.training.rollout_output import RolloutOutput
 
 FADE: Final = 0.05
-"""Share of the run over which cross-entropy gives way to focal loss."""
+"""Share of the run over which cross-entropy is replaced by focal loss."""
 MAX_BAD_STEPS: Final = 20
 AHEAD: Final = 2
-"""Batches whose cues are found while a GPU learns from another."""
+"""Batches whose cues are computed in advance, while a GPU trains on another."""
 ATTENTION: Final = (SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH)
-"""Without cuDNN's, which compiles for every new shape: in a short run that is most of the time."""
+"""Without cuDNN's, which compiles for every new shape and would dominate a short run."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
 class PreparedBatch:
-    """A batch, and all that is decided before the network sees it.
+    """A batch, and everything that is decided before the network runs.
 
     Attributes:
-        clips: to learn from.
-        step: that they are for.
-        rngs: of the rows, after their first prompts.
-        plan: who is prompted how.
-        cues: what classical vision says.
+        clips: the training data.
+        step: the step that uses them.
+        rngs: random generators of the rows, after their first prompts.
+        plan: how each row is prompted.
+        cues: first prompts and classical vision cues.
     """
 
     clips: ClipBatch
@@ -73,15 +73,16 @@ class PreparedBatch:
 
 
 class Trainer:
-    """One network, its optimizer and its average, and the step that moves them.
+    """A network, its optimizer and its averaged weights, and the training step.
 
     Args:
-        share_over: tells which share of the run is over, 0 to 1; None goes by steps.
+        share_over: returns the share of the run that is over, 0 to 1; None uses steps.
 
     Attributes:
-        done: steps.
-        samples, used: number of the first clip of the batches in use, and how often they were.
-        notes: what a run that begins should know of its first weights and its plan.
+        done: steps done.
+        samples, used: number of the first clip of the batches in use, and how often they were
+            used.
+        notes: messages about the initial weights and the plan of a new run.
     """
 
     def __init__(
@@ -106,7 +107,7 @@ class Trainer:
         self.average = AverageWeights(self.network, config.ema)
         self.meter = Meter(processes.device)
         self.threads = None
-        if processes.device.type == "cuda":  # OpenCV lets threads run side by side
+        if processes.device.type == "cuda":  # OpenCV lets threads run in parallel
             self.threads = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
         self.dtype = training_dtype(config.precision, processes.device)
         self.done, self.samples, self.used, self._bad_steps = 0, 0, 0, 0
@@ -119,7 +120,7 @@ class Trainer:
 
     @property
     def steps(self) -> int:
-        """Of the whole run; by the clock, as many as there will be at the rate so far."""
+        """Steps of the whole run; estimated from the rate so far if the run is limited by time."""
         if self._share_over is None:
             return self.config.steps
         return max(self.done + 1, round(self.done / max(self._share_over(), 1e-6)))
@@ -131,14 +132,14 @@ class Trainer:
         return config.lr * learning_rate_factor(self.done, steps=self.steps, warmup=config.warmup)
 
     def _fading(self, share: float) -> float:
-        """1 in the first share of the run, then falling to 0."""
+        """1 in the first share of the run, then decreasing to 0."""
         if not share:
             return 0.0
         past = self.done / self.steps - share
         return min(1.0, max(0.0, 1.0 - past / FADE))
 
     def prepared(self, feed: Iterator[ClipBatch]) -> Iterator[PreparedBatch]:
-        """The batches of coming steps; on a GPU they are prepared while it learns from others."""
+        """The batches of the next steps; for a GPU, they are prepared while it trains."""
         if self.threads is None:
             for batch in feed:
                 yield self.prepare(batch, self.done)
@@ -153,10 +154,10 @@ class Trainer:
                 yield waiting.popleft().result()
 
     def prepare(self, batch: ClipBatch, step: int) -> PreparedBatch:
-        """Decide the prompts of a step, and find what classical vision says of its clips.
+        """Decide the prompts of a step, and compute the classical vision cues of its clips.
 
-        Another thread than the one that learns may call it: it makes no network and draws nothing
-        of PyTorch's chance.
+        May be called from another thread than the training step: it uses neither the network nor
+        PyTorch's random numbers.
         """
         rows, frames = batch.masks.shape[:2]
         first_row = self.processes.rank * rows
@@ -174,7 +175,7 @@ class Trainer:
         return PreparedBatch(batch, step, rngs, plan, cues)
 
     def step(self, prepared: PreparedBatch) -> RolloutOutput:
-        """Learn from one batch.
+        """Train on one batch.
 
         Raises:
             TrainingError: gradients were not finite for many steps in a row.
@@ -200,7 +201,7 @@ class Trainer:
         return seen
 
     def forward(self, prepared: PreparedBatch) -> tuple[Tensor, RolloutOutput]:
-        """The loss of a batch, a mean over rows and frames, and what was decoded."""
+        """The loss of a batch, a mean over rows and frames, and the decoder outputs."""
         config, device, batch = self.config, self.processes.device, prepared.clips
         rows, frames = batch.masks.shape[:2]
         network = self.at_side(batch.images.shape[2])
@@ -250,14 +251,14 @@ class Trainer:
             )
 
     def report(self) -> TrainingReport:
-        """Numbers since the report before; every process has to ask."""
+        """Means since the previous report; every process must call this."""
         sums = self.processes.average(self.meter.sums)
         report = self.meter.report(self.done, self.lr, sums)
         self.meter.clear()
         return report
 
     def save(self) -> None:
-        """Write a state to go on from."""
+        """Write a state to resume from."""
         state = {
             "model": self.network.state_dict(),
             "average": self.average.state_dict(),
@@ -270,10 +271,10 @@ class Trainer:
         save_checkpoint(Path(self.config.out), self.done, state)
 
     def resume(self, step: int, state: dict[str, Any]) -> None:
-        """Continue from a state.
+        """Resume from a state.
 
         Raises:
-            TrainingError: it is of another model or optimizer.
+            TrainingError: it belongs to another model or optimizer.
         """
         name = self.network.config.name
         if state["model_name"] != name:
@@ -289,10 +290,13 @@ class Trainer:
 
 
 def small_truth(masks: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Truth as the decoder's masks, of side `size` = 4h, see it; masks (N, T, S, S) bool.
+    """Ground truth at the resolution of the decoder's masks, of side `size` = 4h.
+
+    Args:
+        masks: (N, T, S, S) bool.
 
     Returns:
-        the share of each cell that is covered, (N, T, 4h, 4w) float32, and whether any pixel is,
+        the covered share of each cell, (N, T, 4h, 4w) float32, and whether any pixel is covered,
         (N, T) bool.
     """
     cell = masks.shape[-1] // size
@@ -302,7 +306,7 @@ def small_truth(masks: Tensor, size: int) -> tuple[Tensor, Tensor]:
 
 
 def training_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """auto is bf16 on a GPU that has it and on a CPU that has instructions for it."""
+    """The precision; auto is bf16 on GPUs and CPUs that support it in hardware."""
     if precision == "auto":
         if device.type == "cuda":
             fast = torch.cuda.is_bf16_supported()

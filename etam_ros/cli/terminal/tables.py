@@ -88,7 +88,7 @@ def _mean_of(values: Iterable[float | None]) -> float | None:
 
 
 def summary_lines(summary: Mapping[str, Any]) -> list[str]:
-    """What is known beside J and F, a line each; what does not occur is left out."""
+    """Measures other than J and F, one line each, without those that do not apply."""
     interval, lines = summary["interval"], []
     if interval["low"] is not None:
         span = f"{percent(interval['low'])} to {percent(interval['high'])}"
@@ -107,15 +107,16 @@ def summary_lines(summary: Mapping[str, Any]) -> list[str]:
             f"{percent(away['recall'])}"
         )
     elif away["called_absent"]:
-        lines.append(f"called absent on {away['called_absent']} frames that show it")
+        lines.append(f"reported as absent on {away['called_absent']} frames that show the object")
     back = summary["recovery"]
     if back["returns"]:
         after = "" if back["frames"] is None else f", after {back['frames']:.1f} frames"
-        lines.append(f"came back {back['returns']} times, found again {back['recovered']}{after}")
+        found = f"{back['recovered']} of {back['returns']}"
+        lines.append(f"recovered after an absence: {found}{after}")
     if summary["identity"]["own"] is not None:
         own, switches = percent(summary["identity"]["own"]), summary["identity"]["switches"]
         words = "switch" if switches == 1 else "switches"
-        lines.append(f"on its own object {own}, {switches} {words} to another")
+        lines.append(f"on the right object {own}, {switches} {words} to another")
     if summary["centroid_px"] is not None:
         lines.append(f"centroid off by {summary['centroid_px']:.1f} pixels")
     if summary["interacted_frames"] > 1:

@@ -1,4 +1,4 @@
-"""Every number that an evaluation gives, and where each is defined.
+"""All measures of an evaluation, and where they are defined.
 
 | module | numbers | source |
 |---|---|---|

@@ -1,7 +1,7 @@
-"""How sure a mean over sequences is: intervals by bootstrap.
+"""Confidence intervals of a mean over sequences, by bootstrap.
 
-Sequences are drawn with replacement, so that the interval says what other sequences of the same
-kind would give. Two runs over the same sequences are compared by the differences of each pair.
+Sequences are drawn with replacement, so that the interval applies to other sequences of the same
+kind. Two runs over the same sequences are compared by the differences of each pair.
 Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapters 13 (percentile
 intervals) and 8 (paired data).
 """
@@ -21,12 +21,12 @@ SEED: Final = 0
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and where it lies with 95 % confidence.
+    """A mean with its 95 % confidence interval.
 
     Attributes:
         mean: of the values.
-        low, high: the interval; None where there are fewer than two values.
-        count: of values.
+        low, high: the interval; None for fewer than two values.
+        count: number of values.
     """
 
     mean: float
@@ -36,15 +36,15 @@ class Interval:
 
     @property
     def excludes_zero(self) -> bool:
-        """Whether the mean differs from zero by more than noise."""
+        """Whether the mean differs significantly from zero."""
         return self.low is not None and self.high is not None and self.low * self.high > 0
 
 
 def mean_interval(values: Sequence[float], seed: int = SEED) -> Interval:
-    """The mean of at least one value and its interval; the same for the same values in any order.
+    """The mean of at least one value with its interval, regardless of the order of the values.
 
     Args:
-        seed: of the draws.
+        seed: seed of the bootstrap.
     """
     ordered = np.sort(np.asarray(values, np.float64))
     mean = float(ordered.mean())
@@ -57,9 +57,9 @@ def mean_interval(values: Sequence[float], seed: int = SEED) -> Interval:
 
 
 def paired_difference(before: Sequence[float], after: Sequence[float]) -> Interval:
-    """The mean of what each value gained, and its interval.
+    """The mean difference of paired values, with its interval.
 
     Args:
-        before, after: of the same sequences, in the same order.
+        before, after: values of the same sequences, in the same order.
     """
     return mean_interval([new - old for old, new in zip(before, after, strict=True)])

@@ -1,4 +1,4 @@
-"""Region similarity J and boundary accuracy F of one mask, as DAVIS defines them; boxes, centres.
+"""Region similarity J and boundary accuracy F as in DAVIS; boxes and centroids.
 
 Source: Perazzi et al., A Benchmark Dataset and Evaluation Methodology for Video Object
 Segmentation, CVPR 2016, section 4. Letters: H, W height and width in pixels.
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BOUNDARY_TOLERANCE: Final = 0.008
-"""Of the image diagonal."""
+"""Tolerance of F, as a fraction of the image diagonal."""
 
 Mask = NDArray[np.bool_]
 Window = tuple[slice, slice]
@@ -23,28 +23,28 @@ Window = tuple[slice, slice]
 
 
 def region_similarity(mask: Mask, truth: Mask) -> float:
-    """J: intersection over union of (H, W) bool, 0..1; 1 where both are empty."""
+    """J: intersection over union of (H, W) bool, 0..1; 1 if both are empty."""
     union = np.count_nonzero(mask | truth)
     return np.count_nonzero(mask & truth) / union if union else 1.0
 
 
 def boundary_accuracy(mask: Mask, truth: Mask, tolerance: float = BOUNDARY_TOLERANCE) -> float:
-    """F: harmonic mean of how much of each boundary of (H, W) bool lies near the other.
+    """F: harmonic mean of the shares of each boundary of (H, W) bool that are near the other.
 
-    Only the part of the picture that holds both is looked at; the rest has no boundary.
+    Only the part of the picture that contains both is processed; the rest has no boundary.
 
     Args:
-        tolerance: how near, as a fraction of the image diagonal; rounded up to pixels.
+        tolerance: maximum distance, as a fraction of the image diagonal; rounded up to pixels.
 
     Returns:
-        0..1; 1 where neither has a boundary.
+        0..1; 1 if neither has a boundary.
     """
     window = window_of(mask | truth)
     return accuracy_within(mask[window], truth[window], radius_px(truth.shape, tolerance))
 
 
 def accuracy_within(mask: Mask, truth: Mask, radius: int) -> float:
-    """F of masks of any one size, where boundaries are near within so many pixels."""
+    """F of two masks of the same size, with a tolerance in pixels."""
     found, expected = boundary(mask), boundary(truth)
     found_count, expected_count = np.count_nonzero(found), np.count_nonzero(expected)
     if found_count == 0 or expected_count == 0:
@@ -57,7 +57,7 @@ def accuracy_within(mask: Mask, truth: Mask, radius: int) -> float:
 
 
 def boundary(mask: Mask) -> Mask:
-    """Pixels that differ from a neighbour to the right, below, or both: (H, W) bool."""
+    """Pixels that differ from the neighbour to the right, below, or diagonally: (H, W) bool."""
     padded = np.pad(mask, ((0, 1), (0, 1)), mode="edge")
     here = padded[:-1, :-1]
     right, below, across = padded[:-1, 1:], padded[1:, :-1], padded[1:, 1:]
@@ -66,14 +66,14 @@ def boundary(mask: Mask) -> Mask:
 
 
 def radius_px(hw: Sequence[int], tolerance: float = BOUNDARY_TOLERANCE) -> int:
-    """Pixels within which boundaries are near, in a picture of that height and width."""
+    """The tolerance in pixels, for a picture of the given height and width."""
     return math.ceil(tolerance * math.hypot(hw[0], hw[1]))
 
 
 def window_of(mask: Mask) -> Window:
-    """The smallest part of an (H, W) picture outside of which a mask has neither area nor edge.
+    """The smallest part of an (H, W) picture that contains a mask and its boundary.
 
-    That is its box with one more pixel on each side; one pixel where it is empty.
+    It is the mask's box with one more pixel on each side; one pixel for an empty mask.
     """
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not rows.size:
@@ -98,7 +98,7 @@ def _area(box: Sequence[float]) -> float:
 
 
 def box_of(mask: Mask) -> tuple[float, float, float, float] | None:
-    """Corners (x0, y0, x1, y1) of the outermost pixels of (H, W) bool; None where it is empty."""
+    """The box (x0, y0, x1, y1) of (H, W) bool; None if it is empty."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not rows.size:
         return None
@@ -106,7 +106,7 @@ def box_of(mask: Mask) -> tuple[float, float, float, float] | None:
 
 
 def centroid_of(mask: Mask) -> tuple[float, float] | None:
-    """Mean (x, y) of the pixels of (H, W) bool; None where it is empty."""
+    """Mean (x, y) of the pixels of (H, W) bool; None if it is empty."""
     moments = cv2.moments(np.ascontiguousarray(mask).view(np.uint8), binaryImage=True)
     area = moments["m00"]
     return (moments["m10"] / area, moments["m01"] / area) if area else None

@@ -1,9 +1,9 @@
-"""What is known of one object through a video, and the numbers that are made of it.
+"""Results of one object over a video, and the measures computed from them.
 
 Sources: mean, recall and decay of J and F as in Perazzi et al., CVPR 2016, section 4, and their
-use per object in Pont-Tuset et al., The 2017 DAVIS Challenge, section 3. The others say what a
-robot needs to know: whether an object that is hidden is called hidden, how far off its centre is,
-whether the mask is on another object, and how long it takes to find it again.
+use per object in Pont-Tuset et al., The 2017 DAVIS Challenge, section 3. The others are about what
+a robot needs: whether a hidden object is reported as absent, the error of the centroid, whether
+the mask is on another object, and how long it takes to find the object again.
 """
 
 from __future__ import annotations
@@ -17,23 +17,22 @@ from typing import Any, Final
 import numpy as np
 
 GOOD_IOU: Final = 0.5
-"""Recall counts frames above it; an object is found again where J reaches it."""
+"""Recall counts frames above this; an object counts as found again once J reaches it."""
 NOTHING: Final = 0
-"""In `covers`: no mask, or one that is mostly on the background."""
+"""Value of `covers` without a mask, or if the mask is mostly on the background."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """One object on one frame.
+    """The result for one object on one frame.
 
     Attributes:
         frame: index in the video.
-        j: region similarity 0..1; of boxes where the truth is boxes.
-        f: boundary accuracy 0..1; None where the truth is boxes.
-        expected, found: whether the truth, and the result, show the object at all.
-        centroid_px: distance of the two centres in pixels; None where one is not there.
-        covers: id of the true object on which most of the mask lies, or NOTHING; None where that
-            is not known.
+        j: region similarity 0..1; of boxes if the truth consists of boxes.
+        f: boundary accuracy 0..1; None if the truth consists of boxes.
+        expected, found: whether the object is present in the truth, and in the result.
+        centroid_px: distance of the two centroids in pixels; None if one does not exist.
+        covers: id of the true object that most of the mask is on, or NOTHING; None if unknown.
     """
 
     frame: int
@@ -46,18 +45,18 @@ class Judgement:
 
     @property
     def j_and_f(self) -> float:
-        """Mean of both; J where there is no F."""
+        """Mean of both; J if there is no F."""
         return self.j if self.f is None else (self.j + self.f) / 2
 
 
 @dataclass(frozen=True)
 class Spread:
-    """A measure over the judged frames of one object, as DAVIS reports it.
+    """A measure over the evaluated frames of one object, as DAVIS reports it.
 
     Attributes:
         mean: over frames.
         recall: share of frames above 0.5.
-        decay: mean of the first quarter less that of the last.
+        decay: mean of the first quarter of frames minus that of the last.
     """
 
     mean: float
@@ -67,12 +66,12 @@ class Spread:
 
 @dataclass(frozen=True)
 class Occlusion:
-    """How well absence was told, over frames; an object is called absent where it has no mask.
+    """Detection of absence; an object without a mask is reported as absent.
 
     Attributes:
-        absent: frames on which the truth does not show the object.
-        called_absent: frames on which the result does not.
-        both: frames on which neither does.
+        absent: frames on which the object is absent in the truth.
+        called_absent: frames on which it is absent in the result.
+        both: frames on which it is absent in both.
     """
 
     absent: int
@@ -81,23 +80,23 @@ class Occlusion:
 
     @property
     def precision(self) -> float | None:
-        """Share of called absences that were right; None where none was called."""
+        """Share of reported absences that were right; None if there were none."""
         return self.both / self.called_absent if self.called_absent else None
 
     @property
     def recall(self) -> float | None:
-        """Share of absences that were called; None where there was none."""
+        """Share of absences that were reported; None if there were none."""
         return self.both / self.absent if self.absent else None
 
 
 @dataclass(frozen=True)
 class Recovery:
-    """What happened after the object had been away.
+    """Recovery of the object after absences.
 
     Attributes:
-        returns: how often the truth shows it again after frames on which it did not.
-        recovered: how often J reached 0.5 before it went away again.
-        frames: mean frames from its return until then; None where it never did.
+        returns: how often the object reappeared in the truth after an absence.
+        recovered: how often J reached 0.5 before the next absence.
+        frames: mean number of frames from its return until then; None if it never recovered.
     """
 
     returns: int
@@ -110,10 +109,10 @@ class Identity:
     """Which object the mask was on.
 
     Attributes:
-        own: share of the frames with a mask on some object that it was on its own; None where it
-            was never on any.
-        switches: how often it went from one object to another.
-        ended_on: the object it was on last, or NOTHING.
+        own: of the frames on which the mask was on some object, the share on which it was on the
+            right one; None if it was never on any.
+        switches: how often it switched from one object to another.
+        ended_on: the object that it was on last, or NOTHING.
     """
 
     own: float | None
@@ -123,14 +122,14 @@ class Identity:
 
 @dataclass(frozen=True)
 class ObjectSeries:
-    """One object of one video, over the judged frames.
+    """One object of one video, over the evaluated frames.
 
     Attributes:
         object_id: as in the ground truth.
         label: its name, if the truth has one.
         prompted_frame: index of the frame of its first prompt.
-        judged: ascending by frame; not empty.
-        interacted: frames on which an operator gave prompts, the first included.
+        judged: results in order of frames; not empty.
+        interacted: frames on which an operator gave prompts, including the first.
     """
 
     object_id: int
@@ -141,7 +140,7 @@ class ObjectSeries:
 
     @property
     def frames(self) -> int:
-        """How many were judged."""
+        """Number of evaluated frames."""
         return len(self.judged)
 
     @property
@@ -151,17 +150,17 @@ class ObjectSeries:
 
     @property
     def f(self) -> float | None:
-        """Mean boundary accuracy, 0..1; None where the truth is boxes."""
+        """Mean boundary accuracy, 0..1; None if the truth consists of boxes."""
         values = [each.f for each in self.judged if each.f is not None]
         return fmean(values) if values else None
 
     @property
     def j_and_f(self) -> float:
-        """Mean of both, 0..1; J where there is no F."""
+        """Mean of both, 0..1; J if there is no F."""
         return self.j if self.f is None else (self.j + self.f) / 2
 
     def summary(self) -> dict[str, Any]:
-        """All numbers of the object, as plain values; those that are not defined are None."""
+        """All measures of the object, as plain values; undefined ones are None."""
         judged = self.judged
         with_f = [each.f for each in judged if each.f is not None]
         distances = [each.centroid_px for each in judged if each.centroid_px is not None]
@@ -181,7 +180,7 @@ class ObjectSeries:
 def spread(values: Sequence[float]) -> Spread:
     """Mean, recall and decay of a measure on at least one frame.
 
-    The quarters are those of DAVIS: they share the frame on which they meet.
+    Quarters are defined as in DAVIS: adjacent ones share a frame.
     """
     bounds = np.round(np.linspace(1, len(values), 5) + 1e-10).astype(int) - 1
     first, last = values[bounds[0] : bounds[1] + 1], values[bounds[3] : bounds[4] + 1]
@@ -190,7 +189,7 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def occlusion(judged: Sequence[Judgement]) -> Occlusion:
-    """How often the object was absent, was called absent, and both."""
+    """How often the object was absent, was reported as absent, and both."""
     return Occlusion(
         absent=sum(not each.expected for each in judged),
         called_absent=sum(not each.found for each in judged),
@@ -199,7 +198,7 @@ def occlusion(judged: Sequence[Judgement]) -> Occlusion:
 
 
 def recovery(judged: Sequence[Judgement]) -> Recovery:
-    """How often the object came back, and how soon it was followed again."""
+    """How often the object reappeared, and how soon it was tracked again."""
     spells = [(seen, list(group)) for seen, group in groupby(judged, lambda each: each.expected)]
     returns = [spell for (before, _), (seen, spell) in pairwise(spells) if seen and not before]
     waits = [
@@ -211,10 +210,10 @@ def recovery(judged: Sequence[Judgement]) -> Recovery:
 
 
 def identity(judged: Sequence[Judgement], object_id: int) -> Identity:
-    """On which objects the mask was, and how often it changed over.
+    """The objects that the mask was on, and how often it switched to another.
 
-    A mask that leaves an object and comes back to the same one has not changed over, whatever
-    lies between.
+    Frames without a mask on an object are ignored: a mask that leaves an object and returns to it
+    has not switched.
     """
     covered = [each.covers for each in judged if each.covers]
     switches = sum(before != now for before, now in pairwise([object_id, *covered]))

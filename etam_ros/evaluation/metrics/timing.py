@@ -1,4 +1,4 @@
-"""How fast a recorded run was: its rate, its latency, and what it dropped."""
+"""Speed of a recorded run: rate, latency and dropped frames."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _NS_PER_S = 1e9
 
 @dataclass(frozen=True)
 class RecordedTiming:
-    """Rate, latency and drops of results that were published.
+    """Rate, latency and drops of published results.
 
     Attributes:
-        results: how many there are.
-        rate_hz: results per second of frame stamps; None where there are fewer than two.
-        latency_p50_ms, latency_p99_ms: from image received to results published; None without.
-        dropped: frames of the source that got no result, as the node counted them.
-        longest_gap_s: between two results, by frame stamps; None where there are fewer than two.
+        results: number of results.
+        rate_hz: results per second of frame stamps; None for fewer than two results.
+        latency_p50_ms, latency_p99_ms: from image received to results published; None if unknown.
+        dropped: frames without a result, as counted by the node.
+        longest_gap_s: between two results, by frame stamps; None for fewer than two results.
     """
 
     results: int
@@ -34,12 +34,12 @@ class RecordedTiming:
 def timing_of(
     stamps_ns: Sequence[int], latencies_ms: Sequence[float], dropped_frames: Sequence[int]
 ) -> RecordedTiming:
-    """Sum up recorded results.
+    """Summarise recorded results.
 
     Args:
-        stamps_ns: of their frames, as recorded.
-        latencies_ms: of each; those that are zero or not finite were not measured.
-        dropped_frames: the node's counter with each result; it starts over where it falls.
+        stamps_ns: stamps of their frames, in recorded order.
+        latencies_ms: latency of each; zero or a value that is not finite means not measured.
+        dropped_frames: the node's counter at each result; if it decreases, it was reset.
     """
     gaps = np.diff(np.sort(np.asarray(stamps_ns, np.int64))) / _NS_PER_S
     span = float(gaps.sum())

@@ -1,4 +1,4 @@
-"""One pass over a video: objects are prompted, followed, corrected if asked, and judged."""
+"""One pass over a video: objects are prompted, tracked, corrected if required, and evaluated."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ Labels = NDArray[np.integer[Any]]
 
 @dataclass(frozen=True, eq=False)
 class JudgedFrame:
-    """One frame of a pass, for whoever draws or counts.
+    """One frame of a pass, for observers.
 
     Attributes:
         index: of the frame.
-        frame: itself.
-        labels: (H, W) ids that were found, with the prompts on this frame.
-        truth: what was expected; None where nothing is annotated.
-        judged: objects that were judged on it.
+        frame: the frame.
+        labels: (H, W) predicted ids, after the prompts on this frame.
+        truth: ground truth; None if the frame is not annotated.
+        judged: results of the objects that were evaluated on it.
     """
 
     index: int
@@ -41,7 +41,7 @@ class JudgedFrame:
 
 
 class Observer(Protocol):
-    """Is shown every frame of a pass; the last pass over a video is the one that counts."""
+    """Gets every frame of a pass; the last pass over a video is the one that counts."""
 
     def begin(self) -> None:
         """A pass begins."""
@@ -53,7 +53,7 @@ class Observer(Protocol):
 
 
 class Unobserved:
-    """Looks at nothing; see Observer."""
+    """An observer that does nothing; see Observer."""
 
     def begin(self) -> None:
         """A pass begins."""
@@ -64,11 +64,11 @@ class Unobserved:
 
 @dataclass(frozen=True, eq=False)
 class Script:
-    """What an operator has done so far, to be done again in the next pass.
+    """The operator's prompts so far, to be repeated in the next pass.
 
     Attributes:
-        starts: first prompts by frame, given after the frame was judged.
-        corrections: by frame, given before.
+        starts: first prompts by frame, given after the frame is evaluated.
+        corrections: corrections by frame, given before it is evaluated.
     """
 
     starts: Mapping[int, Sequence[Prompt]] = field(default_factory=dict)
@@ -77,15 +77,15 @@ class Script:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """What is done in a pass.
+    """The prompts of a pass.
 
     Attributes:
-        kind: how objects are prompted first, one of PROMPT_KINDS.
-        script: what is done again.
-        corrected: frames on which objects are corrected, by frame.
-        correct_below: IoU under which an object is corrected at once; 0 never does.
-        interactions: frames on which one object gets prompts at most, its first included.
-        clicks: for each correction.
+        kind: kind of the first prompt of an object, one of PROMPT_KINDS.
+        script: prompts that are repeated.
+        corrected: objects to correct, by frame.
+        correct_below: an object with an IoU below this is corrected at once; 0 never does.
+        interactions: maximum number of frames with prompts for an object, including its first.
+        clicks: number of clicks of each correction.
     """
 
     kind: str
@@ -98,12 +98,12 @@ class Plan:
 
 @dataclass(frozen=True, eq=False)
 class FollowedVideo:
-    """What came of a pass.
+    """Results of a pass.
 
     Attributes:
-        objects: that have a judged frame, in the order in which they were prompted.
+        objects: objects with an evaluated frame, in the order in which they were prompted.
         script: all prompts that were given.
-        frames: how many the video has.
+        frames: number of frames of the video.
     """
 
     objects: tuple[ObjectSeries, ...]
@@ -114,14 +114,14 @@ class FollowedVideo:
 def follow(
     video: LabelledVideo, segmenter: VideoSegmenter, plan: Plan, observer: Observer
 ) -> FollowedVideo:
-    """Follow all objects of a video, and judge their masks.
+    """Track all objects of a video, and evaluate their masks.
 
-    An object is prompted on the first annotated frame that shows it. Judged are the annotated
-    frames after that, without the last frame of the video, as DAVIS does it; a frame that is
-    corrected counts with its correction.
+    An object is prompted on the first annotated frame that shows it. The annotated frames after
+    that are evaluated, without the last frame of the video, as in DAVIS; a corrected frame counts
+    with its correction.
 
     Args:
-        segmenter: the tracker, or a baseline where the plan corrects nothing.
+        segmenter: the tracker, or a baseline if the plan has no corrections.
     """
     run = _Pass(segmenter, plan, video.object_names)
     observer.begin()
@@ -147,7 +147,7 @@ class _Pass:
         segmenter.reset()
 
     def take(self, index: int, frame: Frame, truth: FrameTruth | None) -> JudgedFrame:
-        """Step a frame, give its prompts, and judge it."""
+        """Process a frame, give its prompts, and evaluate it."""
         self._labels = self._segmenter.step(frame)
         self._replay(index, self._plan.script.corrections, self._corrections)
         judged: dict[int, Judgement] = {}
@@ -162,7 +162,7 @@ class _Pass:
         return JudgedFrame(index, frame, self._labels, truth, judged)
 
     def finished(self, frames: int) -> FollowedVideo:
-        """What came of it."""
+        """The results of the pass."""
         series = []
         for object_id, interacted in self._interacted.items():
             judged = tuple(each for each in self._judged[object_id] if each.frame != frames - 1)
@@ -190,7 +190,7 @@ class _Pass:
         self._labels = self._correctable.label_image
 
     def _correct(self, index: int, truth: FrameTruth) -> None:
-        """Correct those objects that are due on this frame, as far as it shows them."""
+        """Correct the objects that are due on this frame and visible on it."""
         if self._correctable is None or not (
             self._plan.correct_below or index in self._plan.corrected
         ):
@@ -217,7 +217,7 @@ class _Pass:
         return judge(self._labels, truth, object_id, index).j < plan.correct_below
 
     def _start(self, index: int, truth: FrameTruth) -> None:
-        """Prompt objects that the frame shows and that are not followed yet."""
+        """Prompt objects on this frame that are not tracked yet."""
         for object_id in truth.object_ids:
             if object_id in self._interacted:
                 continue
@@ -232,7 +232,7 @@ class _Pass:
             self._note(object_id, index)
 
     def _note(self, object_id: int, index: int) -> None:
-        """Remember that an object got a prompt on a frame."""
+        """Record that an object got a prompt on a frame."""
         frames = self._interacted.setdefault(object_id, [])
         self._judged.setdefault(object_id, [])
         if index not in frames:

@@ -1,4 +1,4 @@
-"""One object on one frame, held against the truth.
+"""Comparing one object on one frame with the truth.
 
 Letters: H, W height and width of the frame in pixels.
 """
@@ -28,12 +28,12 @@ Mask = NDArray[np.bool_]
 
 
 def judge(labels: Labels, truth: FrameTruth, object_id: int, index: int) -> Judgement:
-    """Judge one object.
+    """Evaluate one object on one frame.
 
     Args:
-        labels: (H, W) ids that were found.
+        labels: (H, W) predicted ids.
         truth: of the frame.
-        object_id: the same in both.
+        object_id: id of the object in both.
         index: of the frame.
     """
     if isinstance(truth, BoxTruth):
@@ -59,7 +59,7 @@ def _judge_mask(found: Mask, truth: MaskTruth, object_id: int, index: int) -> Ju
 
 
 def covered_object(found: Mask, truth: Labels) -> int:
-    """Id of the true object that holds at least half of a mask, the largest; else NOTHING."""
+    """Id of the true object that contains at least half of a mask, or NOTHING."""
     ids, counts = np.unique(truth[found], return_counts=True)
     if not ids.size:
         return NOTHING

@@ -1,4 +1,4 @@
-"""The protocols: one pass, or as many as it takes to correct the worst frames."""
+"""The protocols: a single pass, or several that correct the worst frames."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class EvaluationProtocol:
 
     Attributes:
         name: semi, online or offline.
-        prompt: of the first frame of an object, one of PROMPT_KINDS.
-        interactions: frames on which an object gets prompts at most, its first included.
-        clicks: on each frame that is corrected.
-        correct_below: IoU under which `online` corrects.
+        prompt: kind of the first prompt of an object, one of PROMPT_KINDS.
+        interactions: maximum number of frames with prompts for an object, including its first.
+        clicks: number of clicks on each corrected frame.
+        correct_below: IoU below which `online` corrects.
     """
 
     name: str = "semi"
@@ -44,11 +44,11 @@ class EvaluationProtocol:
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """How good all objects of a video were with so many interacted frames each.
+    """Results of a video for a given number of interacted frames.
 
     Attributes:
-        interacted_frames: at most, for each object.
-        j, f, j_and_f: means over objects, 0..1; f is None where the truth is boxes.
+        interacted_frames: maximum for each object.
+        j, f, j_and_f: means over objects, 0..1; f is None if the truth consists of boxes.
     """
 
     interacted_frames: int
@@ -59,13 +59,13 @@ class CurvePoint:
 
 @dataclass(frozen=True, eq=False)
 class Evaluated:
-    """What came of a protocol on one video.
+    """Results of a protocol on one video.
 
     Attributes:
-        objects: as after the last pass.
-        curve: a point after each pass.
-        frames: how many the video has.
-        passes: over the video.
+        objects: results of the last pass.
+        curve: a point for each pass.
+        frames: number of frames of the video.
+        passes: number of passes over the video.
     """
 
     objects: tuple[ObjectSeries, ...]
@@ -75,17 +75,17 @@ class Evaluated:
 
     @property
     def j(self) -> float | None:
-        """Mean region similarity over objects; None where none could be judged."""
+        """Mean region similarity over objects; None if none could be evaluated."""
         return fmean(each.j for each in self.objects) if self.objects else None
 
     @property
     def f(self) -> float | None:
-        """Mean boundary accuracy over objects; None where the truth is boxes, too."""
+        """Mean boundary accuracy over objects; also None if the truth consists of boxes."""
         return mean_f(self.objects)
 
     @property
     def j_and_f(self) -> float | None:
-        """Mean of both; J where there is no F."""
+        """Mean of both; J if there is no F."""
         return fmean(each.j_and_f for each in self.objects) if self.objects else None
 
 
@@ -95,14 +95,14 @@ def evaluate(
     protocol: EvaluationProtocol,
     observer: Observer = UNOBSERVED,
 ) -> Evaluated:
-    """Judge one video.
+    """Evaluate one video.
 
     Args:
-        segmenter: the tracker, or a baseline, which nobody can correct.
-        observer: is shown all passes.
+        segmenter: the tracker, or a baseline, which cannot be corrected.
+        observer: gets the frames of all passes.
 
     Raises:
-        ConfigError: the protocol corrects, and the truth is boxes; or the prompt is a mask.
+        ConfigError: the truth consists of boxes, and the protocol has corrections or mask prompts.
     """
     _check(video, protocol)
     if protocol.name == "offline":
@@ -137,7 +137,7 @@ def _corrected_offline(
     protocol: EvaluationProtocol,
     observer: Observer,
 ) -> Evaluated:
-    """Pass after pass, each object corrected on its worst frame of the pass before."""
+    """Repeat passes; each corrects every object on its worst frame of the previous pass."""
     done = follow(video, segmenter, Plan(protocol.prompt), observer)
     passes = [(1, done)]
     for count in range(2, protocol.interactions + 1):
@@ -151,7 +151,7 @@ def _corrected_offline(
 
 
 def worst_frames(objects: Sequence[ObjectSeries]) -> dict[int, list[int]]:
-    """On which frames which objects are worst, of those that show them and had no prompt yet.
+    """The worst frame of each object, of those that show it and have no prompt yet, by frame.
 
     Objects without any error are left out.
     """
@@ -168,7 +168,7 @@ def worst_frames(objects: Sequence[ObjectSeries]) -> dict[int, list[int]]:
 
 
 def _points(passes: Sequence[tuple[int, FollowedVideo]]) -> tuple[CurvePoint, ...]:
-    """The curve over passes that have judged something."""
+    """The curve over passes with evaluated frames."""
     return tuple(
         CurvePoint(
             count,
@@ -182,6 +182,6 @@ def _points(passes: Sequence[tuple[int, FollowedVideo]]) -> tuple[CurvePoint, ..
 
 
 def mean_f(objects: Sequence[ObjectSeries]) -> float | None:
-    """Mean boundary accuracy over objects; None where the truth is boxes."""
+    """Mean boundary accuracy over objects; None if the truth consists of boxes."""
     values = [each.f for each in objects if each.f is not None]
     return fmean(values) if values else None

@@ -1,1 +1,1 @@
-"""What is made of the results of a run: numbers over all videos, tables, a page, comparisons."""
+"""Reports on a run: measures over all videos, tables, a page, comparisons."""

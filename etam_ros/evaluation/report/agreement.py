@@ -1,4 +1,4 @@
-"""Two recorded runs beside each other, as a folder: numbers, tables and a page.
+"""Report on the comparison of two recorded runs: numbers, tables and a page.
 
 FOLDER/report.json              the same as --out
 FOLDER/objects.csv, frames.csv  a row for each object, and for each object and frame
@@ -38,14 +38,14 @@ KIND: Final = "agreement"
 _WIDTH: Final = 320
 _MOST_SHOWN: Final = 12
 _NOTHING: Final = (64, 66, 72)
-"""Colour of what nobody recorded a picture of."""
+"""Colour of the picture where no camera image was recorded."""
 
 Labels = NDArray[np.uint16]
 
 
 @dataclass(frozen=True, eq=False)
 class _KeptFrame:
-    """A frame of both runs, small."""
+    """A small picture of a frame, with the results of both runs."""
 
     index: int
     stamp_ns: int
@@ -54,7 +54,7 @@ class _KeptFrame:
 
 
 class PairPictures:
-    """Keeps label images of both runs while they stream by: some, and the worst of each object."""
+    """Selects label images of both runs while they are read: some, and the worst of objects."""
 
     def __init__(self) -> None:
         self._some: Thinned[_KeptFrame] = Thinned(PLAYER_FRAMES)
@@ -67,12 +67,12 @@ class PairPictures:
         labels: tuple[Labels, Labels],
         judged: Mapping[int, Judgement],
     ) -> None:
-        """Take in a frame that both runs have.
+        """Offer a frame that both runs have.
 
         Args:
-            index: of the frame among them.
-            labels: (H, W) object ids, of the recorded and of the other run.
-            judged: by object.
+            index: of the frame among these.
+            labels: (H, W) object ids of the recorded and of the other run.
+            judged: results by object.
         """
         kept = _KeptFrame(index, stamp_ns, _small(labels[0]), _small(labels[1]))
         self._some.offer(index, lambda: kept)
@@ -82,12 +82,12 @@ class PairPictures:
 
     @property
     def player(self) -> list[_KeptFrame]:
-        """Frames, evenly spread."""
+        """Evenly spaced frames."""
         return [kept for _, kept in self._some.frames]
 
     @property
     def worst(self) -> list[tuple[int, Judgement, _KeptFrame]]:
-        """Object, judgement and frame, the worst first."""
+        """Object, result and frame, the worst first."""
         every = [
             (number, *kept) for number, found in self._worst.items() for *_, kept in found.frames
         ]
@@ -125,8 +125,8 @@ def write_agreement(
     """Write report.json, the tables and index.html.
 
     Args:
-        folder: made if it is not there; see `check_folder`.
-        about: `recorded` and `rerun`, names of the bags, and `topic` and `recover`, of the camera
+        folder: created if missing; see `check_folder`.
+        about: `recorded` and `rerun`, names of the bags, and `topic` and `recover`, for the camera
             in the first.
 
     Raises:
@@ -191,10 +191,10 @@ def _page(
 def _camera(
     bag: Path, stamps: set[int], topic: str, recover: bool
 ) -> dict[int, NDArray[np.uint8]]:
-    """Small pictures of these stamps, as far as the bag holds a camera's."""
+    """Small camera images with these stamps, if the bag contains them."""
     found: dict[int, NDArray[np.uint8]] = {}
     with (
-        suppress(SourceError),  # of a bag of results alone, or of several cameras
+        suppress(SourceError),  # the bag has results only, or several cameras
         open_source(bag, topic=topic, recover=recover) as frames,
     ):
         for frame in frames:

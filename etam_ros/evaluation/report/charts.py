@@ -1,6 +1,6 @@
-"""Curves of a page, as the numbers that its drawing needs.
+"""Coordinates of the charts of a page.
 
-Charts are SVG of a fixed size that scales with the page; the template draws them.
+Charts are SVG drawings of a fixed size, which the template draws and the page scales.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from etam_ros.drawing.palette import object_colour
 WIDTH: Final = 900
 HEIGHT: Final = 190
 STRIP: Final = 12
-"""Height of the strip of an object, below the curves."""
+"""Height of an object's strip below the curves."""
 LEFT: Final = 34
 RIGHT: Final = 10
 TOP: Final = 8
@@ -26,13 +26,13 @@ class Curve:
     """One object over time.
 
     Attributes:
-        object_id, label: whose.
-        colour: as CSS has it.
-        points: of a polyline, as SVG has them.
-        dots: (x, y) of each judged frame, where they are few.
+        object_id, label: of the object.
+        colour: in CSS notation.
+        points: of a polyline, in SVG notation.
+        dots: (x, y) of each evaluated frame, if there are few.
         strip_y: top of its strip.
-        bands: (x, width, class) of its strip: hidden (absent, and called so), missed (absent, and
-            not called so), lost (there, and called absent).
+        bands: (x, width, class) in its strip: hidden (absent, and reported as absent), missed
+            (absent, but not reported), lost (visible, but reported as absent).
         marks: x of the frames with prompts.
     """
 
@@ -51,10 +51,10 @@ class Chart:
     """All objects of one video.
 
     Attributes:
-        curves: one an object.
+        curves: one for each object.
         height: of the whole drawing.
-        ticks: (x, frame) below it.
-        first, last: frames at its ends.
+        ticks: (x, frame) below the curves.
+        first, last: frames at the left and right end.
     """
 
     curves: tuple[Curve, ...]
@@ -68,8 +68,8 @@ def chart_of(method: Mapping[str, Any], frames: int) -> Chart:
     """The curves of one method on a video.
 
     Args:
-        method: as in a result, with its objects.
-        frames: of the video.
+        method: results of the method, with its objects.
+        frames: number of frames of the video.
     """
     last = max(1, frames - 1)
     curves = tuple(
@@ -83,12 +83,12 @@ def chart_of(method: Mapping[str, Any], frames: int) -> Chart:
 
 
 def x_of(frame: int, last: int) -> float:
-    """Where a frame stands in a chart."""
+    """The x coordinate of a frame."""
     return round(LEFT + (WIDTH - LEFT - RIGHT) * frame / last, 2)
 
 
 def y_of(value: float) -> float:
-    """Where a share 0..1 stands in a chart."""
+    """The y coordinate of a share 0..1."""
     return round(TOP + HEIGHT * (1 - value), 2)
 
 
@@ -117,7 +117,7 @@ def _curve(series: Mapping[str, Any], last: int, strip_y: float) -> Curve:
 def _bands(
     columns: Mapping[str, Sequence[Any]], last: int
 ) -> tuple[tuple[float, float, str], ...]:
-    """Runs of frames on which the object was absent, or was called so."""
+    """Ranges of frames on which the object was absent, or was reported as absent."""
     kinds = [
         (frame, _kind(expected, found))
         for frame, expected, found in zip(
@@ -141,7 +141,7 @@ def _kind(expected: bool, found: bool) -> str:
 
 
 def _tick_step(last: int) -> int:
-    """A round number of frames between two ticks, of which there are at most about ten."""
+    """A round distance between ticks, in frames, for about ten ticks at most."""
     for power in range(9):
         for part in (1, 2, 5):
             step = part * int(10**power)

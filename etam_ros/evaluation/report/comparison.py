@@ -1,4 +1,4 @@
-"""Two runs over the same videos: what is different, and whether it is more than noise."""
+"""Comparison of two runs over the same videos, with a test of significance."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from etam_ros.evaluation.runs.store import Result, flat
 
 
 def points(difference: float) -> str:
-    """A difference of shares in percent: +1.2; one that rounds to nothing has no minus."""
+    """A difference of shares in percent: +1.2; one that rounds to zero has no minus sign."""
     return f"{round(100 * difference, 1) + 0.0:+.1f}"
 
 
@@ -27,21 +27,21 @@ class ComparedVideo:
 
     @property
     def gain(self) -> float:
-        """What the second run is better by; below 0: worse."""
+        """Improvement of the second run; negative if it is worse."""
         return self.after - self.before
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A run held against another one.
+    """Comparison of a run with an earlier one.
 
     Attributes:
-        videos: that both have judged, by name.
-        gain: mean of their gains, and its interval by paired bootstrap.
+        videos: videos that both have evaluated, by name.
+        gain: mean of their improvements, with its interval by paired bootstrap.
         changed: settings that differ, as (name, before, after).
         left_out: videos that only one of them has.
-        measure: what is compared, for the words.
-        one: what a video is called here: photographs are compared as well.
+        measure: name of the compared measure, for messages.
+        one: word for a video in messages, because photographs are compared as well.
     """
 
     videos: tuple[ComparedVideo, ...]
@@ -53,7 +53,7 @@ class Comparison:
 
     @property
     def changes(self) -> tuple[str, ...]:
-        """The settings that differ, each in words."""
+        """The settings that differ, one sentence each."""
         return tuple(
             f"{_plain_name(name)} was {_plain_value(before)}, is {_plain_value(after)}"
             for name, before, after in self.changed
@@ -61,7 +61,7 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """In one sentence."""
+        """The conclusion in one sentence."""
         mean, one = f"{points(self.gain.mean)} points of {self.measure}", f"one {self.one}"
         if self.gain.low is None or self.gain.high is None:
             return f"{mean} on {one}; {one} does not show whether this is significant"
@@ -74,7 +74,7 @@ class Comparison:
 
 
 def _plain_name(path: str) -> str:
-    """A setting as its option is called: settings.protocol.name is the protocol."""
+    """Name of a setting's option: settings.protocol.name is the protocol."""
     name = path.removeprefix("settings.")
     for group in ("protocol", "network"):
         name = group if name == f"{group}.name" else name.removeprefix(f"{group}.")
@@ -88,10 +88,10 @@ def _plain_value(value: Any) -> str:
 
 
 def compare(before: Sequence[Result], after: Sequence[Result]) -> Comparison:
-    """Hold a run against an earlier one, by the first method of each.
+    """Compare a run with an earlier one, by the first method of each.
 
     Raises:
-        SourceError: they have no video in common, or what is judged in it has changed.
+        SourceError: they have no video in common, or a video or its ground truth has changed.
     """
     old = {result["video"]: result for result in judged_results(before)}
     new = {result["video"]: result for result in judged_results(after)}
@@ -121,7 +121,7 @@ def _score(result: Result) -> float:
 def changed(
     before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> tuple[tuple[str, Any, Any], ...]:
-    """What differs between two sets of settings, as (name, before, after)."""
+    """The differences between two sets of settings, as (name, before, after)."""
     old, new = flat(before), flat(after)
     return tuple(
         (name, old.get(name), new.get(name))

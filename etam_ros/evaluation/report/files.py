@@ -22,13 +22,13 @@ def write_report(
 ) -> None:
     """Write report.json, objects.csv, frames.csv and index.html.
 
-    A comparison that cannot be made leaves a page without it.
+    If a comparison is not possible, the page is written without it, and the error is raised.
 
     Args:
         folder: of the run.
         results: of its videos, by name.
-        report: what goes to report.json.
-        before: results of other runs, by name, that it is compared with.
+        report: content of report.json.
+        before: results of other runs to compare with, by name.
 
     Raises:
         SourceError: something cannot be written, or a run cannot be compared.

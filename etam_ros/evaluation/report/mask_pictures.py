@@ -1,4 +1,4 @@
-"""Pictures of masks on photographs, for a page: a bounded number, whatever there is to judge."""
+"""Pictures of masks on photographs for a page, limited in number."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class WorstMask:
-    """A mask that is far from the truth, and the truth, as JPEGs."""
+    """A bad mask, and the truth, as JPEGs."""
 
     score: MaskScore
     found: bytes
@@ -30,11 +30,11 @@ class WorstMask:
 
 
 class MaskPictures:
-    """Keeps photographs with all their masks, evenly spread, and the worst masks.
+    """Selects evenly spaced photographs with all their masks, and the worst masks.
 
     Attributes:
         worst: masks, the worst first.
-        fingerprints: by photograph, of its pixels and of the masks that were expected.
+        fingerprints: by photograph, a fingerprint of its pixels and ground truth.
     """
 
     def __init__(self) -> None:
@@ -49,11 +49,11 @@ class MaskPictures:
 
     @property
     def gallery(self) -> list[tuple[str, bytes]]:
-        """Names of photographs, and JPEGs with masks filled and the truth as white lines."""
+        """Names of photographs with JPEGs: masks are filled, the truth is drawn as white lines."""
         return [kept for _, kept in self._some.frames]
 
     def see(self, image: Image, score: MaskScore, mask: Mask, truth: Mask) -> None:
-        """Take in one mask of a photograph.
+        """Offer one mask of a photograph.
 
         Args:
             image: (H, W, 3) uint8 RGB.
@@ -77,7 +77,7 @@ class MaskPictures:
             self.worst = sorted(self.worst, key=lambda each: each.score.iou)[:WORST_MASKS]
 
     def end(self, name: str) -> None:
-        """A photograph has been judged."""
+        """Called when a photograph is finished."""
         image, self._image = self._image, None
         if image is None:
             return

@@ -1,6 +1,6 @@
-"""One HTML page of a run, which needs nothing beside itself.
+"""The HTML page of a run, as a single file.
 
-Pictures are part of it, and bounded: where there are too many, every video shows fewer.
+It contains pictures, which are limited: if there are too many, every video shows fewer.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from etam_ros.evaluation.report.templates import data_uri, render
 from etam_ros.evaluation.runs.store import Result, RunFolder
 
 MOST_PICTURE_BYTES: Final = 16 * 2**20
-"""Of all pictures of a page together."""
+"""Limit for all pictures of a page together."""
 WORST_SHOWN: Final = 6
-"""Frames of each video."""
+"""Worst frames shown for each video."""
 _WORST: Final = re.compile(r"worst-([0-9]+)-([0-9]+)-found\.jpg")
 
 
 @dataclass(frozen=True)
 class WorstFrame:
-    """A frame on which an object was followed badly, and the truth."""
+    """A frame on which an object was tracked badly, and the truth."""
 
     object_id: int
     frame: int
@@ -38,11 +38,11 @@ class WorstFrame:
 
 @dataclass(frozen=True)
 class VideoSection:
-    """What the page shows of one video.
+    """The section of one video on the page.
 
     Attributes:
-        result: its numbers.
-        method: those of the first method.
+        result: results of the video.
+        method: results of the first method.
         chart: its curves.
         player: (frame, picture) in order.
         worst: frames, the worst first.
@@ -61,7 +61,7 @@ def render_page(
     """The page of a run.
 
     Args:
-        folder: of the run, which holds the pictures.
+        folder: of the run, which contains the pictures.
         results: of its videos, by name.
         comparisons: with other runs, by name.
     """
@@ -96,7 +96,7 @@ def _section(folder: RunFolder, result: Result, name: str, share: float) -> Vide
 def _worst(
     method: Mapping[str, Any], pictures: Mapping[str, Path], most: int
 ) -> tuple[WorstFrame, ...]:
-    """The worst frames of which there are pictures, of all objects together."""
+    """The worst frames with pictures, over all objects."""
     scores = {
         (each["object_id"], frame): (j, f)
         for each in method["objects"]
@@ -123,7 +123,7 @@ def _worst(
 
 
 def _share_of_pictures(folder: RunFolder, results: Sequence[Result]) -> float:
-    """Which share of the pictures the page has room for."""
+    """The share of the pictures that fits on the page."""
     total = sum(
         path.stat().st_size
         for result in results

@@ -1,6 +1,6 @@
-"""Photographs that were judged, as a folder: numbers, a table, a page, and what became better.
+"""Report on an evaluation with photographs: numbers, a table, a page, and comparisons.
 
-FOLDER/report.json    every method with its masks, and how it was made
+FOLDER/report.json    every method with its masks, settings and versions
 FOLDER/objects.csv    a row for each mask of each method
 FOLDER/index.html     the page
 """
@@ -29,20 +29,20 @@ from etam_ros.runtime.atomic import write_file
 KIND: Final = "photographs"
 REPORT: Final = "report.json"
 _TOLD: Final = ("prompt", "network", "baselines", "machine", "versions")
-"""Parts of a report that say how it was made."""
+"""Parts of a report that describe how it was made."""
 Report = Mapping[str, Any]
 
 
 def is_photographs(folder: Path) -> bool:
-    """Whether a folder is that of photographs which were judged."""
+    """Whether a folder contains a report on photographs."""
     return _read(folder) is not None
 
 
 def read_photographs(folder: Path) -> Report:
-    """The report of photographs that were judged.
+    """Read a report on photographs.
 
     Raises:
-        SourceError: the folder holds none.
+        SourceError: the folder contains none.
     """
     report = _read(folder)
     if report is None:
@@ -80,7 +80,7 @@ def method_report(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Means of one method, over all masks and by their size; an interval over photographs.
 
     Args:
-        scores: of the masks: image, object_id, share, iou.
+        scores: of each mask: image, object_id, share, iou.
     """
     images = _by_image(scores)
     sizes = {
@@ -97,7 +97,7 @@ def method_report(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def compare_photographs(before: Report, after: Report) -> Comparison:
-    """Hold photographs against an earlier run, by the first method of each.
+    """Compare photographs with an earlier run, by the first method of each.
 
     Raises:
         SourceError: they have no photograph in common, or one has changed.
@@ -127,12 +127,12 @@ def write_photographs(
 ) -> None:
     """Write report.json, objects.csv and index.html.
 
-    A comparison that cannot be made leaves a page without it.
+    If a comparison is not possible, the page is written without it, and the error is raised.
 
     Args:
-        folder: made if it is not there; see `check_folder`.
+        folder: created if missing; see `check_folder`.
         pictures: of the first method's masks.
-        before: earlier reports, by name, that this one is compared with.
+        before: earlier reports to compare with, by name.
 
     Raises:
         SourceError: something cannot be written, or a run cannot be compared.

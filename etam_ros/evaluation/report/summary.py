@@ -1,4 +1,4 @@
-"""Numbers over all videos of a run, per method, with intervals; and tables of all of them."""
+"""Measures of each method over all videos of a run, with intervals, and tables."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MEASURES = ("j", "f", "j_and_f")
 
 
 def methods_of(results: Sequence[Result]) -> list[str]:
-    """Methods that were judged on every video, in the order of the first."""
+    """Methods that were evaluated on every video, in the order of the first."""
     return [
         name
         for name in results[0]["methods"]
@@ -25,7 +25,7 @@ def methods_of(results: Sequence[Result]) -> list[str]:
 
 
 def judged_results(results: Sequence[Result]) -> list[Result]:
-    """Those with an object that could be judged, by every method."""
+    """The results in which every method has an evaluated object."""
     return [
         result
         for result in results
@@ -34,15 +34,15 @@ def judged_results(results: Sequence[Result]) -> list[Result]:
 
 
 def summary_of(results: Sequence[Result], method: str) -> dict[str, Any]:
-    """One method over all videos that were judged.
+    """Measures of one method over all evaluated videos.
 
     Args:
         results: at least one; see `judged_results`.
 
     Returns:
-        plain values, means over videos of means over objects: `mean` with j, f, j_and_f (as DAVIS
-        does it, 0..1), `interval` of J&F, `recall` and `decay` of J and F over objects, and what
-        counts over all objects together: occlusion, recovery, identity, centroid.
+        plain values, means over videos of means over objects: `mean` with j, f, j_and_f (as in
+        DAVIS, 0..1), `interval` of J&F, `recall` and `decay` of J and F over objects, and measures
+        over all objects together: occlusion, recovery, identity, centroid.
     """
     videos = [result["methods"][method] for result in results]
     objects = [each for video in videos for each in video["objects"]]
@@ -69,11 +69,11 @@ def summary_of(results: Sequence[Result], method: str) -> dict[str, Any]:
 
 
 def groups_of(results: Sequence[Result], method: str) -> dict[str, dict[str, float]]:
-    """What the videos of each group have of a method, means over their objects.
+    """Measures of a method for each group of videos, as means over their objects.
 
     Returns:
-        by group: `objects`, and the IoU `first`, on `last` and over all judged frames, `mean`;
-        nothing where videos have no group.
+        by group: `objects`, and the IoU on the first (`first`), on the last (`last`), and over all
+        evaluated frames (`mean`); empty if videos have no group.
     """
     series: dict[str, list[list[float]]] = {}
     for result in results:
@@ -92,10 +92,10 @@ def groups_of(results: Sequence[Result], method: str) -> dict[str, dict[str, flo
 
 
 def report_of(results: Sequence[Result]) -> dict[str, Any]:
-    """Everything of a run, for report.json and --out.
+    """All results of a run, for report.json and --out.
 
-    The model's numbers are at the top: those of `summary_of`, and `sequences` by name with every
-    object. Those of baselines are in `baselines` by name, in the same form.
+    The model's values are at the top level: those of `summary_of`, and `sequences` by name with
+    every object. Those of baselines are in `baselines` by name, in the same form.
     """
     judged = judged_results(results)
     settings = results[0]["settings"]
@@ -163,7 +163,7 @@ def objects_table(results: Sequence[Result]) -> str:
 
 
 def frames_table(results: Sequence[Result]) -> str:
-    """CSV: a row for each object, method and judged frame."""
+    """CSV: a row for each object, method and evaluated frame."""
     rows = []
     for result, name, each in _objects(results):
         about = {"video": result["video"], "method": name, "id": each["object_id"]}
@@ -207,7 +207,7 @@ def _part(summary: Mapping[str, Any], measure: str, part: str) -> float | None:
 
 
 def _occlusion(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Counts over all objects, and the shares that they make."""
+    """Counts over all objects, and the resulting shares."""
     absent, called, both = (
         sum(each["occlusion"][name] for each in summaries)
         for name in ("absent", "called_absent", "both")
@@ -233,7 +233,7 @@ def _recovery(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _curve(videos: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Means over videos by interacted frames; a video that needed fewer keeps its last."""
+    """Means over videos by interacted frames; a video with fewer counts with its last value."""
     most = max(len(video["curve"]) for video in videos)
     return [
         {"interacted_frames": max(point["interacted_frames"] for point in points)}

@@ -1,4 +1,4 @@
-"""What all pages have in common: their templates, numbers as they are written, pictures inside."""
+"""Common parts of all pages: templates, formats of numbers, and embedded pictures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FOLDER: Final = Path(__file__).parent
 
 
 def render(template: str, **values: Any) -> str:
-    """A page from a template of this folder, which needs nothing beside itself."""
+    """Render a template of this folder as a self-contained page."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -35,7 +35,7 @@ def render(template: str, **values: Any) -> str:
 
 
 def data_uri(jpeg: bytes) -> str:
-    """A JPEG as the address of itself."""
+    """A JPEG as a data URI."""
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
 
 

@@ -1,1 +1,1 @@
-"""Runs over many videos: in this process, in several, or on a Ray cluster; and what they keep."""
+"""Runs over many videos, in this process, in several, or on a Ray cluster; stored results."""

@@ -1,4 +1,4 @@
-"""One video, judged with every method: what a worker does, wherever it runs."""
+"""Evaluation of one video with every method: the task of a worker."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ OnFrame = Callable[[], None]
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What is left of one video.
+    """Output of one video.
 
     Attributes:
-        result: plain values for its JSON file; the same whenever it is made again.
-        seconds: each method took, pictures included.
+        result: plain values for its JSON file; repeating the evaluation gives the same.
+        seconds: time of each method, including pictures.
         steps: frames of all passes of each method.
         pictures: JPEG files by name.
-        sheet: a JPEG of all methods; empty where none is wanted.
+        sheet: a JPEG of all methods; empty if not requested.
     """
 
     result: dict[str, Any]
@@ -43,12 +43,12 @@ class Outcome:
 
 
 class VideoJudge:
-    """Judges one video after the other with the same settings; a context manager.
+    """Evaluates one video after the other with the same settings; a context manager.
 
     The network is loaded with the first video.
 
     Args:
-        settings: what to judge, and how.
+        settings: methods and protocol.
     """
 
     def __init__(self, settings: RunSettings) -> None:
@@ -65,7 +65,7 @@ class VideoJudge:
         self._stages = None
 
     def judge(self, video: LabelledVideo, on_frame: OnFrame = lambda: None) -> Outcome:
-        """Judge one video with every method.
+        """Evaluate one video with every method.
 
         Args:
             on_frame: called after each frame of each pass.
@@ -135,7 +135,7 @@ class VideoJudge:
 
 
 class _Watcher:
-    """Counts frames, and shows them to whoever draws."""
+    """Counts frames, and passes them on to the pictures."""
 
     def __init__(
         self,
@@ -164,7 +164,7 @@ class _Watcher:
 
 @contextmanager
 def fixed_threads(threads: int) -> Iterator[None]:
-    """Compute with so many threads, so that sums are always made in the same order."""
+    """Use a fixed number of threads, so that sums are always computed in the same order."""
     import cv2
     import torch
 
@@ -179,7 +179,7 @@ def fixed_threads(threads: int) -> Iterator[None]:
 
 
 def method_as_json(done: Evaluated) -> dict[str, Any]:
-    """One method on one video; numbers are None where nothing could be judged."""
+    """One method on one video; values are None if nothing could be evaluated."""
     return {
         "j": done.j,
         "f": done.f,
@@ -191,7 +191,7 @@ def method_as_json(done: Evaluated) -> dict[str, Any]:
 
 
 def object_as_json(series: ObjectSeries) -> dict[str, Any]:
-    """One object: its numbers, and the series that they are made of."""
+    """One object: its measures, and the series from which they are computed."""
     return {
         "object_id": series.object_id,
         "label": series.label,

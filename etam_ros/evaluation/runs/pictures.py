@@ -1,4 +1,4 @@
-"""Pictures that are kept of a video while it is judged: a bounded number, whatever its length.
+"""Pictures of a video during its evaluation, limited in number.
 
 Letters: H, W height and width of a picture in pixels.
 """
@@ -22,18 +22,18 @@ from etam_ros.evaluation.truth.videos import LabelledVideo
 
 PLAYER_FRAMES: Final = 24
 WORST_FRAMES: Final = 3
-"""Of each object."""
+"""Worst frames kept for each object."""
 FRAMES_APART: Final = 8
-"""Of two frames closer to each other, the worse one is enough."""
+"""Of two frames closer than this, only the worse one is kept."""
 _WHITE: Final = (255, 255, 255)
 
 Image = NDArray[np.uint8]
 
 
 class PagePictures:
-    """Frames for the page: some, evenly spread, and the worst ones of each object.
+    """Frames for the page: evenly spaced ones, and the worst ones of each object.
 
-    Files are `frame-00012.jpg` with result and truth over each other, and, of worst frames,
+    Files are `frame-00012.jpg` with result and truth in one picture, and, for worst frames,
     `worst-1-00012-found.jpg` and `-truth.jpg` of object 1.
     """
 
@@ -41,12 +41,12 @@ class PagePictures:
         self.begin()
 
     def begin(self) -> None:
-        """Forget what was kept: another pass begins."""
+        """Discard all pictures, because another pass begins."""
         self._some: Thinned[bytes] = Thinned(PLAYER_FRAMES)
         self._worst: dict[int, Worst[tuple[bytes, bytes]]] = {}
 
     def see(self, judged_frame: JudgedFrame) -> None:
-        """Keep what may be wanted of a frame."""
+        """Offer a frame."""
         self._some.offer(judged_frame.index, lambda: encode_jpeg(_both(judged_frame)))
         for object_id, judged in judged_frame.judged.items():
             worst = self._worst.setdefault(object_id, Worst(WORST_FRAMES, FRAMES_APART))
@@ -73,17 +73,17 @@ class SheetPictures:
         self._rows: dict[str, EvenlySpaced] = {}
 
     def begin(self, method: str) -> None:
-        """A pass of a method begins."""
+        """Called when a pass of a method begins."""
         self._rows[method] = EvenlySpaced(SHEET_COLUMNS)
 
     def see(self, method: str, judged_frame: JudgedFrame) -> None:
-        """Offer a frame; those that were annotated are taken."""
+        """Offer a frame; annotated ones are used."""
         if judged_frame.truth is not None:
             caption = f"{method}, frame {judged_frame.index}"
             self._rows[method].add(_both(judged_frame, caption))
 
     def jpeg(self) -> bytes:
-        """The sheet; empty where no frame was annotated."""
+        """The sheet; empty if no frame was annotated."""
         rows = [row.pictures for row in self._rows.values()]
         columns = max(map(len, rows), default=0)
         if not columns:
@@ -95,7 +95,7 @@ class SheetPictures:
 
 
 def _both(judged_frame: JudgedFrame, caption: str = "") -> Image:
-    """What was found, filled, and the truth as lines."""
+    """A picture with the result filled, and the truth as lines."""
     truth = judged_frame.truth
     labels: NDArray[Any] = np.zeros_like(judged_frame.labels)
     if truth is not None and not isinstance(truth, BoxTruth):

@@ -1,6 +1,6 @@
-"""The same work on a Ray cluster: the same function, on whichever machine has room.
+"""Evaluation on a Ray cluster, with the same function on any machine with free capacity.
 
-Frames and ground truth have to lie at the same paths on every machine; results come back to this
+Frames and ground truth must have the same paths on every machine; results are returned to this
 one, which writes them.
 """
 
@@ -22,7 +22,7 @@ from etam_ros.evaluation.truth.videos import LabelledVideo
 LOCAL: Final = "local"
 _ANSWER_S: Final = 10.0
 _NO_SETTINGS: Final = bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
-"""A frame of HTTP/2: its length, the type of settings, no flags, the connection itself."""
+"""Header of a frame of HTTP/2: length, the type "settings", no flags, stream 0."""
 _OBJECT_STORE_BYTES: Final = 128 * 2**20
 
 
@@ -34,19 +34,18 @@ def judge_on_ray(
     on_outcome: OnOutcome,
     on_frame: OnFrame,
 ) -> Failures:
-    """Judge videos on a Ray cluster, as many at a time as it has room for.
+    """Evaluate videos on a Ray cluster, as many at a time as it has capacity for.
 
-    A video whose worker dies is begun again elsewhere, up to three times in all.
+    A video whose worker dies is started again elsewhere, up to three times in all.
 
     Args:
-        address: host:port of the cluster, or local, which starts one on this machine for as long
-            as it takes.
+        address: host:port of the cluster, or local, which starts a temporary one on this machine.
         jobs: videos at a time on a local cluster.
         on_frame: called for all frames of a video once it is done.
 
     Raises:
         BackendError: Ray is not installed, or there is no cluster at that address.
-        EtamError: something is wrong with all of them, not with one video.
+        EtamError: an error that affects all videos, not a single one.
     """
     failures: Failures = {}
     with _connected(address, jobs * settings.threads) as ray:
@@ -72,13 +71,13 @@ def judge_on_ray(
 
 
 def judge_one_video(video: LabelledVideo, settings: RunSettings) -> Outcome:
-    """What a task of the cluster does."""
+    """A task of the cluster."""
     with VideoJudge(settings) as judge:
         return judge.judge(video)
 
 
 def _reason(error: Any) -> str:
-    """Why a video could not be judged; anything that is wrong with all of them is raised."""
+    """The error of a single video; an error that affects all videos is raised."""
     cause = error.cause
     if isinstance(cause, (SourceError, ImageError)):
         return str(cause)
@@ -89,12 +88,12 @@ def _reason(error: Any) -> str:
 
 @contextmanager
 def _connected(address: str, processors: int) -> Iterator[Any]:
-    """Ray, connected; nothing of it is left behind."""
+    """A connection to Ray, which is removed completely afterwards."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     if address == LOCAL and "RAY_AUTH_MODE" not in os.environ:
-        # Nobody else shall use it, and Ray shall leave no token of its own in the user's home,
-        # which clusters that are started later would ask for.
+        # Nobody else may use the cluster, and Ray must not write a token to the user's home, which
+        # clusters that are started later would require.
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     try:
         import ray
@@ -128,7 +127,7 @@ def _connected(address: str, processors: int) -> Iterator[Any]:
 
 
 def _check_answers(address: str) -> None:
-    """Say at once that nobody is there; Ray itself would go on asking for minutes."""
+    """Raise at once if there is no answer; Ray itself would retry for minutes."""
     host, _, port = address.rpartition(":")
     if not (host and port.isdigit() and "/" not in host):
         return
@@ -143,12 +142,12 @@ def _check_answers(address: str) -> None:
 
 
 def _check_speaks_grpc(connection: socket) -> None:
-    """Raise OSError unless the other side answers as every server of gRPC does: with its settings.
+    """Raise OSError unless the other side answers with its settings, like every gRPC server.
 
     The layout is that of HTTP/2, RFC 9113, sections 3.4 and 4.1.
     """
     if os.environ.get("RAY_USE_TLS", "0") != "0":
-        return  # which only Ray itself can speak
+        return  # only Ray itself supports this
     connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _NO_SETTINGS)
     answer = connection.recv(len(_NO_SETTINGS), MSG_WAITALL)
     if len(answer) < len(_NO_SETTINGS) or answer[3] != _NO_SETTINGS[3]:
@@ -156,7 +155,7 @@ def _check_speaks_grpc(connection: socket) -> None:
 
 
 def _check_room(ray: Any, threads: int) -> None:
-    """Say at once that no machine is large enough; Ray itself would wait for one."""
+    """Raise at once if no machine is large enough; Ray itself would wait for one."""
     most = max(
         (each["Resources"].get("CPU", 0) for each in ray.nodes() if each["Alive"]), default=0
     )

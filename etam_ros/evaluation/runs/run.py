@@ -1,4 +1,4 @@
-"""A run over many videos: what is finished already is taken, the rest is judged."""
+"""A run over many videos, which reuses finished results and evaluates the rest."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ EVERY_BASELINE: Final = "all"
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What came of a run.
+    """Results of a run.
 
     Attributes:
         results: of videos, by name.
-        failures: why others could not be judged.
-        kept: how many results were there already.
+        failures: errors of other videos, by name.
+        kept: number of results that existed already.
         folder: of the report, or None.
     """
 
@@ -46,10 +46,10 @@ class Run:
 
 
 def settings_of(config: EvaluationConfig) -> RunSettings:
-    """What numbers depend on.
+    """The settings that determine the results.
 
     Raises:
-        ConfigError: a value does not go with another.
+        ConfigError: two values exclude each other.
     """
     corrects = config.protocol != "semi"
     prompt = config.prompt or ("3-clicks" if corrects else "mask")
@@ -80,10 +80,10 @@ def settings_of(config: EvaluationConfig) -> RunSettings:
 
 
 def chosen_baselines(config: EvaluationConfig, known: Sequence[str], what: str) -> tuple[str, ...]:
-    """The baselines that are asked for, of those that there are.
+    """The requested baselines, checked against the existing ones.
 
     Raises:
-        ConfigError: one is unknown, or nothing is left to judge.
+        ConfigError: one is unknown, or there is nothing to evaluate.
     """
     names = tuple(dict.fromkeys(name for name in config.baseline.split(",") if name))
     names = tuple(known) if names == (EVERY_BASELINE,) else names
@@ -101,10 +101,10 @@ def chosen_baselines(config: EvaluationConfig, known: Sequence[str], what: str) 
 
 
 def find_videos(config: EvaluationConfig, sources: Sequence[str]) -> list[LabelledVideo]:
-    """The videos of all sources that are asked for, by name.
+    """The requested videos of all sources, by name.
 
     Raises:
-        SourceError: a source cannot be read, or does not hold what is named.
+        SourceError: a source cannot be read, or does not contain a requested video.
     """
     if config.truth and len(sources) != 1:
         raise SourceError(f"--truth is for one source, got {len(sources)}: evaluate one at a time")
@@ -126,11 +126,11 @@ def find_videos(config: EvaluationConfig, sources: Sequence[str]) -> list[Labell
 
 
 def unique_names(videos: Sequence[LabelledVideo]) -> list[LabelledVideo]:
-    """The same videos, of which those that share a name, or that of their files, are numbered."""
+    """The same videos, with a number added to names, or names of files, that occur repeatedly."""
     taken: set[str] = set()
     found = []
     for video in videos:
-        plain = video.name.encode("utf-8", "replace").decode()  # what is no UTF-8 nobody can print
+        plain = video.name.encode("utf-8", "replace").decode()  # only UTF-8 can be printed
         name, count = plain, 1
         while file_name(name) in taken:
             count += 1
@@ -141,7 +141,7 @@ def unique_names(videos: Sequence[LabelledVideo]) -> list[LabelledVideo]:
 
 
 def frames_to_step(config: EvaluationConfig, videos: Sequence[LabelledVideo]) -> int | None:
-    """Frames of all passes at most, for a progress bar; None where nobody knows."""
+    """Maximum number of frames of all passes, for a progress bar; None if unknown."""
     counts = [video.frame_count() for video in videos]
     passes = config.interactions if config.protocol == "offline" else 1
     methods = (not config.no_model) + len(chosen_baselines(config, VIDEO_BASELINES, "videos"))
@@ -155,16 +155,16 @@ def run_evaluation(
     on_frame: OnFrame = lambda: None,
     on_video: OnOutcome = lambda *_: None,
 ) -> Run:
-    """Judge videos; those that the report folder holds already are not judged again.
+    """Evaluate videos, except those with results in the report folder.
 
     Args:
-        on_frame: called after each frame of each pass, as far as that is known.
-        on_video: called with each video that is done.
+        on_frame: called after each frame of each pass, as far as this is known.
+        on_video: called with each finished video.
 
     Raises:
-        ConfigError: the folder holds results of other settings; or as `settings_of`.
+        ConfigError: the folder contains results of other settings; or as for `settings_of`.
         SourceError: something cannot be written.
-        EtamError: something is wrong with all videos, not with one.
+        EtamError: an error that affects all videos, not a single one.
     """
     settings = settings_of(config)
     folder = RunFolder(Path(config.report)) if config.report else None

@@ -1,4 +1,4 @@
-"""What a result depends on, so that results can be kept, compared and made again."""
+"""Everything that a result depends on, so that results can be reused, compared and reproduced."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from etam_ros.versions import versions
 
 @dataclass(frozen=True)
 class RunSettings:
-    """Everything beside the videos that numbers depend on; travels to workers.
+    """All settings that results depend on, except the videos; sent to workers.
 
     Attributes:
         protocol: how objects are prompted and corrected.
         model, weights, backend, precision, device, engine_dir: as in `open_stages`; an empty
-            model judges baselines alone.
-        baselines: judged beside it.
+            model evaluates baselines only.
+        baselines: evaluated in addition to the model.
         threads: of the process.
         with_sheets: whether pictures for `--save` are made.
         with_page: whether pictures for the page are made.
@@ -43,7 +43,7 @@ class RunSettings:
     with_page: bool = False
 
     def as_json(self) -> dict[str, Any]:
-        """What a result says of its making; the same words for the same settings."""
+        """The settings as they are stored with a result; equal for equal settings."""
         protocol = asdict(self.protocol)
         if self.protocol.name == "semi":
             protocol = {"name": "semi", "prompt": self.protocol.prompt}
@@ -66,7 +66,7 @@ class RunSettings:
 
 @lru_cache(maxsize=8)
 def weights_hash(model: str, weights: str) -> str:
-    """SHA-256 of the weights file, its first 16 digits; what was given, of random:SEED.
+    """First 16 digits of the SHA-256 of the weights file; random:SEED is returned unchanged.
 
     Raises:
         WeightsError: the file is missing.
@@ -81,7 +81,7 @@ def weights_hash(model: str, weights: str) -> str:
 
 @lru_cache(maxsize=1)
 def machine() -> dict[str, Any]:
-    """This machine, as far as numbers and speed depend on it."""
+    """The properties of this machine that results and speed depend on."""
     return {
         "cpu": _cpu_name(),
         "cores": os.cpu_count(),
@@ -100,6 +100,6 @@ def _cpu_name() -> str:
 
 
 def key_of(settings: RunSettings, fingerprint: str) -> str:
-    """The same for results that would be the same on one machine: 16 digits."""
+    """A key of 16 digits, equal for results that would be equal on one machine."""
     said = json.dumps([settings.as_json(), fingerprint, versions()], sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()[:16]

@@ -1,7 +1,7 @@
-"""The folder of a run: what is finished is on disk, whole, and is not done again.
+"""The folder of a run, which stores complete results so that they need not be repeated.
 
-REPORT/run.json             whether it is whole; of what is missing, the same command goes on
-REPORT/results/NAME.json    one for each video, written last of what belongs to it
+REPORT/run.json             whether it is complete; if not, the same command resumes
+REPORT/results/NAME.json    one for each video, written after its other files
 REPORT/pictures/NAME/*.jpg  for the page
 REPORT/times.json           seconds and dates; everything else is the same on every run
 """
@@ -35,24 +35,24 @@ _RESULT_KEYS: Final = {
 }  # fmt: skip
 _METHOD_KEYS: Final = {"j", "f", "j_and_f", "passes", "curve", "objects"}
 _LONGEST_NAME: Final = 120
-"""Bytes; of the 255 that file systems take, some are for suffixes."""
+"""Limit in bytes; file systems allow 255, of which some are needed for suffixes."""
 _OBJECT_KEYS: Final = {
     "object_id", "label", "prompted_frame", "interacted", "frames", "j", "f", "j_and_f", "summary",
     "series",
 }  # fmt: skip
 _SUMMARIES: Final = ("j", "occlusion", "recovery", "identity")
 Result = dict[str, Any]
-"""What is in a file of `results`: settings and machine, then every method with its objects."""
+"""Format of a file in `results`: settings and machine, then every method with its objects."""
 
 
 class RunFolder:
     """The results of a run, in a folder.
 
     Args:
-        folder: of the report; made if it is not there.
+        folder: of the report; created if missing.
 
     Raises:
-        SourceError: it cannot be written, or holds something else.
+        SourceError: it cannot be written, or contains something else.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -68,14 +68,14 @@ class RunFolder:
             (folder / RESULTS).mkdir(parents=True, exist_ok=True)
 
     def finished(self, keys: Mapping[str, str], settings: RunSettings) -> dict[str, Result]:
-        """Results that need not be made again.
+        """Results that can be reused.
 
         Args:
-            keys: of the videos that are wanted, by name.
+            keys: of the requested videos, by name.
             settings: of this run.
 
         Raises:
-            ConfigError: the folder holds results of other settings.
+            ConfigError: the folder contains results of other settings.
         """
         found = {}
         for name, key in keys.items():
@@ -92,7 +92,7 @@ class RunFolder:
         return found
 
     def forget(self) -> None:
-        """Remove everything that an earlier run left."""
+        """Remove all files of an earlier run."""
         with writing(self.folder):
             for name in (RESULTS, PICTURES):
                 shutil.rmtree(self.folder / name, ignore_errors=True)
@@ -100,10 +100,10 @@ class RunFolder:
             (self.folder / RESULTS).mkdir()
 
     def keep(self, name: str, outcome: Outcome) -> None:
-        """Write what came of a video; its result last, so that it is there only when all is.
+        """Write the output of a video; its result is last, so that it exists only if all does.
 
         Raises:
-            SourceError: the disk does not take it.
+            SourceError: it cannot be written.
         """
         place = self.folder / PICTURES / file_name(name)
         with writing(self.folder):
@@ -115,7 +115,7 @@ class RunFolder:
             write_file(self._path(name), _as_bytes(outcome.result))
 
     def times(self) -> dict[str, Any]:
-        """What was measured of each video: seconds and frames by method, and when."""
+        """Times of each video: seconds and frames by method, and the date."""
         times = _json_of(self.folder / TIMES)
         return times if isinstance(times, dict) else {}
 
@@ -138,7 +138,7 @@ class RunFolder:
 
 
 def _is_older(folder: Path) -> bool:
-    """Whether a folder is that of a run from before there were records."""
+    """Whether a folder belongs to a run from before `run.json` was introduced."""
     results = (_json_of(path) for path in (folder / RESULTS).glob("*.json"))
     return any(isinstance(each, dict) and each.get("format") == FORMAT for each in results)
 
@@ -157,12 +157,12 @@ def open_report(folder: Path, source: str, runs_on: str, *, fresh: bool) -> Resu
     """The folder of a report for this run alone; a context manager.
 
     Args:
-        folder: made if it is not there.
-        source, runs_on: as of `RunRecord`.
-        fresh: nothing of an earlier run is gone on with; its report stays until this one is whole.
+        folder: created if missing.
+        source, runs_on: as in `RunRecord`.
+        fresh: do not resume an earlier run; its report is kept until the new one is complete.
 
     Raises:
-        SourceError: another run writes there now, or it holds something else.
+        SourceError: another run is writing to the folder, or it contains something else.
     """
     _check_kind(folder)
     record = RunRecord("eval", source, runs_on, files=REPORT.files)
@@ -172,7 +172,7 @@ def open_report(folder: Path, source: str, runs_on: str, *, fresh: bool) -> Resu
 
 
 def _check_kind(folder: Path) -> None:
-    """Raise SourceError where a folder holds what `etam eval` has made of anything but videos."""
+    """Raise SourceError if a folder contains a report of `etam eval` on anything but videos."""
     others = is_marked(folder, REPORT) and not is_run(folder)
     if others and any((folder / name).exists() for name in REPORT.files):
         raise SourceError(
@@ -182,7 +182,7 @@ def _check_kind(folder: Path) -> None:
 
 
 def _clean(folder: Path) -> None:
-    """Take away what a killed run was writing at that moment; nobody else writes now."""
+    """Remove unfinished files of a killed run; nobody else is writing now."""
     for place in (folder, folder / RESULTS, *(folder / PICTURES).glob("*")):
         for left in place.glob(".*.[0-9]*"):
             if left.suffix[1:].isdecimal():
@@ -190,7 +190,7 @@ def _clean(folder: Path) -> None:
 
 
 def file_name(name: str) -> str:
-    """A name of a video that every file system takes: no folder above it, and not too long."""
+    """A file name for a video that every file system accepts: no path, and not too long."""
     plain = re.sub(r"[^\w.-]|^\.+", "_", name.encode("utf-8", "replace").decode())
     if plain and len(plain.encode()) <= _LONGEST_NAME:
         return plain
@@ -199,7 +199,7 @@ def file_name(name: str) -> str:
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a folder is that of a run."""
+    """Whether a folder belongs to a run."""
     return (folder / RESULTS).is_dir()
 
 
@@ -207,7 +207,7 @@ def read_run(folder: Path) -> list[Result]:
     """All results of a run, by name.
 
     Raises:
-        SourceError: the folder is none of a run, or holds no result that can be read.
+        SourceError: the folder does not belong to a run, or contains no readable result.
     """
     found = {path: read_result(path) for path in sorted((folder / RESULTS).glob("*.json"))}
     if damaged := [path.name for path, result in found.items() if result is None]:
@@ -225,13 +225,13 @@ def read_run(folder: Path) -> list[Result]:
 
 
 def read_result(path: Path) -> Result | None:
-    """One result; None where the file is of another format or damaged."""
+    """One result; None if the file has another format or is damaged."""
     result = _json_of(path)
     return result if _is_whole(result) else None
 
 
 def _json_of(path: Path) -> Any:
-    """What a JSON file holds; None where it cannot be read."""
+    """The content of a JSON file; None if it cannot be read."""
     try:
         return read_json(path)
     except (OSError, ValueError):
@@ -239,7 +239,7 @@ def _json_of(path: Path) -> Any:
 
 
 def _is_whole(result: object) -> bool:
-    """Whether it is of our format, with everything that `VideoJudge` puts into it."""
+    """Whether it has our format, with everything that `VideoJudge` writes."""
     return (
         isinstance(result, dict)
         and result.get("format") == FORMAT
@@ -276,7 +276,7 @@ def _is_whole_object(found: object) -> bool:
 
 
 def _is_share(value: object) -> bool:
-    """A number 0..1, or None where nothing could be judged."""
+    """Whether it is a number 0..1, or None, which means that nothing could be evaluated."""
     return value is None or (isinstance(value, (int, float)) and 0 <= value <= 1)
 
 
@@ -285,7 +285,7 @@ def _as_bytes(values: Mapping[str, Any]) -> bytes:
 
 
 def _difference(result: Result, settings: RunSettings) -> str:
-    """How a result differs from what is asked for, in words."""
+    """How a result differs from the requested settings, for messages."""
     before, now = flat(result["settings"]), flat(settings.as_json())
     for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):
@@ -294,7 +294,7 @@ def _difference(result: Result, settings: RunSettings) -> str:
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested values by their paths: settings.network.model."""
+    """Nested values by their paths, such as settings.network.model."""
     found: dict[str, Any] = {}
     for key, value in values.items():
         name = f"{prefix}{key}"
@@ -303,5 +303,5 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def in_order(results: Sequence[Result]) -> list[Result]:
-    """Results by the names of their videos."""
+    """Results, ordered by the names of their videos."""
     return sorted(results, key=lambda each: str(each["video"]))

@@ -1,7 +1,7 @@
-"""Many videos, judged in this process or in several, or on a Ray cluster.
+"""Evaluation of many videos in this process, in several, or on a Ray cluster.
 
-A worker that dies (of memory, of a signal) is replaced, and its video is begun again; one that
-kills its worker three times is given up, and said so at the end.
+A worker that dies (out of memory, or by a signal) is replaced, and its video is started again; a
+video whose worker dies three times is given up, and reported at the end.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from etam_ros.evaluation.truth.videos import LabelledVideo
 
 MOST_TRIES: Final = 3
 OnOutcome = Callable[[str, Outcome], None]
-"""Is given the name of a video and what came of it, as soon as it is there."""
+"""Called with the name and the output of each finished video."""
 Failures = dict[str, str]
-"""Why videos could not be judged, by name."""
+"""Errors of videos that could not be evaluated, by name."""
 
 
 def judge_here(
@@ -33,10 +33,10 @@ def judge_here(
     on_outcome: OnOutcome,
     on_frame: OnFrame,
 ) -> Failures:
-    """Judge one video after the other, in this process.
+    """Evaluate one video after the other, in this process.
 
     Raises:
-        EtamError: something is wrong with all of them, not with one video.
+        EtamError: an error that affects all videos, not a single one.
     """
     failures: Failures = {}
     with VideoJudge(settings) as judge:
@@ -52,7 +52,7 @@ def judge_here(
 
 
 def _judged(judge: VideoJudge, video: LabelledVideo, on_frame: OnFrame) -> Outcome | EtamError:
-    """What came of a video, or why nothing did."""
+    """The output of a video, or its error."""
     try:
         return judge.judge(video, on_frame)
     except EtamError as error:
@@ -66,10 +66,10 @@ def judge_in_processes(
     on_outcome: OnOutcome,
     on_frame: OnFrame,
 ) -> Failures:
-    """Judge so many videos at the same time, each in a process of its own.
+    """Evaluate several videos at the same time, each in a process of its own.
 
     Raises:
-        EtamError: something is wrong with all of them, not with one video.
+        EtamError: an error that affects all videos, not a single one.
     """
     pool = _Pool(deque(_Task(video) for video in videos), settings)
     failures: Failures = {}
@@ -88,7 +88,7 @@ def judge_in_processes(
 
 @dataclass
 class _Task:
-    """A video, and how often it was begun."""
+    """A video, and how often it was started."""
 
     video: LabelledVideo
     tries: int = 0
@@ -96,7 +96,7 @@ class _Task:
 
 @dataclass
 class _Worker:
-    """A process and what it is at."""
+    """A process, and its current task."""
 
     process: SpawnProcess
     pipe: Connection[Any, Any]
@@ -104,7 +104,7 @@ class _Worker:
 
 
 class _Pool:
-    """Processes that take one video after the other."""
+    """A pool of processes, each of which evaluates one video after the other."""
 
     def __init__(self, waiting: deque[_Task], settings: RunSettings) -> None:
         self._waiting, self._settings = waiting, settings
@@ -113,7 +113,7 @@ class _Pool:
 
     @contextmanager
     def running(self, jobs: int) -> Iterator[None]:
-        """With so many processes, which are ended at the end."""
+        """Run the given number of processes, and end them afterwards."""
         try:
             for _ in range(jobs):
                 self._employ()
@@ -126,14 +126,14 @@ class _Pool:
                 worker.pipe.close()
 
     def messages(self) -> Iterator[tuple[_Task, Outcome | Exception | None]]:
-        """What workers say, until all is done: None for a frame, else how a video ended."""
+        """Messages of the workers until all is done: None for a frame, else the end of a video."""
         for worker in self._workers:
             self._hand_out(worker)
         while busy := [worker for worker in self._workers if worker.task is not None]:
             ready = wait([each.pipe for each in busy])
             for worker in [each for each in busy if each.pipe in ready]:
                 task = worker.task
-                assert task is not None  # only busy ones are listened to
+                assert task is not None  # only busy ones send messages
                 try:
                     said = worker.pipe.recv()
                 except (EOFError, OSError):
@@ -154,11 +154,11 @@ class _Pool:
 
     def _hand_out(self, worker: _Worker) -> None:
         worker.task = self._waiting.popleft() if self._waiting else None
-        with suppress(OSError):  # it has died; whoever listens to it finds out
+        with suppress(OSError):  # it has died, which is noticed when its messages are read
             worker.pipe.send(worker.task.video if worker.task else None)
 
     def _bury(self, worker: _Worker, task: _Task) -> Iterator[tuple[_Task, Exception]]:
-        """Put another in the place of a dead one; its video is begun again, or given up."""
+        """Replace a dead worker; its video is started again, or given up."""
         worker.process.join()
         worker.pipe.close()
         self._workers.remove(worker)
@@ -179,7 +179,7 @@ def _gave_up(name: str, exitcode: int | None) -> str:
 
 
 def _work(pipe: Connection[Any, Any], settings: RunSettings) -> None:
-    """What a worker process does until it is told None, or nobody is there any more."""
+    """The main function of a worker, until it receives None, or its parent is gone."""
     with suppress(EOFError, OSError, KeyboardInterrupt), VideoJudge(settings) as judge:
         while (video := pipe.recv()) is not None:
             pipe.send(_judged(judge, video, lambda: pipe.send(None)))

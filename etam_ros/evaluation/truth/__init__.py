@@ -1,1 +1,1 @@
-"""What is known to be right: masks or boxes of objects on the frames that were annotated."""
+"""Ground truth: masks or boxes of objects on annotated frames."""

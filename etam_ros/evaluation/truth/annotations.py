@@ -20,11 +20,11 @@ Box = tuple[float, float, float, float]
 
 
 LARGEST_COORDINATE: Final = 1e6
-"""Pixels, either way. What lies further out is no place in a picture."""
+"""Limit of coordinates in pixels, in both directions."""
 
 
 def is_box(box: Sequence[float]) -> bool:
-    """Whether numbers x0, y0, x1, y1 are a box with something in it, not absurdly far out."""
+    """Whether numbers x0, y0, x1, y1 are a box that is not empty and within the limit."""
     x0, y0, x1, y1 = box
     return x0 < x1 and y0 < y1 and all(abs(each) <= LARGEST_COORDINATE for each in box)
 
@@ -34,10 +34,10 @@ class MaskTruth:
     """An annotated frame, pixel by pixel.
 
     Attributes:
-        labels: (H, W) object ids, 0 where there is none.
-        void: (H, W) bool, pixels that are not judged; None where all are.
-        overlapping: masks of objects that `labels` does not show in full, since another one lies
-            over them.
+        labels: (H, W) object ids, 0 for the background.
+        void: (H, W) bool, pixels to be ignored; None if there are none.
+        overlapping: masks of objects that `labels` does not show completely, because they are
+            partly covered by another one.
     """
 
     labels: Labels
@@ -51,13 +51,13 @@ class MaskTruth:
         return sorted({*np.flatnonzero(counts).tolist(), *self.overlapping} - {0})
 
     def mask(self, object_id: int) -> Mask:
-        """(H, W) bool of one object; empty where the frame does not show it."""
+        """(H, W) bool of one object; empty if the frame does not show it."""
         whole = self.overlapping.get(object_id)
         mask: Mask = self.labels == object_id if whole is None else whole
         return mask
 
     def prompt_mask(self, object_id: int, kind: str) -> Mask:
-        """(H, W) bool, what prompts of an object are made from."""
+        """(H, W) bool, the mask from which an object's prompts are made."""
         return self.mask(object_id)
 
 
@@ -67,7 +67,7 @@ class BoxTruth:
 
     Attributes:
         hw: of the frame.
-        boxes: of the objects that it shows.
+        boxes: boxes of the objects on it.
     """
 
     hw: tuple[int, int]
@@ -79,7 +79,7 @@ class BoxTruth:
         return sorted(self.boxes)
 
     def prompt_mask(self, object_id: int, kind: str) -> Mask:
-        """(H, W) bool, what a box or a click is made from: all of the box, or its centre."""
+        """(H, W) bool, the mask from which prompts are made: the whole box, or its centre."""
         x0, y0, x1, y1 = self.boxes[object_id]
         if kind != "box":
             x, y = (x0 + x1) / 2, (y0 + y1) / 2

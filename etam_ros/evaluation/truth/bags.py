@@ -1,4 +1,4 @@
-"""Bags with label images as ground truth: a camera, and object ids on the stamps of its images."""
+"""Bags with label images as ground truth: a camera, and object ids with the same stamps."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class LabelTopic:
 
     Attributes:
         bag: the bag.
-        labels: their topic; empty: the only one.
-        topic: of the camera; empty: the one of the same stamps.
-        recover: read what can be read of a damaged bag.
+        labels: their topic; empty for the only one.
+        topic: topic of the camera; empty for the one with the same stamps.
+        recover: read a damaged bag as far as possible.
     """
 
     bag: Path
@@ -38,13 +38,13 @@ class LabelTopic:
     has_masks = True
 
     def files(self) -> Sequence[Path]:
-        """The parts of the bag."""
+        """The files of the bag."""
         if self.bag.is_file():
             return [self.bag]
         return sorted(path for path in self.bag.iterdir() if path.is_file())
 
     def at(self, index: int, frame: Frame) -> FrameTruth | None:
-        """Never called: `LabelledBag` reads label images in step with the frames.
+        """Never called: `LabelledBag` reads label images together with the frames.
 
         Raises:
             TypeError: always.
@@ -53,10 +53,9 @@ class LabelTopic:
 
 
 class LabelledBag(LabelledVideo):
-    """A bag that holds its own truth; frames and label images stream side by side.
+    """A bag that contains its own truth; frames and label images are read in parallel.
 
-    It is opened when it is gone through: one that is damaged does not keep others from being
-    judged.
+    It is opened on iteration, so that a damaged one does not prevent the evaluation of others.
     """
 
     truths: LabelTopic
@@ -87,11 +86,11 @@ class LabelledBag(LabelledVideo):
             yield frame, MaskTruth(labels)
 
     def frame_count(self) -> int | None:
-        """Not known before the bag is read."""
+        """None: unknown before the bag is read."""
         return None
 
     def fingerprint(self) -> str:
-        """Changes with names, sizes and ends of the bag's files."""
+        """A fingerprint of names, sizes and ends of the bag's files."""
         digest = hashlib.sha256(f"{self.truths.labels} {self.truths.topic}".encode())
         for path in self.truths.files():
             size = path.stat().st_size
@@ -104,10 +103,10 @@ class LabelledBag(LabelledVideo):
 
 
 def _true_labels(bag: Bag, wanted: str) -> str:
-    """The topic of the label images: what is asked for, or the only one that no tracker made.
+    """The topic of label images: the requested one, or the only one not published by a tracker.
 
     Raises:
-        SourceError: the bag holds no label images, or only a tracker's, or several topics of them.
+        SourceError: the bag has no label images, only those of a tracker, or several topics.
     """
     from etam_ros.media.bags.topics import label_topic, published_labels
 
@@ -124,8 +123,8 @@ def labelled_bag(path: Path, labels: str, topic: str, recover: bool) -> Labelled
     """A bag whose label images are the truth.
 
     Args:
-        labels: topic of the label images; empty: the only one, unless a tracker published it.
-        topic: of the camera; empty: the one of the same stamps.
-        recover: read what can be read of a damaged bag.
+        labels: topic of the label images; empty for the only one not published by a tracker.
+        topic: topic of the camera; empty for the one with the same stamps.
+        recover: read a damaged bag as far as possible.
     """
     return LabelledBag(path.resolve().stem, str(path), LabelTopic(path, labels, topic, recover))

@@ -1,9 +1,9 @@
 """Boxes of objects in a CSV file.
 
 The columns are found by their names: `frame` (from 0) or `stamp_ns`, `id`, `x0`, `y0`, `x1`, `y1`
-in pixels with x1 and y1 exclusive, and `label` if there is one: what `etam track` writes as
-objects.csv, and any other table of the same names. A row with an empty box says that the object is
-not there. A frame is annotated if it has a row.
+in pixels with x1 and y1 exclusive, and optionally `label`. The objects.csv of `etam track` has
+these columns. A row with an empty box means that the object is absent. A frame is annotated if it
+has a row.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class BoxTable:
 
     @property
     def numbers(self) -> Collection[int]:
-        """Of the frames that have a row; empty where they are known by their stamps."""
+        """Numbers of the frames with a row; empty if rows have stamps."""
         return () if self._by_stamp else self._boxes.keys()
 
     def files(self) -> Sequence[Path]:
@@ -68,7 +68,7 @@ class BoxTable:
         return None if boxes is None else BoxTruth(frame.hw, boxes)
 
     def _check_columns(self, columns: Sequence[str]) -> bool:
-        """Whether frames are known by their stamps."""
+        """Check the columns; returns whether frames are identified by stamps."""
         missing = [name for name in ("id", *_CORNERS) if name not in columns]
         if "frame" not in columns and "stamp_ns" not in columns:
             missing.insert(0, "frame or stamp_ns")

@@ -1,9 +1,9 @@
-"""Ground truth in COCO-style JSON: of videos, and of photographs.
+"""Ground truth in COCO-style JSON, for videos and for photographs.
 
-Videos are told in one of two ways: `videos` with `segmentations` per frame, as YouTube-VIS has
-them; or `images` whose annotations carry a `track_id` (or `instance_id`, `object_id`, also below
-`attributes`, as CVAT writes it), a folder or `video_id` a video. Annotations without such an id
-are objects of photographs. Regions marked `iscrowd` are not judged.
+Videos are given in one of two ways: as `videos` with `segmentations` per frame, as in YouTube-VIS;
+or as `images` whose annotations have a `track_id` (or `instance_id`, `object_id`, also within
+`attributes`, as CVAT writes it), with one video per folder or `video_id`. Annotations without such
+an id are objects of photographs. Regions marked `iscrowd` are ignored.
 """
 
 from __future__ import annotations
@@ -57,15 +57,15 @@ class CocoPhotograph:
 
 @dataclass(frozen=True)
 class CocoVideo:
-    """One video as the file has it.
+    """One video as described in the file.
 
     Attributes:
         name: of the video.
         pictures: names of its pictures, in order.
         annotations: by index into these.
         object_names: by object id.
-        frame_ids: of the pictures, as the file counts them; empty where it does not.
-        notes: what somebody should know of it, in words.
+        frame_ids: of the pictures, as given in the file; empty if not given.
+        notes: messages about anything unusual.
     """
 
     name: str
@@ -80,11 +80,11 @@ class CocoFile:
     """A COCO-style JSON file.
 
     Args:
-        path: of the file; pictures are looked for beside it, and in `images`, `JPEGImages` and
-            `frames` there.
+        path: of the file; pictures are searched for in its folder, and in `images`, `JPEGImages`
+            and `frames` there.
 
     Raises:
-        SourceError: it cannot be read, or is laid out in another way.
+        SourceError: it cannot be read, or has another layout.
     """
 
     def __init__(self, path: Path) -> None:
@@ -107,7 +107,7 @@ class CocoFile:
 
     @property
     def is_of_videos(self) -> bool:
-        """Whether objects are followed through pictures."""
+        """Whether annotations identify objects across pictures."""
         with self._as_coco_has_it():
             return "segmentations" in self._first or _track_of(self._first) is not None
 
@@ -134,10 +134,10 @@ class CocoFile:
         ]
 
     def listed_videos(self) -> list[CocoVideo]:
-        """All videos, by name, whether or not their pictures are there.
+        """All videos, by name, whether or not their pictures exist.
 
         Raises:
-            SourceError: entries are damaged, or do not say which object they are of.
+            SourceError: entries are damaged, or do not identify an object.
         """
         with self._as_coco_has_it():
             per_frame = "segmentations" in self._first
@@ -166,7 +166,7 @@ class CocoFile:
             ]
 
     def _per_frame_videos(self) -> Iterable[CocoVideo]:
-        """As YouTube-VIS has them: an annotation holds an object's masks on all frames."""
+        """Videos as in YouTube-VIS: an annotation contains an object's masks on all frames."""
         for video in self._content["videos"]:
             names = [str(name) for name in video["file_names"]]
             objects = [
@@ -182,7 +182,7 @@ class CocoFile:
             yield CocoVideo(name, tuple(names), by_frame, labels)
 
     def _tracked_videos(self) -> Iterable[CocoVideo]:
-        """Pictures with annotations that say which track they belong to."""
+        """Videos of pictures whose annotations name a track."""
         by_image: dict[Any, list[Record]] = defaultdict(list)
         for each in self._content["annotations"]:
             by_image[each["image_id"]].append(each)
@@ -232,7 +232,7 @@ class CocoFile:
 
     @contextmanager
     def _as_coco_has_it(self) -> Iterator[None]:
-        """Say in one line that an entry is not."""
+        """Raise SourceError, in one line, for entries that COCO does not have."""
         try:
             yield
         except (LookupError, TypeError, AttributeError, ValueError, OSError) as error:
@@ -245,17 +245,17 @@ class CocoFile:
 
 
 def _track_of(annotation: Record) -> Any:
-    """What tells an object from others of a video; None where nothing does."""
+    """The id that identifies an object within a video; None if there is none."""
     places = (annotation, annotation.get("attributes") or {})
     return next((each[key] for each in places for key in _TRACK_KEYS if key in each), None)
 
 
 def _object_ids(annotations: Iterable[Record]) -> tuple[dict[Any, int], tuple[str, ...]]:
-    """Object ids by track, and what somebody should know of them.
+    """Object ids by track, and notes on them.
 
-    Tracks that are numbers from 1 on keep them, those from 0 on are one higher, since 0 is the
-    background. Others, words for example, are numbered as they first appear. Regions without a
-    track, which are not judged, have none.
+    Tracks with numbers from 1 on keep them; those from 0 on are increased by one, because 0 is the
+    background. Others, for example words, are numbered in order of appearance. Regions without a
+    track are ignored and have no id.
     """
     tracks = list(dict.fromkeys(map(_track_of, annotations)))
     tracks = [track for track in tracks if track is not None]
@@ -270,7 +270,7 @@ def _object_ids(annotations: Iterable[Record]) -> tuple[dict[Any, int], tuple[st
 
 
 def _frame_ids(images: Sequence[Record]) -> tuple[int, ...]:
-    """Of pictures all of which have a whole number from 0 on; else none."""
+    """Frame ids, if all pictures have one that is a whole number from 0 on; otherwise empty."""
     found = [image.get("frame_id") for image in images]
     whole = [each for each in found if type(each) is int and each >= 0]
     return tuple(whole) if len(whole) == len(found) else ()

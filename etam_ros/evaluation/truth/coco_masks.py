@@ -1,8 +1,8 @@
-"""Masks as COCO's JSON holds them: run lengths, plain or compressed, and polygons.
+"""Masks in COCO's JSON: run lengths, plain or compressed, and polygons.
 
 Source of the layout: the mask API of https://github.com/cocodataset/cocoapi (BSD-2-Clause).
-Run lengths are exact. A polygon covers the pixels whose centres lie in it, by the even-odd rule;
-COCO's own drawing differs from that by at most the pixels on the outline.
+Run lengths are exact. A polygon covers the pixels whose centres are inside, by the even-odd rule;
+COCO's own drawing differs from that by pixels on the outline only.
 Letters: H, W height and width of the picture in pixels.
 """
 
@@ -19,7 +19,7 @@ from etam_ros.evaluation.truth.annotations import LARGEST_COORDINATE
 
 Mask = NDArray[np.bool_]
 _MOST_BITS: Final = 60
-"""Of a run length; one that goes on and on would take minutes."""
+"""Maximum number of bits of a run length; an endless one would take minutes."""
 
 
 def decode_segmentation(segmentation: Any, hw: tuple[int, int]) -> Mask:
@@ -65,7 +65,7 @@ def _decode_runs(segmentation: dict[str, Any], hw: tuple[int, int]) -> Mask:
     if not possible or runs.sum() != pixels:
         found = f"add up to {int(runs.sum())} pixels" if possible else "are no lengths"
         raise SourceError(f"run lengths {found}, expected {pixels}: the annotation is damaged")
-    values = np.arange(len(runs)) % 2 == 1  # it begins with the background
+    values = np.arange(len(runs)) % 2 == 1  # the first run is background
     mask: Mask = np.repeat(values, runs).reshape(hw, order="F")
     return np.ascontiguousarray(mask)
 
@@ -73,11 +73,11 @@ def _decode_runs(segmentation: dict[str, Any], hw: tuple[int, int]) -> Mask:
 def read_compressed(text: str) -> list[int]:
     """Run lengths of COCO's compressed string.
 
-    Five bits a character from the lowest on, 32 says that more follow, 16 of the last one is the
-    sign; from the third on, each is less the one two before it.
+    Each character has five bits, the lowest first; 32 means that more follow, and 16 in the last
+    one is the sign. From the fourth on, each number is the difference from the one two before it.
 
     Raises:
-        SourceError: it is cut off, or has other characters in it.
+        SourceError: it is cut off, or contains other characters.
     """
     counts: list[int] = []
     position = 0
@@ -98,18 +98,18 @@ def read_compressed(text: str) -> list[int]:
 
 
 def fill_polygon(polygon: Sequence[float], hw: tuple[int, int]) -> Mask:
-    """(H, W) bool of the pixels whose centres lie in a polygon x0, y0, x1, y1, ...
+    """(H, W) bool of the pixels whose centres are inside a polygon x0, y0, x1, y1, ...
 
-    COCO's coordinates have the corner of the top-left pixel at (0, 0).
+    In COCO's coordinates, the corner of the top-left pixel is (0, 0).
 
     Raises:
-        SourceError: it is not at least three points.
+        SourceError: it has fewer than three points.
     """
     try:
         points = np.asarray(polygon, np.float64)
     except (TypeError, ValueError):
         points = np.zeros(0)
-    in_reach = (np.abs(points) <= LARGEST_COORDINATE).all()  # not where one is not a number
+    in_reach = (np.abs(points) <= LARGEST_COORDINATE).all()  # false for NaN
     if points.ndim != 1 or len(points) < 6 or len(points) % 2 or not in_reach:
         raise SourceError(
             f"polygon is {str(polygon)[:60]}, expected at least three points x, y as numbers "

@@ -1,4 +1,4 @@
-"""What annotations of a COCO-style file say of a picture, and of the frames of a video."""
+"""Ground truth of pictures and videos from the annotations of a COCO-style file."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from etam_ros.records import Frame
 
 @dataclass(frozen=True)
 class Annotation:
-    """One object on one picture, as the file has it.
+    """One object on one picture, as given in the file.
 
     Attributes:
-        object_id: 1..; 0 for a region that is not judged.
-        segmentation: run lengths or polygons; None where there is a box alone.
-        box: x0, y0, x1, y1, where there is no segmentation.
+        object_id: 1..; 0 for a region to be ignored.
+        segmentation: run lengths or polygons; None if there is only a box.
+        box: x0, y0, x1, y1, if there is no segmentation.
     """
 
     object_id: int
@@ -31,10 +31,10 @@ class Annotation:
 
 
 def truth_of(annotations: Sequence[Annotation], hw: tuple[int, int]) -> FrameTruth:
-    """What annotations say of a picture of that height and width.
+    """Ground truth of a picture of the given height and width.
 
     Raises:
-        SourceError: one of them is damaged or of another size.
+        SourceError: an annotation is damaged or has another size.
     """
     if any(each.box for each in annotations):
         return BoxTruth(hw, {each.object_id: each.box for each in annotations if each.box})
@@ -57,7 +57,7 @@ def truth_of(annotations: Sequence[Annotation], hw: tuple[int, int]) -> FrameTru
 
 
 class CocoTruths:
-    """Annotations of a video by frame index; every frame with an entry was annotated."""
+    """Annotations of a video by frame index; a frame with an entry is annotated."""
 
     def __init__(self, file: Path, by_frame: Mapping[int, Sequence[Annotation]]) -> None:
         self._file, self._by_frame = file, dict(by_frame)

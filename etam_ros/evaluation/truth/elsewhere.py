@@ -1,4 +1,4 @@
-"""Videos whose ground truth lies elsewhere: --truth, and which frames it means."""
+"""Videos with separate ground truth (`--truth`), and how it is matched to frames."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from etam_ros.media.sources import images_in, open_source
 
 @dataclass(frozen=True)
 class _Found:
-    """A truth, and what it says of the frames that it is of.
+    """Ground truth, and how its frames are numbered.
 
     Attributes:
         truths: by number of the frame.
-        counted: numbers of all frames that are listed, where they were counted by somebody;
-            empty where pictures are known by their names, or frames by their stamps.
-        object_names, notes: as LabelledVideo has them.
+        counted: numbers of all listed frames; empty if pictures are identified by name, or frames
+            by stamp.
+        object_names, notes: as in LabelledVideo.
     """
 
     truths: Truths
@@ -38,7 +38,7 @@ class _Found:
 def video_with_truth(
     source: str, truth: Path, bags: BagConfig, *, truth_from: str
 ) -> LabelledVideo:
-    """Frames whose truth lies elsewhere.
+    """A video whose truth is separate from its frames.
 
     Args:
         source: a video, a folder of pictures or a bag.
@@ -47,7 +47,7 @@ def video_with_truth(
         truth_from: the number of the first frame in `truth`, one of FIRST_NUMBERS.
 
     Raises:
-        SourceError: it cannot be read, or is of other frames.
+        SourceError: it cannot be read, or belongs to other frames.
     """
     if not truth.exists():
         raise SourceError(
@@ -84,7 +84,7 @@ def _masks(source: Path, truth: Path) -> _Found:
 
 
 def _coco(source: Path, truth: Path) -> _Found:
-    """What a COCO-style file says of frames that need not lie beside it."""
+    """Ground truth from a COCO-style file, for frames in any place."""
     videos = CocoFile(truth).listed_videos()
     if len(videos) != 1:
         raise SourceError(
@@ -104,10 +104,11 @@ def _coco(source: Path, truth: Path) -> _Found:
 
 
 def _frames_by_id(video: CocoVideo) -> dict[str, int]:
-    """Frame of each picture by the file's `frame_id`; empty where the names know it better.
+    """Frame of each picture by the file's `frame_id`; empty if names are more reliable.
 
-    Every picture has to have one. Where the names end with numbers too, and not at the same
-    distance from all of them, pictures were left out, and their names are what is left of that.
+    Every picture must have one. If names end with numbers, too, and these do not differ from the
+    ids by a constant, pictures were left out before the ids were assigned, and only the names
+    have the original numbers.
     """
     if len(set(video.frame_ids)) < len(video.pictures):
         return {}
@@ -118,23 +119,24 @@ def _frames_by_id(video: CocoVideo) -> dict[str, int]:
 
 
 def _has_names(source: Path) -> bool:
-    """Whether its frames are files that a truth can call by name."""
+    """Whether its frames are files, which a truth can identify by name."""
     return source.is_dir() and not is_bag(source)
 
 
 def _numbers_at_end(names: Sequence[str]) -> dict[str, int]:
-    """The number at the end of each name, of those that have one."""
+    """The number at the end of each name that has one."""
     found = {name: re.search("[0-9]+$", PurePosixPath(name).stem) for name in names}
     return {name: int(number[0]) for name, number in found.items() if number}
 
 
 def _frames_named(source: Path, names: Sequence[str], truth: Path) -> dict[str, int]:
-    """Frame to which each name belongs; those that belong to none are left out.
+    """The frame of each name; names without a frame are left out.
 
-    Of a folder the picture of the same name; of a video or a bag the number at the name's end.
+    In a folder, it is the picture of the same name; in a video or bag, the number that ends the
+    name.
 
     Raises:
-        SourceError: no name belongs to a frame, or two belong to the same.
+        SourceError: no name belongs to a frame, or two belong to the same one.
     """
     if _has_names(source):
         index_of = {image.stem: index for index, image in enumerate(images_in(source))}

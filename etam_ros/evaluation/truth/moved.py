@@ -1,7 +1,7 @@
-"""Videos that a known motion of the camera makes of photographs with ground truth.
+"""Videos made from photographs with ground truth by a known camera motion.
 
-Nothing in them moves by itself and nothing is hidden, so that what a tracker loses it loses to
-the motion alone.
+Nothing in them moves by itself and nothing is hidden, so that all losses are due to the camera's
+motion.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from etam_ros.evaluation.truth.videos import LabelledVideo
 from etam_ros.records import Frame
 
 SMALLEST: Final = 0.02
-"""Share of the first frame that an object covers, else it is not judged."""
+"""Share of the first frame; smaller objects are not evaluated."""
 
 
 @dataclass(frozen=True)
 class MovedTruth:
-    """Where a photograph's objects are while the camera moves; as `Truths`.
+    """The `Truths` of a photograph's objects while the camera moves.
 
     Args:
-        photograph: with masks.
-        view: how the camera moves.
-        frames: of the video.
+        photograph: a photograph with masks.
+        view: the camera's motion.
+        frames: number of frames of the video.
     """
 
     photograph: LabelledImage
@@ -46,7 +46,7 @@ class MovedTruth:
         return [self.photograph.mask_path]
 
     def at(self, index: int, frame: Frame) -> MaskTruth:
-        """The ids of a frame, of objects that are large enough on the first one."""
+        """Object ids of a frame, without objects that are too small on the first one."""
         labels = self.photograph.truth()
         moves = self.view.frames(self.count, frame.hw)
         first, now = (self.view.draw(labels, moves[each], is_labels=True) for each in (0, index))
@@ -66,12 +66,12 @@ class MovedPhotograph(LabelledVideo):
             yield Frame(np.ascontiguousarray(view.draw(image, move)))
 
     def frame_count(self) -> int:
-        """Frames in all."""
+        """Number of frames."""
         assert isinstance(self.truths, MovedTruth)
         return self.truths.count
 
     def fingerprint(self) -> str:
-        """Changes with photograph, mask and motion, which the name says."""
+        """A fingerprint of photograph, mask and motion; the name contains the motion."""
         assert isinstance(self.truths, MovedTruth)
         return f"{super().fingerprint()}-{self.truths.view}-{self.truths.count}"
 
@@ -81,13 +81,13 @@ def moved_photographs(source: str, moved: str, frames: int) -> list[MovedPhotogr
 
     Args:
         source: a folder of photographs with masks.
-        moved: motions, comma-separated, as `pan:8,zoom:2`; each counts once.
-        frames: of each video.
+        moved: comma-separated motions, such as `pan:8,zoom:2`; repeated ones are ignored.
+        frames: number of frames of each video.
 
     Raises:
-        ConfigError: a motion is none.
-        SourceError: the source is no folder of photographs with masks, or no object in them is
-            large enough under one of the motions.
+        ConfigError: a motion is invalid.
+        SourceError: the source is not a folder of photographs with masks, or no object is large
+            enough for one of the motions.
     """
     views = dict.fromkeys(MovingView.read(each) for each in moved.split(",") if each.strip())
     if not views:
@@ -112,7 +112,7 @@ def moved_photographs(source: str, moved: str, frames: int) -> list[MovedPhotogr
 
 
 def _moved(photograph: LabelledImage, view: MovingView, frames: int) -> MovedPhotograph | None:
-    """The video of a photograph; None where no object of it is large enough at first."""
+    """The video of a photograph; None if no object is large enough on the first frame."""
     truth = MovedTruth(photograph, view, frames)
     if not truth.at(0, Frame(np.zeros((*photograph.truth().shape, 3), np.uint8))).object_ids:
         return None

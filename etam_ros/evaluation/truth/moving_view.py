@@ -1,4 +1,4 @@
-"""A camera that moves over a photograph in a way that is known: what a robot does all the time.
+"""A camera that moves over a photograph in a known way, like that of a robot.
 
 The photograph is enlarged, and a window of its own size moves over it. Letters: T frames, H, W
 height and width of the window and of the photograph, in pixels.
@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from etam_ros.errors import ConfigError
 
 ENLARGED: Final = 1.5
-"""Sides of the photograph over those of the window."""
+"""Ratio of the sides of the photograph to those of the window."""
 _MOST_ZOOM: Final = 1.5
 _MOST_ROLL: Final = math.radians(15.0)
-_SHUTTER_PERIOD: Final = 8.0  # frames of a swing whose lines are read one after the other
+_SHUTTER_PERIOD: Final = 8.0  # frames of a swing with a rolling shutter
 _SHAKES: Final = 0x5A4E
 
 Floats = NDArray[np.float64]
@@ -29,11 +29,11 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class MovingView:
-    """How the camera moves.
+    """A camera motion.
 
     Attributes:
-        kind: of KINDS.
-        px: how far the picture moves from frame to frame, at its corner where it turns or zooms.
+        kind: one of KINDS.
+        px: motion of the picture from frame to frame; for rotation and zoom, at its corner.
     """
 
     kind: str
@@ -41,10 +41,10 @@ class MovingView:
 
     @staticmethod
     def read(text: str) -> MovingView:
-        """What `pan:8` says.
+        """Parse a motion such as `pan:8`.
 
         Raises:
-            ConfigError: it is not a kind and pixels from 0 to 64.
+            ConfigError: it does not consist of a kind and pixels from 0 to 64.
         """
         kind, _, px = text.strip().partition(":")
         try:
@@ -64,7 +64,7 @@ class MovingView:
     def frames(self, count: int, hw: tuple[int, int]) -> Floats:
         """(T, 3, 3) from pixels of the window to those of the photograph, for each frame.
 
-        The motion goes back and forth where the photograph would end.
+        The motion reverses at the border of the photograph.
         """
         size = np.array(hw[::-1], np.float64)
         spare = size * (ENLARGED - 1.0) / 2.0
@@ -76,7 +76,7 @@ class MovingView:
     def draw(
         self, picture: NDArray[Any], move: Floats, *, is_labels: bool = False
     ) -> NDArray[Any]:
-        """A window of a picture, (H, W, 3) or labels (H, W), as the camera sees it in a frame."""
+        """Draw the camera's view of a picture (H, W, 3), or of labels (H, W), for a frame."""
         how = cv2.INTER_NEAREST if is_labels else cv2.INTER_LINEAR
         border = cv2.BORDER_CONSTANT if is_labels else cv2.BORDER_REFLECT_101
         wh = picture.shape[1::-1]
@@ -86,13 +86,13 @@ class MovingView:
 
 @dataclass(frozen=True, eq=False)
 class _Course:
-    """What a motion has to go by.
+    """Parameters of a motion.
 
     Attributes:
-        px: from frame to frame.
-        steps: (T,) how far it has gone on each frame, from the middle of the clip.
-        spare: (x, y) of the photograph beyond the window, on either side.
-        middle: (x, y) of the window.
+        px: motion from frame to frame.
+        steps: (T,) position on each frame, relative to the middle of the clip.
+        spare: (x, y) size of the photograph beyond the window, on each side.
+        middle: (x, y) middle of the window.
     """
 
     px: float
@@ -111,38 +111,38 @@ class _Course:
         return _about(self.middle, np.cos(angles), np.sin(angles))
 
     def zoom(self) -> Floats:
-        """Nearer as it goes on, never farther off than the window."""
+        """Move closer over time, starting at the size of the window."""
         most = math.log(_MOST_ZOOM) / 2.0
         powers = _there_and_back(self.steps / np.hypot(*self.middle), most)
         return _about(self.middle, np.exp(-powers - most), np.zeros_like(powers))
 
     def shake(self) -> Floats:
-        """Places on a circle, which lie a step apart on average."""
+        """Positions on a circle, one step apart on average."""
         rng = np.random.default_rng(_SHAKES)
         angles = rng.uniform(0.0, 2.0 * np.pi, len(self.steps))
         radius = self.px * np.pi / 4.0
         return _shifted(radius * np.cos(angles), radius * np.sin(angles))
 
     def shutter(self) -> Floats:
-        """A swing from side to side, of which lower lines are seen later than upper ones."""
+        """A swing from side to side with a rolling shutter: lower lines are exposed later."""
         phases = 2.0 * np.pi * np.arange(len(self.steps)) / _SHUTTER_PERIOD
         reach = self.px * _SHUTTER_PERIOD / (2.0 * np.pi)  # so that the fastest frame moves by px
         moves = _shifted(reach * np.sin(phases), 0.0)
-        lean = self.px * np.cos(phases) / (2.0 * self.middle[1])  # of each line below the first
+        lean = self.px * np.cos(phases) / (2.0 * self.middle[1])  # delay of each line
         moves[:, 0, 1] = lean
         moves[:, 0, 2] -= lean * self.middle[1]
         return moves
 
 
 def _there_and_back(steps: Floats, limit: float) -> Floats:
-    """Steps that turn round at the limit, on either side."""
+    """Steps that reverse at the limit on either side."""
     if limit <= 0.0:
         return np.zeros_like(steps)
     return limit - np.abs((steps + limit) % (4.0 * limit) - 2.0 * limit)
 
 
 def _shifted(x: float | Floats, y: float | Floats) -> Floats:
-    """(..., 3, 3) that shift by x and y."""
+    """(..., 3, 3) matrices that shift by x and y."""
     across, down = np.broadcast_arrays(x, y)
     moves = np.zeros((*across.shape, 3, 3)) + np.eye(3)
     moves[..., 0, 2], moves[..., 1, 2] = across, down
@@ -150,7 +150,7 @@ def _shifted(x: float | Floats, y: float | Floats) -> Floats:
 
 
 def _about(middle: Floats, along: Floats, across: Floats) -> Floats:
-    """(T, 3, 3) that turn and scale about the middle: scale times cosine and sine of the turn."""
+    """(T, 3, 3) matrices that rotate and scale about the middle, given scale times cos and sin."""
     moves = np.zeros((len(along), 3, 3)) + np.eye(3)
     moves[:, 0, 0], moves[:, 0, 1] = along, -across
     moves[:, 1, 0], moves[:, 1, 1] = across, along

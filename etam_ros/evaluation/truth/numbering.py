@@ -1,7 +1,7 @@
-"""Which frame a number in a ground truth means.
+"""Matching frame numbers in ground truth to frames.
 
-Frames count from 0. Much of what makes pictures of a video counts from 1 (ffmpeg, MOT), and a
-truth that is off by one frame costs points without a word: so the numbers are looked at.
+Frames are counted from 0. Many tools (ffmpeg, MOT) count pictures from 1, and a truth that is off
+by one frame lowers the scores silently; so the numbers are checked.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ FIRST_NUMBERS: Final = (AUTO, "0", "1")
 def first_number(
     numbers: Collection[int], frames: int | None, said: str, truth: str
 ) -> tuple[int, list[str]]:
-    """The number that the first frame of a video has in a truth.
+    """The number of a video's first frame in its ground truth.
 
-    It is 1 where the numbers go from 1 to as many as there are frames, so that the last has none
-    otherwise; else 0.
+    It is 1 if the numbers range from 1 to the number of frames, so that otherwise the last one
+    would have no frame; else 0.
 
     Args:
         numbers: of all frames that the truth lists, annotated or not.
-        frames: of the video; None where nobody knows.
-        said: one of FIRST_NUMBERS, by whoever asks.
-        truth: what it is called, for the notes.
+        frames: number of frames of the video; None if unknown.
+        said: the requested value, one of FIRST_NUMBERS.
+        truth: name of the truth, for the notes.
 
     Returns:
-        the number, and in words what somebody should know of it.
+        the number, and notes on it.
     """
     lowest, highest, notes = min(numbers), max(numbers), []
     if said != AUTO:

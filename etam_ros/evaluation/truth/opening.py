@@ -1,4 +1,4 @@
-"""What a source of an evaluation is: videos with ground truth, or photographs."""
+"""Opening the sources of an evaluation: videos with ground truth, or photographs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _EXPECTED = (
 
 
 def open_photographs(source: str, truth: str) -> list[LabelledPhotograph] | None:
-    """Photographs with masks of a source; None where it is something else.
+    """Photographs with masks of a source; None if it is something else.
 
     Raises:
         SourceError: they cannot be read.
@@ -43,7 +43,7 @@ def open_photographs(source: str, truth: str) -> list[LabelledPhotograph] | None
 
 
 def check_exists(path: Path) -> None:
-    """Raise SourceError where there is nothing at the place of a source."""
+    """Raise SourceError if a source does not exist."""
     if not path.exists():
         raise SourceError(f"{path} does not exist, expected {_EXPECTED}")
 
@@ -54,9 +54,9 @@ def open_videos(
     """Videos with ground truth of a source.
 
     Args:
-        source: a folder of sequences, a COCO-style file, or frames alone.
-        truth: of frames alone: a folder of masks, a CSV file of boxes, a COCO-style file; of a
-            bag, also a topic of label images, and of a folder of bags that alone.
+        source: a folder of sequences, a COCO-style file, or only frames.
+        truth: for frames: a folder of masks, a CSV file of boxes, or a COCO-style file; for a
+            bag, also a topic of label images; for a folder of bags, only the latter.
         bags: how bags are read.
         truth_from: the number of the first frame in `truth`, one of FIRST_NUMBERS.
 
@@ -82,7 +82,7 @@ def open_videos(
 
 
 def _object_names(folder: Path) -> dict[str, dict[int, str]]:
-    """What the objects of each sequence are called, where a meta.json of YouTube-VOS says so."""
+    """Names of the objects of each sequence, if there is a meta.json of YouTube-VOS."""
     try:
         content = read_json(folder / "meta.json")
         return {
@@ -93,4 +93,4 @@ def _object_names(folder: Path) -> dict[str, dict[int, str]]:
             for name, video in content["videos"].items()
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}  # names are for people; a file that lacks them is no reason to stop
+        return {}  # names are only for display, so a damaged file is no reason to stop

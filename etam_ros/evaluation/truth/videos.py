@@ -1,4 +1,4 @@
-"""Videos with ground truth, whatever form both have."""
+"""Videos with ground truth in any form."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from etam_ros.records import Frame
 
 
 class Truths(Protocol):
-    """The ground truth of a video, frame by frame; small enough to be sent to a worker."""
+    """The ground truth of a video by frame; small enough to be sent to a worker."""
 
     has_masks: bool
-    """Whether it is pixels, and not boxes."""
+    """Whether it consists of masks, rather than boxes."""
 
     def at(self, index: int, frame: Frame) -> FrameTruth | None:
-        """Of one frame, by its number in the truth; None where it was not annotated.
+        """Truth of a frame, given its number in the truth; None if the frame is not annotated.
 
         Raises:
             ImageError, SourceError: it cannot be read, or does not fit the frame.
@@ -36,7 +36,7 @@ class Truths(Protocol):
         ...
 
     def files(self) -> Sequence[Path]:
-        """Files that it is read from."""
+        """The files of the truth."""
         ...
 
 
@@ -46,13 +46,13 @@ class LabelledVideo:
 
     Attributes:
         name: of the video, unique in an evaluation.
-        source: what `open_source` opens, or the files of its frames in order.
+        source: a source for `open_source`, or the files of its frames in order.
         truths: the ground truth.
-        object_names: by object id, where the truth has them.
-        topic, recover: of a bag, as `open_source` takes them.
-        truth_from: number that the first frame has in the truth.
-        notes: what was odd about it when it was gone through, in words.
-        group: what it has in common with others, for means over these; empty: nothing.
+        object_names: by object id, if the truth has them.
+        topic, recover: for a bag, as in `open_source`.
+        truth_from: number of the first frame in the truth.
+        notes: messages about anything unusual found while reading it.
+        group: name of a group of videos, for means over the group; empty for none.
     """
 
     name: str
@@ -66,7 +66,7 @@ class LabelledVideo:
     group: str = ""
 
     def note(self, what: Iterable[str]) -> None:
-        """Take down what is odd about it, each thing once."""
+        """Add a note, unless it exists already."""
         self.notes.extend(each for each in what if each not in self.notes)
 
     def __iter__(self) -> Iterator[tuple[Frame, FrameTruth | None]]:
@@ -84,7 +84,7 @@ class LabelledVideo:
             yield from (Frame(read_image(Path(path))) for path in self.source)
 
     def frame_count(self) -> int | None:
-        """Frames in all; None where the source does not know."""
+        """Number of frames; None if unknown."""
         if not isinstance(self.source, str):
             return len(self.source)
         with self._opened(self.source) as source:
@@ -94,7 +94,7 @@ class LabelledVideo:
         return open_source(source, topic=self.topic, recover=self.recover)
 
     def fingerprint(self) -> str:
-        """Changes with the names and sizes of the frames' files, and with the truth."""
+        """A fingerprint of the names and sizes of the frames' files, and of the truth."""
         digest = hashlib.sha256()
         for each in self._files():
             digest.update(os.fsencode(each.name) + f" {each.stat().st_size}\n".encode())
@@ -114,10 +114,10 @@ class LabelledVideo:
 
 
 class MaskFiles:
-    """Mask pictures of object ids, one a frame, where it was annotated.
+    """Mask pictures of object ids, one for each annotated frame.
 
-    255 is not judged. Where the first of them holds 255 and no other id, as in DAVIS 2016 and
-    other sets of one object, it is object 1.
+    Pixels of 255 are ignored. But if the first picture contains no id except 255, as in DAVIS 2016
+    and other datasets with one object, 255 is object 1.
 
     Args:
         paths: by frame index.

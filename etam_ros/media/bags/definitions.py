@@ -1,4 +1,4 @@
-"""From the bytes of a message to its fields, by the definition that the bag brings with it."""
+"""From the bytes of a message to its fields, with the definition stored in the bag."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ _OF_OTHERS: Final = {
         "uint8[] data",
     ),
 }
-"""Fields of messages that ROS does not bring, for bags of recorders that kept no definitions."""
+"""Fields of messages that are not part of ROS, for bags without definitions."""
 _READ_AS_KNOWN: Final = (
     "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage", COMPRESSED_VIDEO, FFMPEG_PACKET,
     PROMPT, TRACK_EVENT, TRACKED_OBJECT_ARRAY,
 )  # fmt: skip
-"""Types whose fields are relied on, whatever a bag says."""
+"""Types whose fields are required, regardless of a bag's own definition."""
 _CAME_LATER: Final = {
     "pieces", "main_piece_share", "bearing", "position", "position_spread", "time_since_seen",
     "last_box", "last_centroid",
 }  # fmt: skip
-"""Fields of TrackedObject that nobody reads from bags, which may be of an older version."""
+"""Fields of TrackedObject that are not read from bags, so that older versions may lack them."""
 _MOST_OF_AN_ARRAY: Final = 1024
-"""Messages or texts in an array of fixed length: rosbags writes code for each of them."""
+"""Limit for messages or texts in an array of fixed length, as rosbags makes code for each."""
 _FLOATS: Final = ("float32", "float64", "float128")
 _TEXTS: Final = ("string", "wstring")
 _IDL_RULE: Final = "=" * 80 + "\n"
@@ -57,9 +57,9 @@ _IDL_RULE: Final = "=" * 80 + "\n"
 
 @cache
 def known_types() -> Typestore:
-    """The messages of ROS 2 Jazzy, our own by the files of `msg/`, and packets of video.
+    """The messages of ROS 2 Jazzy, those of this package (from `msg/`), and packets of video.
 
-    Not to be changed.
+    The result is shared and must not be modified.
     """
     from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
@@ -75,8 +75,8 @@ def known_types() -> Typestore:
 class MessageReader:
     """Reads messages of one bag.
 
-    A type is read as the bag defines it, so that messages of an older version keep their fields;
-    where the bag does not say, as ROS 2 Jazzy or this package define it.
+    A type is read as defined in the bag, so that messages of an older version keep their fields;
+    without such a definition, as defined by ROS 2 Jazzy or this package.
     """
 
     def __init__(self, *, ros1: bool = False) -> None:
@@ -85,12 +85,12 @@ class MessageReader:
         self._stores: dict[str, Typestore] = {}
 
     def learn(self, message_type: str, form: str, text: str) -> None:
-        """Take the definition of a type from the bag.
+        """Use the definition of a type from the bag.
 
         Args:
-            message_type: sensor_msgs/msg/Image.
-            form: how it is written: "msg", or "idl".
-            text: with those of all types in it; empty where the bag has none.
+            message_type: such as sensor_msgs/msg/Image.
+            form: format of the text: "msg", or "idl".
+            text: the definition, including those of all types in it; empty if the bag has none.
         """
         if text:
             self._definitions.setdefault(message_type, (form, text))
@@ -99,7 +99,7 @@ class MessageReader:
         """The fields of a message, by name; arrays of numbers are views of its bytes.
 
         Raises:
-            SourceError: nobody says what is in such a message, or it is damaged.
+            SourceError: there is no definition of the type, or the message is damaged.
         """
         store = self._stores.get(message_type)
         if store is None:
@@ -108,7 +108,7 @@ class MessageReader:
             if self._ros1:
                 return store.deserialize_ros1(data, message_type)
             return store.deserialize_cdr(data, message_type)
-        except Exception as error:  # whatever its reader stumbles over in damaged bytes
+        except Exception as error:  # any error of the reader on damaged bytes
             raise SourceError(
                 f"a message of {len(data)} bytes is not a {message_type} ({one_line(error)})"
             ) from error
@@ -123,7 +123,7 @@ class MessageReader:
                 _check_arrays(types)
                 store.register(types)
                 store.get_msgdef(message_type)
-            except Exception:  # a definition that rosbags cannot read: perhaps we have one
+            except Exception:  # rosbags cannot read this definition, but we may have one
                 if message_type not in known_types().fielddefs:
                     raise SourceError(
                         f"the definition of {message_type} in the bag cannot be read, expected "
@@ -155,7 +155,7 @@ def _parsed(form: str, text: str, message_type: str) -> Any:
 
 
 def _check_arrays(types: Any) -> None:
-    """Raise ValueError where one would take minutes to make code for, and gigabytes to hold."""
+    """Raise ValueError for an array whose code would take minutes to make, and gigabytes."""
     for _, fields in types.values():
         for _, (node, described) in fields:
             plain = node.name != "ARRAY" or _kind(described[0]).endswith("number")
@@ -164,7 +164,7 @@ def _check_arrays(types: Any) -> None:
 
 
 def _check_fields(message_type: str, types: Any) -> None:
-    """Raise SourceError unless the bag's definition has all fields that we know, and as such."""
+    """Raise SourceError unless the bag's definition has all required fields with their types."""
     theirs = dict(types[message_type][1])
     for name, ours in known_types().fielddefs[message_type][1]:
         if name not in theirs and message_type == TRACKED_OBJECT and name in _CAME_LATER:
@@ -181,7 +181,7 @@ def _check_fields(message_type: str, types: Any) -> None:
 
 
 def _named_in(described: Any) -> str:
-    """The type of messages that a field holds, one or several; empty where it holds none."""
+    """The type of the message or messages in a field; empty for other fields."""
     node, inner = described
     if node.name in ("ARRAY", "SEQUENCE"):
         return _named_in(inner[0])
@@ -189,7 +189,7 @@ def _named_in(described: Any) -> str:
 
 
 def _kind(described: Any) -> str:
-    """What Python makes of a field, in words."""
+    """The Python type of a field, for messages."""
     node, inner = described
     if node.name in ("ARRAY", "SEQUENCE"):
         return f"list of {_kind(inner[0])}"
@@ -201,6 +201,6 @@ def _kind(described: Any) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """What an error of somebody else's says, as one short line."""
+    """The message of a library's error, as one short line."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 160 else f"{text[:157]}..."

@@ -1,4 +1,4 @@
-"""Label images in bags: object ids per pixel, on the stamps of the camera's images."""
+"""Label images in bags: object ids per pixel, with the stamps of the camera's images."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ from etam_ros.records import Frame
 def frames_with_labels(
     path: Path | Bag, *, topic: str = "", labels: str = "", recover: bool = False
 ) -> Iterator[tuple[Frame, NDArray[np.uint16] | None]]:
-    """Every frame of a camera, with the label image of its stamp.
+    """Every frame of a camera, with the label image that has the same stamp.
 
-    One frame at a time: memory is constant, whatever the length of the bag.
+    Frames are read one at a time, so memory use does not depend on the length of the bag.
 
     Args:
-        path: of the bag, or the bag itself, which was opened to be recovered or not.
-        topic: of the camera's images; empty finds the one whose stamps the label images have.
-        labels: topic of the label images; empty finds it, as `label_topic` does.
-        recover: read what can be read of a damaged bag.
+        path: path of the bag, or an open bag, which has a setting of its own for `recover`.
+        topic: of the camera's images; empty finds the one with the stamps of the label images.
+        labels: topic of the label images; empty finds it, see `label_topic`.
+        recover: read a damaged bag as far as possible.
 
     Yields:
-        a frame, and object ids (H, W) uint16, 0 background, or None where it has none. A frame
-        may differ from its label image in size.
+        a frame, and object ids (H, W) uint16, 0 for the background, or None if it has none. A
+        frame and its label image may differ in size.
 
     Raises:
         SourceError: the bag cannot be read, or has no such topics or no equal stamps.
@@ -63,7 +63,7 @@ def label_images(bag: Bag, topic: str) -> Iterator[tuple[int, NDArray[np.uint16]
     """Stamps in nanoseconds and object ids (H, W) uint16 of a topic, in the order of the bag.
 
     Raises:
-        SourceError: a message is no label image, or the bag is damaged.
+        SourceError: a message is not a label image, or the bag is damaged.
     """
     for message, fields in bag.fields([topic]):
         try:
@@ -92,10 +92,10 @@ def label_image_of(fields: Any) -> NDArray[np.uint16]:
 
 
 def camera_of_labels(bag: Bag, label: BagTopic) -> BagTopic:
-    """The camera that label images belong to: the one that shares most stamps with the first ones.
+    """The camera of label images: the one that shares most stamps with the first of them.
 
-    Topics beside that of the label images count only where there are no others; those in which a
-    tracker has drawn its masks, never.
+    Topics in the same namespace as the label images are used only if there are no others, and
+    those in which a tracker has drawn its masks never.
 
     Raises:
         SourceError: no camera shares a stamp with them.

@@ -1,7 +1,7 @@
-"""An MCAP file read record by record from its beginning, as far as it goes.
+"""Reading an MCAP file record by record from its beginning, as far as possible.
 
-For files without an end, of a recorder that was killed; for damaged ones; and for files that are
-compressed as a whole, which nobody can look around in. https://mcap.dev/spec
+For files without an end, whose recorder was killed; for damaged ones; and for files that are
+compressed as a whole, which have no random access. https://mcap.dev/spec
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAGIC: Final = b"\x89MCAP0\r\n"
 _RECORD: Final = struct.Struct("<BQ")  # opcode, length
 _CHUNK: Final = struct.Struct("<QQQI")  # first and last time, size, checksum
 _LARGEST_RECORD: Final = 2 * 2**30
-"""Bytes. A longer one is no record, but the middle of a damaged file."""
+"""Limit in bytes; a longer record is only found in the middle of a damaged file."""
 _PIECE: Final = 2**20
 _SCHEMA, _CHANNEL, _MESSAGE, _CHUNK_OPCODE = 0x03, 0x04, 0x05, 0x06
 _DATA_END, _FOOTER = 0x0F, 0x02
@@ -32,7 +32,7 @@ _FORMS: Final = {"ros2msg": "msg", "ros2idl": "idl", "omgidl": "idl"}
 
 
 class _Record(NamedTuple):
-    """A record; `whole` is False where the file ends within it."""
+    """A record; `whole` is False if the file ends within it."""
 
     opcode: int
     body: bytes
@@ -45,16 +45,16 @@ class _Channel(NamedTuple):
 
 
 class StreamedMcap(Closing):
-    """A part of a bag of which only the beginning is trusted.
+    """A part of a bag that is read from the beginning, without its index.
 
     Args:
         path: of the file: .mcap, or .mcap.zstd.
-        reader: learns the definitions that it brings, as they come.
-        on_loss: told in words what could not be read; the rest is read all the same. None: it
-            raises.
+        reader: gets the definitions in the file, as they are found.
+        on_loss: called with a message about anything that cannot be read; reading continues. None
+            raises instead.
 
     Attributes:
-        topics: what is in it; known once `look_through` was called.
+        topics: topics of the file; known after `look_through`.
     """
 
     def __init__(
@@ -66,10 +66,10 @@ class StreamedMcap(Closing):
         self.topics: list[BagTopic] = []
 
     def look_through(self) -> None:
-        """Read it once to find its topics, and how many messages each has.
+        """Read it once to find its topics, and the number of messages of each.
 
         Raises:
-            DamagedPartError: it is damaged, and nobody wants to know how.
+            DamagedPartError: it is damaged, and there is no `on_loss`.
         """
         counts: dict[_Channel, int] = {}
         for channel, message in self._walk(None):
@@ -80,26 +80,26 @@ class StreamedMcap(Closing):
         """The messages of these topics, in the order in which they were written.
 
         Raises:
-            DamagedPartError: it is damaged, and nobody wants to know how.
+            DamagedPartError: it is damaged, and there is no `on_loss`.
         """
         for _, message in self._walk(topics):
             if message is not None:
                 yield message
 
     def close(self) -> None:
-        """Nothing is open between two calls."""
+        """Does nothing: no file stays open between two calls."""
 
     def _walk(
         self, topics: Collection[str] | None
     ) -> Iterator[tuple[_Channel, StoredMessage | None]]:
-        """Channels as they appear, and messages of these topics, or of all without their data."""
+        """Channels as they are found, and messages of these topics, or of all but without data."""
         schemas: dict[int, str] = {}
         channels: dict[int, _Channel] = {}
         for record in self._records():
             if record.opcode in (_SCHEMA, _CHANNEL):
                 try:
                     number, channel = self._learn(record, schemas)
-                except Exception as error:  # whatever mcap stumbles over in damaged bytes
+                except Exception as error:  # any error of mcap on damaged bytes
                     self._lose(f"a description of messages is damaged ({one_line(error)})")
                     continue
                 if channel is not None and number not in channels:
@@ -113,7 +113,7 @@ class StreamedMcap(Closing):
                     yield found, StoredMessage(found.topic, found.type, received_ns, data)
 
     def _learn(self, record: _Record, schemas: dict[int, str]) -> tuple[int, _Channel | None]:
-        """Take down a schema; of a channel, say its number and what it is, None if not ROS 2's."""
+        """Record a schema; for a channel, return its number and content, None if not of ROS 2."""
         from mcap.data_stream import ReadDataStream
         from mcap.records import Channel, Schema
 
@@ -131,7 +131,7 @@ class StreamedMcap(Closing):
         return schema.id, None
 
     def _records(self) -> Iterator[_Record]:
-        """All records of interest, those within chunks too."""
+        """All relevant records, including those within chunks."""
         try:
             with ExitStack() as stack:
                 file = stack.enter_context(self._path.open("rb"))
@@ -144,7 +144,7 @@ class StreamedMcap(Closing):
                 yield from self._of_stream(stream)
         except DamagedPartError:
             raise
-        except Exception as error:  # whatever zstd or a broken record makes of damaged bytes
+        except Exception as error:  # any error of zstd or of a broken record
             self._lose(one_line(error))
 
     def _of_stream(self, stream: IO[bytes]) -> Iterator[_Record]:
@@ -176,7 +176,7 @@ class StreamedMcap(Closing):
 
 
 def is_unfinished_mcap(path: Path) -> bool:
-    """Whether a file begins as MCAP and lacks its end: its recorder was killed, or it was cut."""
+    """Whether a file starts as MCAP but has no end: its recorder was killed, or it was cut off."""
     with path.open("rb") as file:
         begin = file.read(len(MAGIC))
         size = file.seek(0, io.SEEK_END)
@@ -192,7 +192,7 @@ def _unpacked(file: IO[bytes]) -> io.BufferedReader:
 
 
 def _split(stream: IO[bytes]) -> Iterator[_Record]:
-    """Records of a stream; the last one may be cut off, or what is no record any more."""
+    """Records of a stream; the last one may be cut off or invalid."""
     while True:
         head = stream.read(_RECORD.size)
         if not head:
@@ -211,7 +211,7 @@ def _split(stream: IO[bytes]) -> Iterator[_Record]:
 
 
 def _content(chunk: _Record) -> bytes:
-    """The records of a chunk, as far as it goes. Raises whatever its decompressor does."""
+    """The records of a chunk, as far as possible. Raises the errors of its decompressor."""
     _, _, size, checksum = _CHUNK.unpack_from(chunk.body)
     at = _CHUNK.size
     (length,) = struct.unpack_from("<I", chunk.body, at)

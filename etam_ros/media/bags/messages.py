@@ -1,4 +1,4 @@
-"""Our results as messages for a bag, by the definitions in `msg/`: needs no ROS.
+"""Results as messages for a bag, made from the definitions in `msg/`; needs no ROS.
 
 Letters: H, W height and width of the frame in pixels; h, w of an object's box.
 """
@@ -25,7 +25,7 @@ from etam_ros.records import FrameResult, ObjectState, Prompt
 _NS_PER_S: Final = 1_000_000_000
 _NAN: Final = math.nan
 REMOVED: Final = 6
-"""Of TrackEvent.kind."""
+"""Value of TrackEvent.kind."""
 
 Place = tuple[tuple[int, int, int, int], tuple[float, float]]
 """Box (x0, y0, x1, y1) and centroid (x, y) of an object."""
@@ -40,7 +40,7 @@ def header(stamp_ns: int, frame_id: str) -> Any:
 
 
 def image(pixels: NDArray[Any], encoding: str, head: Any) -> Any:
-    """sensor_msgs/Image of (H, W) or (H, W, 3), its rows without padding."""
+    """sensor_msgs/Image of (H, W) or (H, W, 3), without padding."""
     pixels = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<"))
     return _make(
         "sensor_msgs/msg/Image",
@@ -65,10 +65,10 @@ def jpeg(picture: NDArray[np.uint8], head: Any, quality: int) -> Any:
 
 
 def objects(result: FrameResult, head: Any, last_seen: Mapping[int, Place]) -> Any:
-    """etam_ros/TrackedObjectArray of a result; nothing is known of latency and drops.
+    """etam_ros/TrackedObjectArray of a result, without latency and dropped frames.
 
     Args:
-        last_seen: by id, where each object was seen last.
+        last_seen: by id, the place at which each object was last seen.
     """
     return _make(
         TRACKED_OBJECT_ARRAY,
@@ -103,7 +103,7 @@ def prompt_message(prompt: Prompt, head: Any) -> Any:
 
 
 def removal(object_id: int, head: Any) -> Any:
-    """etam_ros/TrackEvent: that an object is followed no longer."""
+    """etam_ros/TrackEvent for an object that is no longer tracked."""
     return _make(
         TRACK_EVENT, header=head, object_id=object_id, label="", kind=REMOVED, reason="replayed"
     )

@@ -1,4 +1,4 @@
-"""Which files a bag consists of, and what its metadata.yaml says of them."""
+"""The files of a bag, and their description in metadata.yaml."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from etam_ros.errors import SourceError
 
 METADATA: Final = "metadata.yaml"
 STATE: Final = "etam_ros_state"
-"""Key among what metadata.yaml holds of its writer's own."""
+"""Our key in the custom data of metadata.yaml."""
 STOPPED: Final = "stopped"
 ZSTD: Final = ".zstd"
 STORAGES: Final = (".mcap", ".db3")
@@ -28,8 +28,8 @@ class BagTopic:
 
     Attributes:
         name: of the topic.
-        type: of its messages: sensor_msgs/msg/Image.
-        count: how many there are, or None where only reading them all would tell.
+        type: of its messages, such as sensor_msgs/msg/Image.
+        count: number of messages, or None if only reading them all would tell.
     """
 
     name: str
@@ -42,13 +42,13 @@ class BagParts:
     """The files of a bag.
 
     Attributes:
-        path: the folder or the file that was asked for.
+        path: the given folder or file.
         files: in the order in which they were written.
-        finished: a recorder ended it in order and wrote metadata.yaml, which names these files.
-        topics: as metadata.yaml lists them; empty without one.
-        missing: names of files that it lists and that are not there.
-        duration_s: of the whole bag in seconds, 0 where that is not known.
-        notes: what is odd about it, in words.
+        finished: the recorder ended normally and wrote metadata.yaml, which lists these files.
+        topics: as listed in metadata.yaml; empty without one.
+        missing: names of listed files that do not exist.
+        duration_s: of the whole bag in seconds, 0 if unknown.
+        notes: messages about anything unusual.
     """
 
     path: Path
@@ -61,18 +61,18 @@ class BagParts:
 
 
 def is_part(path: Path) -> bool:
-    """Whether a name is that of a bag's file, be it compressed or not."""
+    """Whether a name is that of a file of a bag, compressed or not."""
     return storage_of(path) in (*STORAGES, ROSBAG1)
 
 
 def storage_of(path: Path) -> str:
-    """The suffix that says how a file stores messages: .mcap, .db3 or .bag; else another one."""
+    """The suffix that tells how a file stores messages: .mcap, .db3 or .bag; or another one."""
     name = path.name.lower()
     return PurePath(name.removesuffix(ZSTD)).suffix
 
 
 def find_parts(path: Path) -> BagParts:
-    """Look which files a bag has.
+    """Find the files of a bag.
 
     Args:
         path: a rosbag2 folder, with or without metadata.yaml, or one file.
@@ -106,7 +106,7 @@ def _of_folder(folder: Path) -> BagParts:
     there = {path.name: path for path in folder.iterdir() if path.is_file() and is_part(path)}
     said, note = _metadata(folder)
     if said is None:
-        # What was being compressed when the recorder ended is there twice.
+        # A file that was being compressed when the recorder ended exists twice.
         files = [path for name, path in there.items() if name.removesuffix(ZSTD) == name or
                  name.removesuffix(ZSTD) not in there]  # fmt: skip
         if not files:
@@ -135,7 +135,7 @@ def _of_folder(folder: Path) -> BagParts:
 
 
 def _metadata(folder: Path) -> tuple[Mapping[str, Any] | None, str | None]:
-    """What metadata.yaml says, None where it says nothing; and what is wrong with it, in words."""
+    """The content of metadata.yaml, or None; and a message about what is wrong with it."""
     path = folder / METADATA
     if not path.is_file():
         return None, None
@@ -144,7 +144,7 @@ def _metadata(folder: Path) -> tuple[Mapping[str, Any] | None, str | None]:
         information = said["rosbag2_bagfile_information"]
         version = int(information["version"])
         _listed(information), _topics(information), _duration_s(information)
-    except Exception:  # whatever YAML or its reader makes of it: nested too deep, not finite, ...
+    except Exception:  # any error of the YAML reader: nested too deep, not finite, ...
         return None, f"{path} cannot be read: the bag is read without it"
     if version > _NEWEST_VERSION:
         return information, f"{path} is of version {version}, newer than {_NEWEST_VERSION}"
@@ -152,7 +152,7 @@ def _metadata(folder: Path) -> tuple[Mapping[str, Any] | None, str | None]:
 
 
 def _listed(said: Mapping[str, Any]) -> list[str]:
-    """Names of the bag's files, each once; they lie beside metadata.yaml, whatever it says."""
+    """Names of the bag's files, each once; all are in the folder of metadata.yaml."""
     names = [PurePath(_text(name)).name for name in said["relative_file_paths"]]
     return list(dict.fromkeys(names))
 
@@ -169,7 +169,7 @@ def _topics(said: Mapping[str, Any]) -> tuple[BagTopic, ...]:
 
 
 def _text(value: object) -> str:
-    """Text that is text; lists of YAML that refer to each other would grow without end as text."""
+    """The value if it is text; YAML lists that refer to each other would become endless text."""
     if not isinstance(value, str):
         raise TypeError
     return value
@@ -180,6 +180,6 @@ def _duration_s(said: Mapping[str, Any]) -> float:
 
 
 def _by_number(path: Path) -> tuple[list[tuple[str, int]], str]:
-    """Order of recording: bag_2 before bag_10."""
+    """Sort key for the order of recording: bag_2 before bag_10."""
     pieces = re.findall(r"([^0-9]*)([0-9]*)", path.name)
     return [(text, int(digits or -1)) for text, digits in pieces], path.name

@@ -1,7 +1,7 @@
-"""Messages with pictures -> frames: raw images, JPEG and PNG, and packets of a video.
+"""From messages with pictures to frames: raw images, JPEG and PNG, and packets of a video.
 
-The stamp is that of the message's header, which is the time of exposure. A stamp of zero says
-nothing: the time at which the recorder received the message stands for it.
+The stamp is that of the message's header, which is the time of exposure. A stamp of zero is
+replaced by the time at which the recorder received the message.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from etam_ros.media.bags.video_packets import VideoPacket
 
 _KEY_FRAME: Final = 1
-"""Of FFMPEGPacket.flags: AV_PKT_FLAG_KEY."""
+"""Bit of FFMPEGPacket.flags: AV_PKT_FLAG_KEY."""
 
 
 def frames_of(
@@ -39,11 +39,12 @@ def frames_of(
 
     Args:
         topic: its name.
-        on_loss: told in words of a message that is no picture, which is left out. None: it raises.
-        remark: told where samples of 16 bits leave many of them unused.
+        on_loss: called with a message about each one that is not a picture, which is left out.
+            None raises instead.
+        remark: called with a message if 16-bit samples use only a part of their range.
 
     Raises:
-        SourceError: a message is no picture, or the bag is damaged.
+        SourceError: a message is not a picture, or the bag is damaged.
     """
     messages = bag.messages([topic])
     kind = bag.topics[topic].type
@@ -68,7 +69,7 @@ def _picture(fields: Any, kind: str, remark: Remark) -> NDArray[np.uint8]:
 
 
 def _owned(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The pixels in memory of their own, and not in the bytes of the message."""
+    """A copy of the pixels, if they are a view of the message's bytes."""
     return np.array(image, order="C") if not image.flags.writeable else image
 
 
@@ -78,7 +79,7 @@ def _decoded(
     messages: Iterable[StoredMessage],
     on_loss: Callable[[str], None] | None,
 ) -> Iterator[Frame]:
-    from etam_ros.media.bags.video_packets import PacketDecoder  # PyAV is needed here alone
+    from etam_ros.media.bags.video_packets import PacketDecoder  # PyAV is needed only here
 
     with PacketDecoder(ImagesConfig().max_pixels) as decoder:
         number = -1
@@ -122,7 +123,7 @@ def _lose(
     error: Exception,
     on_loss: Callable[[str], None] | None,
 ) -> None:
-    """Tell of one message that is no picture."""
+    """Report a message that is not a picture."""
     text = str(error).removeprefix(f"bag {bag.path}, topic {topic}: ")
     if on_loss is None:
         raise SourceError(

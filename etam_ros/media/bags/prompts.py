@@ -1,4 +1,4 @@
-"""Prompts that were recorded: those that a tracker applied, or those that somebody sent to it."""
+"""Recorded prompts: those that a tracker applied, or those that were sent to it."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from etam_ros.media.prompt_messages import prompt_of_message
 from etam_ros.records import Prompt
 
 _GONE: Final = {6: "removed", 7: "forgotten"}
-"""Of TrackEvent.kind."""
+"""Value of TrackEvent.kind."""
 
 
 @dataclass(frozen=True, eq=False)
 class RecordedPrompt:
-    """What was said of one object on one frame.
+    """A prompt for one object on one frame, or the removal of an object.
 
     Attributes:
-        place: where it is said, for error lines.
+        place: where it was recorded, for error messages.
         stamp_ns: of that frame, in nanoseconds.
-        received_ns: when the recorder got it.
-        object_id: of the object; 0 where a new one was asked for.
-        prompt: what was said; None where the object was removed.
+        received_ns: when the recorder received it.
+        object_id: of the object; 0 for a new one.
+        prompt: the prompt; None if the object was removed.
     """
 
     place: str
@@ -41,18 +41,18 @@ class RecordedPrompt:
 
 
 def recorded_prompts(bag: Bag, camera: str, tracker: str = "") -> list[RecordedPrompt]:
-    """What the objects of a bag were prompted with, in the order in which it was said.
+    """All prompts in a bag, in the order in which they were given.
 
-    Prompts that a tracker applied come with the ids and the frames that it applied them to, and
-    with the removals of objects. Without those, prompts that were sent on a topic are taken, and
-    are for the frame that a tracker would choose: that of their stamp, else the newest one.
+    Prompts that a tracker applied have the ids and frames to which it applied them, and include
+    removals of objects. If there are none, prompts that were sent on a topic are used, for the
+    frame that a tracker would choose: that of their stamp, else the newest one.
 
     Args:
-        camera: topic of the images that are followed.
-        tracker: full name of the tracker; empty where the bag holds one alone.
+        camera: topic of the images.
+        tracker: full name of the tracker; empty if the bag has only one.
 
     Raises:
-        SourceError: the bag is damaged, or holds several trackers.
+        SourceError: the bag is damaged, or has several trackers.
         PromptError: a prompt contradicts itself.
     """
     name = tracker_name(bag, tracker)
@@ -68,12 +68,12 @@ def recorded_prompts(bag: Bag, camera: str, tracker: str = "") -> list[RecordedP
 
 
 def prompts_of_tracker(bag: Bag, tracker: str, camera: str = "") -> list[RecordedPrompt]:
-    """What a tracker applied, and when objects were removed, in that order.
+    """Prompts that a tracker applied, and removals of objects, in order.
 
     Args:
         tracker: full name of the node.
-        camera: topic of the images, by whose times of receipt prompts on frames without a stamp
-            find them; empty leaves those without.
+        camera: topic of the images, whose times of receipt locate the frames of prompts without
+            a stamp; empty leaves these without.
     """
     topics = [f"{tracker}/{APPLIED_PROMPTS}", f"{tracker}/events"]
     found = list(_prompts(bag, [name for name in topics if name in bag.topics]))
@@ -111,10 +111,10 @@ def _item(message: StoredMessage, fields: Any, place: str) -> RecordedPrompt | N
 def _on_their_frames(
     bag: Bag, camera: str, items: list[RecordedPrompt], *, always: bool
 ) -> Iterator[RecordedPrompt]:
-    """With the stamps of frames that there are.
+    """The prompts with the stamps of existing frames.
 
     Args:
-        always: also look for the frames of prompts that have a stamp.
+        always: also search for the frames of prompts that have a stamp.
     """
     if not (always or any(not item.stamp_ns for item in items)):
         yield from items

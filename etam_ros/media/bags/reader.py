@@ -1,4 +1,4 @@
-"""All parts of a bag as one: its topics, and messages in the order of their recording."""
+"""All parts of a bag as one: its topics, and its messages in recorded order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from etam_ros.media.unpacking import LARGEST_MESSAGE, unpacked_zstd
 _MOST_NOTES: Final = 20
 _OF_ADDRESSES: Final = re.compile(r"[?#%]")
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
-"""No CDR message begins with it: its first byte is zero."""
+"""No CDR message starts with this, because its first byte is zero."""
 
 
 class _AnyPart(Protocol):
@@ -34,20 +34,20 @@ class _AnyPart(Protocol):
 
 
 class Bag(Closing):
-    """A rosbag2 of any storage, or a bag of ROS 1. Holds one message at a time, or one chunk.
+    """A rosbag2 with any storage, or a bag of ROS 1; only one message or chunk is in memory.
 
-    A bag that its recorder did not finish is read as far as it goes, and a note says so. One that
-    was finished and is not whole any more is refused, unless `recover` is set.
+    A bag that its recorder did not finish is read as far as possible, with a note. A bag that was
+    finished and damaged later is refused, unless `recover` is set.
 
     Args:
         path: a rosbag2 folder, with or without metadata.yaml, or one file.
-        recover: read what can be read of a damaged bag; notes say what could not.
+        recover: read a damaged bag as far as possible, with notes about the rest.
 
     Attributes:
         recover: as given.
         topics: of all parts, by name.
-        notes: what is odd about it, in words; grows while a damaged bag is read.
-        duration_s: in seconds, 0 where its metadata does not say.
+        notes: messages about anything unusual; more are added while a damaged bag is read.
+        duration_s: in seconds, 0 if its metadata does not contain it.
 
     Raises:
         SourceError: there is no bag, it is damaged, or rosbags is not installed.
@@ -70,10 +70,10 @@ class Bag(Closing):
             self.topics.setdefault(topic.name, topic)
 
     def messages(self, topics: Collection[str]) -> Iterator[StoredMessage]:
-        """The messages of these topics: those of a part by receipt, the parts in their order.
+        """The messages of these topics: the parts in order, and each part in order of receipt.
 
         Raises:
-            SourceError: the bag is damaged; the messages before came.
+            SourceError: the bag is damaged, after the messages before the damage.
         """
         for file in self._parts.files:
             with self._reading(), self._opened(file) as part:
@@ -91,14 +91,14 @@ class Bag(Closing):
     def fields(
         self, topics: Collection[str], *, peek: bool = False
     ) -> Iterator[tuple[StoredMessage, Any]]:
-        """The same messages, each with its fields; what is no such message is left out and told.
+        """The same messages with their fields; damaged ones are left out with a note.
 
         Args:
             topics: of the messages.
-            peek: pass over such messages without a word; whoever reads them all hears of them.
+            peek: leave out damaged messages without a note; a complete reading adds them.
 
         Raises:
-            SourceError: the bag or a message is damaged, and it is not to be recovered.
+            SourceError: the bag or a message is damaged, and `recover` is not set.
         """
         for message in self.messages(topics):
             try:
@@ -116,7 +116,7 @@ class Bag(Closing):
         """The fields of a message, by name.
 
         Raises:
-            SourceError: it is damaged, or the bag does not say what is in it.
+            SourceError: it is damaged, or its definition is missing.
         """
         try:
             return self._reader.read(message.data, message.type)
@@ -124,10 +124,10 @@ class Bag(Closing):
             raise SourceError(f"bag {self.path}, topic {message.topic}: {error}") from error
 
     def close(self) -> None:
-        """Nothing is open between two calls."""
+        """Does nothing: no file stays open between two calls."""
 
     def _all_topics(self) -> list[BagTopic]:
-        """By metadata.yaml where there is one that can be trusted; else by looking."""
+        """Topics from metadata.yaml if it can be trusted, otherwise from the files."""
         if self._parts.topics and not self.recover:
             return list(self._parts.topics)
         counts: dict[tuple[str, str], list[int | None]] = {}
@@ -141,7 +141,7 @@ class Bag(Closing):
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
-        """Say in one line what is wrong with a part."""
+        """Turn errors of a part into one line."""
         try:
             yield
         except DamagedPartError as error:
@@ -165,7 +165,7 @@ class Bag(Closing):
             yield part
 
     def _open(self, file: Path, stack: ExitStack) -> _AnyPart:
-        """A reader of one file; what it needs on disk goes when the stack is closed."""
+        """A reader for one file; its temporary files are removed when the stack is closed."""
         storage, packed = storage_of(file), file.suffix == ZSTD
         if storage == ".mcap":
             if packed or self.recover:
@@ -208,7 +208,7 @@ class Bag(Closing):
         return Path(stack.enter_context(TemporaryDirectory(prefix="etam_bag_")))
 
     def _check_type(self, message: StoredMessage) -> None:
-        """Raise DamagedPartError where it is not of the type that its topic has."""
+        """Raise DamagedPartError if the message does not have the type of its topic."""
         expected = self.topics[message.topic].type
         if message.type != expected:
             raise DamagedPartError(
@@ -216,7 +216,7 @@ class Bag(Closing):
             )
 
     def _unpacked(self, message: StoredMessage) -> StoredMessage:
-        """Undo the compression of single messages, which metadata.yaml need not tell us about."""
+        """Undo the compression of single messages, even if metadata.yaml does not mention it."""
         if not message.data.startswith(_ZSTD_MAGIC):
             return message
         try:
@@ -229,11 +229,11 @@ class Bag(Closing):
         self.note(f"{what}: its recorder did not finish it, it is read as far as it goes")
 
     def lose(self, what: str) -> None:
-        """Take down in words what was recorded and cannot be read."""
+        """Add a note about something recorded that cannot be read."""
         self.note(f"lost: {what}")
 
     def note(self, what: str) -> None:
-        """Take down in words what is odd about the bag, once."""
+        """Add a note about anything unusual, once."""
         if what in self.notes:
             return
         if len(self.notes) < _MOST_NOTES:
@@ -244,7 +244,7 @@ class Bag(Closing):
 
 
 def _plainly_named(file: Path, stack: ExitStack) -> Path:
-    """The file by a name that rosbags can hand to SQLite, which takes it for an address."""
+    """The file under a name that rosbags can pass to SQLite, which parses it as a URI."""
     if not _OF_ADDRESSES.search(str(file)):
         return file
     room = Path(stack.enter_context(TemporaryDirectory(prefix="etam_bag_")))
@@ -254,7 +254,7 @@ def _plainly_named(file: Path, stack: ExitStack) -> Path:
 
 
 def check_installed(path: Path) -> None:
-    """Raise SourceError where the packages that read bags are missing."""
+    """Raise SourceError if the packages that read bags are missing."""
     try:
         import mcap
         import rosbags  # noqa: F401
@@ -268,6 +268,6 @@ def check_installed(path: Path) -> None:
 
 
 def _sum(counts: Sequence[int | None]) -> int | None:
-    """Of all parts; None where one does not know."""
+    """The sum over all parts; None if one is unknown."""
     known = [count for count in counts if count is not None]
     return sum(known) if len(known) == len(counts) else None

@@ -1,4 +1,4 @@
-"""What a tracker published, as a bag holds it: TrackedObjectArray, label images, events.
+"""Recorded results of a tracker: TrackedObjectArray, label images, events.
 
 run = RecordedRun(Path("bag"))
 for frame in run.frames():
@@ -31,8 +31,8 @@ from etam_ros.records import MAX_OBJECT_ID
 
 _MASK_ENCODINGS: Final = ("mono8", "8UC1")
 _APART: Final = 8
-"""Messages of one topic that may come before those of the other for the same frame: a recorder
-takes them as they arrive."""
+"""Messages of one topic that may precede those of the other for the same frame, because a recorder
+writes them as they arrive."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,12 +44,12 @@ class RecordedObject:
     Attributes:
         object_id: 1..65535.
         label: its name.
-        occluded: the model saw nothing of it: mask is (0, 0), box zero, centroid NaN.
+        occluded: the object is not in view: mask is (0, 0), box zero, centroid NaN.
         visibility: 0..1.
         iou_score: the model's own estimate of the mask's quality, 0..1.
         area: pixels of the whole mask.
         origin: (x, y) of the mask's top-left pixel in the frame.
-        mask: (h, w) bool, what lies inside the object's box; the label image has all of it.
+        mask: (h, w) bool, the part inside the object's box; the label image has all of it.
         centroid: (x, y) in pixels.
     """
 
@@ -64,7 +64,7 @@ class RecordedObject:
     centroid: tuple[float, float]
 
     def mask_in(self, hw: tuple[int, int]) -> NDArray[np.bool_]:
-        """The mask in a frame of (H, W): (H, W) bool; what lies outside is cut off."""
+        """The mask in a frame of (H, W): (H, W) bool; parts outside are cut off."""
         whole = np.zeros(hw, np.bool_)
         x, y = self.origin
         part = whole[y : y + self.mask.shape[0], x : x + self.mask.shape[1]]
@@ -74,17 +74,17 @@ class RecordedObject:
 
 @dataclass(frozen=True, eq=False)
 class RecordedFrame:
-    """What was published about one frame.
+    """Published results of one frame.
 
     Attributes:
         stamp_ns: of the frame, in nanoseconds.
         frame_id: coordinate frame of the camera.
-        received_ns: when the recorder got it.
-        frame_number: frames processed until then, from 1.
-        latency_ms: image received to result published, as the tracker measured it.
-        dropped_frames: that a newer one replaced before they were processed, since activation.
-        objects: every object that was followed.
-        label_image: (H, W) uint16, object id per pixel; None where it was not recorded.
+        received_ns: when the recorder received it.
+        frame_number: number of processed frames, including this one.
+        latency_ms: from image received to result published, as measured by the tracker.
+        dropped_frames: frames replaced by newer ones before they were processed, since activation.
+        objects: all tracked objects.
+        label_image: (H, W) uint16, object id per pixel; None if it was not recorded.
     """
 
     stamp_ns: int
@@ -98,24 +98,24 @@ class RecordedFrame:
 
     @property
     def image_hw(self) -> tuple[int, int] | None:
-        """(H, W) of the frame, as the label image has it; None where that was not recorded."""
+        """(H, W) of the frame, from the label image; None if that was not recorded."""
         return None if self.label_image is None else self.label_image.shape[:2]  # type: ignore[return-value]
 
 
 class RecordedRun:
-    """The results of one tracker in a bag, be it recorded from a node or of `etam track`.
+    """The results of one tracker in a bag, recorded from a node or written by `etam track`.
 
     Args:
         path: of the bag.
-        tracker: full name of the node, as /tracker; empty where the bag holds one alone.
-        recover: read what can be read of a damaged bag.
+        tracker: full name of the node, such as /tracker; empty if the bag has only one.
+        recover: read a damaged bag as far as possible.
 
     Attributes:
-        bag: with everything else.
+        bag: the bag, with everything else in it.
         tracker: full name of the node.
 
     Raises:
-        SourceError: the bag cannot be read, or holds no results, or those of several trackers.
+        SourceError: the bag cannot be read, or has no results, or those of several trackers.
     """
 
     def __init__(self, path: Path, *, tracker: str = "", recover: bool = False) -> None:
@@ -131,7 +131,7 @@ class RecordedRun:
         self.tracker = found
 
     def stamps(self) -> set[int]:
-        """Stamps of all frames that were processed, in nanoseconds.
+        """Stamps of all processed frames, in nanoseconds.
 
         Raises:
             SourceError: the bag is damaged, or the frames have no stamps.
@@ -148,23 +148,23 @@ class RecordedRun:
         return found
 
     def prompted(self) -> set[tuple[int, int]]:
-        """Stamps, in nanoseconds, and ids of objects that were prompted on that frame."""
+        """Pairs of a stamp in nanoseconds and the id of an object prompted on that frame."""
         recorded = prompts_of_tracker(self.bag, self.tracker)
         return {(item.stamp_ns, item.object_id) for item in recorded if item.prompt is not None}
 
     def changed_stamps(self) -> set[int]:
         """Stamps of frames on which objects were prompted or removed, in nanoseconds.
 
-        Of such a frame the node has published what it saw before, and `etam track` writes what it
-        sees after it; all objects may differ, since each pixel goes to one of them.
+        On such a frame a node publishes the result from before the prompt, and `etam track` writes
+        the one from after it; all objects may differ, because each pixel belongs to one of them.
         """
         return {item.stamp_ns for item in prompts_of_tracker(self.bag, self.tracker)}
 
     def frames(self) -> Iterator[RecordedFrame]:
-        """Every frame that was processed, in the order of the bag, one at a time.
+        """All processed frames, in the order of the bag, one at a time.
 
         Raises:
-            SourceError: the bag is damaged, or a message is not what it says.
+            SourceError: the bag is damaged, or a message contradicts itself.
         """
         objects, labels = f"{self.tracker}/objects", f"{self.tracker}/{LABEL_IMAGE}"
         topics = [name for name in (objects, labels) if name in self.bag.topics]
@@ -197,7 +197,7 @@ class RecordedRun:
     def _frame(
         self, fields: Any, received_ns: int, label_image: NDArray[np.uint16] | None
     ) -> Iterator[RecordedFrame]:
-        """The frame of a message, unless it is damaged and what is left is to be read."""
+        """The frame of a message; None if it is damaged and `recover` is set."""
         try:
             objects = tuple(_object(item) for item in fields.objects)
         except ImageError as error:
@@ -215,7 +215,7 @@ class RecordedRun:
         )
 
     def _lose(self, topic: str, error: ImageError) -> None:
-        """Go on without a message, if that is wanted."""
+        """Skip a message with a note if `recover` is set, otherwise raise."""
         if not self.bag.recover:
             raise SourceError(f"bag {self.bag.path}, {self.tracker}/{topic}: {error}") from error
         self.bag.lose(f"a message on {self.tracker}/{topic}: {error}")

@@ -1,4 +1,4 @@
-"""The pictures of one topic of a bag as a source of frames."""
+"""The images of one topic of a bag as a source of frames."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from etam_ros.media.frame_source import DEFAULT_FPS, FrameSource
 from etam_ros.records import Frame
 
 _LOOKED_AT: Final = 16
-"""Frames from whose stamps the rate is taken."""
+"""Number of frames whose stamps determine the rate."""
 
 
 class BagSource(FrameSource):
-    """The frames of a camera that was recorded, with their stamps and their coordinate frame.
+    """The frames of a recorded camera, with their stamps and coordinate frame.
 
     Args:
         path: a rosbag2 folder, or a file of one.
-        topic: of its images; empty finds the camera, where there is one.
-        fps: frames per second to say of it; None: as its stamps have it. Stamps stay as they are.
-        recover: read what can be read of a damaged bag.
+        topic: of its images; empty finds the camera, if there is only one.
+        fps: reported frames per second; None takes it from the stamps, which never change.
+        recover: read a damaged bag as far as possible.
 
     Attributes:
-        bag: with everything else that was recorded.
+        bag: the bag, with everything else that was recorded.
         topic: the name of the topic.
-        notes: what is odd about the bag, in words; grows while a damaged one is read.
+        notes: messages about anything unusual; more are added while a damaged bag is read.
 
     Raises:
         SourceError: it cannot be read, or has no such topic.
@@ -65,7 +65,7 @@ class BagSource(FrameSource):
             )
 
     def camera_info(self) -> Any | None:
-        """The fields of the first sensor_msgs/CameraInfo of this camera, None without one."""
+        """The fields of the first sensor_msgs/CameraInfo of this camera; None if there is none."""
         before = self.topic.removesuffix("/compressed").rpartition("/")[0]
         topic = self.bag.topics.get(f"{before}/camera_info")
         if topic is None or topic.type != CAMERA_INFO:
@@ -73,10 +73,10 @@ class BagSource(FrameSource):
         return next((fields for _, fields in self.bag.fields([topic.name], peek=True)), None)
 
     def _rate(self) -> float | None:
-        """Frames per second by the stamps of the first ones; None where those do not say."""
+        """Frames per second by the stamps of the first frames; None if these do not tell."""
         first = islice(self.bag.fields([self.topic], peek=True), _LOOKED_AT)
         stamps: list[int] = []
-        with suppress(SourceError):  # said where the frames are read
+        with suppress(SourceError):  # reported when the frames are read
             stamps.extend(stamp_of(fields, each.received_ns) for each, fields in first)
         steps = [later - earlier for earlier, later in pairwise(stamps)]
         usual_ns = median([step for step in steps if step > 0] or [0])

@@ -1,7 +1,7 @@
-"""SQLite files of bags that cannot be read as they are.
+"""SQLite files of bags that cannot be read directly.
 
-A recorder that was killed leaves a log (-wal) or journal beside its file, without which that file
-is not whole: both are copied and put together. Of a damaged file what can be reached is read.
+A killed recorder leaves a log (-wal) or journal next to its file, without which the file is
+incomplete: both are copied and merged. A damaged file is read as far as possible.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from etam_ros.media.files import Closing
 _LEFT_BEHIND: Final = ("-wal", "-journal")
 _TABLES: Final = ("messages", "topics", "message_definitions")
 _HOLES: Final = 64
-"""Places at which reading goes on behind something unreadable, before it is given up."""
+"""How often reading resumes after something unreadable, before it is given up."""
 
 
 def left_behind(path: Path) -> list[Path]:
-    """What a killed recorder left beside an SQLite file."""
+    """Files that a killed recorder left next to an SQLite file."""
     beside = [path.with_name(path.name + suffix) for suffix in _LEFT_BEHIND]
     return [each for each in beside if each.is_file() and each.stat().st_size]
 
 
 def put_together(path: Path, folder: Path) -> Path:
-    """Copy an SQLite file with what was left beside it, and let SQLite finish its work there.
+    """Copy an SQLite file with its log or journal, and let SQLite merge them there.
 
     Args:
-        path: of the file, which stays as it is.
+        path: of the file, which is not changed.
         folder: for the copy.
 
     Returns:
         the copy.
 
     Raises:
-        DamagedPartError: the two do not fit together.
+        DamagedPartError: the two do not belong together.
         OSError: there is no room for the copy.
     """
     for each in (path, *left_behind(path)):
@@ -57,15 +57,15 @@ def put_together(path: Path, folder: Path) -> Path:
 
 
 class RescuedSqlite(Closing):
-    """What can be reached of a damaged SQLite file, in the order in which it was written.
+    """The readable parts of a damaged SQLite file, in the order in which they were written.
 
     Args:
         path: of the file.
-        reader: learns the definitions that it brings.
-        on_loss: told in words what could not be read.
+        reader: gets the definitions in the file.
+        on_loss: called with a message about anything that cannot be read.
 
     Attributes:
-        topics: what is in it; counts are not known.
+        topics: topics of the file, with unknown counts.
     """
 
     def __init__(self, path: Path, reader: MessageReader, on_loss: Callable[[str], None]) -> None:
@@ -73,7 +73,7 @@ class RescuedSqlite(Closing):
         self._on_loss = on_loss
         self._database = sqlite3.connect(f"{path.resolve().as_uri()}?immutable=1", uri=True)
         self._names: dict[int, tuple[str, str]] = {}
-        # Without this SQLite refuses a file that is shorter than its first page says.
+        # Without this, SQLite refuses a file that is shorter than its first page claims.
         try:
             self._database.execute("PRAGMA writable_schema=ON")
             self._check_tables()
@@ -85,7 +85,7 @@ class RescuedSqlite(Closing):
         self.topics = [BagTopic(name, kind) for name, kind in self._names.values()]
 
     def _check_tables(self) -> None:
-        """Raise sqlite3.Error where what is read is no table: a view can go on without an end."""
+        """Raise sqlite3.Error for anything that is not a table: a view can be endless."""
         query = "SELECT name FROM sqlite_master WHERE type != 'table' AND name IN (?, ?, ?)"
         found = self._database.execute(query, _TABLES).fetchone()
         if found is not None:
@@ -100,7 +100,7 @@ class RescuedSqlite(Closing):
             return
 
     def messages(self, topics: Collection[str]) -> Iterator[StoredMessage]:
-        """The messages of these topics, as far as they can be reached."""
+        """The readable messages of these topics."""
         after = -1
         for hole in range(_HOLES):
             read = iter(self._rows(after))

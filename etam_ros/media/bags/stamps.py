@@ -1,4 +1,4 @@
-"""What every message with a header, or with what stands for one, says of its frame."""
+"""Stamp and coordinate frame of messages with a header or equivalent fields."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from etam_ros.media.bags.reader import Bag
 
 NS_PER_S: Final = 1_000_000_000
 LOOKED_AT: Final = 64
-"""Messages of one topic by which its partner among others is found."""
+"""Number of messages of one topic that are used to find its partner among others."""
 _BEFORE_FIRST: Final = 4096
-"""Messages that a topic may have before the first one that it shares with another."""
+"""Number of messages that may precede the first one that a topic shares with another."""
 
 Moment = tuple[int, str]
 """Stamp in nanoseconds and coordinate frame of a message."""
 
 
 def stamp_of(fields: Any, received_ns: int) -> int:
-    """The stamp of a message in nanoseconds; the time of receipt where its stamp is zero."""
+    """The stamp of a message in nanoseconds, or the time of receipt if its stamp is zero."""
     stamp = fields.header.stamp if hasattr(fields, "header") else fields.timestamp
     return int(stamp.sec) * NS_PER_S + int(stamp.nanosec) or received_ns
 
@@ -29,7 +29,7 @@ def frame_id_of(fields: Any) -> str:
 
 
 def first_moments(bag: Bag, topic: str) -> set[Moment]:
-    """Of the first messages of a topic, at most LOOKED_AT of them."""
+    """Stamps and coordinate frames of the first messages of a topic, at most LOOKED_AT."""
     return {
         (stamp_of(fields, message.received_ns), frame_id_of(fields))
         for message, fields in islice(bag.fields([topic], peek=True), LOOKED_AT)
@@ -37,9 +37,9 @@ def first_moments(bag: Bag, topic: str) -> set[Moment]:
 
 
 def shared_moments(bag: Bag, topic: str, moments: set[Moment]) -> tuple[int, int]:
-    """How many stamps, and how many of those with the coordinate frame too, a topic shares.
+    """How many stamps a topic shares, and how many of these with the same coordinate frame.
 
-    It is read as far as there may be more of them.
+    It is read as long as there may be more of them.
     """
     stamps = {stamp_ns for stamp_ns, _ in moments}
     alike = same = 0

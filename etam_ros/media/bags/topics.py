@@ -1,4 +1,4 @@
-"""What the topics of a bag are: cameras, label images, prompts, results of a tracker."""
+"""Finding the topics of a bag: cameras, label images, prompts, results of a tracker."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from etam_ros.media.bags.stamps import first_moments, shared_moments
 IMAGE: Final = "sensor_msgs/msg/Image"
 COMPRESSED_IMAGE: Final = "sensor_msgs/msg/CompressedImage"
 PICTURES: Final = (IMAGE, COMPRESSED_IMAGE, FFMPEG_PACKET, COMPRESSED_VIDEO)
-"""What may show what a camera saw, the most faithful first."""
+"""Types of camera images, the most faithful first."""
 CAMERA_INFO: Final = "sensor_msgs/msg/CameraInfo"
 LABEL_IMAGE: Final = "label_image"
 OVERLAY: Final = "overlay"
 LABEL_ENCODINGS: Final = ("16UC1", "8UC1", "mono16", "mono8")
-"""Of images of object ids; a camera may have the last two as well."""
+"""Encodings of label images; a camera may have the last two as well."""
 APPLIED_PROMPTS: Final = "applied_prompts"
 _DEPTH_ENCODINGS: Final = ("16UC1", "32FC1")
 _TRANSPORTS: Final = ("compressed", "ffmpeg", "foxglove", "theora", "video")
-"""What image_transport puts behind the name of a camera's topic."""
+"""Suffixes that image_transport appends to the name of a camera's topic."""
 _SHOWN: Final = 12
 
 
 def camera_topic(bag: Bag, wanted: str = "") -> BagTopic:
-    """The topic whose pictures are to be followed.
+    """The topic of the camera's images.
 
     Args:
-        wanted: its name, whatever it shows; empty finds it, where there is one camera, or one
-            that a recorded tracker has followed. Of a camera that was recorded in several ways,
-            the most faithful one is taken.
+        wanted: its name, regardless of its content; empty finds it, if there is only one camera,
+            or one that a recorded tracker has used. If a camera was recorded in several forms,
+            the most faithful one is chosen.
 
     Raises:
-        SourceError: there is no such topic, it holds no pictures, or there are several cameras.
+        SourceError: there is no such topic, it has no pictures, or there are several cameras.
     """
     pictures = _with_pictures(bag)
     if wanted:
@@ -71,8 +71,8 @@ def camera_candidates(bag: Bag, *, beside: str = "") -> list[BagTopic]:
     """Topics that may be a camera's, the most faithful first.
 
     Args:
-        beside: a topic of label images, which is none; what lies beside it counts only where
-            there is nothing else, and overlays never do.
+        beside: a topic of label images, which is not a camera; topics in its namespace are used
+            only if there are no others, and overlays never.
     """
     own, drawn = beside.rpartition("/")[0] + "/", overlays(bag)
     pictures = [topic for topic in _with_pictures(bag) if topic.name not in (beside, *drawn)]
@@ -82,12 +82,12 @@ def camera_candidates(bag: Bag, *, beside: str = "") -> list[BagTopic]:
 
 
 def label_topic(bag: Bag, wanted: str = "", *, option: str = "") -> BagTopic:
-    """The topic of images that are object ids, and not depth.
+    """The topic of label images, which are not depth images.
 
     Args:
-        wanted: its name; empty finds it: what a tracker published counts only where there is
-            nothing else, and one called label_image more than others.
-        option: that says which; for the words of an error.
+        wanted: its name; empty finds it: topics of a tracker are used only if there are no others,
+            and a topic named label_image is preferred.
+        option: the option that selects it, for error messages.
 
     Raises:
         SourceError: there is none, or there are several.
@@ -117,7 +117,7 @@ def label_topic(bag: Bag, wanted: str = "", *, option: str = "") -> BagTopic:
 def overlays(bag: Bag) -> set[str]:
     """Names of the topics with pictures in which a tracker has drawn its masks.
 
-    They lie beside its label images or its other results, raw or compressed.
+    They are in the namespace of its label images or other results, raw or compressed.
     """
     nodes = {topic.name.rpartition("/")[0] for topic in bag.topics.values()
              if _is_called_labels(topic)}  # fmt: skip
@@ -142,7 +142,7 @@ def _is_called_labels(topic: BagTopic) -> bool:
 
 
 def tracker_names(bag: Bag) -> list[str]:
-    """Full names of the tracker nodes whose results or prompts were recorded: /tracker."""
+    """Full names of tracker nodes with recorded results or prompts, such as /tracker."""
     suffixes = {TRACKED_OBJECT_ARRAY: "objects", PROMPT: APPLIED_PROMPTS, TRACK_EVENT: "events"}
     found = {
         topic.name.rpartition("/")[0]
@@ -153,10 +153,10 @@ def tracker_names(bag: Bag) -> list[str]:
 
 
 def tracker_name(bag: Bag, wanted: str = "") -> str | None:
-    """The tracker node whose recorded prompts and results are meant; None where there is none.
+    """The tracker node whose recorded prompts and results are used; None if there is none.
 
     Raises:
-        SourceError: there is no such one, or there are several.
+        SourceError: the requested one does not exist, or there are several.
     """
     names = tracker_names(bag)
     if wanted and wanted not in names:
@@ -173,14 +173,14 @@ def tracker_name(bag: Bag, wanted: str = "") -> str | None:
 
 
 def first_encoding(bag: Bag, topic: BagTopic) -> str:
-    """The encoding of the first image of a topic of raw images; empty where there is none."""
+    """The encoding of the first image of a topic of raw images; empty if there is none."""
     for _, fields in bag.fields([topic.name], peek=True):
         return str(fields.encoding)
     return ""
 
 
 def _with_pictures(bag: Bag) -> list[BagTopic]:
-    """Topics with something that may be a picture in them, by name."""
+    """Topics with messages that may contain pictures, by name."""
     return [
         topic
         for name, topic in sorted(bag.topics.items())
@@ -189,7 +189,7 @@ def _with_pictures(bag: Bag) -> list[BagTopic]:
 
 
 def _cameras(bag: Bag, pictures: Sequence[BagTopic]) -> list[BagTopic]:
-    """One topic for each camera: neither depth, nor label images, nor a tracker's own pictures."""
+    """One topic for each camera, without depth, label images and a tracker's own pictures."""
     own = tuple(f"{name}/" for name in tracker_names(bag) if name)
     drawn = overlays(bag)
     cameras: dict[str, BagTopic] = {}
@@ -202,7 +202,7 @@ def _cameras(bag: Bag, pictures: Sequence[BagTopic]) -> list[BagTopic]:
 
 
 def _followed(bag: Bag, cameras: Sequence[BagTopic]) -> BagTopic | None:
-    """The one camera that has the stamps and the coordinate frame of what a tracker published."""
+    """The only camera with the stamps and the coordinate frame of a tracker's results."""
     names = tracker_names(bag)
     objects = bag.topics.get(f"{names[0]}/objects") if len(names) == 1 else None
     if objects is None:
@@ -236,7 +236,7 @@ def _named(bag: Bag, wanted: str, pictures: Sequence[BagTopic]) -> BagTopic:
 
 
 def _listed(topics: Sequence[BagTopic]) -> str:
-    """Topics as one line of words, not too long."""
+    """Topics as one line of limited length, for messages."""
     if not topics:
         return "no topics at all"
     words = [

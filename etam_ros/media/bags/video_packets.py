@@ -1,7 +1,8 @@
-"""Packets of H.264, H.265 and other videos, each in a message of its own, through PyAV.
+"""Decoding packets of H.264, H.265 and other videos, one per message, with PyAV.
 
-As foxglove_msgs/CompressedVideo and ffmpeg_image_transport_msgs/FFMPEGPacket carry them: Annex B,
-one packet a frame. A recording may begin anywhere: until the first key frame nothing can be shown.
+The format is that of foxglove_msgs/CompressedVideo and ffmpeg_image_transport_msgs/FFMPEGPacket:
+Annex B, one packet per frame. A recording may start anywhere; no frame can be decoded before the
+first key frame.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ _CODECS: Final = {
     "h264": "h264", "avc": "h264", "avc1": "h264", "h265": "hevc", "hevc": "hevc", "av1": "av1",
     "vp8": "vp8", "vp9": "vp9", "mpeg4": "mpeg4", "mjpeg": "mjpeg",
 }  # fmt: skip
-"""What messages call a codec -> what FFmpeg calls it."""
+"""From a codec's name in messages to its name in FFmpeg."""
 _MOST_PENDING: Final = 64
-"""Packets without a picture that are remembered; no decoder keeps back so many."""
+"""Number of packets without a picture that are stored; no decoder delays so many."""
 _LEFT_WITHOUT_KEY_FRAME: Final = ("h264", "hevc")
 
 
@@ -34,10 +35,10 @@ class VideoPacket:
 
     Attributes:
         data: of one frame.
-        coding: the codec, as the message says it: h264, or with more behind a semicolon.
+        coding: the codec as named in the message: h264, possibly with more after a semicolon.
         stamp_ns: of the frame, in nanoseconds.
         frame_id: coordinate frame of the camera.
-        is_key: it can be decoded without those before; None where the message does not say.
+        is_key: it can be decoded without earlier packets; None if the message does not tell.
     """
 
     data: bytes = field(repr=False)
@@ -51,11 +52,11 @@ class PacketDecoder(Closing):
     """Decodes the packets of one topic; a context manager.
 
     Args:
-        max_pixels: width x height above this is refused.
+        max_pixels: frames with more pixels are refused.
 
     Attributes:
-        skipped: packets before the first key frame, which nobody can decode.
-        corrupt: frames that were shown though packets before them were missing or damaged.
+        skipped: packets before the first key frame, which cannot be decoded.
+        corrupt: frames that were returned although earlier packets were missing or damaged.
     """
 
     def __init__(self, max_pixels: int) -> None:
@@ -69,7 +70,7 @@ class PacketDecoder(Closing):
         self._ready = False  # a key frame came
 
     def decode(self, packet: VideoPacket) -> list[Frame]:
-        """The frames that can be shown after this packet: none, one, or one that came before.
+        """The frames that are complete after this packet: none, this one, or an earlier one.
 
         Raises:
             ImageError: it cannot be decoded.
@@ -98,7 +99,7 @@ class PacketDecoder(Closing):
         return self._frames(pictures)
 
     def flush(self) -> list[Frame]:
-        """The frames that the decoder kept back; it starts anew after this."""
+        """The frames that the decoder still holds; it is reset afterwards."""
         if self._codec is None:
             return []
         try:
@@ -111,7 +112,7 @@ class PacketDecoder(Closing):
         return frames
 
     def wait_for_key_frame(self) -> None:
-        """Show nothing more until a packet comes that needs none of those before."""
+        """Return no frames until a packet arrives that does not need earlier ones."""
         self._codec, self._ready = None, False
         self._pending.clear()
 
@@ -131,14 +132,14 @@ class PacketDecoder(Closing):
         except FFmpegError:
             raise ImageError(f"this PyAV cannot decode {name}: pip install -U av") from None
         self._codec.options = {"max_pixels": str(self._max_pixels)}  # before it takes memory
-        self._codec.thread_type = "SLICE"  # threads over frames would keep frames back
+        self._codec.thread_type = "SLICE"  # frame threads would delay frames
         self._name, self._ready = name, False
 
     def _frames(self, pictures: Any) -> list[Frame]:
         frames = []
         for picture in pictures:
             packet = self._pending.pop(picture.pts, None)
-            # Without a key frame H.264 shows grey, with what moved painted over it.
+            # Without a key frame, H.264 gives grey pictures with only the moving parts.
             key = bool(picture.key_frame) or self._name not in _LEFT_WITHOUT_KEY_FRAME
             passed = [each for each in self._pending if each < (picture.pts or 0)]
             self.skipped += 0 if self._ready else len(passed) + (not key)

@@ -1,4 +1,4 @@
-"""One file of a bag that is whole, read through rosbags: MCAP, SQLite, or a bag of ROS 1."""
+"""A complete file of a bag, read through rosbags: MCAP, SQLite, or a bag of ROS 1."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from etam_ros.media.unpacking import LARGEST_CHUNK
 
 
 class StoredMessage(NamedTuple):
-    """A message as it lies in a bag.
+    """A message as stored in a bag.
 
     Attributes:
         topic: its topic.
-        type: sensor_msgs/msg/Image.
-        received_ns: when the recorder got it, in nanoseconds.
-        data: its bytes, not compressed any more.
+        type: such as sensor_msgs/msg/Image.
+        received_ns: when the recorder received it, in nanoseconds.
+        data: its uncompressed bytes.
     """
 
     topic: str
@@ -31,23 +31,23 @@ class StoredMessage(NamedTuple):
 
 
 class DamagedPartError(SourceError):
-    """A file of a bag cannot be read, or not any further; says how, in words."""
+    """A file of a bag cannot be read, or not any further; the message gives the reason."""
 
 
 class WholePart(Closing):
-    """A file of a bag with all that belongs to it, read in the order of receipt.
+    """A complete file of a bag, read in order of receipt.
 
     Args:
         path: of the file.
-        reader: learns the definitions that it brings.
+        reader: gets the definitions in the file.
 
     Attributes:
-        topics: what is in it.
-        in_order: it can be read by receipt. An MCAP without an index cannot, unless it was written
-            in that order.
+        topics: topics of the file.
+        in_order: it can be read in order of receipt. An MCAP without an index cannot, unless it
+            was written in that order.
 
     Raises:
-        DamagedPartError: it is not whole.
+        DamagedPartError: it is incomplete.
     """
 
     def __init__(self, path: Path, reader: MessageReader) -> None:
@@ -59,7 +59,7 @@ class WholePart(Closing):
             for each in connections:
                 form = each.msgdef.format.name.lower()
                 reader.learn(each.msgtype, form, each.msgdef.data)
-        except Exception as error:  # whatever rosbags stumbles over in a damaged file
+        except Exception as error:  # any error of rosbags on a damaged file
             self.close()
             raise DamagedPartError(f"{path.name}: {one_line(error)}") from error
         chunks = getattr(getattr(self._rosbags, "storage", None), "chunks", None)
@@ -72,7 +72,7 @@ class WholePart(Closing):
         self.topics = [BagTopic(topic, kind, count) for (topic, kind), count in counts.items()]
 
     def _check_chunks(self, chunks: Collection[Any]) -> None:
-        """Raise DamagedPartError where one says that it is larger than memory should be."""
+        """Raise DamagedPartError if a chunk claims to be larger than is reasonable."""
         largest = max((each.uncompressed_size for each in chunks), default=0)
         if largest > LARGEST_CHUNK:
             self.close()
@@ -81,7 +81,7 @@ class WholePart(Closing):
             )
 
     def messages(self, topics: Collection[str]) -> Iterator[StoredMessage]:
-        """The messages of these topics, in the order of receipt.
+        """The messages of these topics, in order of receipt.
 
         Raises:
             DamagedPartError: it cannot be read any further.

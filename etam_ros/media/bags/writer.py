@@ -1,8 +1,8 @@
-"""A rosbag2 written as it goes, through rosbags.
+"""Writing a rosbag2 message by message, through rosbags.
 
-It lies in a hidden folder beside its place until it is finished, and so never looks whole when it
-is not. What an interrupted writer leaves there can be read as the bag of a recorder that was
-killed.
+The bag is in a hidden folder next to its destination until it is finished, so that an incomplete
+one never looks complete. If the writer is interrupted, this folder can be read like the bag of a
+killed recorder.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from etam_ros.media.bags.reader import check_installed
 from etam_ros.media.files import Closing, lock_folder, writing
 
 _METADATA_VERSION: Final = 8
-"""Of metadata.yaml: the newest that Humble can read, which expects QoS profiles as text."""
+"""Version of metadata.yaml: the newest that Humble can read; it has QoS profiles as text."""
 
 
 class BagWriter(Closing):
     """Writes one bag; a context manager.
 
-    Leaving the block finishes the bag, unless something has failed in it.
+    Leaving the block finishes the bag, unless an error was raised in it.
 
     Args:
-        path: its folder, which must not be there yet.
+        path: its folder, which must not exist yet.
         storage: mcap, with compressed chunks, or sqlite3.
 
     Attributes:
         path: as given.
-        replaces: a writer that was interrupted had left something, which is gone now.
-        beside: other files to be put into its folder, by name.
+        replaces: the remains of an interrupted writer were removed.
+        beside: other files to be added to its folder, by name.
 
     Raises:
-        SourceError: it is there already, cannot be written, or rosbags is not installed.
+        SourceError: it exists already, cannot be written, or rosbags is not installed.
     """
 
     def __init__(self, path: Path, storage: str = "mcap") -> None:
@@ -83,7 +83,7 @@ class BagWriter(Closing):
             undo.pop_all()
 
     def add_topic(self, topic: str, message_type: str) -> None:
-        """Have a topic in the bag, though nothing may come on it."""
+        """Add a topic to the bag, even if it gets no messages."""
         if topic not in self._topics:
             self._topics[topic] = self._writer.add_connection(
                 topic, message_type, typestore=known_types()
@@ -95,7 +95,7 @@ class BagWriter(Closing):
         Args:
             topic: its topic.
             message: made by `known_types`.
-            time_ns: at which it is played again, in nanoseconds, from 0.
+            time_ns: time for playback, in nanoseconds, from 0.
 
         Raises:
             SourceError: it cannot be written.
@@ -107,7 +107,7 @@ class BagWriter(Closing):
             self._writer.write(self._topics[topic], max(0, time_ns), data)
 
     def flush(self) -> None:
-        """Have on disk what was written: a run that is killed leaves it to be read.
+        """Write everything to disk, so that it can be read if the run is killed.
 
         Raises:
             SourceError: it cannot be written.
@@ -122,16 +122,16 @@ class BagWriter(Closing):
                 storage.bio.flush()
 
     def mark_stopped(self) -> None:
-        """Have the bag say that what it was made of was longer."""
+        """Mark the bag as made from a part of its source only."""
         self._writer.set_custom_data(STATE, STOPPED)
 
     @property
     def unfinished(self) -> Path:
-        """Where it lies until it is finished, and stays if it never is."""
+        """The folder of the bag until it is finished."""
         return self._folder / self.path.name
 
     def close(self) -> None:
-        """Finish the bag and give it its name; nothing more can be written."""
+        """Finish the bag and rename it; nothing more can be written."""
         if not self._open:
             return
         self._open = False
@@ -139,22 +139,22 @@ class BagWriter(Closing):
             self._writer.close()
             for name, content in self.beside.items():
                 (self._folder / self.path.name / name).write_bytes(content)
-            check_new(self.path)  # a folder that is empty would be replaced without a word
+            check_new(self.path)  # an empty folder would be replaced silently
             self.unfinished.rename(self.path)
             self._folder.rmdir()
         self._unlock()
 
     def abandon(self) -> None:
-        """Leave it unfinished, with all that was written."""
+        """Leave it unfinished, with everything written so far."""
         if self._open:
             self._open = False
-            with suppress(SourceError):  # a full disk, of which somebody knows already
+            with suppress(SourceError):  # a full disk, which was reported already
                 self.flush()
             self._writer.abort()
         self._unlock()
 
     def _check_ours(self) -> None:
-        """Raise SourceError where the hidden folder holds what no writer has left."""
+        """Raise SourceError if the hidden folder contains files that no writer has left."""
         names = [left.name for left in self._folder.iterdir()]
         links = [self._folder, *(self._folder / name for name in names)]
         if names not in ([], [self.path.name]) or any(each.is_symlink() for each in links):
@@ -165,7 +165,7 @@ class BagWriter(Closing):
             )
 
     def _locked(self) -> int:
-        """Make the hidden folder, and keep others from writing there; the lock, to be closed."""
+        """Create and lock the hidden folder; returns the lock, which must be closed."""
         self._folder.mkdir(exist_ok=True)
         lock = lock_folder(self._folder)
         if lock is None:
@@ -192,11 +192,11 @@ class BagWriter(Closing):
 
 
 def check_new(path: Path, *, beside: Path | None = None) -> None:
-    """Raise SourceError where there is something already, or rosbags is not installed.
+    """Raise SourceError if the path exists already, or rosbags is not installed.
 
     Args:
         path: of the bag.
-        beside: a folder that the bag must not lie in.
+        beside: a folder that must not contain the bag.
     """
     check_installed(path)
     if beside is not None and beside.resolve() in path.resolve().parents:
@@ -205,7 +205,7 @@ def check_new(path: Path, *, beside: Path | None = None) -> None:
             "expected a path outside that folder: choose another one"
         )
     with writing(path):
-        is_there = path.exists()  # raises for a name that is too long
+        is_there = path.exists()  # raises if a name is too long
     if is_there or path.name == "..":
         raise SourceError(
             f"--out-bag {path} already exists, expected a new name: choose another one, or "
@@ -215,7 +215,7 @@ def check_new(path: Path, *, beside: Path | None = None) -> None:
 
 @contextmanager
 def _appending(path: Path) -> Iterator[None]:
-    """Say in one line what the disk, SQLite or a message does not take."""
+    """Turn errors of the disk, SQLite or a message into one line."""
     with writing(path):
         try:
             yield

@@ -1,1 +1,1 @@
-"""What is measured of masks at source size."""
+"""Choosing, cleaning and measuring masks."""

@@ -1,7 +1,7 @@
 """The one piece of a mask that was clicked on.
 
-One click on one of several things that look alike gives a small model all of them, and crumbs in
-between: whatever has the same colours. The click says which piece is meant.
+After one click on one of several similar things, a small model returns all of them, and specks in
+between: everything with the same colours. The click says which piece is meant.
 
 Letters: B masks, h = w feature grid.
 """
@@ -19,20 +19,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 LEFT_OUT_LOGIT: Final = -0.5
-"""At most, of a cell that belongs to another piece."""
+"""The highest logit of a cell that belongs to another piece."""
 
 
 def keep_clicked_piece(mask_logits: Tensor, clicks: Sequence[tuple[float, float]]) -> Tensor:
-    """Leave out every piece of a mask that does not have the click on it.
+    """Remove every piece of a mask except the one that was clicked on.
 
     Args:
         mask_logits: (B, 1, 4h, 4w).
-        clicks: B places (x, y) in cells, from the corner of the first; those outside count at the
-            border.
+        clicks: B positions (x, y) in cells, from the corner of the first; positions outside are
+            moved to the border.
 
     Returns:
-        the same with the logits of other pieces turned negative, at which no gradient passes; a
-        mask that the click is not on stays as it is.
+        the masks with the logits of other pieces made negative, without a gradient there; a mask
+        that does not contain the click is unchanged.
     """
     planes = (mask_logits.detach()[:, 0] > 0).to(torch.uint8).cpu().numpy()
     others = np.stack([_others(plane, at) for plane, at in zip(planes, clicks, strict=True)])
@@ -44,7 +44,7 @@ def keep_clicked_piece(mask_logits: Tensor, clicks: Sequence[tuple[float, float]
 
 
 def _others(mask: NDArray[np.uint8], click: tuple[float, float]) -> NDArray[np.bool_]:
-    """Cells of pieces without the click; pieces that touch by a corner are one."""
+    """Cells of pieces without the click; pieces that touch at a corner are one."""
     _, pieces = cv2.connectedComponents(mask, connectivity=8)
     x, y = (
         min(max(math.floor(place), 0), side - 1)

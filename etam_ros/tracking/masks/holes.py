@@ -1,4 +1,4 @@
-"""Filling small holes in a mask, on the host or where the mask is.
+"""Filling small holes in a mask, on the host or on the mask's device.
 
 Letters: B masks, h = w feature grid.
 """
@@ -16,8 +16,8 @@ from torch.nn import functional
 
 HOLE_LOGIT: Final = 0.1
 LARGEST_ON_DEVICE: Final = 64
-"""Cells of a hole up to which the spreading is worth it; larger ones are sought on the host, which
-then waits for the device."""
+"""Size of a hole, in cells, up to which the device's method pays off; larger ones are found on the
+host, which then waits for the device."""
 
 
 def fill_holes(mask_logits: Tensor, max_area: int) -> Tensor:
@@ -31,7 +31,7 @@ def fill_holes(mask_logits: Tensor, max_area: int) -> Tensor:
         max_area: components of at most this many cells become HOLE_LOGIT; 0 changes nothing.
 
     Returns:
-        (B, 1, 4h, 4w); the input itself where there is nothing to fill.
+        (B, 1, 4h, 4w); the input itself if there is nothing to fill.
     """
     if max_area == 0:
         return mask_logits
@@ -50,11 +50,11 @@ def _holes(background: NDArray[np.uint8], max_area: int) -> NDArray[np.bool_]:
 
 
 def fill_holes_on_device(mask_logits: Tensor, max_area: int) -> Tensor:
-    """What `fill_holes` gives, by operations whose number does not depend on the mask.
+    """The result of `fill_holes`, in a number of operations that does not depend on the mask.
 
     Each background cell is numbered. The highest number spreads from neighbour to neighbour, often
     enough to cover any component of `max_area` cells. Cells that then share a number are a whole
-    component where none of them has a background neighbour of another number.
+    component if none of them has a background neighbour with another number.
 
     Args:
         mask_logits: (B, 1, 4h, 4w) float32.
@@ -81,5 +81,5 @@ def fill_holes_on_device(mask_logits: Tensor, max_area: int) -> Tensor:
 
 
 def _highest_around(values: Tensor) -> Tensor:
-    """Highest value of each cell and its eight neighbours: (B, 1, 4h, 4w), the same."""
+    """Maximum over each cell and its eight neighbours: (B, 1, 4h, 4w) -> the same shape."""
     return functional.max_pool2d(values, kernel_size=3, stride=1, padding=1)

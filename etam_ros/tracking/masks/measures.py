@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 NOWHERE: Final = (math.nan, math.nan)
 NO_BOX: Final = (0, 0, 0, 0)
 _BYTE: Final = 255
-"""As many ones as a byte can count, and bytes add up fastest."""
+"""The most ones that a byte can count; sums of bytes are the fastest."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,7 @@
 """The connected pieces of a mask, and which of them is the object's main one.
 
-A mask often has a stray piece somewhere else, and an object behind a pole is two pieces: the mean
-of all pixels then lies on neither, where a robot must not drive to.
+A mask often has a stray piece, and an object behind a pole has two pieces. The mean of all pixels
+then lies on neither, and a robot must not drive there.
 """
 
 from __future__ import annotations
@@ -18,18 +18,19 @@ from etam_ros.tracking.masks.measures import EMPTY_MASK, MeasuredMask, measure
 ABOUT_AS_LARGE: Final = 0.5
 """Pieces of at least this share of the largest one's pixels may be the main piece."""
 MOST_PIECES: Final = 65535
-"""More are not counted, as the message has no room for them."""
+"""The highest count, because the message cannot hold a larger one."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pieces:
-    """What a mask consists of.
+    """The pieces of a mask.
 
     Attributes:
-        count: connected pieces, pixels that touch by a corner included; 0 for an empty mask.
-        main: of those about as large as the largest, the one nearest to where the object was, else
-            the largest. Its centroid is the mean of its pixels, or where that is not on it, the
-            nearest pixel that is.
+        count: number of connected pieces; pixels that touch at a corner are connected. 0 for an
+            empty mask.
+        main: of the pieces about as large as the largest, the one nearest to where the object
+            was; if that is unknown, the largest. Its centroid is the mean of its pixels, or the
+            piece's nearest pixel if the mean is not on the piece.
     """
 
     count: int
@@ -40,11 +41,11 @@ NO_PIECES: Final = Pieces(0, EMPTY_MASK)
 
 
 def pieces_of(whole: MeasuredMask, near: tuple[float, float]) -> Pieces:
-    """Take a mask apart.
+    """Find the pieces of a mask.
 
     Args:
         whole: the mask.
-        near: (x, y) in the frame, where the object was; NaN where nobody knows.
+        near: (x, y) in the frame, where the object was; NaN if unknown.
     """
     if whole.area == 0:
         return NO_PIECES
@@ -58,7 +59,7 @@ def pieces_of(whole: MeasuredMask, near: tuple[float, float]) -> Pieces:
 def _main_piece(whole: MeasuredMask, near: tuple[float, float]) -> MeasuredMask:
     """The main one of several pieces, measured.
 
-    All are measured in one pass: a mask of noise has thousands.
+    All are measured in one pass, because a noisy mask has thousands.
     """
     _, labels, found, middles = cv2.connectedComponentsWithStats(
         whole.mask.view(np.uint8), connectivity=8
@@ -78,7 +79,7 @@ def _main_piece(whole: MeasuredMask, near: tuple[float, float]) -> MeasuredMask:
 
 
 def _with_centroid_on_it(piece: MeasuredMask) -> MeasuredMask:
-    """The same piece; of a ring or a hook, with the pixel of it that is nearest to its mean."""
+    """The same piece; a ring or a hook gets its pixel nearest to the mean as its centroid."""
     x, y = piece.centroid
     x0, y0, x1, y1 = piece.box
     column = min(math.floor(x - x0 + 0.5), x1 - x0 - 1)

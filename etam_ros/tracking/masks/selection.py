@@ -1,4 +1,4 @@
-"""Which of the decoder's four masks goes on, and what an occluded object looks like.
+"""Choosing one of the decoder's four masks, and the mask of an occluded object.
 
 Source: the mask decoder of SAM 2 with its stability fallback (Apache-2.0), in float32 whatever
 the backend. Letters: B objects, h = w feature grid, D hidden dim.
@@ -20,10 +20,10 @@ STABILITY_MARGIN: Final = 0.05
 STABILITY_THRESHOLD: Final = 0.98
 NO_OBJECT_LOGIT: Final = -1024.0
 THRESHOLDS: Final = (-4.0, 2.0, 25)
-"""First and last logit that is tried as the threshold, and how many are."""
+"""The first and last logit that are tried as the threshold, and the number of steps."""
 
 TRACKING_BIAS: Final = 0.5
-"""Logits that followed masks are raised by, where they are carried."""
+"""Added to the logits of tracked masks, if the model carries masks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,11 +43,11 @@ class ChosenMasks:
 
 @dataclass(frozen=True, kw_only=True)
 class MaskSelection:
-    """How the masks of a model are chosen and put right.
+    """How the masks of a model are chosen and corrected.
 
     Attributes:
         answers_once: mask 0 is the only one that was trained.
-        carries_masks: its decoder is shown each object's mask of the frame before.
+        carries_masks: the decoder gets each object's mask of the previous frame.
     """
 
     answers_once: bool
@@ -56,12 +56,12 @@ class MaskSelection:
     def of_prompt(
         self, decoded: DecodedMasks, *, ambiguous: bool, clicks: Sequence[tuple[float, float]]
     ) -> ChosenMasks:
-        """The masks of clicks or boxes.
+        """The masks for clicks or boxes.
 
         Args:
             decoded: all four masks.
             ambiguous: as in `choose_masks`.
-            clicks: one of each object, (x, y) in cells; looked at where ambiguous.
+            clicks: one for each object, (x, y) in cells; used for ambiguous prompts only.
         """
         chosen = choose_masks(decoded, ambiguous=ambiguous, answers_once=self.answers_once)
         if not (self.answers_once and ambiguous):
@@ -80,14 +80,14 @@ class MaskSelection:
 def choose_masks(
     decoded: DecodedMasks, *, ambiguous: bool, answers_once: bool = False
 ) -> ChosenMasks:
-    """Pick a mask for each object, without the host knowing which.
+    """Choose a mask for each object, without making the host wait for the choice.
 
     Args:
         decoded: all four masks.
-        ambiguous: no or one click was given: the best of masks 1 to 3 by its IoU estimate.
-            Otherwise mask 0, or the best of the others where mask 0 is unstable; the pointer
-            stays mask 0's.
-        answers_once: mask 0 in any case; see ModelTraits.
+        ambiguous: there is at most one click: choose the best of masks 1 to 3 by the IoU
+            estimate. Otherwise choose mask 0, or the best of the others if mask 0 is unstable,
+            with the pointer of mask 0 in both cases.
+        answers_once: always choose mask 0; see ModelTraits.
     """
     rows = torch.arange(len(decoded.iou_scores), device=decoded.iou_scores.device)
     best = decoded.iou_scores[:, 1:].argmax(dim=1) + 1  # (B,)
@@ -111,15 +111,15 @@ def choose_masks(
 def shift_to_best_expected_iou(mask_logits: Tensor) -> Tensor:
     """Move the threshold to where the mask's expected IoU with the object is largest.
 
-    Right after one click, a network that hedges gives large parts of an object less than an even
-    chance, and a threshold at even chances leaves all of them out. The expected IoU follows from
-    the mask's own chances: those inside, over the area inside and the chances outside.
+    Right after one click, an uncertain network gives large parts of an object a probability below
+    one half, and a threshold of one half excludes all of them. The expected IoU follows from the
+    mask's own probabilities: their sum inside, divided by the area inside plus their sum outside.
 
     Args:
         mask_logits: (B, 1, 4h, 4w).
 
     Returns:
-        the same, shifted so that the threshold is at zero; occluded ones as they are.
+        the masks, shifted so that the threshold is at zero; occluded ones are unchanged.
     """
     thresholds = torch.linspace(*THRESHOLDS, device=mask_logits.device)  # (L,)
     logits = mask_logits.detach().flatten(1)[:, None]  # (B, 1, 4h * 4w)
@@ -133,16 +133,16 @@ def shift_to_best_expected_iou(mask_logits: Tensor) -> Tensor:
 
 
 def add_tracking_bias(mask_logits: Tensor) -> Tensor:
-    """Raise the masks of a followed frame, for models that carry them.
+    """Raise the logits of a tracked frame, for models that carry masks.
 
-    What is carried loses a little of its rim and of its thin parts in every frame, because the
-    network hedges there, and the next frame begins with what is left.
+    Otherwise a carried mask would lose a little of its rim and its thin parts in every frame: the
+    network is uncertain there, and the next frame starts from the smaller mask.
 
     Args:
         mask_logits: (B, 1, 4h, 4w).
 
     Returns:
-        the same plus TRACKING_BIAS; occluded ones as they are.
+        the masks plus TRACKING_BIAS; occluded ones are unchanged.
     """
     return torch.where(mask_logits > NO_OBJECT_LOGIT, mask_logits + TRACKING_BIAS, mask_logits)
 

@@ -1,1 +1,1 @@
-"""What training is fed with: recordings, made-up clips, batches."""
+"""Training data: recordings, generated clips, batches."""

@@ -1,4 +1,4 @@
-"""Clips by the batch: sample i of a run is a function of (seed, i), whoever makes it.
+"""Batches of clips; sample i of a run depends on (seed, i) only, not on the worker.
 
 Letters: B clips, K objects of each, N = B * K rows, T frames, S side in pixels.
 """
@@ -25,21 +25,21 @@ from etam_ros.transforms import IMAGE_MEAN, IMAGE_STD
 
 ATTEMPTS: Final = 20
 WINDOW: Final = 8
-"""Batches that take turns where clips are used again."""
+"""Batches that alternate when clips are reused."""
 SIDE_STEP_PX: Final = 32
-"""Between the sides of one run: every patch size divides it, and grids stay even."""
+"""Step between the picture sizes of a run; every patch size divides it, and grids stay even."""
 _SEED_BITS: Final = 62
 _SHAPE_STREAM: Final = 0x51DE
 
 
 @dataclass(frozen=True, eq=False)
 class ClipBatch:
-    """What one step learns from.
+    """The data of one training step.
 
     Attributes:
         images: (B, T, S, S, 3) uint8.
         masks: (N, T, S, S) bool, visible on the first frame.
-        after: where to go on after this batch: `first_sample` and `used` of `batches`.
+        after: where to resume after this batch: `first_sample` and `used` of `batches`.
     """
 
     images: Tensor
@@ -49,7 +49,7 @@ class ClipBatch:
 
 @dataclass(frozen=True)
 class StepShape:
-    """What a step is made of: B clips on each process, T frames, S."""
+    """The size of a step: B clips on each process, T frames, S."""
 
     clips: int
     frames: int
@@ -75,7 +75,7 @@ class ClipDataset(Dataset[tuple[Tensor, Tensor]]):
             start = int(rng.integers(frames * (config.stretch - 1) + 1))
             shown = slice(start, start + frames)
             clip = TrainingClip(clip.images[shown], clip.masks[:, shown])
-            for step in (1, -1):  # where nothing is in view at first, time runs backwards
+            for step in (1, -1):  # if nothing is in view at first, play the clip backwards
                 masks = _pick(clip, step, config, rng)
                 if masks is not None:
                     images = np.ascontiguousarray(clip.images[::step])
@@ -89,9 +89,9 @@ class ClipDataset(Dataset[tuple[Tensor, Tensor]]):
 def _pick(
     clip: TrainingClip, step: int, config: TrainingConfig, rng: np.random.Generator
 ) -> NDArray[np.bool_] | None:
-    """K masks of objects that are in view on the first frame, or None; few are repeated.
+    """K masks of objects in view on the first frame, or None; repeated if there are fewer than K.
 
-    On stills large ones come first, as wholes are clicked on sooner than their parts.
+    On stills, large ones are preferred, because people click on wholes rather than parts.
     """
     masks = clip.masks[:, ::step]
     area = masks[:, 0].sum(axis=(1, 2))
@@ -100,7 +100,7 @@ def _pick(
         return None
     order = rng.permutation(candidates)
     if len(clip.images) == 1:
-        lots = rng.random(len(order)) ** (1.0 / np.sqrt(area[order]))  # odds go by their sides
+        lots = rng.random(len(order)) ** (1.0 / np.sqrt(area[order]))  # weighted by their sides
         order = order[np.argsort(-lots)]
     return np.ascontiguousarray(masks[np.resize(order, config.objects)])
 
@@ -117,15 +117,15 @@ def batches(
 ) -> Iterator[ClipBatch]:
     """The batches of one process, in order.
 
-    Clips that are used again come round in a window of several batches, so that no two steps in
-    a row see the same.
+    Clips that are reused alternate within a window of several batches, so that consecutive steps
+    get different ones.
 
     Args:
-        source: of the clips; copied into each worker.
+        source: source of the clips; copied into each worker.
         config: B, K, T, S, seed, workers, and how often each clip is used.
         first_sample: number of the first sample of the first window, over all processes.
-        used: batches of the first window that were used already.
-        rank, processes: which of how many processes this one is.
+        used: batches of the first window that were already used.
+        rank, processes: index of this process, and number of processes.
     """
     window = WINDOW if config.reuse > 1 else 1
     uses = window * config.reuse
@@ -168,9 +168,9 @@ def _numbers(
 
 
 def shape_of(config: TrainingConfig, first_sample: int) -> StepShape:
-    """The shape of the step that begins with a sample, the same in all processes.
+    """The shape of the step that starts with a sample, the same in all processes.
 
-    A step of stills has as many pictures as one of clips.
+    Steps of stills and of clips have the same number of pictures.
     """
     sides = range(config.size, max(config.largest, config.size) + 1, SIDE_STEP_PX)
     rng = np.random.default_rng((_SHAPE_STREAM, config.seed, first_sample))
@@ -186,7 +186,7 @@ def _collate(samples: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
 
 
 def pictures_to_tensor(pictures: Tensor, size: int) -> Tensor:
-    """Resize and normalise a batch for an image encoder, as `ImageLoader` does for one.
+    """Resize and normalise a batch for an image encoder, as `ImageLoader` does with one picture.
 
     (B, H, W, 3) uint8 RGB -> (B, 3, size, size) float32, by ImageNet's mean and deviation.
     """
@@ -199,6 +199,6 @@ def pictures_to_tensor(pictures: Tensor, size: int) -> Tensor:
 
 
 def quiet_worker(_worker: int) -> None:
-    """One thread for each worker: they are many already."""
+    """Limit each worker to one thread, because there are several workers."""
     torch.set_num_threads(1)
     cv2.setNumThreads(0)

@@ -1,15 +1,15 @@
-"""What `--data` may name, and the clips that training gets from it.
+"""The kinds of data that `--data` accepts, and the clips made from them.
 
     source = open_clips([Path("DAVIS"), Path("photographs"), Path("labelled_bag")])
     clip = source.clip(7, frames=4, size=128)
 
 | a path to | becomes |
 |---|---|
-| sequences in DAVIS layout, as `etam eval` reads them | crops of its frames |
+| sequences in DAVIS layout, as `etam eval` reads them | crops of their frames |
 | a folder with `images/` and `masks/` | photographs under a moving camera |
-| a bag with images and a label image | as sequences |
-| a packed `.npz` | generated clips of what was packed |
-| videos or photographs without masks | generated clips before and of them |
+| a bag with images and label images | the same as sequences |
+| a packed `.npz` | generated clips of its material |
+| videos or photographs without masks | generated clips that use them as background and material |
 | a folder of folders of these | all of them |
 | nothing | generated clips of drawn things |
 """
@@ -31,7 +31,7 @@ from etam_ros.training.data.labelled_clips import Image, LabelledClips
 from etam_ros.training.named_paths import DATA, check_data
 
 TURNING: Final = 0.3
-"""Share of generated clips in which the camera turns steadily, as a robot's does."""
+"""Share of generated clips in which the camera turns steadily, like that of a robot."""
 _VIDEO_SUFFIXES: Final = (".mp4", ".mov", ".mkv", ".avi", ".webm")
 
 
@@ -45,7 +45,7 @@ class _BagReading:
 
 @dataclass(frozen=True)
 class FrameFiles:
-    """Pictures on disk with a mask each as LabelledFrames: those of a video, or a photograph."""
+    """LabelledFrames from files, a mask for each picture: those of a video, or one photograph."""
 
     name: str
     files: tuple[tuple[Path, Path], ...]
@@ -54,7 +54,7 @@ class FrameFiles:
         return len(self.files)
 
     def read(self, index: int) -> tuple[Image, NDArray[np.integer]]:
-        """A picture and its ids."""
+        """A picture and its object ids."""
         from etam_ros.evaluation.sequences import read_truth
         from etam_ros.media.sources import read_image
 
@@ -68,18 +68,18 @@ def open_clips(
     recover: bool = False,
     on_note: Callable[[str], None] = lambda _: None,
 ) -> ClipSource:
-    """Open everything that training shall use.
+    """Open all training data.
 
     Args:
-        paths: each in one of the forms above. Each is drawn equally often.
-        recover: read what can be read of damaged bags.
-        on_note: is told in words what is odd about a bag.
+        paths: each in one of the forms above; clips are drawn from all equally often.
+        recover: read damaged bags as far as possible.
+        on_note: called with a message about anything unusual in a bag.
 
     Returns:
         a source of clips: a pure function of the seed, as `ClipSource` says.
 
     Raises:
-        SourceError: a path holds nothing of that kind, or its files cannot be read.
+        SourceError: a path contains no usable data, or its files cannot be read.
     """
     how = _BagReading(recover, on_note)
     sources = [pair for path in paths for pair in _open(check_data(str(path)), how)] or _drawn()
@@ -87,7 +87,7 @@ def open_clips(
 
 
 def _drawn() -> list[tuple[ClipSource, float]]:
-    """Clips that need no data: collages of procedural pictures, and scenes."""
+    """Clips without any data: collages of procedural pictures, and rendered scenes."""
     from etam_ros.synthetic.collage import CollageSource
     from etam_ros.synthetic.collage.scene_source import SceneSource
 
@@ -95,7 +95,7 @@ def _drawn() -> list[tuple[ClipSource, float]]:
 
 
 def _open(path: Path, bags: _BagReading) -> list[tuple[ClipSource, float]]:
-    """One path, or all the folders in it that hold something, with weights that add up to 1."""
+    """One path, or all usable folders in it, with weights that add up to 1."""
     source = _open_one(path, bags)
     if source is not None:
         return [(source, 1.0)]
@@ -107,7 +107,7 @@ def _open(path: Path, bags: _BagReading) -> list[tuple[ClipSource, float]]:
 
 
 def _open_one(path: Path, bags: _BagReading) -> ClipSource | None:
-    """One path, or None where it is nothing that training can use."""
+    """One path, or None if training cannot use it."""
     if path.is_file() and path.suffix.lower() == ".npz":
         return _packed(path)
     if is_bag(path):

@@ -1,7 +1,7 @@
-"""Labelled bags: images, and on the same stamps a 16UC1 image of object ids.
+"""Labelled bags: images, and 16UC1 images of object ids with the same stamps.
 
-Such a bag is what `launch/record.launch.py` makes of a camera and the tracker's `~/label_image`.
-Images that have no label image of their stamp are left out.
+`launch/record.launch.py` records such bags from a camera and the tracker's `~/label_image`. Images
+without a label image of the same stamp are left out.
 
 Letters: H, W height and width of a picture in pixels.
 """
@@ -27,7 +27,7 @@ class BagFrames:
     """The labelled frames of a bag as LabelledFrames, kept compressed in memory.
 
     Args:
-        pairs: a JPEG picture and a PNG of 16-bit object ids each, in the order of the bag.
+        pairs: pairs of a JPEG picture and a PNG of 16-bit object ids, in the order of the bag.
     """
 
     def __init__(self, name: str, pairs: list[tuple[bytes, bytes]]) -> None:
@@ -48,12 +48,12 @@ class BagFrames:
 def read_labelled_bag(
     path: Path, *, recover: bool = False, on_note: Callable[[str], None] = lambda _: None
 ) -> BagFrames:
-    """Read every image that has a label image of its stamp.
+    """Read every image that has a label image with the same stamp.
 
     Args:
-        path: of the bag.
-        recover: read what can be read of a damaged one.
-        on_note: is told in words what is odd about it, once it is read.
+        path: the bag.
+        recover: read a damaged bag as far as possible.
+        on_note: called with a message about anything unusual in it, once it is read.
 
     Raises:
         SourceError: the bag cannot be read, or has no such topics or no equal stamps.

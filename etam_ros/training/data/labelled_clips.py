@@ -30,26 +30,26 @@ Image = NDArray[np.uint8]
 Labels = NDArray[np.uint16]
 
 MAX_OBJECTS: Final = 6
-_STREAM: Final = 0xDA7A  # keeps these draws apart from those of other sources
+_STREAM: Final = 0xDA7A  # makes these random numbers differ from those of other sources
 _TRIES: Final = 6
-_FASTEST: Final = 8  # frames from one of a clip to the next
+_FASTEST: Final = 8  # distance between frames of a clip, in frames of the recording
 _CACHE_BYTES: Final = 256 << 20
-_LONGEST_PX: Final = 512  # of kept pictures, or twice the clip's side where that is more
+_LONGEST_PX: Final = 512  # smallest side of cached pictures, or twice the clip's side if larger
 _ENOUGH: Final = 0.0005  # of the view, for the object around which it was chosen
 
 
 class LabelledFrames(Protocol):
-    """Pictures in the order of time, each with its object ids; a photograph is one."""
+    """Pictures in order of time, each with its object ids; a photograph is a single one."""
 
     @property
     def name(self) -> str:
-        """For messages."""
+        """Name for messages."""
         ...
 
     def __len__(self) -> int: ...
 
     def read(self, index: int) -> tuple[Image, NDArray[np.integer]]:
-        """The picture (H, W, 3) uint8 RGB and its ids (H, W), 0 the background.
+        """A picture (H, W, 3) uint8 RGB and its object ids (H, W), 0 for the background.
 
         Raises:
             EtamError: it cannot be read.
@@ -61,13 +61,13 @@ class LabelledClips:
     """A ClipSource of recordings.
 
     A clip is a random crop of frames at a random distance from each other, forwards or
-    backwards; a recording with fewer frames goes to and fro. Photographs, and some videos, are
-    seen by a moving camera. At least one object is visible on the first frame; objects that come
-    later are not asked for.
+    backwards; a recording with too few frames is played back and forth. Photographs, and some
+    videos, are seen by a moving camera. At least one object is visible on the first frame;
+    objects that appear later are not used.
 
     Args:
         recordings: at least one of them shows an object.
-        what: the name of them all, for messages.
+        what: a name for all of them, for messages.
 
     Raises:
         SourceError: no recording shows an object.
@@ -87,7 +87,7 @@ class LabelledClips:
             )
 
     def __getstate__(self) -> dict[str, object]:
-        """For workers: without the pictures that are kept."""
+        """The state for worker processes, without cached pictures."""
         return {**self.__dict__, "_kept": OrderedDict(), "_bytes": 0}
 
     def clip(self, seed: int, *, frames: int, size: int) -> TrainingClip:
@@ -112,14 +112,14 @@ class LabelledClips:
     def _from_recording(
         self, rng: np.random.Generator, number: int, frames: int, size: int
     ) -> TrainingClip | None:
-        """A clip of one recording, or None where it shows no object at all."""
+        """A clip of one recording, or None if it shows no object at all."""
         length = len(self._recordings[number])
         for _ in range(_TRIES):
             clip = self._view(rng, number, _times(rng, length, frames), size)
             if clip is not None:
                 return clip
         start = int(rng.integers(length))
-        for step in range(length):  # objects are rare, or tiny: go and look for one
+        for step in range(length):  # objects are rare or tiny, so search for one
             index = (start + step) % length
             _, labels = self._read(number, index, size)
             ids = np.unique(labels[labels > 0])
@@ -132,7 +132,7 @@ class LabelledClips:
     def _view(
         self, rng: np.random.Generator, number: int, indices: NDArray[np.intp], size: int
     ) -> TrainingClip | None:
-        """A clip around a random object of the first frame, or None where none is seen."""
+        """A clip around a random object of the first frame, or None if there is none in view."""
         _, labels = self._read(number, int(indices[0]), size)
         ids = np.unique(labels[labels > 0])
         if not len(ids):
@@ -174,7 +174,7 @@ class LabelledClips:
         return any(recording.read(index)[1].any() for index in range(len(recording)))
 
     def _read(self, number: int, index: int, size: int) -> tuple[Image, Labels]:
-        """A picture with its ids, large enough for a view of S x S; the last are kept."""
+        """A picture and its object ids, large enough for a view of S x S; the last are cached."""
         longest = max(_LONGEST_PX, 2 * size)
         key = number, index, longest
         if key in self._kept:
@@ -221,7 +221,7 @@ def _times(rng: np.random.Generator, length: int, frames: int) -> NDArray[np.int
 
 
 def _bounce(indices: NDArray[np.intp], length: int) -> NDArray[np.intp]:
-    """Turn round at both ends of a recording."""
+    """Reverse the direction at both ends of a recording."""
     period = max(1, 2 * (length - 1))
     phase = indices % period
     return np.asarray(np.minimum(phase, period - phase) if length > 1 else 0 * phase, np.intp)

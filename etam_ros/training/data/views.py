@@ -1,7 +1,7 @@
-"""Moving views into recorded pictures: crops, flips, camera motion, colour, all from a seed.
+"""Moving views of recorded pictures: crops, flips, camera motion and colour, all from a seed.
 
 Letters: H, W height and width of a source picture in pixels; T frames; S side of the view.
-A view shows the source through a homography, the same one for a picture and for its masks.
+A view shows the source through a homography, which is the same for a picture and its masks.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ Matrix = NDArray[np.float64]
 Box = tuple[float, float, float, float]
 """x_min, y_min, x_max, y_max in source pixels."""
 
-_SHARPEST: Final = 1.3  # source pixels per pixel of the view above which averaging comes first
+_SHARPEST: Final = 1.3  # source pixels per pixel of the view; above, the source is averaged first
 _SMALLEST: Final = 0.35  # side of a crop, of the picture's
 _INSIDE: Final = 0.5
 
 
 @dataclass(frozen=True)
 class View:
-    """Where a camera looks, in source pixels.
+    """Pose of a camera above the source picture, in source pixels.
 
     Attributes:
-        centre: (x, y) in the middle of the view.
-        half: half of its width and height; a negative width mirrors.
+        centre: (x, y) of the middle of the view.
+        half: half of its width and height; a negative width mirrors the picture.
         turn: rotation in radians.
         tilt: perspective terms, about -0.2..0.2.
     """
@@ -52,7 +52,7 @@ class View:
 
 
 def close_up(box: Box) -> View:
-    """Twice the size of a box, around it."""
+    """A view of twice the size of a box, around it."""
     centre = (box[0] + box[2] - 1) / 2, (box[1] + box[3] - 1) / 2
     return View(centre, (max(box[2] - box[0], 1.0), max(box[3] - box[1], 1.0)))
 
@@ -60,12 +60,12 @@ def close_up(box: Box) -> View:
 def random_views(
     rng: np.random.Generator, hw: tuple[int, int], target: Box, *, frames: int, moving: bool
 ) -> list[View]:
-    """A view per frame, around an object on the first.
+    """A view for each frame; the first is around an object.
 
     Args:
-        target: box of the object that the first view shall show.
+        target: box of the object that the first view shows.
         frames: T.
-        moving: the camera pans, zooms, turns and shakes; else all views are the same.
+        moving: the camera pans, zooms, turns and shakes; otherwise all views are the same.
     """
     height, width = hw
     side = 1.0 if rng.random() < 0.3 and not moving else np.exp(rng.uniform(np.log(_SMALLEST), 0))
@@ -86,7 +86,7 @@ def random_views(
 
 
 def _path(rng: np.random.Generator, frames: int) -> NDArray[np.float64]:
-    """Steps right, down, closer, turned and tilted in two ways: (T, 6), from zero."""
+    """Path of a camera: (T, 6) right, down, closer, rotation and two tilts; starts at zero."""
     usual = np.array([0.06, 0.06, 0.025, 0.02, 0.01, 0.01])
     speed = np.exp(rng.uniform(np.log(0.1), np.log(3.0)))
     velocity = rng.normal(size=6)
@@ -101,14 +101,14 @@ def _path(rng: np.random.Generator, frames: int) -> NDArray[np.float64]:
 
 
 def reduced(pictures: Image, scale: float) -> tuple[Image, Matrix]:
-    """Average a picture down before a view is taken, so that fine detail does not flicker.
+    """Reduce a picture by averaging before a view is taken, so that fine detail does not flicker.
 
     Args:
         pictures: (H, W) or (H, W, 3) uint8.
         scale: source pixels per pixel of the view.
 
     Returns:
-        the smaller picture, and (3, 3) from its pixels to the source's.
+        the smaller picture, and the (3, 3) matrix from its pixels to those of the source.
     """
     if scale <= _SHARPEST:
         return pictures, np.eye(3)
@@ -120,14 +120,14 @@ def reduced(pictures: Image, scale: float) -> tuple[Image, Matrix]:
 
 
 def render_view(picture: Image, view: View, size: int, colour: Sequence[int] = (0, 0, 0)) -> Image:
-    """A picture through a view: (S, S, 3) uint8, of one colour outside the source."""
+    """Render a view of a picture: (S, S, 3) uint8, with a single colour outside the source."""
     small, back = reduced(picture, _scale(view, size))
     matrix = view.matrix(size) @ back
     return np.asarray(cv2.warpPerspective(small, matrix, (size, size), borderValue=colour))
 
 
 def render_mask(mask: NDArray[np.bool_], view: View, size: int) -> NDArray[np.bool_]:
-    """A mask (H, W) through a view: (S, S) bool, False outside the source."""
+    """Render a view of a mask (H, W): (S, S) bool, False outside the source."""
     small, back = reduced(mask.view(np.uint8) * np.uint8(255), _scale(view, size))
     seen = cv2.warpPerspective(small, view.matrix(size) @ back, (size, size))
     return np.asarray(seen > 255 * _INSIDE, np.bool_)
@@ -138,7 +138,7 @@ def _scale(view: View, size: int) -> float:
 
 
 def jitter_colours(rng: np.random.Generator, images: Image) -> Image:
-    """A clip (T, S, S, 3) uint8 of other exposure, gamma, tint, saturation and quality.
+    """Change exposure, gamma, tint, saturation and quality of a clip (T, S, S, 3) uint8.
 
     The exposure drifts a little from frame to frame.
     """

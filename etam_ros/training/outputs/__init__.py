@@ -1,1 +1,1 @@
-"""What a training run leaves: states to go on from, weights, its log and pictures."""
+"""Output of a training run: states to resume from, weights, the log and pictures."""

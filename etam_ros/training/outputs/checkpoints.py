@@ -1,8 +1,8 @@
-"""States of a training run on disk: whole or not at all, in files of limited size.
+"""States of a training run on disk, which are always complete, in files of limited size.
 
-A state is a folder `state_SSSSSSSS` (S the step) of files `part_N.pt`. It is written under another
-name and renamed once it is complete, so that a run that is killed at any moment leaves a state to
-go on from.
+A state is a folder `state_SSSSSSSS` (S is the step) with files `part_N.pt`. It is written under
+another name and renamed once it is complete, so that a run can be resumed after being killed at
+any moment.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ def save_checkpoint(
     *,
     max_part_bytes: int = MAX_PART_BYTES,
 ) -> Path:
-    """Write a state; older ones than the newest KEPT are removed.
+    """Write a state, and remove all but the newest KEPT.
 
     Args:
-        folder: of the run; made where it is missing.
+        folder: of the run; created if missing.
         state: nested dicts, lists and tuples of tensors, numbers, strings, bools and None.
-        max_part_bytes: of a file; a tensor that is larger gets a file of its own.
+        max_part_bytes: maximum size of a file; a larger tensor gets a file of its own.
 
     Returns:
         the folder of the state.
@@ -68,12 +68,12 @@ def save_checkpoint(
 
 
 def load_checkpoint(folder: Path) -> tuple[int, dict[str, Any]] | None:
-    """Read the newest state that is whole; tensors come to the CPU.
+    """Read the newest complete state, with tensors on the CPU.
 
-    No code that a file may hold is run.
+    Code that a file may contain is never executed.
 
     Returns:
-        steps done and the state; None where the folder holds no state.
+        the number of steps done, and the state; None if the folder contains no state.
 
     Raises:
         TrainingError: there are states, but none can be read.
@@ -94,13 +94,13 @@ def load_checkpoint(folder: Path) -> tuple[int, dict[str, Any]] | None:
 
 
 def _states(folder: Path) -> list[Path]:
-    """Finished states, newest first."""
+    """Complete states, the newest first."""
     found = [p for p in folder.glob(f"{_PREFIX}*") if p.name[len(_PREFIX) :].isdigit()]
     return sorted(found, key=lambda path: int(path.name[len(_PREFIX) :]), reverse=True)
 
 
 def _take_tensors(value: Any, tensors: list[Tensor]) -> Any:
-    """The nest without its tensors, which are appended to the list."""
+    """The nested state without its tensors, which are appended to the list."""
     if isinstance(value, Tensor):
         tensors.append(value.detach().cpu())
         return {_TENSOR: len(tensors) - 1}
@@ -112,7 +112,7 @@ def _take_tensors(value: Any, tensors: list[Tensor]) -> Any:
 
 
 def _put_tensors(value: Any, tensors: Mapping[int, Tensor]) -> Any:
-    """Undo `_take_tensors`; tuples come back as lists."""
+    """Undo `_take_tensors`; tuples become lists."""
     if isinstance(value, dict):
         if value.keys() == {_TENSOR}:
             return tensors[value[_TENSOR]]
@@ -123,15 +123,15 @@ def _put_tensors(value: Any, tensors: Mapping[int, Tensor]) -> Any:
 
 
 def _parts(tensors: list[Tensor], max_bytes: int) -> list[dict[int, Tensor]]:
-    """Deal tensors out to files, in order; always at least one file."""
+    """Distribute tensors over files, in order; there is always at least one file."""
     parts: list[dict[int, Tensor]] = [{}]
     size = 0
     for index, tensor in enumerate(tensors):
-        tensor_bytes = tensor.numel() * tensor.element_size() + 512  # and what the file adds
+        tensor_bytes = tensor.numel() * tensor.element_size() + 512  # the file's overhead
         if parts[-1] and size + tensor_bytes > max_bytes:
             parts.append({})
             size = 0
-        parts[-1][index] = tensor.clone()  # alone in its storage: a view would save all of it
+        parts[-1][index] = tensor.clone()  # saving a view would save its whole storage
         size += tensor_bytes
     return parts
 

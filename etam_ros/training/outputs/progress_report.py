@@ -1,4 +1,4 @@
-"""What a run tells while it goes on: numbers of the last steps."""
+"""Progress of a training run: means over the last steps."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from etam_ros.training.rollout_output import DecoderOutput
 
 @dataclass(frozen=True)
 class TrainingReport:
-    """Means over the steps since the report before.
+    """Means over the steps since the previous report.
 
     Attributes:
         step: steps done.
         loss, pixel, dice, iou_error, presence: the loss and its parts.
-        iou_prompted: of the masks that clicks and boxes gave at first, on the first frame.
-        iou_tracked: of the masks on later frames, where the object is visible.
-        presence_right: share of decodes that are right about the object's presence.
+        iou_prompted: IoU of the first masks for clicks and boxes, on the first frame.
+        iou_tracked: IoU of the masks on later frames on which the object is visible.
+        presence_right: share of decoder outputs that are right about the object's presence.
         lr: learning rate.
         gradient_norm: before clipping.
         clips_per_s: over all processes.
@@ -52,23 +52,23 @@ PLOTTED: Final = {
         "presence_right": "presence right",
     },
 }
-"""What `loss.png` shows."""
+"""The curves of `loss.png`."""
 
 
 def print_note(note: str) -> None:
-    """Say on stderr what somebody should know, where there is no `etam` command to say it."""
+    """Print a note to stderr, for runs without the `etam` command."""
     print(f"note: {note}", file=sys.stderr, flush=True)
 
 
 class Meter:
-    """Sums over steps, on the device, so that no step waits for numbers."""
+    """Sums over steps, kept on the device so that no step waits for a copy to the host."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self.clear()
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Set all sums to zero."""
         self._sums = torch.zeros(12, device=self._device, dtype=torch.float64)
         self._gradient_norm, self._steps, self._clips = 0.0, 0, 0
         self._began = time.monotonic()
@@ -82,7 +82,7 @@ class Meter:
         truth: Tensor,
         visible: Tensor,
     ) -> None:
-        """Take in one decode; `share` is what a row counts for in the loss of its step."""
+        """Add one output of the decoder; `share` is a row's weight in the loss of its step."""
         best = decode.iou_scores.argmax(dim=1, keepdim=True)[..., None, None]
         mask = torch.take_along_dim(decode.mask_logits, best, dim=1)[:, 0] > 0
         iou = mask_iou(mask, truth >= 0.5) * visible
@@ -98,13 +98,13 @@ class Meter:
         self._sums += update
 
     def add_step(self, gradient_norm: float, clips: int) -> None:
-        """Count a step, and the clips that all processes took for it."""
+        """Count a step, and the clips that all processes used for it."""
         self._steps += 1
         self._clips += clips
         self._gradient_norm += gradient_norm
 
     def report(self, step: int, lr: float, sums: Tensor) -> TrainingReport:
-        """The means; `sums` are those of all processes."""
+        """The means, given the sums over all processes."""
         values = sums.tolist()
         steps = max(1, self._steps)
         seconds = max(1e-9, time.monotonic() - self._began)
@@ -121,7 +121,7 @@ class Meter:
 
     @property
     def sums(self) -> Tensor:
-        """To be averaged over processes."""
+        """The sums, to be averaged over processes."""
         return self._sums.clone()
 
 

@@ -1,4 +1,4 @@
-"""`log.csv` of a run, one line for each report, and `loss.png`, the plot of it."""
+"""`log.csv` of a run, with a line for each report, and its plot, `loss.png`."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ Row = TypeVar("Row", bound="TrainingReport | PretrainingRow")
 
 
 class RunLog(Generic[Row]):
-    """The log of a run; a run that goes on drops what came after its state.
+    """The log of a run; when a run is resumed, lines after its state are removed.
 
     Args:
-        folder: of the run; made where it is missing.
-        kind: of a line: a dataclass of `step` and numbers.
-        step: steps done already.
+        folder: of the run; created if missing.
+        kind: type of a line: a dataclass of `step` and numbers.
+        step: steps already done.
 
     Raises:
         SourceError: the folder cannot be written.
-        TrainingError: the log there is of another kind.
+        TrainingError: the existing log is of another kind.
     """
 
     def __init__(self, folder: Path, kind: type[Row], step: int) -> None:
@@ -49,10 +49,10 @@ class RunLog(Generic[Row]):
             csv.writer(file).writerow(_cells(row))
 
     def plot(self, panels: Mapping[str, Mapping[str, str]]) -> None:
-        """Draw the plot, where matplotlib is installed.
+        """Draw the plot, if matplotlib is installed.
 
         Args:
-            panels: one below the other, by the label of their y axis: columns and their labels.
+            panels: from top to bottom, by the label of their y axis: columns and their labels.
         """
         try:
             from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -79,10 +79,10 @@ def _cells(row: TrainingReport | PretrainingRow) -> list[str]:
 
 
 def read_log(path: Path, kind: type[Row]) -> list[Row]:
-    """The lines of a log.csv, without one that was cut short; none where there is no such file.
+    """The lines of a log.csv, without an incomplete last one; none if there is no such file.
 
     Raises:
-        TrainingError: it is the log of something else.
+        TrainingError: it is a log of another kind.
     """
     if not path.is_file():
         return []
@@ -90,7 +90,7 @@ def read_log(path: Path, kind: type[Row]) -> list[Row]:
         with path.open(newline="") as file:
             rows: list[Row] = []
             for line in csv.DictReader(file):
-                if None not in line.values():  # one that was cut short lacks some
+                if None not in line.values():  # an incomplete line lacks some
                     values: dict[str, Any] = {k: float(v or "nan") for k, v in line.items()}
                     rows.append(kind(**values | {"step": int(line["step"])}))
             return rows

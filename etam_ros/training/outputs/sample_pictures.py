@@ -1,4 +1,4 @@
-"""What the network makes of a few clips of a step: prompts, truth and masks, as one picture."""
+"""A picture of a few clips of a step, with prompts, ground truth and the network's masks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Picture = NDArray[np.uint8]
 
 
 def write_samples(path: Path, batch: ClipBatch, seen: RolloutOutput) -> None:
-    """Draw rows of a batch, a frame beside the other: masks tinted, truth outlined in white.
+    """Draw rows of a batch, with frames side by side: masks tinted, truth outlined in white.
 
     Raises:
         SourceError: the picture cannot be written.
@@ -62,7 +62,7 @@ def _tile(image: Picture, truth: NDArray[np.bool_], mask_logits: NDArray[np.floa
 
 
 def _draw_prompt(tile: Picture, clicks: list[Click], scale: float) -> None:
-    """Clicks as discs, green on the object and red off it; a box from its corners."""
+    """Draw clicks as discs, green on the object and red elsewhere, and a box from its corners."""
     places = [(round((x + 0.5) * scale), round((y + 0.5) * scale)) for x, y, _ in clicks]
     labels = [label for *_, label in clicks]
     if POINT_BOX_MIN in labels:

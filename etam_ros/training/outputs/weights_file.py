@@ -1,4 +1,4 @@
-"""What runs leave to others: averaged weights of a network, or an image encoder alone."""
+"""Weights files: averaged weights of a network, or an image encoder only."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from etam_ros.model.image_encoder import ImageEncoder
 
 ENCODER_FILE: Final = "encoder.safetensors"
 ENCODER_PART: Final = "image_encoder"
-"""Value of `part` in the metadata, and prefix of all names: those of the whole network."""
+"""Value of `part` in the metadata, and prefix of all names, as in the whole network."""
 
 logger = logging.getLogger(__name__)
 
 
 def write_weights(weights: Mapping[str, Tensor], folder: Path, config: ModelConfig) -> Path:
-    """Write `weights.safetensors`, or `weights.pt` where safetensors is not installed.
+    """Write `weights.safetensors`, or `weights.pt` if safetensors is not installed.
 
-    In float16, which halves the file and costs 0.05 % of a weight, with the name of the network.
+    Weights are stored in float16, which halves the file and changes a weight by up to 0.05 %. The
+    file contains the name of the network.
 
     Raises:
         SourceError: it cannot be written.
@@ -43,11 +44,11 @@ def write_weights(weights: Mapping[str, Tensor], folder: Path, config: ModelConf
 
 
 def write_encoder(encoder: ImageEncoder, folder: Path, **metadata: str) -> None:
-    """Write ENCODER_FILE in float32, for `etam train --init`; warns where safetensors is missing.
+    """Write ENCODER_FILE in float32, for `etam train --init`; warns if safetensors is missing.
 
     Args:
-        encoder: whose state dict is written, its names with `image_encoder.` before them.
-        metadata: what else the file shall say beside `part`.
+        encoder: its state dict is written, with the prefix `image_encoder.` for all names.
+        metadata: further metadata, in addition to `part`.
 
     Raises:
         SourceError: it cannot be written.
@@ -55,7 +56,7 @@ def write_encoder(encoder: ImageEncoder, folder: Path, **metadata: str) -> None:
     path = folder / ENCODER_FILE
     try:
         from safetensors.torch import save_file
-    except ImportError:  # training needs torch, NumPy and OpenCV alone
+    except ImportError:  # training requires torch, NumPy and OpenCV only
         logger.warning(
             "%s is not written: install safetensors and run the same command again, "
             "the states are there",

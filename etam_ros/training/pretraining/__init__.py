@@ -1,1 +1,1 @@
-"""A light image encoder learns the features of a better one."""
+"""Pretraining: a light image encoder learns the features of a better one."""

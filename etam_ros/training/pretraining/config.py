@@ -1,4 +1,4 @@
-"""What a pretraining run is told: one frozen, validated dataclass, the only source of defaults."""
+"""Settings of a pretraining run: a frozen, validated dataclass, the only source of defaults."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ RUN: Final = "The run"
 
 @dataclass(frozen=True)
 class PretrainingConfig(Checked):
-    """A pretraining run."""
+    """Settings of a pretraining run."""
 
     teacher: str = option(
         "",
@@ -108,7 +108,7 @@ class PretrainingConfig(Checked):
 
     @property
     def student_config(self) -> ModelConfig:
-        """The student at the size that it trains at."""
+        """The student's configuration at the picture size of its training."""
         from etam_ros.model import model_config
 
         config = model_config(self.student)
@@ -116,7 +116,7 @@ class PretrainingConfig(Checked):
 
     @property
     def picture_size(self) -> int:
-        """S: what the larger of teacher and student sees; the other's is reduced from it."""
+        """S: the larger input size of teacher and student; the other is reduced from it."""
         from etam_ros.model import any_model_config
 
         teacher_size = self.teacher_size or any_model_config(self.teacher).image_size

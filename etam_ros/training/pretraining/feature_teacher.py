@@ -24,8 +24,8 @@ SMALLEST_DEVIATION = 1e-3
 class FeatureTeacher(nn.Module):
     """A frozen image encoder with its features as targets for a student's grid.
 
-    Each channel is standardised over a calibration set of pictures, so that no channel weighs
-    more by its scale and an error of 1 is that of a student who always answers the mean.
+    Each channel is standardised over a calibration set of pictures, so that all channels have the
+    same weight, and an error of 1 is that of a student that always returns the mean.
 
     Args:
         channels: D.
@@ -57,7 +57,7 @@ class FeatureTeacher(nn.Module):
         return feature.flatten(2).transpose(1, 2)
 
     def calibrate(self, pictures: Tensor) -> None:
-        """Measure mean and deviation of each channel; pictures (B, H, W, 3) uint8."""
+        """Measure mean and standard deviation of each channel over pictures (B, H, W, 3) uint8."""
         features = torch.cat([self.features(picture[None]) for picture in pictures])
         self.mean.copy_(features.mean(dim=(0, 1)))
         deviation = features.std(dim=(0, 1))
@@ -69,11 +69,11 @@ class FeatureTeacher(nn.Module):
 
 
 def load_teacher(model: str, weights: str, *, image_size: int | None, grid: int) -> FeatureTeacher:
-    """Load the image encoder of any model that we have.
+    """Load the image encoder of any available model.
 
     Args:
-        weights: path, random:SEED, or empty for the model's own.
-        image_size: side of its input in pixels, or None for the model's own.
+        weights: path, random:SEED, or empty for the model's own weights.
+        image_size: side of its input in pixels, or None for the model's own size.
         grid: h = w of the student.
 
     Raises:

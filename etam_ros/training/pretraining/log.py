@@ -1,4 +1,4 @@
-"""What a pretraining run tells while it goes on: errors."""
+"""Progress of a pretraining run: errors."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ class PretrainingRow:
     """One line of `log.csv`.
 
     Errors are mean squares over the teacher's standardised features: 1 is a student that always
-    answers the mean, 0 a copy of the teacher.
+    returns the mean, 0 a copy of the teacher.
 
     Attributes:
         step: steps done.
-        error: on the batches since the line before; NaN on the first.
+        error: on the batches since the previous line; NaN on the first.
         learning_rate: of the last step.
         unseen: on unseen pictures, hidden and visible tokens together.
-        unseen_hidden: the same, of the hidden tokens alone.
-        unseen_whole: on unseen pictures of which the encoder saw everything.
+        unseen_hidden: the same for the hidden tokens only.
+        unseen_whole: on unseen pictures without hidden tokens.
     """
 
     step: int
@@ -32,7 +32,7 @@ class PretrainingRow:
 
     @property
     def measured(self) -> bool:
-        """Whether the line says anything of unseen pictures."""
+        """Whether the line has errors on unseen pictures."""
         return math.isfinite(self.unseen)
 
 
@@ -43,4 +43,4 @@ PLOTTED: Final = {
         "unseen_whole": "unseen pictures, whole",
     }
 }
-"""What `loss.png` shows."""
+"""The curves of `loss.png`."""

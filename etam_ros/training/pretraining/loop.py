@@ -1,4 +1,4 @@
-"""SAMI: teach a light image encoder the features of a better one, on pictures mostly hidden.
+"""SAMI: teach a light image encoder the features of a better one, with most tokens hidden.
 
     pretrain(PretrainingConfig(teacher="efficienttam_s_512x512", data=("photographs",)))
 
@@ -49,7 +49,7 @@ _MAY_CHANGE: Final = {
     "data", "device", "log_every", "measure_every", "minutes", "out", "precision", "save_every",
     "workers",
 }  # fmt: skip
-_MOST_PICTURES: Final = 1 << 32  # of a run: keeps the seeds of runs apart
+_MOST_PICTURES: Final = 1 << 32  # number of seeds of a run, so that runs do not share seeds
 
 
 def pretrain(
@@ -59,17 +59,17 @@ def pretrain(
     on_step: Callable[[int, float], None] = lambda _step, _error: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Pretraining:
-    """Run to the end, or until it is stopped; go on where an earlier run left off.
+    """Run to the end, or until it is stopped; resume an earlier run where it stopped.
 
-    Writes into `config.out`: `log.csv`, `loss.png`, states, and `encoder.safetensors`.
+    Writes `log.csv`, `loss.png`, states, and `encoder.safetensors` to `config.out`.
 
     Args:
-        pictures: to look at; None opens those of `config.data`.
+        pictures: source of pictures; None opens `config.data`.
         on_step: called after each step with its number from 1 and its error.
-        should_stop: asked after each step.
+        should_stop: called after each step; True stops the run.
 
     Returns:
-        the run as it is then; `step` says how far it came.
+        the run in its last state; `step` is the number of steps done.
 
     Raises:
         EtamError: teacher, student, pictures or folder cannot be used; the message says which.
@@ -91,7 +91,7 @@ def pretrain(
         if stop:
             break
     if run.step and not (Path(config.out) / ENCODER_FILE).exists():
-        run.save_encoder()  # somebody removed it, or it could not be written before
+        run.save_encoder()  # it was removed, or could not be written before
     return run
 
 
@@ -110,8 +110,8 @@ class Pretraining:
     """A run: teacher, student and optimizer, at some step.
 
     Raises:
-        ConfigError, WeightsError, BackendError: teacher or student cannot be had.
-        TrainingError: the folder holds a run of another configuration.
+        ConfigError, WeightsError, BackendError: teacher or student cannot be loaded.
+        TrainingError: the folder contains a run with another configuration.
     """
 
     def __init__(self, config: PretrainingConfig, pictures: PictureSource) -> None:
@@ -152,7 +152,7 @@ class Pretraining:
         self.log = RunLog(Path(config.out), PretrainingRow, self.step)
 
     def learn(self, pictures: Tensor) -> float:
-        """One step on a batch (B, S, S, 3) uint8; returns its error."""
+        """Train one step on a batch (B, S, S, 3) uint8; returns its error."""
         config, rows = self.config, len(pictures) * self.config.masks_per_picture
         rate = learning_rate_factor(self.step, steps=config.steps, warmup=config.warmup)
         set_learning_rate(self.optimizer, config.lr * rate)
@@ -177,11 +177,11 @@ class Pretraining:
 
     @torch.no_grad()
     def measure(self) -> dict[str, float]:
-        """Errors on the unseen pictures, always under the same masks.
+        """Errors on the unseen pictures, always with the same hidden tokens.
 
         Returns:
-            `unseen` of all tokens, `unseen_hidden` of the hidden ones, and `unseen_whole`, where
-            the encoder sees everything, as when it is used.
+            `unseen` of all tokens, `unseen_hidden` of the hidden ones, and `unseen_whole` without
+            hidden tokens, as the encoder is used later.
         """
         generator = torch.Generator().manual_seed(0)
         sums = dict.fromkeys(("unseen", "unseen_hidden", "unseen_whole"), 0.0)
@@ -200,7 +200,7 @@ class Pretraining:
         return sums
 
     def batches(self) -> Iterator[Tensor]:
-        """(B, S, S, 3) uint8 for each step that is left; step i gets the same in every run."""
+        """(B, S, S, 3) uint8 for each remaining step; step i gets the same batch in every run."""
         config = self.config
         first, last = (config.batch * step for step in (self.step, config.steps))
         loader = DataLoader(
@@ -214,7 +214,7 @@ class Pretraining:
         return iter(loader)
 
     def save(self) -> None:
-        """Write the state, and the encoder as far as it is."""
+        """Write the state, and the encoder in its present state."""
         state = {
             "config": asdict(self.config),
             "student": self.student.state_dict(),
@@ -271,7 +271,7 @@ class Pretraining:
     def _guess(
         self, pictures: Tensor, split: TokenSplit, masks: int | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Targets and guesses, (B * masks, L, D) float32 each."""
+        """Targets and predictions, (B * masks, L, D) float32 each."""
         masks = masks or self.config.masks_per_picture
         image = pictures_to_tensor(pictures, self.config.student_config.image_size)
         with self._autocast():
@@ -285,7 +285,7 @@ class Pretraining:
 
 
 def _check_same_run(config: dict[str, Any], saved: object) -> None:
-    """Raise TrainingError unless a saved run is this one."""
+    """Raise TrainingError unless a saved run has the same configuration."""
     if not isinstance(saved, dict) or saved.keys() != config.keys():
         raise TrainingError(
             f"folder {config['out']} holds another kind of run, expected one of `etam "

@@ -1,4 +1,4 @@
-"""Hide most tokens of a picture, and rebuild them from the others by cross-attention.
+"""Hide most tokens of a picture, and reconstruct them from the others by cross-attention.
 
 Source: the cross-attention decoder of EfficientSAM's SAMI pretraining (arXiv 2312.00863,
 section 3), from its description. Letters: B pictures, h = w token grid, L = h * w tokens, V of
@@ -39,7 +39,7 @@ class TokenSplit:
 def draw_split(
     pictures: int, tokens: int, hidden_share: float, generator: torch.Generator
 ) -> TokenSplit:
-    """Hide a share of each picture's tokens, drawn evenly over the picture.
+    """Hide a random share of each picture's tokens, uniformly distributed.
 
     Args:
         pictures: B.
@@ -72,7 +72,7 @@ def merge_tokens(visible: Tensor, hidden: Tensor, split: TokenSplit) -> Tensor:
 
 
 class CrossAttentionBlock(nn.Module):
-    """Pre-norm cross-attention and MLP, of the hidden tokens alone."""
+    """Pre-norm cross-attention and MLP, for the hidden tokens only."""
 
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class CrossAttentionBlock(nn.Module):
         self.mlp = MLP(dim, MLP_RATIO * dim, dim, depth=2, gelu=True)
 
     def forward(self, hidden: Tensor, visible: Tensor) -> Tensor:
-        """(B, M, C), (B, V, C) -> (B, M, C): hidden tokens ask, all of them answer."""
+        """(B, M, C), (B, V, C) -> (B, M, C): hidden tokens attend to all tokens."""
         queries = self.norm1(hidden)
         keys = torch.cat((self.norm1(visible), queries), dim=1)  # (B, V + M, C)
         hidden = hidden + self.attn(queries, keys, keys)
@@ -90,17 +90,17 @@ class CrossAttentionBlock(nn.Module):
 
 
 class MaskedDecoder(nn.Module):
-    """Rebuilds the hidden tokens of a picture from its encoded visible ones.
+    """Reconstructs the hidden tokens of a picture from its encoded visible ones.
 
-    Hidden tokens begin as one learned token plus their place; visible tokens get their place
-    too, but are not changed: only the hidden ones are rebuilt.
+    Hidden tokens start as one learned token plus their position. Visible tokens get their
+    position, too, but are not updated.
 
     Args:
         dim: C, channels of the encoder's tokens; a multiple of 4 and of heads.
         grid: h = w.
 
     Raises:
-        ConfigError: the channels do not fit.
+        ConfigError: the number of channels is not supported.
     """
 
     positions: Tensor
@@ -118,7 +118,7 @@ class MaskedDecoder(nn.Module):
         self.register_buffer("positions", positions, persistent=False)
 
     def forward(self, visible: Tensor, split: TokenSplit) -> Tensor:
-        """(B, V, C) encoded visible tokens -> (B, M, C) rebuilt hidden ones."""
+        """(B, V, C) encoded visible tokens -> (B, M, C) reconstructed hidden ones."""
         hidden = self.hidden_token + take_tokens(self.positions, split.hidden)
         visible = visible + take_tokens(self.positions, split.visible)
         for block in self.blocks:

@@ -1,4 +1,4 @@
-"""The student of pretraining: an image encoder that sees a part of each picture.
+"""The student of pretraining: an image encoder that gets a part of each picture.
 
 Source: SAMI of EfficientSAM (arXiv 2312.00863, section 3), from its description. Letters:
 B pictures, S image side, h = w token grid, L = h * w tokens, V visible and M hidden ones,
@@ -26,9 +26,9 @@ from etam_ros.training.pretraining.masked_decoder import (
 def encode_visible(trunk: ViT, image: Tensor, visible: Tensor) -> Tensor:
     """Run a ViT on some tokens of a picture.
 
-    Global blocks attend among all visible tokens; the others among those of one window, so that
-    what a block learns is what it will do. With every token visible, and a grid of whole
-    windows, this is the trunk's own forward pass.
+    Global blocks attend among all visible tokens, the others among those of one window, as they do
+    when the encoder is used. If every token is visible, and the grid consists of whole windows,
+    this is the trunk's own forward pass.
 
     Args:
         image: (B, 3, S, S), normalised.
@@ -51,7 +51,7 @@ def encode_visible(trunk: ViT, image: Tensor, visible: Tensor) -> Tensor:
 
 
 def window_bias(visible: Tensor, grid: int, window_size: int) -> Tensor:
-    """What keeps tokens at (B, V) row-major positions apart where their windows differ.
+    """Attention bias that separates tokens at (B, V) row-major positions of different windows.
 
     Returns:
         (B, 1, V, V) float32, 0 within a window and minus infinity between windows.
@@ -75,11 +75,11 @@ def attend_tokens(layer: ViTAttention, tokens: Tensor, bias: Tensor | None) -> T
 
 
 class MaskedStudent(nn.Module):
-    """An image encoder with a decoder for what it did not see, and a projection to the teacher.
+    """An image encoder with a decoder for hidden tokens, and a projection to the teacher.
 
     Merged tokens pass through the encoder's own neck before the linear projection. The paper
-    projects the ViT's tokens; here the neck is part of what training starts from, so it learns
-    too.
+    projects the ViT's tokens; here training starts from the neck, too, so it is pretrained as
+    well.
 
     Args:
         decoder_depth: blocks of the cross-attention decoder.
@@ -96,7 +96,7 @@ class MaskedStudent(nn.Module):
         self.projection = nn.Linear(config.hidden_dim, teacher_channels)
 
     def forward(self, image: Tensor, split: TokenSplit) -> Tensor:
-        """Guess the teacher's features from the visible tokens: (B, 3, S, S) -> (B, L, D)."""
+        """Predict the teacher's features from the visible tokens: (B, 3, S, S) -> (B, L, D)."""
         visible = encode_visible(self.image_encoder.trunk, image, split.visible)  # (B, V, C)
         hidden = self.decoder(visible, split)  # (B, M, C)
         merged = merge_tokens(visible, hidden.to(visible.dtype), split)  # (B, L, C)
@@ -104,7 +104,7 @@ class MaskedStudent(nn.Module):
         return self._project(self.image_encoder.neck(grid))  # neck takes (B, C, h, w)
 
     def whole(self, image: Tensor) -> Tensor:
-        """The same guess from the whole picture, as the encoder is used: (B, L, D)."""
+        """The same prediction from the whole picture, as the encoder is used later: (B, L, D)."""
         return self._project(self.image_encoder(image))
 
     def _project(self, feature: Tensor) -> Tensor:

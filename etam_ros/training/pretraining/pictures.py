@@ -1,6 +1,6 @@
-"""Pictures for pretraining: crops of photographs, or made-up ones; some are kept unseen.
+"""Pictures for pretraining: crops of photographs, or generated ones; some are held out.
 
-Letters: H, W of a photograph in pixels; S side of the square that is handed out.
+Letters: H, W of a photograph in pixels; S side of the square that is returned.
 """
 
 from __future__ import annotations
@@ -20,34 +20,34 @@ from etam_ros.errors import SourceError
 from etam_ros.synthetic.samples import ClipSource
 
 UNSEEN_SHARE: Final = 1 / 16
-"""Part of the photographs that is never learned from, to measure on."""
+"""Share of the photographs that is held out for measuring."""
 SMALLEST_AREA: Final = 0.3
 WIDEST_ASPECT: Final = 4 / 3
 _SPLIT_SEED: Final = 0x0DD
-_UNSEEN_CLIPS: Final = 1 << 62  # seeds from here on are kept for measuring
+_UNSEEN_CLIPS: Final = 1 << 62  # seeds from here on are held out for measuring
 
 
 class PictureSource(Protocol):
-    """Something that hands out square pictures, as a pure function of the arguments."""
+    """A source of square pictures, each a pure function of the arguments."""
 
     def picture(self, seed: int, *, size: int) -> NDArray[np.uint8]:
-        """A picture to learn from: (S, S, 3) uint8, RGB; seeds from 0 to 2**62 - 1."""
+        """A picture for training: (S, S, 3) uint8, RGB; seeds from 0 to 2**62 - 1."""
         ...
 
     def unseen(self, index: int, *, size: int) -> NDArray[np.uint8]:
-        """A picture that `picture` never gives any part of; any index from 0 up."""
+        """A picture of which `picture` never returns any part; any index from 0 up."""
         ...
 
 
 class PhotographPictures:
-    """Random crops, half of them mirrored, of photographs; unseen ones come whole.
+    """Random crops of photographs, half of them mirrored; held-out photographs are whole.
 
     Args:
         photographs: each (H, W, 3) uint8, RGB, in a fixed order.
-        source: what they were read from, for messages.
+        source: where they were read from, for messages.
 
     Raises:
-        SourceError: fewer than two, where one is needed to learn from and one to measure on.
+        SourceError: there are fewer than two: one is needed for training and one for measuring.
     """
 
     def __init__(self, photographs: Sequence[NDArray[np.uint8]], source: str) -> None:
@@ -63,7 +63,7 @@ class PhotographPictures:
         self._training = [photographs[index] for index in order[kept:]]
 
     def picture(self, seed: int, *, size: int) -> NDArray[np.uint8]:
-        """A crop of a photograph, squashed to a square."""
+        """A crop of a photograph, resized to a square."""
         rng = np.random.default_rng(seed)
         photograph = self._training[rng.integers(len(self._training))]
         height, width = photograph.shape[:2]
@@ -79,22 +79,22 @@ class PhotographPictures:
         return _squash(crop, size)
 
     def unseen(self, index: int, *, size: int) -> NDArray[np.uint8]:
-        """A photograph kept apart, whole; they begin again after the last."""
+        """A whole held-out photograph; after the last, the first follows."""
         return _squash(self._unseen[index % len(self._unseen)], size)
 
 
 class ClipPictures:
-    """Single frames of a clip source; some seeds are kept apart."""
+    """Single frames of a clip source; some seeds are held out."""
 
     def __init__(self, source: ClipSource) -> None:
         self._source = source
 
     def picture(self, seed: int, *, size: int) -> NDArray[np.uint8]:
-        """The one frame of the clip of that seed."""
+        """The only frame of the clip with that seed."""
         return np.asarray(self._source.clip(seed, frames=1, size=size).images[0], np.uint8)
 
     def unseen(self, index: int, *, size: int) -> NDArray[np.uint8]:
-        """The one frame of a clip whose seed is beyond those of `picture`."""
+        """The only frame of a clip whose seed is beyond those of `picture`."""
         return self.picture(_UNSEEN_CLIPS + index, size=size)
 
 
@@ -102,8 +102,8 @@ class NumberedPictures(Dataset[Tensor]):
     """Picture i of a run, as (S, S, 3) uint8.
 
     Args:
-        source: of the pictures; copied into each worker.
-        first_seed: of picture 0; the others follow.
+        source: source of pictures; copied into each worker.
+        first_seed: seed of picture 0; the others follow.
         size: S.
     """
 
@@ -118,14 +118,14 @@ class NumberedPictures(Dataset[Tensor]):
 
 
 def open_pictures(paths: Sequence[Path], size: int) -> PictureSource:
-    """Open what pretraining shall look at.
+    """Open the pictures for pretraining.
 
     Args:
-        paths: as `load_material` takes them; none for made-up pictures.
-        size: S that will be asked for; photographs are not kept much larger.
+        paths: as in `load_material`; empty for generated pictures.
+        size: S of later calls; photographs are not stored much larger.
 
     Raises:
-        SourceError: a path is missing or holds no photographs.
+        SourceError: a path is missing or contains no photographs.
     """
     if not paths:
         from etam_ros.synthetic.collage import CollageSource

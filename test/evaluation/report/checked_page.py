@@ -52,7 +52,7 @@ class Checked(HTMLParser):
 def played(page: Path, frame: int, place: Path) -> str:
     """The page's DOM after a browser has moved its player to a frame and all pictures are there.
 
-    The title then says so.
+    The title then says so, and the body how many tables beside players are cut off.
     """
     asked = f"""<script>
       const slider = document.querySelector(".player input");
@@ -60,6 +60,9 @@ def played(page: Path, frame: int, place: Path) -> str:
       const there = () => [...document.images].every(each => each.complete && each.naturalWidth);
       const look = () => {{
         if (there()) document.title = "all pictures are there"; else setTimeout(look, 20);
+        const tables = [...document.querySelectorAll(".look .scroll")];
+        const cut = tables.filter(each => each.scrollWidth > each.clientWidth);
+        document.body.dataset.cut = cut.length;
       }};
       look();
     </script>"""
@@ -68,7 +71,7 @@ def played(page: Path, frame: int, place: Path) -> str:
     copy.write_text(text.replace("</body>", asked + "</body>"))
     done = subprocess.run(
         [str(CHROMIUM), *_QUIET, f"--user-data-dir={place / 'profile'}", "--dump-dom",
-         "--virtual-time-budget=2000", copy.as_uri()],
+         "--virtual-time-budget=2000", "--window-size=1120,1400", copy.as_uri()],
         capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
     assert "<title>all pictures are there</title>" in done.stdout

@@ -81,6 +81,7 @@ def test_a_browser_plays_the_frames(report: Path, tmp_path: Path) -> None:
     shown = played(report / "index.html", 3, tmp_path)
     assert "<output>frame 3</output>" in shown
     assert re.search(r'class="cursor"[^>]*visibility="visible"', shown)
+    assert '<body data-cut="0">' in shown, "the table next to the player fits"
 
 
 def test_a_chart_shows_what_was_hidden_and_what_was_lost() -> None:
