@@ -106,6 +106,18 @@ class FrameCues:
         """
         return None if self.motion is None else self.motion.carry(mask_logits)
 
+    def hold(self, mask_logits: Tensor, decoded: Tensor) -> Tensor:
+        """Keep masks of the frame before where only the picture has moved.
+
+        Args:
+            mask_logits: (N, 1, G, G) of the frame before.
+            decoded: (N, 1, G, G) of this frame.
+
+        Returns:
+            (N, 1, G, G); those decoded, where the model's masks are not carried.
+        """
+        return decoded if self.motion is None else self.motion.hold(mask_logits, decoded)
+
     @cached_property
     def motion(self) -> Motion | None:
         """Motion of the picture since the previous frame; None if no masks are carried."""

@@ -10,6 +10,7 @@ Letters: B pictures, N masks, S network input size, G = 4h side of the low-resol
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import cv2
@@ -21,6 +22,7 @@ from torch.nn import functional
 
 from etam_ros.cues.box_filter import box_max
 from etam_ros.cues.colour_model import colour_indices, follow_colours
+from etam_ros.cues.steady_outlines import hold
 from etam_ros.device_memory import upload
 
 Brightness = NDArray[np.uint8]
@@ -60,13 +62,17 @@ class Motion:
     def __init__(
         self, before: list[FlowFrame], now: list[FlowFrame], side: int, device: torch.device
     ) -> None:
-        flows = [
+        found = [
             _backward_flow(last.brightness, this.brightness, side)
             for last, this in zip(before, now, strict=True)
         ]
-        moved = torch.from_numpy(np.stack(flows))  # (B, G, G, 2)
-        self.places = upload(_grid(side) + moved, device)
-        self.shifts = upload(moved * (side / 2.0), device)  # in cells
+        moved, unexplained = (
+            torch.from_numpy(np.stack(each)) for each in zip(*found, strict=True)
+        )
+        self.places = upload(_grid(side) + moved, device)  # (B, G, G, 2)
+        shifts = moved.permute(0, 3, 1, 2) * (side / 2.0)
+        self.shifts = upload(shifts.contiguous(), device)  # (B, 2, G, G) in cells
+        self.unexplained = upload(unexplained[:, None], device)  # (B, 1, G, G) in grey levels
         colours = np.stack([this.colours for this in now])  # (B, G * G)
         self.colours = upload(torch.from_numpy(colours), device)
 
@@ -75,7 +81,7 @@ class Motion:
         motion = object.__new__(Motion)
         index = index.to(self.places.device)
         motion.places, motion.colours = self.places[index], self.colours[index]
-        motion.shifts = self.shifts[index]
+        motion.shifts, motion.unexplained = self.shifts[index], self.unexplained[index]
         return motion
 
     def carry(self, mask_logits: Tensor) -> Tensor:
@@ -97,6 +103,20 @@ class Motion:
             mask_logits.float(), places, padding_mode="border", align_corners=False
         )
 
+    def hold(self, mask_logits: Tensor, decoded: Tensor) -> Tensor:
+        """Keep masks as they were, moved along flow, where only the picture has moved.
+
+        Args:
+            mask_logits: (N, 1, G, G) of the pictures before, as `carry` takes them.
+            decoded: (N, 1, G, G) of the pictures now.
+
+        Returns:
+            (N, 1, G, G) float32.
+        """
+        in_view = (self.places.abs() < 1.0).all(dim=-1)[:, None]
+        moved = self.move(mask_logits)
+        return hold(moved, decoded, self.shifts, self.unexplained, in_view)
+
     def contrast(self, mask_logits: Tensor) -> Tensor:
         """Motion of the current pictures' masks relative to their surroundings.
 
@@ -107,11 +127,10 @@ class Motion:
             (N,) float32: the difference of mean motions in cells per frame; 0 if there is no
             mask, or nothing around it.
         """
-        shifts = self.shifts.permute(0, 3, 1, 2)  # (1, 2, G, G)
         mask = (mask_logits > 0).float()
         around = box_max(mask, AROUND) - box_max(mask, BESIDE)
         means = [
-            (shifts * where).sum((2, 3)) / where.sum((2, 3)).clamp(min=1.0)  # (N, 2)
+            (self.shifts * where).sum((2, 3)) / where.sum((2, 3)).clamp(min=1.0)  # (N, 2)
             for where in (mask, around)
         ]
         apart: Tensor = (means[0] - means[1]).square().sum(dim=1).sqrt()
@@ -123,12 +142,32 @@ class Motion:
         return follow_colours(mask_logits, self.colours)
 
 
-def _backward_flow(before: Brightness, now: Brightness, side: int) -> NDArray[np.float32]:
-    """(G, G, 2) float32: from a place to its previous position, in units of half a side."""
+def _backward_flow(
+    before: Brightness, now: Brightness, side: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The motion from a place to its previous position, and how well it explains the picture.
+
+    Returns:
+        (G, G, 2) float32 in units of half a side; and (G, G) float32, the mean absolute difference
+        in grey levels between the picture and the one before once that is moved.
+    """
     method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     flow = np.asarray(method.calc(now, before, None), np.float32)  # type: ignore[call-overload]
-    small = cv2.resize(flow, (side, side), interpolation=cv2.INTER_AREA)
-    return np.asarray(small * np.float32(2.0 / now.shape[0]), np.float32)
+    cells = cv2.resize(flow, (side, side), interpolation=cv2.INTER_AREA)
+    flow += _pixels(now.shape[0])
+    nothing = np.empty(0, np.float32)  # x and y are in one array
+    moved = cv2.remap(before, flow, nothing, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    apart = cv2.resize(cv2.absdiff(moved, now), (side, side), interpolation=cv2.INTER_AREA)
+    return np.asarray(cells * np.float32(2.0 / now.shape[0]), np.float32), np.asarray(
+        apart, np.float32
+    )
+
+
+@lru_cache(maxsize=4)
+def _pixels(size: int) -> NDArray[np.float32]:
+    """(S, S, 2) float32: x and y of every pixel."""
+    y, x = np.mgrid[:size, :size]
+    return np.stack((x, y), axis=-1).astype(np.float32)
 
 
 def _grid(side: int) -> Tensor:

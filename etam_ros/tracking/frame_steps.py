@@ -95,12 +95,13 @@ class FrameSteps:
         Returns:
             the objects with their masks on this frame, and the masks before holes were filled.
         """
-        before = torch.cat([tracked.mask_logits for tracked in objects])  # (N, 1, 4h, 4w)
+        before = as_prompt(torch.cat([tracked.mask_logits for tracked in objects]))
         cues, skips = current.cues, current.encoded.skips
-        carried = cues.carry(as_prompt(before))
+        carried = cues.carry(before)  # (N, 1, 4h, 4w)
         hidden = [tracked.hidden and cues.colours is not None for tracked in objects]
         decoded = decode_followed(self._stages, conditioned, carried, hidden, skips)
         chosen = self._selection.of_followed(decoded)
+        chosen = replace(chosen, mask_logits=cues.hold(before, chosen.mask_logits))
         if cues.colours is not None:
             chosen, usual = judge_presence(chosen, objects, cues)
             objects = objects.updated(

@@ -186,19 +186,17 @@ class Rollout:
     def track(self, conditioned: Tensor, frame: int, before: ChosenMasks) -> ChosenMasks:
         """Decode all rows without a prompt, with the previous masks if the model carries them."""
         rows = list(range(len(self.rngs)))
-        previous = None
-        if self.cues.motions:
-            clips = torch.arange(len(rows), device=self.device) // self.objects
-            motion = self.cues.motions[frame - 1].of(clips)
-            moved = motion.move(as_prompt(before.mask_logits))
-            moved = corrupt_masks(moved, self.rngs, self.mask_corruption, self.objects)
-            previous = motion.settle(moved)
+        if not self.cues.motions:
+            return self.decode(conditioned, rows, frame, "tracked", ambiguous=True)
+        clips = torch.arange(len(rows), device=self.device) // self.objects
+        motion = self.cues.motions[frame - 1].of(clips)
+        logits = as_prompt(before.mask_logits)
+        moved = corrupt_masks(motion.move(logits), self.rngs, self.mask_corruption, self.objects)
         chosen = self.decode(
-            conditioned, rows, frame, "tracked", ambiguous=True, previous=previous
+            conditioned, rows, frame, "tracked", ambiguous=True, previous=motion.settle(moved)
         )
-        if self.cues.motions:
-            chosen = replace(chosen, mask_logits=add_tracking_bias(chosen.mask_logits))
-        return chosen
+        held = motion.hold(logits, add_tracking_bias(chosen.mask_logits))
+        return replace(chosen, mask_logits=held)
 
     def decode(
         self,
