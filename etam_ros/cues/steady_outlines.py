@@ -24,7 +24,7 @@ REACH: Final = 4
 """Cells to each side of an outline in which motion is compared."""
 ALIKE: Final = 0.05
 """Cells per frame by which both sides of an outline may move differently and still move alike.
-With 0.12, the mask of a cow that walks slowly no longer follows its legs."""
+With 0.12, J of a cow that walks slowly fell from 84 to 81, and with 0.3 to 76."""
 ALIKE_SHARE: Final = 0.08
 """Of the motion itself, likewise: optical flow is less exact where everything moves fast."""
 STEADY: Final = (0.7, 0.95)
