@@ -24,6 +24,8 @@ from etam_ros.errors import ImageError
 _JPEG_START: Final = b"\xff\xd8\xff"
 _OF_SEVERAL: Final = ("PNG", "WEBP", "TIFF", "GIF", "AVIF")
 """Formats whose files may contain several pictures; older Pillows know all but the last."""
+_ODD_MODES: Final = {"F": "floating-point samples", "I": "32-bit samples", "LAB": "L*a*b* colours"}
+"""Pillow's names of what a TIFF may contain besides grey and colour of up to 16 bits."""
 _JPEG_END: Final = b"\xff\xd9"
 _JPEG_MARKER: Final = re.compile(rb"\xff[^\x00\xff]")
 PNG_START: Final = b"\x89PNG\r\n\x1a\n"
@@ -71,24 +73,30 @@ def read_header(data: bytes) -> CompressedHeader:
     return header
 
 
-def check_is_one(data: bytes) -> None:
-    """Raise ImageError if a file contains several pictures, of which only the first would be read.
+def check_contents(data: bytes) -> None:
+    """Raise ImageError if a file contains something else than one grey or colour picture.
 
-    These are animations in WebP, PNG, GIF and AVIF, and TIFFs with several pages; further pictures
-    of a JPEG are previews.
+    Of several pictures only the first would be read: these are animations in WebP, PNG, GIF and
+    AVIF, and TIFFs with several pages; further pictures of a JPEG are previews. Other samples
+    would be read as wrong colours, or as nearly black.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # large pictures, unusual EXIF
             with Image.open(io.BytesIO(data), formats=_OF_SEVERAL) as picture:
                 count = int(getattr(picture, "n_frames", 1))
-                kind = str(picture.format)
+                kind, mode = str(picture.format), picture.mode
     except Exception:  # any error of Pillow; another reader may support the file
         return
     if count > 1:
         raise ImageError(
             f"it holds {count} pictures ({kind}), expected one: convert it to a video or a "
             "folder of images"
+        )
+    if kind == "TIFF" and mode in _ODD_MODES:
+        raise ImageError(
+            f"it holds {_ODD_MODES[mode]} ({kind}), expected grey or colour of 8 or 16 bits: "
+            "convert it"
         )
 
 

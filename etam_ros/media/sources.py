@@ -25,7 +25,7 @@ from etam_ros.errors import ImageError, SourceError
 from etam_ros.media.files import bag_files_in, is_bag, read_ordinary
 from etam_ros.media.frame_source import DEFAULT_FPS, FrameSource
 from etam_ros.media.image_decoding import Remark, decode_quietly, ignore, remark_on_darkness
-from etam_ros.media.image_header import PNG_START, check_is_one, is_jpeg_or_png, read_header
+from etam_ros.media.image_header import PNG_START, check_contents, is_jpeg_or_png, read_header
 from etam_ros.media.videos import EXPECTED, VideoSource, reason_of
 from etam_ros.records import Frame
 
@@ -105,7 +105,7 @@ def read_image(path: Path, remark: Remark = ignore) -> NDArray[np.uint8]:
         data = read_ordinary(path)
         if is_jpeg_or_png(data):
             read_header(data)  # some versions of OpenCV return half a picture for half a file
-        check_is_one(data)
+        check_contents(data)
         if data:
             decoded = decode_quietly(data, cv2.IMREAD_COLOR)
             if remark is not ignore and data.startswith(_MAY_BE_DEEP):

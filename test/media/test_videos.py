@@ -146,6 +146,19 @@ def test_several_pictures_in_one_file_are_not_taken_for_one(tmp_path, name):
     assert read_image(tmp_path / f"one_{name}").shape == (96, 128, 3)
 
 
+@pytest.mark.parametrize(
+    ("mode", "samples"),
+    [("F", "floating-point samples"), ("I", "32-bit samples"), ("LAB", r"L\*a")],
+)
+def test_samples_that_would_come_out_in_wrong_colours_are_refused(tmp_path, mode, samples):
+    Image.new(mode, (30, 20)).save(tmp_path / "odd.tif")
+    with pytest.raises(SourceError, match=rf"odd.tif cannot be read: it holds {samples}"):
+        read_image(tmp_path / "odd.tif")
+    for usual in ("1", "L", "RGB", "RGBA", "CMYK", "I;16"):
+        Image.new(usual, (30, 20)).save(tmp_path / "usual.tif")
+        assert read_image(tmp_path / "usual.tif").shape == (20, 30, 3)
+
+
 def test_frames_that_no_browser_plays_are_reduced_and_it_is_said(tmp_path):
     wide = np.zeros((40, 20_000, 3), np.uint8)
     with VideoWriter(tmp_path / "wide.mp4", RATE) as writer:
