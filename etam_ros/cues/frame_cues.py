@@ -95,8 +95,8 @@ class FrameCues:
         """A copy that carries masks from another frame, given by its `flow_frame`."""
         return replace(self, flow_frame_before=flow_frame)
 
-    def carry(self, mask_logits: Tensor) -> Tensor | None:
-        """Carry masks of the previous frame to this one.
+    def move(self, mask_logits: Tensor) -> Tensor | None:
+        """Move masks of the previous frame onto this one.
 
         Args:
             mask_logits: (N, 1, G, G) of the previous frame.
@@ -104,19 +104,25 @@ class FrameCues:
         Returns:
             (N, 1, G, G) float32; None if the model carries no masks.
         """
-        return None if self.motion is None else self.motion.carry(mask_logits)
+        return None if self.motion is None else self.motion.move(mask_logits)
 
-    def hold(self, mask_logits: Tensor, decoded: Tensor) -> Tensor:
-        """Keep masks of the frame before where only the picture has moved.
+    def settle(self, moved: Tensor | None) -> Tensor | None:
+        """Align outlines of moved masks with the colours of this frame; None stays None."""
+        return None if moved is None or self.motion is None else self.motion.settle(moved)
+
+    def hold(self, moved: Tensor | None, decoded: Tensor) -> Tensor:
+        """Keep moved masks in place of the decoded ones where only the picture has moved.
 
         Args:
-            mask_logits: (N, 1, G, G) of the frame before.
+            moved: (N, 1, G, G) from `move`, or None.
             decoded: (N, 1, G, G) of this frame.
 
         Returns:
-            (N, 1, G, G); those decoded, where the model's masks are not carried.
+            (N, 1, G, G); `decoded` if there are no moved masks.
         """
-        return decoded if self.motion is None else self.motion.hold(mask_logits, decoded)
+        if moved is None or self.motion is None:
+            return decoded
+        return self.motion.hold(moved, decoded)
 
     @cached_property
     def motion(self) -> Motion | None:

@@ -103,18 +103,17 @@ class Motion:
             mask_logits.float(), places, padding_mode="border", align_corners=False
         )
 
-    def hold(self, mask_logits: Tensor, decoded: Tensor) -> Tensor:
+    def hold(self, moved: Tensor, decoded: Tensor) -> Tensor:
         """Keep masks as they were, moved along flow, where only the picture has moved.
 
         Args:
-            mask_logits: (N, 1, G, G) of the pictures before, as `carry` takes them.
+            moved: (N, 1, G, G), from `move`.
             decoded: (N, 1, G, G) of the pictures now.
 
         Returns:
             (N, 1, G, G) float32.
         """
         in_view = (self.places.abs() < 1.0).all(dim=-1)[:, None]
-        moved = self.move(mask_logits)
         return hold(moved, decoded, self.shifts, self.unexplained, in_view)
 
     def contrast(self, mask_logits: Tensor) -> Tensor:
@@ -158,9 +157,8 @@ def _backward_flow(
     nothing = np.empty(0, np.float32)  # x and y are in one array
     moved = cv2.remap(before, flow, nothing, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     apart = cv2.resize(cv2.absdiff(moved, now), (side, side), interpolation=cv2.INTER_AREA)
-    return np.asarray(cells * np.float32(2.0 / now.shape[0]), np.float32), np.asarray(
-        apart, np.float32
-    )
+    shifts = np.asarray(cells * np.float32(2.0 / now.shape[0]), np.float32)
+    return shifts, np.asarray(apart, np.float32)
 
 
 @lru_cache(maxsize=4)

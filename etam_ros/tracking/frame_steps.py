@@ -97,11 +97,12 @@ class FrameSteps:
         """
         before = as_prompt(torch.cat([tracked.mask_logits for tracked in objects]))
         cues, skips = current.cues, current.encoded.skips
-        carried = cues.carry(before)  # (N, 1, 4h, 4w)
+        moved = cues.move(before)  # (N, 1, 4h, 4w)
+        carried = cues.settle(moved)
         hidden = [tracked.hidden and cues.colours is not None for tracked in objects]
         decoded = decode_followed(self._stages, conditioned, carried, hidden, skips)
         chosen = self._selection.of_followed(decoded)
-        chosen = replace(chosen, mask_logits=cues.hold(before, chosen.mask_logits))
+        chosen = replace(chosen, mask_logits=cues.hold(moved, chosen.mask_logits))
         if cues.colours is not None:
             chosen, usual = judge_presence(chosen, objects, cues)
             objects = objects.updated(

@@ -190,12 +190,12 @@ class Rollout:
             return self.decode(conditioned, rows, frame, "tracked", ambiguous=True)
         clips = torch.arange(len(rows), device=self.device) // self.objects
         motion = self.cues.motions[frame - 1].of(clips)
-        logits = as_prompt(before.mask_logits)
-        moved = corrupt_masks(motion.move(logits), self.rngs, self.mask_corruption, self.objects)
+        moved = motion.move(as_prompt(before.mask_logits))
+        shown = corrupt_masks(moved, self.rngs, self.mask_corruption, self.objects)
         chosen = self.decode(
-            conditioned, rows, frame, "tracked", ambiguous=True, previous=motion.settle(moved)
+            conditioned, rows, frame, "tracked", ambiguous=True, previous=motion.settle(shown)
         )
-        held = motion.hold(logits, add_tracking_bias(chosen.mask_logits))
+        held = motion.hold(moved, add_tracking_bias(chosen.mask_logits))
         return replace(chosen, mask_logits=held)
 
     def decode(
